@@ -1,0 +1,5 @@
+"""`python -m focalbench`."""
+
+from focalbench.cli.app import main
+
+main()

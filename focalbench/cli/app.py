@@ -1,0 +1,30 @@
+"""The command line: one command a file. Heavy imports happen inside commands, so that --help answers at once."""
+
+import sys
+
+import typer
+
+from focalbench.cli.check import check
+from focalbench.cli.plot import plot
+from focalbench.cli.run import run
+from focalbench.cli.sweep import sweep
+from focalbench.cli.table import table
+from focalbench.errors import InputError
+
+app = typer.Typer(
+    help="Which loss should I train with when positives are rare? Measured, not guessed.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for command in (sweep, run, table, plot, check):
+    app.command()(command)
+
+
+def main() -> None:
+    """Run the command line; what the user can mend is one sentence and exit code 2."""
+    try:
+        app()
+    except InputError as error:
+        print(f"focalbench: {error}", file=sys.stderr)
+        sys.exit(2)

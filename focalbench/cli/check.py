@@ -1,0 +1,44 @@
+"""`focalbench check`: are the reported numbers intact, and does this code still make them?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from focalbench.cli.job import worker_count
+
+
+def check(
+    folder: Annotated[Path, typer.Argument(help="A committed results folder.")] = Path("results/headline"),
+    experiment: Annotated[
+        Path | None, typer.Option(help="Its experiment file. Default: experiments/NAME.toml beside results.")
+    ] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes. Default: one a core.")] = None,
+    accept: Annotated[
+        bool, typer.Option("--accept", help="Record what moved in the short runs as a deliberate change.")
+    ] = False,
+) -> None:
+    """Check a results folder against its files, and its declared short runs against this code."""
+    from focalbench.records import read_csv
+    from focalbench.regression import accept as record_change
+    from focalbench.regression import compare_runs, moved, rerun, verify_files
+    from focalbench.report.folder import CHECK
+
+    file = experiment or folder.parent.parent / "experiments" / f"{folder.name}.toml"
+    problems = verify_files(folder, file)
+    fresh = rerun(file, worker_count(workers, "cpu"))
+    comparisons = compare_runs(read_csv(folder / CHECK), fresh)
+    changes = moved(comparisons)
+    for line in (*(f"stale: {problem}" for problem in problems), *changes):
+        typer.echo(line)
+    typer.echo(f"{len(comparisons) - len(changes)} of {len(comparisons)} short runs and arm means are the same")
+    if problems:
+        typer.echo(f"run again: focalbench run {file}")
+        raise typer.Exit(1)
+    if changes and not accept:
+        raise typer.Exit(1)
+    if changes:
+        record_change(folder, fresh)
+        typer.echo(f"accepted: {folder / CHECK} now holds this code's numbers; commit it with the reason")

@@ -1,0 +1,68 @@
+"""What `sweep` and `run` share: plan, warn, run with a progress display, stop safely."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from focalbench.cli.progress import progress
+from focalbench.errors import InputError
+
+if TYPE_CHECKING:
+    from focalbench.experiment import Experiment
+    from focalbench.sweep import Outcome
+
+INTERRUPTED = 130
+
+
+def run_job(experiment: Experiment, folder: Path, workers: int) -> Outcome:
+    """Plan and run an experiment into a folder; Ctrl-C says what is safe and exits with 130."""
+    from focalbench.plan import make_plan
+    from focalbench.sweep import run_experiment
+
+    plan = make_plan(experiment)
+    for note in (*plan.notes, *(f"warning: {text}" for text in plan.warnings)):
+        typer.echo(note, err=True)
+    safe = 0
+
+    try:
+        with progress("sweep") as watch:
+
+            def count(done: int, total: int) -> None:
+                nonlocal safe
+                safe = done
+                watch(done, total)
+
+            return run_experiment(experiment, plan, folder, workers, count)
+    except KeyboardInterrupt:
+        typer.echo(
+            f"stopped: {safe} of {len(plan.runs)} runs are safe; the same command goes on from there",
+            err=True,
+        )
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def worker_count(asked: int | None, device: str) -> int:
+    """The workers asked for, or one a core (one in all beside a GPU)."""
+    from focalbench.sweep import cores
+
+    if asked is not None and asked < 1:
+        raise InputError(f"--workers must be at least 1, got {asked}")
+    return asked or (1 if device == "cuda" else cores())
+
+
+def resolve_device(name: str) -> str:
+    """Turn auto into what this machine has. Raises InputError for cuda where there is none."""
+    if name not in ("auto", "cpu", "cuda"):
+        raise InputError(f"unknown --device {name!r}; choose auto, cpu or cuda")
+    if name == "cpu":
+        return name
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda"
+    if name == "cuda":
+        raise InputError("--device cuda: this torch sees no CUDA device; use --device cpu")
+    return "cpu"

@@ -1,0 +1,30 @@
+"""`focalbench run`: an experiment file from start to finish, its figures and the numbers that guard it included."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from focalbench.cli.job import run_job, worker_count
+
+
+def run(
+    file: Annotated[Path, typer.Argument(help="An experiment file, such as experiments/headline.toml.")],
+    out: Annotated[Path | None, typer.Option(help="Folder of the results. Default: results/NAME.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes. Default: one a core.")] = None,
+) -> None:
+    """Run an experiment file and write its results folder."""
+    from focalbench.cli.render import show
+    from focalbench.experiment import load
+    from focalbench.regression import seal
+    from focalbench.report.figures import draw_results
+
+    experiment, _ = load(file)
+    folder = out or Path("results") / file.stem
+    count = worker_count(workers, experiment.device)
+    outcome = run_job(experiment, folder, count)
+    draw_results(folder)
+    seal(folder, file, count)
+    show(outcome, folder)

@@ -1,0 +1,145 @@
+"""`focalbench sweep`: which loss is best here, by how much against plain BCE, and is the difference real?"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from focalbench.cli.job import resolve_device, run_job, worker_count
+from focalbench.errors import InputError
+
+if TYPE_CHECKING:
+    from focalbench.experiment import ArmOptions, Experiment
+
+QUICK_ROWS, QUICK_SEEDS, ENOUGH_POSITIVES = 8_000, 3, 20
+DEFAULT_RATE = 0.0015
+
+
+def sweep(
+    dataset: Annotated[
+        str, typer.Option(help="mixture, gaussians, xor, census-income, or the path of a CSV file.")
+    ] = "mixture",
+    pos_rate: Annotated[
+        list[float] | None,
+        typer.Option(help="Exact positive rate; repeatable. Default: 0.0015, or a table's natural rate."),
+    ] = None,
+    target: Annotated[str | None, typer.Option(help="CSV: the column to predict.")] = None,
+    positive: Annotated[str | None, typer.Option(help="CSV: the target value that counts as positive.")] = None,
+    drop: Annotated[list[str] | None, typer.Option(help="CSV: a column to leave out; repeatable.")] = None,
+    keep_duplicates: Annotated[
+        bool,
+        typer.Option("--keep-duplicates", help="CSV: keep exact duplicate rows (they leak across splits)."),
+    ] = False,
+    label_noise: Annotated[
+        float, typer.Option(help="Share of positives whose label is swapped with a negative's, in [0, 0.5).")
+    ] = 0.0,
+    loss: Annotated[list[str] | None, typer.Option(help="bce, pos_weight, alpha or focal; repeatable.")] = None,
+    alpha: Annotated[list[str] | None, typer.Option(help="none, balanced or a number in [0, 1]; repeatable.")] = None,
+    gamma: Annotated[list[float] | None, typer.Option(help="Focusing exponent >= 0; repeatable.")] = None,
+    init: Annotated[
+        list[str] | None, typer.Option(help="Start of the last bias: own, prior or zero; repeatable.")
+    ] = None,
+    lr: Annotated[
+        list[float] | None,
+        typer.Option(help="Adam's learning rate; repeatable. Default: 0.001, 0.003, 0.01."),
+    ] = None,
+    seeds: Annotated[int | None, typer.Option(help="Number of seeds. Default: 10.")] = None,
+    first_seed: Annotated[int, typer.Option(help="The first seed.")] = 0,
+    rows: Annotated[int | None, typer.Option(help="Training rows. Default: 40000.")] = None,
+    epochs: Annotated[int, typer.Option(help="Passes over the training rows.")] = 20,
+    batch_size: Annotated[int, typer.Option(help="Rows a step.")] = 512,
+    model: Annotated[str, typer.Option(help="logistic or mlp.")] = "mlp",
+    hidden: Annotated[str | None, typer.Option(help="Units of the MLP's hidden layers. Default: 64,64.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    workers: Annotated[int | None, typer.Option(help="Processes. Default: one a core.")] = None,
+    quick: Annotated[
+        bool,
+        typer.Option("--quick", help="3 seeds, 5 arms, 8,000 rows or what 20 positives need: no claims."),
+    ] = False,
+    references: Annotated[bool, typer.Option(help="Also fit scikit-learn's reference models.")] = True,
+    out: Annotated[Path, typer.Option(help="Folder of the results.")] = Path("results/sweep"),
+) -> None:
+    """Compare losses at an exact positive rate and say what the comparison supports."""
+    from focalbench.cli.render import show
+    from focalbench.experiment import ArmOptions
+
+    rates = _rates(dataset, pos_rate)
+    table_options = {
+        "target": target,
+        "positive": positive,
+        "drop": tuple(drop or ()),
+        "keep_duplicates": keep_duplicates,
+    }
+    _check_table_options(dataset, table_options)
+    settings: dict[str, Any] = {
+        "datasets": (dataset,),
+        "positive_rates": rates,
+        "label_noise": label_noise,
+        "lrs": tuple(dict.fromkeys(lr)) if lr else None,
+        "seeds": QUICK_SEEDS if quick and seeds is None else seeds,
+        "first_seed": first_seed,
+        "rows": _quick_rows(rates) if quick and rows is None else rows,
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "model": model,
+        "hidden": _hidden(hidden, model),
+        "device": resolve_device(device),
+        "references": references,
+        "claims": not quick,
+    }
+    options = ArmOptions(tuple(loss or ()), tuple(alpha or ()), tuple(gamma or ()), tuple(init or ()))
+    experiment = _experiment(settings | table_options, options, quick=quick)
+    outcome = run_job(experiment, out, worker_count(workers, experiment.device))
+    show(outcome, out)
+
+
+def _experiment(settings: dict[str, Any], options: ArmOptions, *, quick: bool) -> Experiment:
+    """The experiment of the options that were given; what is None keeps its default."""
+    from focalbench.experiment import QUICK_ARMS, Experiment, chosen_arms
+
+    given = {name: value for name, value in settings.items() if value is not None}
+    if options.given:
+        return Experiment(arms=chosen_arms(options), **given)
+    return Experiment(arms=QUICK_ARMS, **given) if quick else Experiment(**given)
+
+
+def _rates(dataset: str, asked: list[float] | None) -> tuple[float | None, ...]:
+    from focalbench.datasets.synthetic import FAMILIES
+
+    for rate in asked or ():
+        if not 0 < rate < 1:
+            raise InputError(f"--pos-rate must lie between 0 and 1, got {rate}; 0.0015 is 15 positives in 10,000")
+    return tuple(dict.fromkeys(asked)) if asked else ((DEFAULT_RATE,) if dataset in FAMILIES else (None,))
+
+
+def _check_table_options(dataset: str, options: dict[str, Any]) -> None:
+    """An option that the data set does not use is an error, and a file needs its target."""
+    from focalbench.datasets.synthetic import FAMILIES
+    from focalbench.datasets.tables import REAL_TABLES
+
+    given = ["--" + name.replace("_", "-") for name, value in options.items() if value]
+    if dataset in (*FAMILIES, *REAL_TABLES):
+        if given:
+            raise InputError(f"{', '.join(given)}: used with a CSV file only, and --dataset is {dataset}")
+    elif not options["target"]:
+        raise InputError(f"--dataset {dataset} needs --target, the name of the column to predict")
+
+
+def _quick_rows(rates: tuple[float | None, ...]) -> int:
+    """8,000 training rows, or as many as hold the least number of positives at the lowest rate."""
+    lowest = min((rate for rate in rates if rate is not None), default=1.0)
+    return max(QUICK_ROWS, math.ceil(ENOUGH_POSITIVES / lowest))
+
+
+def _hidden(text: str | None, model: str) -> tuple[int, ...] | None:
+    if text is None:
+        return None
+    if model == "logistic":
+        raise InputError("--hidden is used by --model mlp only; leave it out")
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise InputError(f"--hidden takes whole numbers separated by commas, such as 64,64; got {text!r}") from None

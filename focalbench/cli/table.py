@@ -1,0 +1,33 @@
+"""`focalbench table`: print a results folder's table again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from focalbench.errors import InputError
+
+FORMATS = ("rich", "markdown", "latex", "csv")
+
+
+def table(
+    folder: Annotated[Path, typer.Argument(help="A results folder.")] = Path("results/sweep"),
+    format: Annotated[str, typer.Option(help="rich, markdown, latex or csv.")] = "rich",  # noqa: A002
+) -> None:
+    """Print the table of a finished sweep."""
+    from rich.console import Console
+
+    from focalbench.records import read_csv
+    from focalbench.report import tables
+    from focalbench.report.folder import TABLE
+
+    if format not in FORMATS:
+        raise InputError(f"unknown --format {format!r}; choose one of {', '.join(FORMATS)}")
+    rows = read_csv(folder / TABLE)
+    if format == "rich":
+        tables.print_rich(rows, Console())
+    else:
+        write = {"markdown": tables.markdown, "latex": tables.latex, "csv": tables.csv_text}[format]
+        typer.echo(write(rows), nl=False)

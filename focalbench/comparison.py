@@ -1,0 +1,301 @@
+"""From the records of runs to one row an arm: choose on validation, average over seeds, compare with BCE.
+
+A cell is one data set at one rate. Its fixed arms of one start are one family of tests, compared with BCE at that
+start; tuned rows (the best arm of a family, chosen on validation) and references stand outside it.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from focalbench.records import METRICS, Record
+from focalbench.statistics import (
+    LEAST_SEEDS,
+    corrected_t_p,
+    holm,
+    indistinguishable_from_best,
+    max_t,
+    mean_interval,
+    simultaneous_critical,
+    smallest_detectable,
+)
+from focalbench.store import Number
+
+Floats = NDArray[np.float64]
+
+LEVEL = 0.05
+LATE_EPOCHS, LATE_SEEDS = (
+    0.1,
+    0.2,
+)  # budget-limited: the last tenth of the epochs chosen by over a fifth of seeds
+EDGE_RISE = 0.01  # ... or validation AP still rising by more than this at an edge learning rate
+FLIP_SEED = 20_170_807  # a table is recomputed exactly, so its random flips are fixed
+
+TABLE_COLUMNS = (
+    *("dataset", "positive_rate", "label_noise", "kind", "arm", "family", "loss", "alpha", "gamma", "init"),
+    *("n_seeds", "candidates", "diverged", "prevalence", "bayes_average_precision"),
+    *(
+        "average_precision",
+        "ap_low",
+        "ap_high",
+        "delta_vs_bce",
+        "delta_low",
+        "delta_high",
+        "p_value",
+        "p_adjusted",
+    ),
+    *("verdict", "in_best_set", "smallest_detectable", "budget_limited"),
+    *("delta_vs_own_start", "own_start_low", "own_start_high"),
+    *("average_precision_quarter", "average_precision_half"),
+    *METRICS,
+)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One row in the making: the chosen record of every seed, and all records it was chosen among."""
+
+    name: str
+    kind: str  # arm, tuned or reference
+    init: str | None
+    chosen: tuple[Record, ...]
+    considered: tuple[Record, ...]
+
+    def column(self, name: str) -> Floats:
+        """A metric of the chosen records by seed, (seed,); NaN where a run has none."""
+        return np.array([np.nan if r[name] is None else r[name] for r in self.chosen], dtype=np.float64)
+
+    @property
+    def test(self) -> Floats:
+        """Test average precision by seed, (seed,)."""
+        return self.column("test_average_precision")
+
+
+def compare(records: Sequence[Record]) -> list[Record]:
+    """The rows of table.csv from the rows of runs.csv, cell by cell in plan order."""
+    return [row for _, cell in groupby(records, key=_cell) for row in _compare_cell(list(cell))]
+
+
+def entries_of(records: Sequence[Record]) -> list[Entry]:
+    """The rows in the making of every cell, with the runs that validation chose for each seed."""
+    return [entry for _, cell in groupby(records, key=_cell) for entry in _entries(list(cell))]
+
+
+def _entries(records: list[Record]) -> list[Entry]:
+    return [*_arms(records), *_tuned(records), *_references(records)]
+
+
+def _cell(row: Record) -> tuple[Number, ...]:
+    return row["dataset"], row["positive_rate"], row["label_noise"]
+
+
+def _compare_cell(records: list[Record]) -> list[Record]:
+    entries = _entries(records)
+    ratio = None if records[0]["source"] == "synthetic" else _split_ratio(records[0])
+    findings: dict[str, dict[str, Number]] = {}
+    for start in dict.fromkeys(entry.init for entry in entries if entry.kind == "arm"):
+        findings |= _findings([e for e in entries if e.kind == "arm" and e.init == start], ratio)
+    return [
+        dict.fromkeys(TABLE_COLUMNS)
+        | _summary(entry, ratio)
+        | _against_bce(entry, entries, ratio)
+        | _against_own_start(entry, entries, ratio)
+        | findings.get(entry.name, {})
+        for entry in entries
+    ]
+
+
+def _split_ratio(row: Record) -> float:
+    return cast(int, row["test_rows"]) / cast(int, row["train_rows"])
+
+
+# ---- choosing, on validation only
+
+
+def _arms(records: list[Record]) -> list[Entry]:
+    fixed = [row for row in records if row["family"] != "reference" and row["restart"] == 0]
+    groups = _by(fixed, "arm")
+    return [_entry(str(name), "arm", rows) for name, rows in groups.items()]
+
+
+def _tuned(records: list[Record]) -> list[Entry]:
+    """A row for every family that was given the same number of candidates as the largest one."""
+    entries = []
+    for rows in _by([row for row in records if row["family"] != "reference"], "init").values():
+        families = _by(rows, "family")
+        most = max(map(_candidates, families.values()))
+        for family, members in families.items():
+            if most > _candidates(families["bce"], restart=0) and _candidates(members) == most:
+                start = "" if members[0]["init"] == "own" else f" ({members[0]['init']} start)"
+                entries.append(_entry(f"{family}, tuned{start}", "tuned", members))
+    return entries
+
+
+def _references(records: list[Record]) -> list[Entry]:
+    groups = _by([row for row in records if row["family"] == "reference"], "arm")
+    return [Entry(str(name), "reference", None, tuple(rows), tuple(rows)) for name, rows in groups.items()]
+
+
+def _by(records: Iterable[Record], column: str) -> dict[Number, list[Record]]:
+    groups: dict[Number, list[Record]] = {}
+    for row in records:
+        groups.setdefault(row[column], []).append(row)
+    return groups
+
+
+def _candidates(rows: list[Record], restart: int | None = None) -> int:
+    counted = [row for row in rows if restart is None or row["restart"] == restart]
+    return len({(row["arm"], row["restart"], row["lr"]) for row in counted})
+
+
+def _entry(name: str, kind: str, rows: list[Record]) -> Entry:
+    chosen = tuple(choose(of_seed, "val_average_precision") for of_seed in _by(rows, "seed").values())
+    return Entry(name, kind, cast(str, rows[0]["init"]), chosen, tuple(rows))
+
+
+def choose(candidates: Sequence[Record], column: str) -> Record:
+    """The candidate with the best validation average precision; the first of equals; a missing value is worst."""
+
+    def value(row: Record) -> float:
+        return -np.inf if row[column] is None else cast(float, row[column])
+
+    return max(candidates, key=value)
+
+
+# ---- one row
+
+
+def _summary(entry: Entry, ratio: float | None) -> dict[str, Number]:
+    first = entry.chosen[0]
+    asked = {name: first[name] for name in ("dataset", "positive_rate", "label_noise", "family")}
+    if entry.kind == "arm":
+        asked |= {name: first[name] for name in ("loss", "alpha", "gamma")}
+    interval = mean_interval(entry.test, ratio)
+    return {
+        **asked,
+        "kind": entry.kind,
+        "arm": entry.name,
+        "init": entry.init,
+        "n_seeds": len(entry.chosen),
+        "candidates": _candidates(list(entry.considered)),
+        "diverged": sum(row["status"] == "diverged" for row in entry.considered),
+        "prevalence": _mean(entry.column("test_positives") / entry.column("test_rows")),
+        "average_precision": interval.estimate,
+        "ap_low": _finite(interval.low),
+        "ap_high": _finite(interval.high),
+        "budget_limited": None if entry.kind == "reference" else str(budget_limited(entry)).lower(),
+        **{name: _mean(entry.column(name)) for name in ("bayes_average_precision", *METRICS)},
+        **{f"average_precision_{name}": _within(entry, name) for name in ("quarter", "half")},
+    }
+
+
+def _within(entry: Entry, budget: str) -> float | None:
+    """Mean test AP had training, and the choice of epoch and candidate, stopped at an earlier budget."""
+    if entry.kind == "reference":
+        return None
+    by_seed = _by(entry.considered, "seed").values()
+    chosen = [choose(rows, f"val_average_precision_{budget}") for rows in by_seed]
+    return float(np.mean([cast(float, row[f"test_average_precision_{budget}"]) for row in chosen]))
+
+
+def _mean(values: Floats) -> float | None:
+    present = values[~np.isnan(values)]
+    return float(present.mean()) if len(present) else None
+
+
+def _finite(value: float) -> float | None:
+    return value if np.isfinite(value) else None
+
+
+def budget_limited(entry: Entry) -> bool:
+    """Whether more epochs or a learning rate beyond the grid might still have changed the result.
+
+    METHOD: over a fifth of the seeds chose the last tenth of the epochs, or mean validation average precision rises
+    by more than .01 towards an edge learning rate.
+    """
+    epochs = cast(int, entry.chosen[0]["epochs"])
+    late = np.mean(entry.column("epoch") > epochs - max(1, round(LATE_EPOCHS * epochs)))
+    means = [
+        np.mean([row["val_average_precision"] or 0.0 for row in rows])
+        for _, rows in sorted(_by(entry.considered, "lr").items(), key=lambda item: cast(float, item[0]))
+    ]
+    rising = len(means) > 1 and max(means[0] - means[1], means[-1] - means[-2]) > EDGE_RISE
+    return bool(late > LATE_SEEDS or rising)
+
+
+def _against_bce(entry: Entry, entries: list[Entry], ratio: float | None) -> dict[str, Number]:
+    """The paired difference to BCE: of the same start, tuned for a tuned row, the first start's for a reference."""
+    kind = "arm" if entry.kind == "reference" else entry.kind
+    baselines = [e for e in entries if e.kind == kind and e.chosen[0]["family"] == "bce"]
+    baseline = next((e for e in baselines if e.init == entry.init), baselines[0])
+    if baseline is entry:
+        return {}
+    return _difference(entry, baseline, ("delta_vs_bce", "delta_low", "delta_high"), ratio)
+
+
+def _against_own_start(entry: Entry, entries: list[Entry], ratio: float | None) -> dict[str, Number]:
+    """The paired difference to the same arm at its own start."""
+    same = ("loss", "alpha", "gamma")
+    for other in entries:
+        own = entry.kind == other.kind == "arm" and other.init == "own" != entry.init
+        if own and all(other.chosen[0][name] == entry.chosen[0][name] for name in same):
+            return _difference(entry, other, ("delta_vs_own_start", "own_start_low", "own_start_high"), ratio)
+    return {}
+
+
+def _difference(entry: Entry, other: Entry, names: Sequence[str], ratio: float | None) -> dict[str, Number]:
+    interval = mean_interval(entry.test - other.test, ratio)
+    return dict(zip(names, (interval.estimate, _finite(interval.low), _finite(interval.high)), strict=True))
+
+
+# ---- one family of tests
+
+
+def _findings(fixed: list[Entry], ratio: float | None) -> dict[str, dict[str, Number]]:
+    """P-values, verdicts and the best set of the fixed arms of one start; below 6 seeds there are none."""
+    (bce,) = (entry for entry in fixed if entry.chosen[0]["family"] == "bce")
+    others = [entry for entry in fixed if entry is not bce]
+    if not others or len(bce.test) < LEAST_SEEDS:
+        return {entry.name: {"verdict": "baseline" if entry is bce else "too few seeds"} for entry in fixed}
+    differences = np.stack([entry.test - bce.test for entry in others], axis=1)
+    raw, adjusted, critical = _p_values(differences, ratio)
+    best = indistinguishable_from_best(np.stack([e.test for e in fixed], axis=1), _rng(), ratio)
+    detectable = smallest_detectable(differences, critical, ratio)
+    findings: dict[str, dict[str, Number]] = {
+        entry.name: {"in_best_set": str(bool(member)).lower(), "smallest_detectable": detectable}
+        for entry, member in zip(fixed, best, strict=True)
+    }
+    findings[bce.name]["verdict"] = "baseline"
+    for i, entry in enumerate(others):
+        limited = budget_limited(entry) or budget_limited(bce)
+        verdict = _verdict(adjusted[i], differences[:, i].mean(), limited=limited)
+        findings[entry.name] |= {"p_value": raw[i], "p_adjusted": adjusted[i], "verdict": verdict}
+    return findings
+
+
+def _p_values(differences: Floats, ratio: float | None) -> tuple[list[float], list[float], float]:
+    """Raw and adjusted p-values, and the |t| beyond which the weakest arm would be called different."""
+    if ratio is None:
+        raw, adjusted = max_t(differences, _rng())
+        return raw.tolist(), adjusted.tolist(), simultaneous_critical(differences, _rng())
+    from scipy.special import stdtrit
+
+    raw = corrected_t_p(differences, ratio)
+    critical = stdtrit(len(differences) - 1, 1 - LEVEL / 2 / differences.shape[1])
+    return raw.tolist(), holm(raw).tolist(), float(critical)
+
+
+def _rng() -> np.random.Generator:
+    return np.random.default_rng(FLIP_SEED)
+
+
+def _verdict(p_adjusted: float, difference: float, *, limited: bool) -> str:
+    if limited:
+        return "budget-limited"
+    if p_adjusted >= LEVEL:
+        return "not told apart"
+    return "better" if difference > 0 else "worse"

@@ -1,0 +1,32 @@
+"""Data sets: synthetic families, real tables, the user's file; split, thinned to an exact rate."""
+
+from focalbench.datasets.build import build, load_table, resolve, split_counts
+from focalbench.datasets.dataset import Counts, Dataset, SplitCounts, Splits
+from focalbench.datasets.files import file_sha256, read_csv_table
+from focalbench.datasets.preprocessing import preprocess
+from focalbench.datasets.prevalence import positive_count, synthetic_counts, table_counts, warnings_for
+from focalbench.datasets.synthetic import ABOUT, FAMILIES
+from focalbench.datasets.tables import REAL_TABLES, Table, census_income
+
+__all__ = [
+    "ABOUT",
+    "FAMILIES",
+    "REAL_TABLES",
+    "Counts",
+    "Dataset",
+    "SplitCounts",
+    "Splits",
+    "Table",
+    "build",
+    "census_income",
+    "file_sha256",
+    "load_table",
+    "positive_count",
+    "preprocess",
+    "read_csv_table",
+    "resolve",
+    "split_counts",
+    "synthetic_counts",
+    "table_counts",
+    "warnings_for",
+]

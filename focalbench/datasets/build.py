@@ -1,0 +1,108 @@
+"""From a recipe and a seed to the data of a run: any process can rebuild them."""
+
+from dataclasses import replace
+from difflib import get_close_matches
+from functools import lru_cache
+from pathlib import Path
+
+from focalbench.arms import Recipe
+from focalbench.datasets.dataset import Dataset, SplitCounts, Splits
+from focalbench.datasets.files import file_sha256, read_csv_table
+from focalbench.datasets.preprocessing import preprocess
+from focalbench.datasets.prevalence import positive_parts, swap_count, synthetic_counts, table_counts
+from focalbench.datasets.splits import allot, with_label_noise
+from focalbench.datasets.synthetic import FAMILIES, draw
+from focalbench.datasets.tables import REAL_TABLES, Table, census_income
+from focalbench.errors import InputError
+from focalbench.randomness import generator
+
+_SPLITS = ("train", "validation", "test")
+
+
+def resolve(recipe: Recipe) -> Recipe:
+    """Return the recipe with what its dataset names: a real table's hash; a file's hash, path and bare name.
+
+    The dataset is a synthetic family, a real table, or the path of a CSV file. Raises InputError where it is
+    none of these, or cannot be read.
+    """
+    if recipe.dataset in FAMILIES:
+        return recipe
+    if recipe.dataset in REAL_TABLES:
+        return replace(recipe, sha256=load_table(recipe).sha256)
+    path = recipe.path or recipe.dataset
+    if not Path(path).exists() and Path(path).suffix not in (".csv", ".tsv", ".txt", ".gz"):
+        raise _unknown(recipe.dataset)
+    return replace(recipe, dataset=Path(path).name, path=path, sha256=file_sha256(path))
+
+
+def load_table(recipe: Recipe) -> Table:
+    """Return the whole table of a recipe that is not synthetic; the last one read is kept in memory.
+
+    Raises InputError where it cannot be read, or is no longer the one whose hash the recipe holds.
+    """
+    table = _table(replace(recipe, rows=0, positive_rate=None, label_noise=0.0, sha256=""), recipe.path)
+    if recipe.sha256 not in ("", table.sha256):
+        raise InputError(
+            f"{recipe.dataset} has changed since it was planned; plan again, or restore the file"
+        )
+    return table
+
+
+def split_counts(recipe: Recipe) -> SplitCounts:
+    """Return how many rows and positives each split will hold. Raises InputError for what cannot be had."""
+    if recipe.dataset in FAMILIES:
+        return synthetic_counts(recipe)
+    table = load_table(recipe)
+    return table_counts(recipe, table.rows, table.positives)
+
+
+def build(recipe: Recipe, seed: int) -> Splits:
+    """Return the three splits of a recipe and a seed, with the counts of split_counts, label noise included.
+
+    Raises InputError as split_counts does.
+    """
+    counts = split_counts(recipe)
+    clean = _synthetic(recipe, counts, seed) if recipe.dataset in FAMILIES else _real(recipe, counts, seed)
+    if recipe.label_noise == 0:
+        return Splits(clean[0], clean[1], clean[2])
+    pairs = zip(clean, _SPLITS, strict=True)
+    train, validation, test = (_noisy(dataset, recipe, split, seed) for dataset, split in pairs)
+    return Splits(train, validation, clean[2], test.targets)
+
+
+def _synthetic(recipe: Recipe, counts: SplitCounts, seed: int) -> list[Dataset]:
+    parts = zip(_SPLITS, counts.each, strict=True)
+    return [draw(recipe.dataset, part, split, seed, recipe.key) for split, part in parts]
+
+
+def _real(recipe: Recipe, counts: SplitCounts, seed: int) -> list[Dataset]:
+    table = load_table(recipe)
+    parts = positive_parts(recipe, table.rows, table.positives)
+    splits = allot(table.targets, counts, parts, seed, recipe.key)
+    features = preprocess(table, splits)
+    return [Dataset(part, table.targets[rows]) for part, rows in zip(features, splits, strict=True)]
+
+
+def _noisy(dataset: Dataset, recipe: Recipe, split: str, seed: int) -> Dataset:
+    rng = generator(seed, f"{split}-label-noise", recipe.key)
+    return with_label_noise(dataset, swap_count(recipe.label_noise, dataset.positives), rng)
+
+
+@lru_cache(maxsize=1)
+def _table(source: Recipe, path: str | None) -> Table:
+    if source.dataset == "census-income":
+        return census_income()
+    if path is None:
+        raise _unknown(source.dataset)
+    return read_csv_table(path, source.target, source.positive, source.drop, source.keep_duplicates)
+
+
+def _unknown(dataset: str) -> InputError:
+    names = (*FAMILIES, *REAL_TABLES)
+    close = get_close_matches(dataset, names, n=1)
+    hint = (
+        f"did you mean {close[0]}?"
+        if close
+        else f"choose one of {', '.join(names)}, or the path of a CSV file"
+    )
+    return InputError(f"unknown data set {dataset!r}; {hint}")

@@ -1,0 +1,98 @@
+"""What a run sees: features, targets, and (for synthetic data) the best possible score."""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Features = NDArray[np.float32]
+Targets = NDArray[np.int8]
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How many rows, and how many of them are positives."""
+
+    rows: int
+    positives: int
+
+    @property
+    def negatives(self) -> int:
+        """Rows that are not positive."""
+        return self.rows - self.positives
+
+
+@dataclass(frozen=True)
+class SplitCounts:
+    """The counts of the three splits."""
+
+    train: Counts
+    validation: Counts
+    test: Counts
+
+    @property
+    def each(self) -> tuple[Counts, Counts, Counts]:
+        """Train, validation and test, in this order."""
+        return self.train, self.validation, self.test
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Rows of one split.
+
+    features: (rows, d) float32. targets: (rows,) int8 of 0 and 1. bayes_logits: (rows,) float64 log odds of
+    the target given the row, or None where nobody knows them (real tables).
+    """
+
+    features: Features
+    targets: Targets
+    bayes_logits: Floats | None = None
+
+    @property
+    def rows(self) -> int:
+        """Number of rows."""
+        return len(self.targets)
+
+    @property
+    def positives(self) -> int:
+        """Number of rows whose target is 1."""
+        return int(np.count_nonzero(self.targets))
+
+    @property
+    def prevalence(self) -> float:
+        """Share of the rows whose target is 1, in [0, 1]."""
+        return self.positives / self.rows
+
+
+@dataclass(frozen=True, eq=False)
+class Splits:
+    """The three splits of one seed.
+
+    noisy_test_targets: (test rows,) int8, the test targets under the same label noise as the other splits;
+    None without noise. The targets of `test` itself are always clean.
+    """
+
+    train: Dataset
+    validation: Dataset
+    test: Dataset
+    noisy_test_targets: Targets | None = None
+
+    @cached_property
+    def sha256(self) -> str:
+        """Hash of every array's type, shape and bytes (64 hex digits), so that a result can name its data."""
+        parts = (self.train, self.validation, self.test)
+        arrays = [a for part in parts for a in (part.features, part.targets, part.bayes_logits)]
+        return _sha256([*arrays, self.noisy_test_targets])
+
+
+def _sha256(arrays: Iterable[NDArray[np.generic] | None]) -> str:
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(b"none" if array is None else f"{array.dtype.str}{array.shape}".encode())
+        if array is not None:
+            digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()

@@ -1,0 +1,184 @@
+"""How many rows and positives each split holds: the rate asked for is the rate got, or it is refused."""
+
+import math
+from bisect import bisect_left
+from collections.abc import Callable
+
+from focalbench.arms import Recipe
+from focalbench.datasets.dataset import Counts, SplitCounts
+from focalbench.datasets.synthetic import FAMILIES
+from focalbench.errors import InputError
+
+MIN_POSITIVES = 20  # fewer in a split: refused
+CHOICE_POSITIVES = 30  # fewer in validation: warned, the choice of epoch and learning rate costs
+TABLE_TEST_POSITIVES = 100  # fewer in test: warned, the average precision is noisy
+SYNTHETIC_TEST_POSITIVES = 200  # beyond this the noise of training dominates
+TRAIN_TENTHS, VALIDATION_TENTHS = 6, 2  # at most this much of a real table
+
+Sizes = Callable[[float], SplitCounts]
+
+
+def positive_count(rate: float, rows: int) -> int:
+    """Return the number of positives among rows at a rate: the one place that rounds.
+
+    >>> positive_count(0.0015, 40_000)
+    60
+    """
+    return round(rate * rows)
+
+
+def swap_count(noise: float, positives: int) -> int:
+    """Return how many positives swap labels with as many negatives under a label noise in [0, 0.5)."""
+    return round(noise * positives)
+
+
+def largest_split(rate: float, positives: int, negatives: int) -> Counts:
+    """Return the most rows n, round(rate n) of them positive, that so many positives and negatives allow."""
+
+    def exceeds(rows: int) -> bool:
+        wanted = positive_count(rate, rows)
+        return wanted > positives or rows - wanted > negatives
+
+    rows = bisect_left(range(1, positives + negatives + 1), True, key=exceeds)
+    return Counts(rows, positive_count(rate, rows))
+
+
+def synthetic_counts(recipe: Recipe) -> SplitCounts:
+    """Return the counts of a synthetic recipe: rows to train and to validate, 200 positives or more to test.
+
+    Raises InputError for a rate, noise or number of rows that cannot be had, naming the rates that can.
+    """
+    _check(recipe)
+    if recipe.positive_rate is None:
+        raise InputError(
+            "a synthetic data set has no natural positive rate; give one, such as --pos-rate 0.0015"
+        )
+    return _checked(recipe, recipe.positive_rate, lambda rate: _synthetic_sizes(rate, recipe.rows), 1.0)
+
+
+def table_counts(recipe: Recipe, rows: int, positives: int) -> SplitCounts:
+    """Return the counts of a table of so many rows and positives, thinned to the recipe's rate.
+
+    Training takes recipe.rows, at most 60% of the table; validation as many, at most 20%; test the rest. Only
+    positives are thinned; a few rows may be left over to keep round(rate n) exact. A rate of None is the
+    table's own. Raises InputError as synthetic_counts does.
+    """
+    _check(recipe)
+    natural = positives / rows
+    rate = natural if recipe.positive_rate is None else recipe.positive_rate
+    return _checked(recipe, rate, lambda r: _table_sizes(r, recipe, rows, positives), natural)
+
+
+def positive_parts(recipe: Recipe, rows: int, positives: int) -> tuple[int, int, int]:
+    """Return how a table's positives are dealt to the splits before thinning, whatever the rate."""
+    train, validation = _leading_sizes(positives / rows, recipe, positives, rows - positives)
+    return train.positives, validation.positives, positives - train.positives - validation.positives
+
+
+def reachable_rates(recipe: Recipe, sizes: Sizes, top: float) -> tuple[float, float] | None:
+    """Return the lowest and highest rate up to top that can be had, or None where there is none."""
+
+    def positives_suffice(rate: float) -> bool:
+        return rate <= top and all(map(_enough_positives, sizes(rate).each))
+
+    def negatives_suffice(rate: float) -> bool:
+        return all(_enough_negatives(part, recipe.label_noise) for part in sizes(rate).each)
+
+    floor = 0.5 * top / recipe.rows  # no positive in training
+    if not positives_suffice(top) or not negatives_suffice(floor):
+        return None
+    lowest = _tidy(_edge(positives_suffice, top, floor), math.ceil, positives_suffice)
+    highest = top if negatives_suffice(top) else _edge(negatives_suffice, floor, top)
+    highest = _tidy(highest, math.floor, lambda rate: negatives_suffice(rate) and rate >= lowest)
+    return (lowest, highest) if lowest <= highest else None
+
+
+def warnings_for(recipe: Recipe, counts: SplitCounts) -> tuple[str, ...]:
+    """Return a sentence for each split whose positives are enough to run on, yet too few to trust."""
+    found = []
+    if counts.validation.positives < CHOICE_POSITIVES:
+        found.append(
+            f"validation holds {counts.validation.positives} positives: below {CHOICE_POSITIVES} the choice "
+            "of epoch and learning rate is unreliable; ask for more rows or a higher rate"
+        )
+    if recipe.dataset not in FAMILIES and counts.test.positives < TABLE_TEST_POSITIVES:
+        found.append(
+            f"test holds {counts.test.positives} positives: below {TABLE_TEST_POSITIVES} the average "
+            "precision is noisy; ask for fewer training rows or a higher rate"
+        )
+    return tuple(found)
+
+
+def _check(recipe: Recipe) -> None:
+    if recipe.positive_rate is not None and not 0 < recipe.positive_rate < 1:
+        raise InputError(f"a positive rate lies between 0 and 1, both excluded; got {recipe.positive_rate}")
+    if not 0 <= recipe.label_noise < 0.5:
+        raise InputError(f"label noise lies between 0 and 0.5 (excluded); got {recipe.label_noise}")
+    if recipe.rows < 1:
+        raise InputError(f"the number of training rows must be positive, got {recipe.rows}")
+
+
+def _checked(recipe: Recipe, rate: float, sizes: Sizes, top: float) -> SplitCounts:
+    if rate <= top and rate * recipe.rows > 1:  # else sizes may be astronomical
+        counts = sizes(rate)
+        if all(
+            _enough_positives(part) and _enough_negatives(part, recipe.label_noise) for part in counts.each
+        ):
+            return counts
+    reachable = reachable_rates(recipe, sizes, top)
+    if reachable is None:
+        remedy = f"no rate gives that with {recipe.rows} training rows: ask for more rows or take more data"
+    else:
+        remedy = f"choose a rate from {reachable[0]} to {reachable[1]}, or another number of rows"
+    raise InputError(
+        f"a positive rate of {rate:.6g} cannot be had: each split needs {MIN_POSITIVES} positives and enough "
+        f"negatives, and thinning only takes positives away; {remedy}"
+    )
+
+
+def _enough_positives(part: Counts) -> bool:
+    return part.positives >= MIN_POSITIVES
+
+
+def _enough_negatives(part: Counts, noise: float) -> bool:
+    return part.negatives >= max(1, swap_count(noise, part.positives))
+
+
+def _synthetic_sizes(rate: float, rows: int) -> SplitCounts:
+    bound = range(1, int(min(SYNTHETIC_TEST_POSITIVES / rate, 1e15)) + 2)
+    test = 1 + bisect_left(bound, SYNTHETIC_TEST_POSITIVES, key=lambda n: positive_count(rate, n))
+    part = Counts(rows, positive_count(rate, rows))
+    return SplitCounts(part, part, Counts(max(rows, test), positive_count(rate, max(rows, test))))
+
+
+def _table_sizes(rate: float, recipe: Recipe, rows: int, positives: int) -> SplitCounts:
+    train, validation = _leading_sizes(rate, recipe, positives, rows - positives)
+    rest = rows - positives - train.negatives - validation.negatives
+    return SplitCounts(
+        train, validation, largest_split(rate, positive_parts(recipe, rows, positives)[2], rest)
+    )
+
+
+def _leading_sizes(rate: float, recipe: Recipe, positives: int, negatives: int) -> tuple[Counts, Counts]:
+    # both classes are capped, so that the counts of positives never fall as the rate rises: the splits nest
+    def at_most(rows: int, tenths: int) -> Counts:
+        most = largest_split(rate, positives * tenths // 10, negatives * tenths // 10)
+        return most if most.rows <= rows else Counts(rows, positive_count(rate, rows))
+
+    train = at_most(recipe.rows, TRAIN_TENTHS)
+    return train, at_most(train.rows, VALIDATION_TENTHS)
+
+
+def _edge(holds: Callable[[float], bool], inside: float, outside: float) -> float:
+    """Return the last rate at which holds is true, on the way from inside (true) to outside (false)."""
+    for _ in range(60):
+        middle = (inside + outside) / 2
+        inside, outside = (middle, outside) if holds(middle) else (inside, middle)
+    return inside
+
+
+def _tidy(rate: float, rounding: Callable[[float], int], holds: Callable[[float], bool]) -> float:
+    """Return the rate rounded to four digits where it still holds there."""
+    scale = 10.0 ** (3 - math.floor(math.log10(rate)))
+    short = rounding(rate * scale) / scale
+    return short if holds(short) else rate

@@ -1,0 +1,83 @@
+"""What is measured on a run's test scores: one dictionary of numbers and one of curves, for arms and references."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from focalbench.arms import Arm
+from focalbench.losses.inverse import recovered_logits
+from focalbench.losses.reference import class_alpha
+from focalbench.metrics import calibration, ranking, threshold
+from focalbench.store import Number
+
+GRID_POINTS = 200
+RELIABILITY_BINS = 10
+FALSE_POSITIVE_RATE = 0.01
+
+Values = dict[str, Number]
+Curves = dict[str, list[float | None]]
+
+
+def measure(arm: Arm, prevalence: float, logits: Tensor, targets: Tensor) -> tuple[Values, Curves]:
+    """Measure one run's finite test logits (sample,) against targets (sample,) of 0/1.
+
+    prevalence: of the training split, which the arm's class weights and so its inverse depend on. Calibration is
+    given raw and after the closed-form inverse of the loss ("recovered_").
+    """
+    row = logits[None]
+    alpha = class_alpha(arm, prevalence)
+    recovered = torch.from_numpy(recovered_logits(row.double().cpu().numpy(), alpha, arm.gamma)).to(targets.device)
+    k = int(targets.sum())
+    values: Values = {
+        "test_average_precision": float(ranking.average_precision(row, targets)),
+        "roc_auc": float(ranking.roc_auc(row, targets)),
+        "precision_at_k": float(threshold.precision_at_k(row, targets, k)),
+        "k": k,
+        "recall_at_fpr": float(threshold.recall_at_fpr(row, targets, FALSE_POSITIVE_RATE)),
+        **_calibration(row, targets, ""),
+        **_calibration(recovered, targets, "recovered_"),
+    }
+    reliability = calibration.reliability_grid(row, targets, RELIABILITY_BINS)[0]
+    curves: Curves = {
+        "precision": _finite(ranking.precision_recall_grid(row, targets, GRID_POINTS)[0].tolist()),
+        "reliability_expected": _finite(reliability[:, 0].tolist()),
+        "reliability_observed": _finite(reliability[:, 1].tolist()),
+    }
+    return values, curves
+
+
+def _calibration(logits: Tensor, targets: Tensor, prefix: str) -> Values:
+    slope, intercept = calibration.calibration_line(logits, targets)
+    values = {
+        "log_loss": calibration.log_loss(logits, targets),
+        "log_loss_skill": calibration.log_loss_skill(logits, targets),
+        "brier": calibration.brier(logits, targets),
+        "expected_observed": calibration.expected_observed(logits, targets),
+        "calibration_slope": slope,
+        "calibration_intercept": intercept,
+        "ece": calibration.expected_calibration_error(logits, targets),
+    }
+    return {prefix + name: finite_or_none(float(value)) for name, value in values.items()}
+
+
+def finite_or_none(value: float) -> float | None:
+    """NaN and infinities have no place in a table: they become empty cells."""
+    return value if np.isfinite(value) else None
+
+
+def _finite(values: list[float]) -> list[float | None]:
+    return [finite_or_none(value) for value in values]
+
+
+def batch_accounting(targets: NDArray[np.int8], orders: list[NDArray[np.int64]], batch_size: int) -> Values:
+    """Positives per batch (mean) and the share of batches without any, over all epochs."""
+    counts = [
+        int(targets[order[start : start + batch_size]].sum())
+        for order in orders
+        for start in range(0, len(order), batch_size)
+    ]
+    return {
+        "positives_per_batch": float(np.mean(counts)),
+        "batches_without_positives": float(np.mean([count == 0 for count in counts])),
+    }

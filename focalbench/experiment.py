@@ -1,0 +1,251 @@
+"""An experiment: everything a person decides, as a frozen dataclass and as a TOML file. An unknown key is an error."""
+
+import json
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any, cast
+
+from focalbench.arms import INITS, LOSSES, Alpha, Arm, Init, LossName
+from focalbench.errors import InputError
+
+BCE = Arm("bce")
+GAMMA_2 = Arm("focal", gamma=2.0)
+ALPHAS: tuple[Alpha, ...] = (0.25, 0.75, 0.9, 0.99)
+GAMMAS = (0.5, 1.0, 2.0, 3.0, 5.0)
+RETINANET = Arm("focal", alpha=0.25, gamma=2.0)
+OWN_ARMS = (
+    BCE,
+    Arm("pos_weight"),
+    *(Arm("alpha", alpha=alpha) for alpha in ALPHAS),
+    *(Arm("focal", gamma=gamma) for gamma in GAMMAS),
+    RETINANET,
+    *(Arm("focal", alpha="balanced", gamma=gamma) for gamma in (0.5, 1.0, 2.0)),
+)
+ZERO_STARTED = (BCE, Arm("pos_weight"), GAMMA_2)  # shown from zero bias too: what people do without thinking
+QUICK_ARMS = (BCE, Arm("pos_weight"), GAMMA_2, replace(BCE, init="zero"), replace(GAMMA_2, init="zero"))
+
+
+def with_zero_starts(arms: Sequence[Arm]) -> tuple[Arm, ...]:
+    """The arms at their own start, then those of BCE, pos_weight and gamma 2 among them from zero bias."""
+    return (*arms, *(replace(arm, init="zero") for arm in ZERO_STARTED if arm in arms))
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """datasets x positive_rates (None: natural) x arms x lrs x seeds, on equal terms.
+
+    rows: training rows; label_noise: share of positives swapped, in [0, 0.5); epochs and batch_size in passes and
+    rows; references: whether scikit-learn's models stand under the table; claims: False where a table is too
+    small to support one, and says so.
+    """
+
+    datasets: tuple[str, ...] = ("mixture",)
+    positive_rates: tuple[float | None, ...] = (0.0015,)
+    target: str | None = None
+    positive: str | None = None
+    drop: tuple[str, ...] = ()
+    keep_duplicates: bool = False
+    label_noise: float = 0.0
+    rows: int = 40_000
+    arms: tuple[Arm, ...] = with_zero_starts(OWN_ARMS)
+    lrs: tuple[float, ...] = (1e-3, 3e-3, 1e-2)
+    first_seed: int = 0
+    seeds: int = 10
+    epochs: int = 20
+    batch_size: int = 512
+    model: str = "mlp"
+    hidden: tuple[int, ...] = (64, 64)
+    device: str = "cpu"
+    references: bool = True
+    claims: bool = True
+
+    def __post_init__(self) -> None:
+        for name in ("rows", "seeds", "epochs", "batch_size"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if self.first_seed < 0:
+            raise InputError(f"first_seed must be at least 0, got {self.first_seed}")
+        if not self.lrs or not all(0 < lr < float("inf") for lr in self.lrs):
+            raise InputError(f"learning rates must be finite numbers above 0, got {list(self.lrs)}")
+        if self.model not in ("logistic", "mlp"):
+            raise InputError(f"unknown model {self.model!r}; choose logistic or mlp")
+        if self.model == "mlp" and (not self.hidden or min(self.hidden) < 1):
+            raise InputError(f"hidden must name at least one layer of at least 1 unit, got {list(self.hidden)}")
+        if not 0 <= self.label_noise < 0.5:
+            raise InputError(f"label noise must lie in [0, 0.5), got {self.label_noise}")
+        for rate in self.positive_rates:
+            if rate is not None and not 0 < rate < 1:
+                raise InputError(f"the positive rate must lie between 0 and 1, got {rate}")
+        if self.device not in ("cpu", "cuda"):
+            raise InputError(f"unknown device {self.device!r}; choose cpu or cuda")
+        if len(set(self.arms)) < len(self.arms):
+            raise InputError("an arm is named twice; name each once")
+        for init in {arm.init for arm in self.arms}:
+            if replace(BCE, init=init) not in self.arms:
+                raise InputError(f"arms started at {init!r} need bce at the same start to be compared with")
+
+
+@dataclass(frozen=True)
+class ArmOptions:
+    """What the command line may say about arms; an empty tuple means: not said."""
+
+    losses: tuple[str, ...] = ()
+    alphas: tuple[str, ...] = ()
+    gammas: tuple[float, ...] = ()
+    inits: tuple[str, ...] = ()
+
+    @property
+    def given(self) -> bool:
+        """Whether anything was said."""
+        return bool(self.losses or self.alphas or self.gammas or self.inits)
+
+
+def chosen_arms(options: ArmOptions) -> tuple[Arm, ...]:
+    """The product of the options, BCE always first. What is not said takes the default sweep's values.
+
+    Raises InputError for unknown values and for an option that no chosen loss uses.
+
+    >>> [arm.name for arm in chosen_arms(ArmOptions(losses=("focal",), gammas=(2.0,)))]
+    ['bce', 'focal gamma=2', 'bce (zero start)', 'focal gamma=2 (zero start)']
+    """
+    losses = _losses(options)
+    alphas = [_alpha(text) for text in options.alphas]
+    arms = [BCE]
+    for loss in losses:
+        if loss == "pos_weight":
+            arms.append(Arm("pos_weight"))
+        elif loss == "alpha":
+            arms += _alpha_arms(alphas)
+        elif loss == "focal":
+            arms += _focal_arms(alphas, options.gammas)
+    unique = tuple(dict.fromkeys(arms))
+    if not options.inits:
+        return with_zero_starts(unique)
+    for init in options.inits:
+        if init not in INITS:
+            raise InputError(f"unknown --init {init!r}; choose one of {', '.join(INITS)}")
+    return tuple(replace(arm, init=cast(Init, init)) for init in dict.fromkeys(options.inits) for arm in unique)
+
+
+def _losses(options: ArmOptions) -> tuple[LossName, ...]:
+    for name in options.losses:
+        if name not in LOSSES:
+            raise InputError(f"unknown --loss {name!r}; choose one of {', '.join(LOSSES)}")
+    losses = cast(tuple[LossName, ...], options.losses or LOSSES)
+    if options.gammas and "focal" not in losses:
+        raise InputError("--gamma is used by --loss focal only; add it or leave --gamma out")
+    if options.alphas and not {"alpha", "focal"} & set(losses):
+        raise InputError("--alpha is used by --loss alpha and --loss focal only; add one or leave --alpha out")
+    if options.losses and set(options.alphas) == {"none"} and "focal" not in losses:
+        raise InputError("--alpha none means no weighting, which is --loss bce; give --loss alpha a number")
+    return losses
+
+
+def _alpha(text: str) -> Alpha:
+    if text == "none":
+        return None
+    if text == "balanced":
+        return "balanced"
+    try:
+        return float(text)
+    except ValueError:
+        raise InputError(f"--alpha takes none, balanced or a number in [0, 1], got {text!r}") from None
+
+
+def _alpha_arms(alphas: Sequence[Alpha]) -> list[Arm]:
+    # balanced alpha without gamma is pos_weight up to a factor, which the class weights' mean divides away
+    values = [alpha for alpha in alphas if alpha is not None] if alphas else list(ALPHAS)
+    return [Arm("pos_weight") if alpha == "balanced" else Arm("alpha", alpha=alpha) for alpha in values]
+
+
+def _focal_arms(alphas: Sequence[Alpha], gammas: Sequence[float]) -> list[Arm]:
+    if not alphas and not gammas:
+        return [arm for arm in OWN_ARMS if arm.loss == "focal"]
+    return [Arm("focal", alpha=alpha, gamma=gamma) for alpha in alphas or (None,) for gamma in gammas or GAMMAS]
+
+
+def to_toml(experiment: Experiment) -> str:
+    """The experiment as TOML, complete: reading it gives an equal experiment."""
+    lines = []
+    for name, value in ((f.name, getattr(experiment, f.name)) for f in fields(Experiment)):
+        if name == "positive_rates":
+            value = tuple("natural" if rate is None else rate for rate in value)
+        if name != "arms" and value is not None:
+            lines.append(f"{name} = {json.dumps(value)}")
+    for arm in experiment.arms:
+        alpha = "none" if arm.alpha is None else arm.alpha
+        lines.append("\n[[arms]]")
+        lines += [
+            f"{k} = {json.dumps(v)}"
+            for k, v in (("loss", arm.loss), ("alpha", alpha), ("gamma", arm.gamma), ("init", arm.init))
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def load(path: Path) -> tuple[Experiment, tuple[Experiment, ...]]:
+    """Read an experiment file: the experiment, and the short ones its [[check]] tables declare (overrides of it).
+
+    Raises InputError for a missing or malformed file, an unknown key or a value of the wrong kind.
+    """
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"cannot read the experiment file {path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is not valid TOML: {error}") from None
+    checks = content.pop("check", [])
+    if not isinstance(checks, list) or not all(isinstance(check, dict) for check in checks):
+        raise InputError(f"{path}: write each check as its own [[check]] table")
+    base = from_mapping(content, Experiment(), str(path))
+    return base, tuple(from_mapping(check, base, f"{path}, [[check]]") for check in checks)
+
+
+def from_mapping(content: Mapping[str, Any], base: Experiment, where: str) -> Experiment:
+    """`base` with the values of a parsed TOML table in place of its own."""
+    defaults = {f.name: getattr(Experiment(), f.name) for f in fields(Experiment)}
+    changes: dict[str, Any] = {}
+    for key, value in content.items():
+        if key not in defaults:
+            raise InputError(f"{where}: unknown key {key!r}; the keys are {', '.join(defaults)}")
+        changes[key] = _value(key, value, defaults[key], where)
+    return replace(base, **changes)
+
+
+def _value(key: str, value: object, default: object, where: str) -> object:
+    if key == "arms":
+        return tuple(_arm(item, where) for item in _list(key, value, where))
+    if key == "positive_rates":
+        return tuple(None if item == "natural" else _scalar(key, item, 0.1, where) for item in _list(key, value, where))
+    if isinstance(default, tuple):
+        kind = default[0] if default else ""
+        return tuple(_scalar(key, item, kind, where) for item in _list(key, value, where))
+    return _scalar(key, value, "" if default is None else default, where)
+
+
+def _list(key: str, value: object, where: str) -> list[object]:
+    if not isinstance(value, list) or (key != "drop" and not value):
+        raise InputError(f"{where}: {key} must be a list with at least one entry, got {value!r}")
+    return value
+
+
+def _scalar(key: str, value: object, like: object, where: str) -> object:
+    if isinstance(like, float) and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if type(value) is not type(like):
+        raise InputError(f"{where}: {key} must be of the kind {type(like).__name__}, got {value!r}")
+    return value
+
+
+def _arm(item: object, where: str) -> Arm:
+    if not isinstance(item, dict) or not item.keys() <= {"loss", "alpha", "gamma", "init"} or "loss" not in item:
+        raise InputError(f"{where}: an arm is a table with loss, alpha, gamma and init, got {item!r}")
+    alpha = item.get("alpha", "none")
+    if isinstance(alpha, str):
+        alpha = _alpha(alpha)
+    gamma = _scalar("gamma", item.get("gamma", 0.0), 0.0, where)
+    try:
+        return Arm(item["loss"], alpha, cast(float, gamma), item.get("init", "own"))
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None

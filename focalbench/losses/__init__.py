@@ -1,0 +1,1 @@
+"""The losses, elementwise: reference (NumPy), binary (torch), inverse (back to probabilities)."""

@@ -1,0 +1,28 @@
+"""How good a run is: inputs (run, sample), one float64 value per run."""
+
+from focalbench.metrics.calibration import (
+    brier,
+    calibration_line,
+    expected_calibration_error,
+    expected_observed,
+    log_loss,
+    log_loss_skill,
+    reliability_grid,
+)
+from focalbench.metrics.ranking import average_precision, precision_recall_grid, roc_auc
+from focalbench.metrics.threshold import precision_at_k, recall_at_fpr
+
+__all__ = [
+    "average_precision",
+    "brier",
+    "calibration_line",
+    "expected_calibration_error",
+    "expected_observed",
+    "log_loss",
+    "log_loss_skill",
+    "precision_at_k",
+    "precision_recall_grid",
+    "recall_at_fpr",
+    "reliability_grid",
+    "roc_auc",
+]

@@ -1,0 +1,83 @@
+"""Metrics of order alone: average precision, ROC AUC and the precision-recall curve, one value per run."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from focalbench.errors import InputError
+
+
+def average_precision(scores: Tensor, targets: Tensor) -> Tensor:
+    """Return the step-wise average precision of each run, as scikit-learn's, ties included.
+
+    The mean, over the positives, of the precision at the positive's own score. scores: (run, sample), finite,
+    higher is more positive. targets: (sample,) of 0/1. Returns (run,) float64 in (0, 1]; chance is the
+    prevalence. Raises InputError where shapes disagree, targets are not 0/1 or one class is missing.
+    """
+    return per_run(lambda row, positive: _precisions(row, positive).mean(), scores, targets)
+
+
+def roc_auc(scores: Tensor, targets: Tensor) -> Tensor:
+    """Return each run's probability that a positive outscores a negative, ties counting half.
+
+    Mann-Whitney's U over the number of pairs. scores: (run, sample), finite. targets: (sample,) of 0/1.
+    Returns (run,) float64 in [0, 1]. Raises InputError as average_precision.
+    """
+    return per_run(_roc_auc, scores, targets)
+
+
+def precision_recall_grid(scores: Tensor, targets: Tensor, points: int = 200) -> Tensor:
+    """Return the precision of each run at the recalls k / points, k = 1..points, without interpolation.
+
+    The precision is that of the highest threshold whose recall reaches the level. scores: (run, sample),
+    finite. targets: (sample,) of 0/1. Returns (run, points) float64 in (0, 1]. Raises InputError as
+    average_precision, and for points < 1.
+    """
+    if points < 1:
+        raise InputError(f"the precision-recall curve needs at least one point, got {points}")
+
+    def curve(row: Tensor, positive: Tensor) -> Tensor:
+        precisions = _precisions(row, positive)
+        level = torch.arange(1, points + 1, device=row.device)
+        return precisions[(points - level) * len(precisions) // points]
+
+    return per_run(curve, scores, targets)
+
+
+def per_run(metric: Callable[[Tensor, Tensor], Tensor], scores: Tensor, targets: Tensor) -> Tensor:
+    """Stack metric(row, positive) over the runs; positive is the (sample,) bool mask of the targets.
+
+    One row at a time, so that a run's value never depends on its company, not even in the last bit.
+    scores: (run, sample), at least one run. targets: (sample,) of 0/1, both present. Raises InputError.
+    """
+    if scores.ndim != 2 or not len(scores) or scores.shape[1:] != targets.shape:
+        shapes = f"{tuple(scores.shape)} and {tuple(targets.shape)}"
+        raise InputError(f"scores must be (run, sample) and targets (sample,), got {shapes}")
+    positive = targets.bool()
+    if not (positive == targets).all():
+        raise InputError("targets must be 0 or 1; recode them")
+    if positive.all() or not positive.any():
+        raise InputError(
+            "targets hold one class only; metrics need positives and negatives, so use more rows"
+        )
+    return torch.stack([metric(row, positive) for row in scores.contiguous()])
+
+
+def _precisions(row: Tensor, positive: Tensor) -> Tensor:
+    """Return TP / (TP + FP) at the score of each positive, positives in ascending order: (positive,)."""
+    ranked = row[positive].sort().values
+    true_positives = len(ranked) - torch.searchsorted(ranked, ranked)
+    reached = torch.searchsorted(
+        ranked, row, right=True, out_int32=True
+    )  # cheaper than sorting the negatives
+    flagged = torch.bincount(reached, minlength=len(ranked) + 1)[1:].flip(0).cumsum(0).flip(0)
+    return true_positives.double() / flagged
+
+
+def _roc_auc(row: Tensor, positive: Tensor) -> Tensor:
+    ranked, negatives = row[positive].sort().values, row[~positive]
+    below = torch.searchsorted(ranked, negatives).sum()
+    not_above = torch.searchsorted(ranked, negatives, right=True).sum()
+    pairs = len(ranked) * len(negatives)
+    return (2 * pairs - below - not_above).double() / (2 * pairs)

@@ -1,0 +1,154 @@
+"""Logistic regression and MLPs whose parameters carry a leading run axis: many models, one product a layer.
+
+Every size (features, hidden units, batch) is padded to a multiple of LANE with zeros, which changes no number and
+lets each run's product take the same kernel path whatever stands beside it: runs are bit-identical in any stack.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+LANE = 16
+
+
+def padded(size: int) -> int:
+    """The next multiple of LANE.
+
+    >>> padded(10), padded(64), padded(65)
+    (16, 64, 80)
+    """
+    return -(-size // LANE) * LANE
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A ReLU network features -> hidden -> outputs; hidden () is logistic regression."""
+
+    features: int
+    hidden: tuple[int, ...] = ()
+    outputs: int = 1
+
+    @property
+    def layers(self) -> list[tuple[int, int]]:
+        """(inputs, outputs) of every layer, without padding."""
+        sizes = [self.features, *self.hidden, self.outputs]
+        return list(pairwise(sizes))
+
+    @property
+    def padded_layers(self) -> list[tuple[int, int]]:
+        """(inputs, outputs) of every layer as stored: all but the network's outputs padded to LANE."""
+        sizes = [padded(size) for size in (self.features, *self.hidden)] + [self.outputs]
+        return list(pairwise(sizes))
+
+    @property
+    def parameters(self) -> int:
+        """Stored numbers per run, padding included."""
+        return sum(outputs * (inputs + 1) for inputs, outputs in self.padded_layers)
+
+
+Layer = tuple[NDArray[np.float32], NDArray[np.float32]]
+
+
+def draw_weights(architecture: Architecture, rng: np.random.Generator) -> list[Layer]:
+    """Draw one model's (weight, bias) per layer, each uniform in +-1/sqrt(inputs), as torch.nn.Linear does.
+
+    weight: (outputs, inputs), bias: (outputs,), both float32 and without padding.
+    """
+    layers = []
+    for inputs, outputs in architecture.layers:
+        bound = 1 / np.sqrt(inputs)
+        weight = rng.uniform(-bound, bound, (outputs, inputs)).astype(np.float32)
+        layers.append((weight, rng.uniform(-bound, bound, outputs).astype(np.float32)))
+    return layers
+
+
+class Parameters:
+    """The parameters of a stack in one flat buffer, layer after layer, so that the optimiser is a few flat passes.
+
+    weights[i]: (run, outputs, inputs) and biases[i]: (run, outputs, 1) are views into `flat`.
+    """
+
+    def __init__(self, architecture: Architecture, runs: int, device: str) -> None:
+        self.flat = torch.zeros(runs * architecture.parameters, device=device)
+        self.weights: list[Tensor] = []
+        self.biases: list[Tensor] = []
+        start = 0
+        for inputs, outputs in architecture.padded_layers:
+            for columns, views in ((inputs, self.weights), (1, self.biases)):
+                size = runs * outputs * columns
+                views.append(self.flat[start : start + size].view(runs, outputs, columns))
+                start += size
+
+    @property
+    def views(self) -> list[Tensor]:
+        """All weights and biases in the order of `flat`, each with the run axis first."""
+        return [view for pair in zip(self.weights, self.biases, strict=True) for view in pair]
+
+    def load(self, runs: Sequence[list[Layer]]) -> None:
+        """Copy unpadded layers, one list per run, into the buffer."""
+        for run, layers in enumerate(runs):
+            for weight, bias, (drawn, offset) in zip(self.weights, self.biases, layers, strict=True):
+                outputs, inputs = drawn.shape
+                weight[run, :outputs, :inputs] = torch.from_numpy(drawn)
+                bias[run, :outputs, 0] = torch.from_numpy(offset)
+
+    def copy_runs(self, source: "Parameters", which: Tensor) -> None:
+        """Take over the parameters of the runs where the boolean mask `which` (run,) holds."""
+        for mine, theirs in zip(self.views, source.views, strict=True):
+            torch.where(which[:, None, None], theirs, mine, out=mine)
+
+
+class Network:
+    """Forward and hand-written backward of a stack into preallocated buffers: no graph, no fresh memory.
+
+    Activations lie as (run, unit, sample). The first layer is one product for the whole stack, because all runs of
+    a stack see the same batch. `width` is the padded batch; rows beyond a short batch are zeros.
+    """
+
+    def __init__(self, architecture: Architecture, parameters: Parameters, batch_size: int) -> None:
+        self.parameters = parameters
+        self.runs, self.width = len(parameters.biases[0]), padded(batch_size)
+        empty = parameters.flat.new_empty
+        self.gradient = Parameters(architecture, self.runs, str(parameters.flat.device))
+        self.batch = parameters.flat.new_zeros(self.width, architecture.padded_layers[0][0])
+        self.activations = [empty(self.runs, bias.shape[1], self.width) for bias in parameters.biases]
+        self.deltas = [torch.empty_like(activation) for activation in self.activations[:-1]]
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Logits (run, output, width) of a batch (sample, feature), samples <= width; valid until the next call."""
+        self.batch[: len(features), : features.shape[1]] = features
+        self.batch[len(features) :] = 0
+        weights, biases = self.parameters.weights, self.parameters.biases
+        for i, (weight, bias, out) in enumerate(zip(weights, biases, self.activations, strict=True)):
+            if i == 0:
+                torch.mm(weight.flatten(0, 1), self.batch.T, out=out.view(-1, self.width))
+            else:
+                torch.bmm(weight, self.activations[i - 1].clamp_min_(0), out=out)
+            out.add_(bias)
+        return self.activations[-1]
+
+    def backward(self, delta: Tensor) -> Tensor:
+        """Fill and return the flat gradient, from d loss/d logits (run, output, width) of the last forward."""
+        for i in range(len(self.activations) - 1, 0, -1):
+            below = self.activations[i - 1]
+            torch.sum(delta, 2, keepdim=True, out=self.gradient.biases[i])
+            torch.bmm(delta, below.transpose(1, 2), out=self.gradient.weights[i])
+            delta = self._through(i, delta, below)
+        torch.sum(delta, 2, keepdim=True, out=self.gradient.biases[0])
+        torch.mm(delta.flatten(0, 1), self.batch, out=self.gradient.weights[0].flatten(0, 1))
+        return self.gradient.flat
+
+    def _through(self, layer: int, delta: Tensor, below: Tensor) -> Tensor:
+        """Carry delta down through layer `layer` and the ReLU beneath it."""
+        weight, out = self.parameters.weights[layer].transpose(1, 2), self.deltas[layer - 1]
+        if delta.shape[1] == 1:
+            torch.mul(weight, delta, out=out)  # an outer product: cheaper than a matrix product
+        else:
+            torch.bmm(weight, delta, out=out)
+        torch.ops.aten.threshold_backward.grad_input(out, below, 0, grad_input=out)
+        return out

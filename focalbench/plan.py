@@ -1,0 +1,114 @@
+"""From an experiment to its runs, and from runs to stacks. Listing is separate from running."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby, product
+
+from focalbench.arms import Arm, Recipe, Run, Training
+from focalbench.datasets.build import load_table, resolve, split_counts
+from focalbench.datasets.prevalence import warnings_for
+from focalbench.datasets.synthetic import FAMILIES
+from focalbench.experiment import Experiment
+from focalbench.references import REFERENCES, is_reference
+
+STACK = 24  # runs trained together: enough to hide the per-operation cost, small enough for a core's cache
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The runs in the order of runs.csv, what was done to a real table, and what a reader should be warned of."""
+
+    runs: tuple[Run, ...]
+    notes: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+def make_plan(experiment: Experiment) -> Plan:
+    """Expand an experiment. Raises InputError for what is known to be impossible, before anything runs."""
+    runs: list[Run] = []
+    notes: list[str] = []
+    warnings: list[str] = []
+    for dataset, rate in product(experiment.datasets, experiment.positive_rates):
+        recipe = resolve(_recipe(experiment, dataset, rate))
+        label = f"{recipe.dataset} at {'its natural rate' if rate is None else f'rate {rate:g}'}"
+        warnings += [f"{label}: {text}" for text in warnings_for(recipe, split_counts(recipe))]
+        notes += [] if recipe.dataset in FAMILIES else [f"{recipe.dataset}: {n}" for n in load_table(recipe).notes]
+        runs += _runs(experiment, recipe)
+    return Plan(tuple(runs), tuple(dict.fromkeys(notes)), tuple(warnings))
+
+
+def _recipe(experiment: Experiment, dataset: str, rate: float | None) -> Recipe:
+    return Recipe(
+        dataset=dataset,
+        rows=experiment.rows,
+        positive_rate=rate,
+        label_noise=experiment.label_noise,
+        target=experiment.target,
+        positive=experiment.positive,
+        drop=experiment.drop,
+        keep_duplicates=experiment.keep_duplicates,
+    )
+
+
+def _runs(experiment: Experiment, recipe: Recipe) -> Iterator[Run]:
+    seeds = range(experiment.first_seed, experiment.first_seed + experiment.seeds)
+    training = Training(
+        model=experiment.model,
+        hidden=experiment.hidden if experiment.model == "mlp" else (),
+        epochs=experiment.epochs,
+        batch_size=experiment.batch_size,
+        device=experiment.device,
+    )
+    for (arm, restart), lr, seed in product(candidates(experiment.arms), experiment.lrs, seeds):
+        yield Run(recipe, training, arm, lr, seed, restart)
+    for model, arm in REFERENCES if experiment.references else ():
+        for seed in seeds:
+            yield Run(recipe, _untrained(model), arm, 0.0, seed)
+
+
+def _untrained(model: str) -> Training:
+    return Training(model=model, hidden=(), optimizer="", epochs=0, batch_size=0, sampler="", weights="")
+
+
+def candidates(arms: Sequence[Arm]) -> list[tuple[Arm, int]]:
+    """Every arm with restart 0, then the surplus that gives every tuned family the same number of candidates.
+
+    A start's tuned families are bce and those with several arms. The smaller ones spend their surplus on other
+    draws of the initial weights (restart 1, 2, ...), going round their arms.
+
+    >>> [restart for _, restart in candidates([Arm("bce"), Arm("focal", gamma=1.0), Arm("focal", gamma=2.0)])]
+    [0, 0, 0, 1]
+    """
+    surplus = []
+    for init in dict.fromkeys(arm.init for arm in arms):
+        families = tuned_families([arm for arm in arms if arm.init == init])
+        most = max(map(len, families), default=0)
+        for family in families:
+            surplus += [(family[i % len(family)], i // len(family)) for i in range(len(family), most)]
+    return [(arm, 0) for arm in arms] + surplus
+
+
+def tuned_families(arms: Sequence[Arm]) -> list[list[Arm]]:
+    """The families of one start that get a tuned row: bce and those with several arms; none without such."""
+    names = dict.fromkeys(arm.family for arm in arms)
+    families = [[arm for arm in arms if arm.family == name] for name in names]
+    several = [family for family in families if len(family) > 1]
+    return [family for family in families if family[0].family == "bce" or family in several] if several else []
+
+
+def make_stacks(runs: Iterable[Run]) -> list[tuple[Run, ...]]:
+    """Group runs that share data and batches, in equal parts of at most STACK runs, those without gamma first.
+
+    A reference is a stack of its own. No number depends on the grouping.
+    """
+
+    def shared(run: Run) -> tuple[str, ...]:
+        return replace(run, arm=Arm("bce"), lr=1.0, restart=0).identity, run.identity if is_reference(run) else ""
+
+    stacks: list[tuple[Run, ...]] = []
+    for _, group in groupby(sorted(runs, key=lambda run: (run.seed, *shared(run))), key=shared):
+        members = sorted(group, key=lambda run: run.arm.gamma > 0)
+        parts = -(-len(members) // STACK)
+        size = -(-len(members) // parts)
+        stacks += [tuple(members[i : i + size]) for i in range(0, len(members), size)]
+    return stacks

@@ -1,0 +1,145 @@
+"""A run and its result as one flat record: the row of runs.csv. CSV in and out without losing a bit."""
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from focalbench.arms import Run
+from focalbench.datasets.synthetic import FAMILIES
+from focalbench.errors import InputError
+from focalbench.references import is_reference, row_name
+from focalbench.store import Number, Result
+
+Record = Mapping[str, Number]
+
+CALIBRATION = (
+    "brier",
+    "log_loss",
+    "log_loss_skill",
+    "expected_observed",
+    "calibration_slope",
+    "calibration_intercept",
+    "ece",
+)
+METRICS = (
+    "roc_auc",
+    "precision_at_k",
+    "recall_at_fpr",
+    *CALIBRATION,
+    *("recovered_" + name for name in CALIBRATION),
+    "noisy_test_average_precision",
+    "positives_per_batch",
+    "batches_without_positives",
+)
+RUN_COLUMNS = (
+    *(
+        "run_id",
+        "dataset",
+        "source",
+        "positive_rate",
+        "label_noise",
+        "arm",
+        "family",
+        "loss",
+        "alpha",
+        "gamma",
+    ),
+    *(
+        "init",
+        "params",
+        "lr",
+        "seed",
+        "restart",
+        "model",
+        "hidden",
+        "sampler",
+        "batch_size",
+        "epochs",
+        "epoch",
+    ),
+    *("train_rows", "train_positives", "val_rows", "val_positives", "test_rows", "test_positives"),
+    *("val_average_precision", "test_average_precision", "bayes_average_precision", "status"),
+    *("val_average_precision_quarter", "test_average_precision_quarter"),
+    *("val_average_precision_half", "test_average_precision_half"),
+    *METRICS,
+    "k",
+    "data_sha256",
+)
+_TEXT = {
+    "run_id",
+    "dataset",
+    "source",
+    "arm",
+    "family",
+    "loss",
+    "alpha",
+    "init",
+    "params",
+    "model",
+    "hidden",
+    "sampler",
+}
+_TEXT |= {"status", "data_sha256", "kind", "verdict"}
+
+
+def record(run: Run, result: Result) -> Record:
+    """One row of runs.csv: what was asked, then what came out."""
+    reference, training = is_reference(run), run.training
+    asked: dict[str, Number] = {
+        "run_id": run.run_id,
+        "dataset": run.recipe.dataset,
+        "source": "synthetic" if run.recipe.dataset in FAMILIES else "table",
+        "positive_rate": run.recipe.positive_rate,
+        "label_noise": run.recipe.label_noise,
+        "arm": row_name(run),
+        "family": "reference" if reference else run.arm.family,
+        "loss": run.arm.loss,
+        "alpha": None if run.arm.alpha is None else str(run.arm.alpha),
+        "gamma": run.arm.gamma,
+        "init": None if reference else run.arm.init,
+        "params": json.dumps({"alpha": run.arm.alpha, "gamma": run.arm.gamma}),
+        "lr": None if reference else run.lr,
+        "seed": run.seed,
+        "restart": run.restart,
+        "model": training.model,
+        "hidden": "-".join(map(str, training.hidden)),
+        "sampler": training.sampler,
+        "batch_size": training.batch_size or None,
+        "epochs": training.epochs or None,
+    }
+    return {name: (asked | result.values).get(name) for name in RUN_COLUMNS}
+
+
+def to_csv(columns: Sequence[str], records: Sequence[Record]) -> str:
+    """CSV text: floats by repr, empty for None."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([_cell(row[name]) for name in columns] for row in records)
+    return out.getvalue()
+
+
+def _cell(value: Number) -> str:
+    if value is None:
+        return ""
+    return repr(value) if isinstance(value, float) else str(value)
+
+
+def read_csv(path: Path) -> list[Record]:
+    """The records of a file that to_csv wrote. Raises InputError for one that cannot be read."""
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            return [{name: _value(name, text) for name, text in row.items()} for row in csv.DictReader(file)]
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise InputError(f"cannot read {path} as a table of this tool: {error}") from None
+
+
+def _value(name: str, text: str) -> Number:
+    if text == "":
+        return "" if name == "hidden" else None
+    if name in _TEXT:
+        return text
+    number: Number = json.loads(text)
+    return number

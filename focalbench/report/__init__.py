@@ -1,0 +1,1 @@
+"""What a person reads: tables, sentences, curves and figures, and the folder that holds them."""

@@ -1,0 +1,213 @@
+"""The pictures of a results folder, drawn from its exported files only."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from focalbench.records import Record, read_csv
+from focalbench.report import style
+from focalbench.report.folder import TABLE, make_folder
+from focalbench.report.words import cells, title
+
+FOLLOWED = (
+    "bce",
+    "pos_weight",
+    "focal gamma=2",
+    "focal gamma=5",
+)  # whose learning curves are drawn, at every start
+STARTS = {"own": style.SOLID, "prior": style.DASH_DOT, "zero": style.DASHES}
+
+
+def draw_results(folder: Path, out: Path | None = None) -> list[Path]:
+    """Draw every cell of a results folder into folder/figures (or out); return the paths written.
+
+    Raises InputError where the folder holds no table.
+    """
+    table, curves = read_csv(folder / TABLE), read_csv(folder / "curves.csv")
+    target = out or folder / "figures"
+    make_folder(target)
+    written = []
+    for cell in cells(table):
+        name, where = _file_name(cell[0]), _where(cell[0])
+        written += _by_gamma(cell, target, f"gamma_{name}")
+        written += _differences(cell, target, f"differences_{name}")
+        written += _by_epoch(cell, [p for p in curves if _where(p) == where], target, f"epochs_{name}")
+    return written
+
+
+def _where(row: Record) -> tuple[object, ...]:
+    return row["dataset"], row["positive_rate"], row["label_noise"]
+
+
+def _file_name(row: Record) -> str:
+    rate = "natural" if row["positive_rate"] is None else f"{row['positive_rate']:g}"
+    noise = f"_noise{row['label_noise']:g}" if row["label_noise"] else ""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", f"{row['dataset']}_{rate}{noise}")
+
+
+# ---- AUCPR against gamma
+
+
+def _by_gamma(cell: list[Record], folder: Path, name: str) -> list[Path]:
+    arms = [row for row in cell if row["kind"] == "arm"]
+    lines = [
+        ("no alpha", [row for row in arms if row["alpha"] is None and row["loss"] in ("bce", "focal")]),
+        (
+            "balanced alpha",
+            [row for row in arms if row["alpha"] == "balanced" or row["loss"] == "pos_weight"],
+        ),
+    ]
+    fig, (ax,) = style.figure(6.0, 3.8)
+    ends = []
+    for (label, rows), color, shift in zip(lines, (style.BLUE, style.VERMILLION), (-0.03, 0.03), strict=True):
+        for start, dash in STARTS.items():
+            points = sorted((row for row in rows if row["init"] == start), key=_gamma)
+            if points:
+                _interval_line(ax, points, color, dash, shift)
+                text = f"{label}, {start} start" + (" (BCE)" if len(points) == 1 and label == "no alpha" else "")
+                ends.append((_gamma(points[-1]) + shift, _value(points[-1]), text, color))
+    _label_ends(ax, ends)
+    if cell[0]["bayes_average_precision"] is not None:
+        _level(ax, cast(float, cell[0]["bayes_average_precision"]), "Bayes ceiling")
+    ax.set(
+        xlabel=r"focusing exponent $\gamma$ (0: no focusing)",
+        ylabel="test AUCPR, mean and 95% interval",
+        ylim=(0, None),
+    )
+    style.title(ax, title(cell))
+    return style.save(fig, folder, name)
+
+
+def _gamma(row: Record) -> float:
+    return cast(float, row["gamma"])
+
+
+def _value(row: Record) -> float:
+    return cast(float, row["average_precision"])
+
+
+def _interval_line(ax: Axes, rows: Sequence[Record], color: str, dash: style.Dash, shift: float) -> None:
+    x = np.array([_gamma(row) for row in rows]) + shift
+    y = np.array([_value(row) for row in rows])
+    low, high = (
+        np.array([row[n] if row[n] is not None else np.nan for row in rows], float) for n in ("ap_low", "ap_high")
+    )
+    ax.errorbar(
+        x,
+        y,
+        (y - low, high - y),
+        color=color,
+        linestyle=dash,
+        marker="o",
+        markersize=3,
+        linewidth=1.2,
+        elinewidth=0.8,
+    )
+
+
+def _level(ax: Axes, value: float, text: str) -> None:
+    ax.axhline(value, color=style.MUTED, linewidth=0.8, linestyle=style.DOTS)
+    ax.annotate(
+        text,
+        (0, value),
+        (2, 3),
+        xycoords=("axes fraction", "data"),
+        textcoords="offset points",
+        color=style.MUTED,
+        size=style.TEXT_SIZE,
+    )
+
+
+# ---- differences to BCE
+
+
+def _differences(cell: list[Record], folder: Path, name: str) -> list[Path]:
+    rows = [row for row in cell if row["delta_vs_bce"] is not None and row["kind"] != "reference"][::-1]
+    fig, (ax,) = style.figure(6.0, 1.2 + 0.19 * len(rows))
+    for y, row in enumerate(rows):
+        value = cast(float, row["delta_vs_bce"])
+        color = style.VERMILLION if row["init"] != "own" else style.INK
+        limited = row["budget_limited"] == "true"
+        ax.plot(value, y, "o", color=color, markersize=4, markerfacecolor="white" if limited else color)
+        if row["delta_low"] is not None:
+            ax.plot([cast(float, row[end]) for end in ("delta_low", "delta_high")], [y, y], color=color, linewidth=1)
+    ax.axvline(0, color=style.MUTED, linewidth=0.8)
+    ax.set_yticks(range(len(rows)), [str(row["arm"]) for row in rows])
+    ax.tick_params(axis="y", length=0)
+    ax.set(
+        xlabel="test AUCPR minus BCE's at the same start (tuned: minus tuned BCE), 95% interval; hollow: budget-limited"
+    )
+    ax.xaxis.label.set_fontsize(style.TEXT_SIZE)
+    style.title(ax, title(cell))
+    return style.save(fig, folder, name)
+
+
+# ---- validation AUCPR by epoch
+
+
+def _by_epoch(cell: list[Record], curves: list[Record], folder: Path, name: str) -> list[Path]:
+    arms = [row for row in cell if row["kind"] == "arm" and str(row["arm"]).split(" (")[0] in FOLLOWED]
+    fig, (ax,) = style.figure(6.0, 3.8)
+    ends = []
+    for row in arms:
+        points = [p for p in curves if p["arm"] == row["arm"] and p["curve"] == "validation" and p["mean"] is not None]
+        if points:
+            x, y = (np.array([p[n] for p in points], dtype=float) for n in ("x", "mean"))
+            color = _arm_color(row)
+            ax.plot(x, y, color=color, linestyle=STARTS[str(row["init"])], linewidth=1.3)
+            ends.append((float(x[-1]), float(y[-1]), str(row["arm"]), color))
+    _label_ends(ax, ends)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.set(xlabel="epoch", ylabel="validation AUCPR, mean over seeds\n(chosen learning rates)", ylim=(0, None))
+    style.title(ax, title(cell))
+    return style.save(fig, folder, name)
+
+
+def _arm_color(row: Record) -> str:
+    return {"bce": style.INK, "pos_weight": style.VERMILLION}.get(str(row["loss"]), style.gamma_color(_gamma(row)))
+
+
+def _label_ends(ax: Axes, ends: Sequence[tuple[float, float, str, str]]) -> None:
+    """Name curves right of their ends, spread apart where they would overlap."""
+    ends = sorted(ends, key=lambda end: end[1])
+    if not ends:
+        return
+    right = max(end[0] for end in ends)
+    low, high = ax.get_ylim()
+    gap = (high - min(0.0, low)) * 0.055  # a line of text in data units
+    heights = spread([end[1] for end in ends], gap)
+    for (x, y, text, color), height in zip(ends, heights, strict=True):
+        ax.annotate(
+            text,
+            (x, y),
+            (right + 0.03 * (right or 1), height),
+            va="center",
+            color=color,
+            size=style.TEXT_SIZE,
+            annotation_clip=False,
+            arrowprops={"arrowstyle": "-", "color": color, "linewidth": 0.5, "shrinkA": 0, "shrinkB": 2},
+        )
+
+
+def spread(values: Sequence[float], gap: float) -> list[float]:
+    """Move ascending values apart, by as little as it takes, until neighbours are at least `gap` apart.
+
+    >>> spread([0.0, 1.0, 1.0], 1.0)
+    [-0.33333333333333337, 0.6666666666666666, 1.6666666666666665]
+    """
+    groups: list[list[float]] = []
+    for value in values:
+        groups.append([value])
+        while len(groups) > 1 and _first(groups[-1], gap) < _first(groups[-2], gap) + gap * len(groups[-2]):
+            merged = groups.pop()
+            groups[-1] += merged
+    return [_first(group, gap) + i * gap for group in groups for i in range(len(group))]
+
+
+def _first(group: Sequence[float], gap: float) -> float:
+    return sum(group) / len(group) - gap * (len(group) - 1) / 2

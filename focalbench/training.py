@@ -1,0 +1,192 @@
+"""The one training loop: a stack of runs in lockstep. It takes tensors and knows no files.
+
+All runs of a stack see the same rows in the same order and differ in loss, learning rate and initial weights.
+Selection is on validation average precision only; the test split is scored once, with the chosen parameters.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from focalbench.losses.binary import focal_gradient
+from focalbench.metrics.ranking import average_precision
+from focalbench.models import Architecture, Layer, Network, Parameters
+
+BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8  # Adam's defaults (Kingma and Ba, 2015, Algorithm 1)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A split on the training device: features (sample, feature) float32, targets (sample,) float32 of 0/1."""
+
+    features: Tensor
+    targets: Tensor
+
+
+@dataclass(frozen=True)
+class Member:
+    """What one run of a stack brings: initial layers, learning rate, gamma, and the two class weights."""
+
+    layers: list[Layer]
+    lr: float
+    gamma: float
+    positive_weight: float
+    negative_weight: float
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """What a stack shares: batch size, and the row order of every epoch, (epoch, sample) int64."""
+
+    batch_size: int
+    orders: Sequence[NDArray[np.int64]]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What validation chose within a budget of epochs: for each run the epoch (1-based; 0 = never finite), its
+    validation average precision (NaN = never finite), and the stack's parameters at that epoch.
+    """
+
+    epochs: NDArray[np.int64]
+    average_precision: NDArray[np.float64]
+    parameters: Parameters
+
+
+@dataclass(frozen=True)
+class Trained:
+    """curves: (run, epoch) validation average precision, NaN where not finite; choices: by budget in epochs."""
+
+    curves: NDArray[np.float64]
+    diverged: NDArray[np.bool_]
+    choices: dict[int, Choice]
+
+
+class StackLoss:
+    """The loss of every run of a stack: focal loss with per-run gamma and class weights.
+
+    Runs without gamma come first in a stack, so that they take the cheaper expression.
+    """
+
+    def __init__(self, members: Sequence[Member], device: str) -> None:
+        def column(values: list[float]) -> Tensor:
+            return torch.tensor(values, dtype=torch.float32, device=device).view(-1, 1, 1)
+
+        self.plain = sum(member.gamma == 0 for member in members)
+        if any(member.gamma > 0 for member in members[: self.plain]):
+            raise ValueError("runs with gamma 0 must come first in a stack")
+        self.gamma = column([member.gamma for member in members[self.plain :]])
+        self.positive = column([member.positive_weight for member in members])
+        self.negative = column([member.negative_weight for member in members])
+
+    def gradient(self, logits: Tensor, targets: Tensor, scale: Tensor) -> Tensor:
+        """D loss/d logits, (run, output, sample); scale (sample,): 1/batch rows, 0 for rows that only fill up."""
+        weights = torch.where(targets > 0, self.positive, self.negative) * scale
+        parts = []
+        if self.plain:
+            parts.append(focal_gradient(logits[: self.plain], targets, 0.0, weights[: self.plain]))
+        if self.plain < len(logits):
+            parts.append(focal_gradient(logits[self.plain :], targets, self.gamma, weights[self.plain :]))
+        return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+
+class Adam:
+    """Adam without weight decay over one flat buffer, with a learning rate per run."""
+
+    def __init__(self, parameters: Parameters, lrs: Sequence[float]) -> None:
+        self.parameters = parameters.flat
+        self.first, self.second, self.scratch = (torch.zeros_like(parameters.flat) for _ in range(3))
+        rate = torch.tensor(lrs, dtype=torch.float32, device=parameters.flat.device).view(-1, 1, 1)
+        self.lr = torch.cat([rate.expand_as(view).flatten() for view in parameters.views])
+        self.steps = 0
+
+    def step(self, gradient: Tensor) -> None:
+        """One update, in place."""
+        self.steps += 1
+        correction1, correction2 = 1 - BETA1**self.steps, 1 - BETA2**self.steps
+        self.first.lerp_(gradient, 1 - BETA1)
+        self.second.mul_(BETA2).addcmul_(gradient, gradient, value=1 - BETA2)
+        torch.sqrt(self.second, out=self.scratch)
+        self.scratch.mul_(correction2**-0.5).add_(EPSILON)
+        torch.div(self.first, self.scratch, out=self.scratch)
+        self.parameters.addcmul_(self.scratch, self.lr, value=-1 / correction1)
+
+
+def train(
+    architecture: Architecture, train: Rows, validation: Rows, members: Sequence[Member], schedule: Schedule
+) -> Trained:
+    """Train a stack and choose each run's epoch on validation, within a quarter, half and all of the epochs."""
+    device = str(train.features.device)
+    parameters = Parameters(architecture, len(members), device)
+    parameters.load([member.layers for member in members])
+    network = Network(architecture, parameters, schedule.batch_size)
+    loss, adam = StackLoss(members, device), Adam(parameters, [member.lr for member in members])
+    selection = Selection(architecture, len(members), device)
+    choices: dict[int, Choice] = {}
+    for epoch, order in enumerate(schedule.orders, 1):
+        for index in torch.split(torch.from_numpy(order).to(device), schedule.batch_size):
+            train_step(network, loss, adam, Rows(train.features[index], train.targets[index]))
+        selection.see(epoch, score(network, validation.features), validation.targets, parameters)
+        if epoch in epoch_budgets(len(schedule.orders)):
+            choices[epoch] = selection.choice(architecture)
+    return Trained(np.stack(selection.curve, axis=1), selection.diverged, choices)
+
+
+def epoch_budgets(epochs: int) -> tuple[int, int, int]:
+    """A quarter, half and all of the epochs, rounded up.
+
+    >>> epoch_budgets(20)
+    (5, 10, 20)
+    """
+    return -(-epochs // 4), -(-epochs // 2), epochs
+
+
+def train_step(network: Network, loss: StackLoss, adam: Adam, batch: Rows) -> None:
+    """One step of every run on one batch; rows that only fill up a short batch weigh nothing."""
+    count = len(batch.targets)
+    targets, scale = batch.targets.new_zeros(2, network.width)
+    targets[:count], scale[:count] = batch.targets, 1 / count
+    delta = loss.gradient(network.forward(batch.features), targets, scale)
+    adam.step(network.backward(delta))
+
+
+def score(network: Network, features: Tensor) -> Tensor:
+    """Logits (run, sample) of all rows (binary: the only output)."""
+    logits = features.new_empty(network.runs, len(features))
+    for part, into in zip(torch.split(features, network.width), torch.split(logits, network.width, dim=1), strict=True):
+        into.copy_(network.forward(part)[:, 0, : len(part)])
+    return logits
+
+
+class Selection:
+    """Keeps, per run, the best validation average precision so far, its epoch and its parameters."""
+
+    def __init__(self, architecture: Architecture, runs: int, device: str) -> None:
+        self.best = Parameters(architecture, runs, device)
+        self.epochs = np.zeros(runs, dtype=np.int64)
+        self.average_precision = np.full(runs, -np.inf)
+        self.diverged = np.zeros(runs, dtype=np.bool_)
+        self.curve: list[NDArray[np.float64]] = []
+
+    def see(self, epoch: int, logits: Tensor, targets: Tensor, parameters: Parameters) -> None:
+        """Take in the validation logits (run, sample) after an epoch; ties go to the earlier epoch."""
+        finite = logits.isfinite().all(dim=1)
+        value = average_precision(logits.nan_to_num(0, 0, 0), targets).cpu().numpy()
+        value[~finite.cpu().numpy()] = np.nan
+        self.diverged |= np.isnan(value)
+        better = value > self.average_precision  # False for NaN
+        self.epochs[better], self.average_precision[better] = epoch, value[better]
+        self.best.copy_runs(parameters, torch.from_numpy(better).to(logits.device))
+        self.curve.append(value)
+
+    def choice(self, architecture: Architecture) -> Choice:
+        """What would be chosen if training stopped here."""
+        runs = len(self.epochs)
+        kept = Parameters(architecture, runs, str(self.best.flat.device))
+        kept.flat.copy_(self.best.flat)
+        value = np.where(self.epochs > 0, self.average_precision, np.nan)
+        return Choice(self.epochs.copy(), value, kept)

@@ -1,0 +1,181 @@
+import contextlib
+import gzip
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from focalbench.arms import Recipe
+from focalbench.datasets import build, file_sha256, load_table, read_csv_table, resolve, split_counts
+from focalbench.errors import InputError
+
+GOOD = "x,colour,y\n1,red,0\n2,blue,1\n3,red,0\n4,,1\n"
+
+
+def write(folder: Path, text: str | bytes, name: str = "data.csv") -> str:
+    path = folder / name
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return str(path)
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("prefix", ["", "\ufeff"])
+@pytest.mark.parametrize("zipped", [False, True])
+def test_a_good_file_is_read(tmp_path: Path, separator: str, prefix: str, zipped: bool) -> None:
+    content = (prefix + GOOD.replace(",", separator)).encode()
+    path = write(tmp_path, gzip.compress(content) if zipped else content, "d.csv.gz" if zipped else "d.csv")
+    table = read_csv_table(path, "y")
+    assert table.targets.tolist() == [0, 1, 0, 1]
+    assert table.targets.dtype == np.int8
+    assert list(table.frame.columns) == ["x", "colour"]
+    assert table.categorical == ("colour",)
+    assert table.frame["x"].tolist() == [1.0, 2.0, 3.0, 4.0]
+    assert table.frame["colour"].isna().tolist() == [False, False, False, True]
+    assert table.sha256 == file_sha256(path)
+    assert table.notes == ()
+
+
+@pytest.mark.parametrize(
+    ("labels", "positive", "expected"),
+    [
+        ("0 1 1", None, [0, 1, 1]),
+        ("0.0 1.0 1.0", None, [0, 1, 1]),
+        ("True false TRUE", None, [1, 0, 1]),
+        ("1 2 3", "1", [1, 0, 0]),
+        ("1.0 2.5 1.0", "1", [1, 0, 1]),
+        ("1 2 1", "2.0", [0, 1, 0]),
+        ("0 1 1", "0", [1, 0, 0]),
+        ("yes no yes", "yes", [1, 0, 1]),
+        ("True False True", "false", [0, 1, 0]),
+    ],
+)
+def test_targets_compare_as_text(
+    tmp_path: Path, labels: str, positive: str | None, expected: list[int]
+) -> None:
+    rows = "".join(f"{i},{label}\n" for i, label in enumerate(labels.split()))
+    table = read_csv_table(write(tmp_path, "x,y\n" + rows), "y", positive)
+    assert table.targets.tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "says"),
+    [
+        ("", {}, "is empty"),
+        ("\n\n", {}, "is empty"),
+        ("x,y\n", {}, "no rows"),
+        ("x,y\n1,0\n2,0\n", {}, "only the value 0"),
+        ("x,y\n1,a\n2,a\n", {"positive": "a"}, "only the value a"),
+        ("x,y\n1,a\n2,b\n", {}, "--positive VALUE"),
+        ("x,y\n1,0\n2,1\n3,2\n", {}, "--positive VALUE"),
+        ("x,y\n1,a\n2,b\n", {"positive": "c"}, "no value 'c'"),
+        ("x,y\n1,0\n2,1\n3,\n", {}, "missing or infinite in 1 rows, first in data row 3"),
+        ("x,y\n1,0\n2,inf\n3,1\n", {}, "missing or infinite"),
+        ("x,y\n5,0\n5,1\n", {}, "no feature column varies"),
+        ("x,y\na,0\nb,1\n", {}, "no feature column varies"),
+        ("y\n0\n1\n", {}, "no feature column varies"),
+        ("x,x,y\n1,2,0\n2,3,1\n", {}, "more than one column named x"),
+        ("x,y\n1,0\n2,1\n", {"target": "yy"}, "did you mean y"),
+        ("x,y\n1,0\n2,1\n", {"target": "label"}, "it has x, y"),
+        ("x,y\n1,0\n2,1\n", {"target": None}, "--target"),
+        ("x,y\n1,0\n2,1\n", {"drop": ("z",)}, "no column 'z'"),
+        ("x,y\n1,0\n2,1\n", {"drop": ("y",)}, "among the columns to drop"),
+        ("x,y\n1,0,9\n2,1,9\n", {}, "not a regular table"),
+        ("x,y\n1,0\n2,1,9\n", {}, "not a regular table"),
+        ("caf\xe9,y\n1,0\n".encode("latin-1"), {}, "not UTF-8"),
+        (GOOD.encode("utf-16"), {}, "not UTF-8"),
+        (gzip.compress(GOOD.encode())[:20], {}, "damaged gzip"),
+    ],
+)
+def test_bad_files_are_refused(
+    tmp_path: Path, text: str | bytes, options: dict[str, object], says: str
+) -> None:
+    arguments = {"target": "y"} | options
+    with pytest.raises(InputError, match=says):
+        read_csv_table(write(tmp_path, text), **arguments)  # type: ignore[arg-type]
+
+
+def test_a_missing_file_names_its_neighbours(tmp_path: Path) -> None:
+    write(tmp_path, GOOD, "train.csv")
+    with pytest.raises(InputError, match=r"did you mean train\.csv"):
+        read_csv_table(str(tmp_path / "trian.csv"), "y")
+    with pytest.raises(InputError, match="cannot read"):
+        read_csv_table(str(tmp_path), "y")
+    with pytest.raises(InputError, match="no file"):
+        file_sha256(str(tmp_path / "nowhere" / "train.csv"))
+
+
+def test_useless_columns_are_dropped_with_a_note(tmp_path: Path) -> None:
+    rows = "".join(f"{i},{i % 7},id{i},same,{i % 3},{i % 2}\n" for i in range(42))
+    table = read_csv_table(write(tmp_path, ",x,id,flat,secret,y\n" + rows), "y", drop=("secret",))
+    assert list(table.frame.columns) == ["x"]
+    assert [note.rsplit(": ")[-1] for note in table.notes[:-1]] == ["0", "flat", "id"]
+    assert table.notes[-1] == "removed 28 duplicate rows of 42"
+
+
+def test_duplicates_go_unless_kept_and_two_labels_are_no_duplicate(tmp_path: Path) -> None:
+    path = write(tmp_path, "x,y\n1,0\n1,0\n1,1\n2,1\n,0\n,0\n")
+    table = read_csv_table(path, "y")
+    assert (table.rows, table.notes) == (4, ("removed 2 duplicate rows of 6",))
+    kept = read_csv_table(path, "y", keep_duplicates=True)
+    assert (kept.rows, kept.notes) == (6, ())
+
+
+def test_infinite_numbers_are_missing_and_booleans_are_numbers(tmp_path: Path) -> None:
+    path = write(tmp_path, "x,z,b,y\n1,1,True,0\ninf,1e39,False,1\n?,3,True,1\n")
+    table = read_csv_table(path, "y")
+    assert table.frame["x"].isna().tolist() == [False, True, True]
+    assert table.frame["z"].isna().tolist() == [False, True, False]
+    assert table.frame["b"].tolist() == [1.0, 0.0, 1.0]
+    assert table.notes == ("infinite values treated as missing: x, z",)
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.binary(max_size=200)
+    | st.text("01ab,;\n\r\t\"' .?-\x00é", max_size=60).map(lambda text: ("x,y\n1,0\n2,1\n" + text).encode())
+)
+def test_any_bytes_are_read_or_refused(tmp_path: Path, content: bytes) -> None:
+    with contextlib.suppress(InputError):
+        table = read_csv_table(write(tmp_path, content), "y")
+        assert set(table.targets.tolist()) == {0, 1}
+
+
+def csv_rows(count: int, shift: int = 0) -> str:
+    rng = np.random.default_rng(0)
+    lines = [f"{rng.normal():.6f},{'abc'[i % 3]},{int(i % 4 == 0)}\n" for i in range(shift, count + shift)]
+    return "x,c,y\n" + "".join(lines)
+
+
+def test_a_file_is_planned_built_and_guarded(tmp_path: Path) -> None:
+    path = write(tmp_path, csv_rows(2000))
+    recipe = resolve(Recipe(path, 1000, 0.1, target="y"))
+    assert (recipe.dataset, recipe.path, recipe.sha256) == ("data.csv", path, file_sha256(path))
+    splits, counts = build(recipe, 0), split_counts(recipe)
+    for part, count in zip((splits.train, splits.validation, splits.test), counts.each, strict=True):
+        assert (part.rows, part.positives) == (count.rows, count.positives)
+        assert part.features.shape == (part.rows, 4)
+    assert counts.train.positives == 100
+    assert build(recipe, 0).sha256 == splits.sha256
+    write(tmp_path, csv_rows(2000, shift=1))
+    load_table.__globals__["_table"].cache_clear()
+    with pytest.raises(InputError, match="has changed"):
+        build(recipe, 0)
+
+
+def test_two_files_of_one_name_are_two_tables(tmp_path: Path) -> None:
+    for folder, shift in (("a", 0), ("b", 1)):
+        (tmp_path / folder).mkdir()
+        write(tmp_path / folder, csv_rows(2000, shift))
+    a, b = (resolve(Recipe(str(tmp_path / name / "data.csv"), 1000, 0.1, target="y")) for name in "ab")
+    assert load_table(a).sha256 != load_table(b).sha256
+
+
+def test_what_is_no_data_set_is_refused() -> None:
+    with pytest.raises(InputError, match="did you mean census-income"):
+        resolve(Recipe("census-incom", 1000))
+    with pytest.raises(InputError, match="or the path of a CSV file"):
+        resolve(Recipe("qqqq", 1000))
+    with pytest.raises(InputError, match="no file"):
+        resolve(Recipe("qqqq.csv", 1000))

@@ -1,0 +1,145 @@
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.special import expit
+from scipy.stats import multivariate_normal
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import average_precision_score
+
+from focalbench.arms import Recipe
+from focalbench.datasets import ABOUT, FAMILIES, Dataset, build, split_counts
+from focalbench.datasets.dataset import Counts
+from focalbench.datasets.synthetic import _MIXTURES, Cluster, draw
+from focalbench.errors import InputError
+
+families = pytest.mark.parametrize("family", FAMILIES)
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    st.sampled_from(FAMILIES),
+    st.floats(0.02, 0.4),
+    st.integers(1000, 3000),
+    st.sampled_from([0.0, 0.013, 0.3]),
+)
+def test_the_rate_asked_for_is_the_rate_got(family: str, rate: float, rows: int, noise: float) -> None:
+    recipe = Recipe(family, rows, rate, noise)
+    splits, counts = build(recipe, 0), split_counts(recipe)
+    for part, count in zip((splits.train, splits.validation, splits.test), counts.each, strict=True):
+        assert (part.rows, part.positives) == (count.rows, count.positives)
+        assert part.positives == round(rate * part.rows)
+        assert part.features.shape == (part.rows, 10)
+        assert part.features.dtype == np.float32
+        assert part.targets.dtype == np.int8
+    assert (splits.noisy_test_targets is None) == (noise == 0)
+    if splits.noisy_test_targets is not None:
+        assert splits.noisy_test_targets.sum() == splits.test.positives
+        flipped = np.count_nonzero(splits.noisy_test_targets != splits.test.targets)
+        assert flipped == 2 * round(noise * splits.test.positives)
+
+
+def test_noise_moves_labels_only() -> None:
+    clean, noisy = build(Recipe("mixture", 2000, 0.05), 3), build(Recipe("mixture", 2000, 0.05, 0.2), 3)
+    np.testing.assert_array_equal(clean.train.features, noisy.train.features)
+    np.testing.assert_array_equal(clean.test.targets, noisy.test.targets)
+    assert np.count_nonzero(clean.train.targets != noisy.train.targets) == 2 * 20
+    assert np.count_nonzero(clean.validation.targets != noisy.validation.targets) == 2 * 20
+
+
+def positives(part: Dataset) -> set[bytes]:
+    return {row.tobytes() for row in part.features[part.targets == 1]}
+
+
+@families
+def test_positives_nest_over_rates(family: str) -> None:
+    low, high = (build(Recipe(family, 2000, rate), 1) for rate in (0.02, 0.05))
+    assert len(positives(low.train)) == 40
+    assert positives(low.train) < positives(high.train)
+    assert positives(low.validation) < positives(high.validation)
+    assert positives(low.test) <= positives(high.test)
+
+
+def test_seeds_and_splits_share_no_row() -> None:
+    a, b = (build(Recipe("mixture", 1000, 0.05), seed) for seed in (0, 1))
+    parts = [a.train, a.validation, a.test, b.train, b.validation, b.test]
+    rows = [row.tobytes() for part in parts for row in part.features]
+    assert len(set(rows)) == len(rows)
+
+
+def test_the_same_seed_gives_the_same_bytes() -> None:
+    recipe = Recipe("xor", 1000, 0.05, 0.1)
+    assert build(recipe, 5).sha256 == build(recipe, 5).sha256 != build(recipe, 6).sha256
+
+
+def test_rows_are_mixed() -> None:
+    part = build(Recipe("mixture", 2000, 0.3), 0).train
+    assert 220 < part.targets[:1000].sum() < 380
+
+
+def log_density(clusters: tuple[Cluster, ...], points: np.ndarray) -> np.ndarray:
+    total = np.zeros(len(points))
+    for cluster in clusters:
+        centre = np.zeros(10)
+        centre[: len(cluster.mean)] = cluster.mean
+        total += cluster.weight * multivariate_normal(centre, cluster.scale**2).pdf(points)
+    return np.log(total)
+
+
+@families
+def test_bayes_logits_match_scipy_densities(family: str) -> None:
+    part = draw(family, Counts(500, 50), "train", 0, "k")
+    points = part.features.astype(np.float64)
+    ratio = log_density(_MIXTURES[family].positive, points) - log_density(_MIXTURES[family].negative, points)
+    assert part.bayes_logits is not None
+    np.testing.assert_allclose(part.bayes_logits, ratio + np.log(50 / 450), rtol=1e-9, atol=1e-9)
+    for clusters in (_MIXTURES[family].positive, _MIXTURES[family].negative):
+        assert sum(cluster.weight for cluster in clusters) == pytest.approx(1)
+
+
+@families
+@pytest.mark.parametrize("noise", [0.0, 0.3])
+def test_bayes_probabilities_are_calibrated(family: str, noise: float) -> None:
+    part = build(Recipe(family, 100_000, 0.1, noise), 0).train
+    assert part.bayes_logits is not None
+    probabilities = expit(part.bayes_logits)
+    for members in np.array_split(np.argsort(probabilities), 20):
+        expected = probabilities[members].mean()
+        spread = np.sqrt(expected * (1 - expected) / len(members)) + 1e-4
+        assert abs(part.targets[members].mean() - expected) < 4.5 * spread
+
+
+@pytest.mark.parametrize(
+    ("family", "low", "high"), [("mixture", 0.65, 0.75), ("gaussians", 0.4, 0.48), ("xor", 0.57, 0.67)]
+)
+def test_bayes_ceiling_at_the_default_rate(family: str, low: float, high: float) -> None:
+    part = draw(family, Counts(300_000, 30_000), "train", 0, "k")  # weighted back to the rate: less noise
+    weights = np.where(part.targets == 1, 0.0015 / 0.1, 0.9985 / 0.9)
+    ceiling = average_precision_score(part.targets, part.bayes_logits, sample_weight=weights)
+    assert low < ceiling < high
+
+
+def test_a_linear_model_can_do_little_on_xor() -> None:
+    part = draw("xor", Counts(20_000, 2_000), "train", 0, "k")
+    linear = LogisticRegression().fit(part.features, part.targets).decision_function(part.features)
+    assert average_precision_score(part.targets, linear) < 0.25
+    assert average_precision_score(part.targets, part.bayes_logits) > 0.9
+
+
+def test_unknown_family_is_refused_and_every_family_described() -> None:
+    assert set(ABOUT) == set(FAMILIES)
+    with pytest.raises(InputError, match="did you mean mixture"):
+        split_counts(Recipe("mixtures", 1000, 0.05))
+
+
+def test_synthetic_data_need_numpy_only() -> None:
+    script = (
+        "import sys; from focalbench.arms import Recipe; from focalbench.datasets import build;"
+        "build(Recipe('mixture', 1000, 0.05, 0.1), 0);"
+        "print([name for name in ('pandas', 'sklearn', 'scipy', 'torch') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,73 @@
+from itertools import permutations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import roc_curve
+
+from focalbench.errors import InputError
+from focalbench.metrics import precision_at_k, recall_at_fpr
+
+samples = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 1)), min_size=2, max_size=6).filter(
+    lambda pairs: len({y for _, y in pairs}) == 2
+)
+
+
+@settings(deadline=None)
+@given(samples, st.data())
+def test_precision_at_k_is_the_mean_over_all_orders_of_ties(
+    pairs: list[tuple[int, int]], data: st.DataObject
+) -> None:
+    k = data.draw(st.integers(1, len(pairs)))
+    orders = [
+        order for order in permutations(pairs) if [s for s, _ in order] == sorted((s for s, _ in pairs))[::-1]
+    ]
+    expected = np.mean([sum(y for _, y in order[:k]) / k for order in orders])
+    scores, targets = torch.tensor(pairs).T
+    assert precision_at_k(scores[None].float(), targets, k).item() == pytest.approx(expected, rel=1e-12)
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 20), st.integers(0, 1)), min_size=2, max_size=60).filter(
+        lambda pairs: len({y for _, y in pairs}) == 2
+    ),
+    st.floats(0, 1, exclude_max=True),
+)
+def test_recall_at_fpr_is_the_best_point_of_the_roc_curve(pairs: list[tuple[int, int]], fpr: float) -> None:
+    scores, targets = torch.tensor(pairs).T
+    false, true, _ = roc_curve(targets.numpy(), scores.numpy(), drop_intermediate=False)
+    assert recall_at_fpr(scores[None].double(), targets, fpr).item() == pytest.approx(
+        true[false <= fpr].max()
+    )
+
+
+@pytest.mark.parametrize("negatives", [7, 50, 100, 1000])
+def test_a_rate_of_exactly_m_negatives_allows_m(negatives: int) -> None:
+    """Some fpr * n falls just below the integer it stands for (0.29 * 100)."""
+    scores = torch.cat([torch.arange(negatives) + 0.5, torch.arange(negatives + 1)])[None].double()
+    targets = torch.arange(2 * negatives + 1) >= negatives
+    for allowed in range(negatives):
+        expected = (allowed + 1) / (negatives + 1)  # one more positive lies above each negative let through
+        assert recall_at_fpr(scores, targets, allowed / negatives).item() == pytest.approx(expected)
+
+
+def test_runs_are_ranked_separately() -> None:
+    targets = torch.tensor([1, 1, 0, 0, 0, 0])
+    scores = torch.tensor([[6.0, 5, 4, 3, 2, 1], [1.0, 2, 3, 4, 5, 6], [0.0, 0, 0, 0, 0, 0]])
+    torch.testing.assert_close(precision_at_k(scores, targets, 3), torch.tensor([2 / 3, 0, 1 / 3]).double())
+    assert recall_at_fpr(scores, targets).tolist() == [1, 0, 0]
+
+
+@pytest.mark.parametrize("k", [0, -1, 7])
+def test_k_out_of_range_is_refused(k: int) -> None:
+    with pytest.raises(InputError, match="k must lie between 1 and the 6 samples"):
+        precision_at_k(torch.zeros(1, 6), torch.arange(6) % 2, k)
+
+
+@pytest.mark.parametrize("fpr", [-0.1, 1.0, float("nan")])
+def test_fpr_out_of_range_is_refused(fpr: float) -> None:
+    with pytest.raises(InputError, match="false positive rate"):
+        recall_at_fpr(torch.zeros(1, 6), torch.arange(6) % 2, fpr)
