@@ -54,15 +54,15 @@ class Arm:
         """The row's label, unique within a plan.
 
         >>> Arm("focal", alpha=0.25, gamma=2.0, init="zero").name
-        'focal alpha=0.25 gamma=2 (zero start)'
+        'alpha=0.25 gamma=2 (zero start)'
         """
-        parts: list[str] = [self.loss]
-        if self.alpha is not None:
-            value = self.alpha if isinstance(self.alpha, str) else f"{self.alpha:g}"
-            parts = ["alpha=" + value] if self.loss == "alpha" else [*parts, "alpha=" + value]
-        if self.loss == "focal":
-            parts.append(f"gamma={self.gamma:g}")
-        return " ".join(parts) + ("" if self.init == "own" else f" ({self.init} start)")
+        parts = [] if self.alpha is None else [f"alpha={_short(self.alpha)}"]
+        parts += [f"gamma={_short(self.gamma)}"] if self.loss == "focal" else []
+        return (" ".join(parts) or self.loss) + ("" if self.init == "own" else f" ({self.init} start)")
+
+
+def _short(value: float | str) -> str:
+    return value if isinstance(value, str) else repr(value).removesuffix(".0")
 
 
 @dataclass(frozen=True)

@@ -185,8 +185,8 @@ def _summary(entry: Entry, ratio: float | None) -> dict[str, Number]:
         "diverged": sum(row["status"] == "diverged" for row in entry.considered),
         "prevalence": _mean(entry.column("test_positives") / entry.column("test_rows")),
         "average_precision": interval.estimate,
-        "ap_low": _finite(interval.low),
-        "ap_high": _finite(interval.high),
+        "ap_low": _finite(max(interval.low, 0.0)),  # an average precision lies in [0, 1]
+        "ap_high": _finite(min(interval.high, 1.0)),
         "budget_limited": None if entry.kind == "reference" else str(budget_limited(entry)).lower(),
         **{name: _mean(entry.column(name)) for name in ("bayes_average_precision", *METRICS)},
         **{f"average_precision_{name}": _within(entry, name) for name in ("quarter", "half")},

@@ -108,7 +108,7 @@ def chosen_arms(options: ArmOptions) -> tuple[Arm, ...]:
     Raises InputError for unknown values and for an option that no chosen loss uses.
 
     >>> [arm.name for arm in chosen_arms(ArmOptions(losses=("focal",), gammas=(2.0,)))]
-    ['bce', 'focal gamma=2', 'bce (zero start)', 'focal gamma=2 (zero start)']
+    ['bce', 'gamma=2', 'bce (zero start)', 'gamma=2 (zero start)']
     """
     losses = _losses(options)
     alphas = [_alpha(text) for text in options.alphas]

@@ -106,49 +106,45 @@ class Parameters:
 class Network:
     """Forward and hand-written backward of a stack into preallocated buffers: no graph, no fresh memory.
 
-    Activations lie as (run, unit, sample). The first layer is one product for the whole stack, because all runs of
-    a stack see the same batch. `width` is the padded batch; rows beyond a short batch are zeros.
+    Activations lie as (run, unit, sample); all runs of a stack see the same batch, whose rows are spread over the
+    run axis without a copy. `width` is the padded batch size; what a short batch leaves free is zero.
     """
 
     def __init__(self, architecture: Architecture, parameters: Parameters, batch_size: int) -> None:
         self.parameters = parameters
         self.runs, self.width = len(parameters.biases[0]), padded(batch_size)
-        empty = parameters.flat.new_empty
         self.gradient = Parameters(architecture, self.runs, str(parameters.flat.device))
         self.batch = parameters.flat.new_zeros(self.width, architecture.padded_layers[0][0])
-        self.activations = [empty(self.runs, bias.shape[1], self.width) for bias in parameters.biases]
-        self.deltas = [torch.empty_like(activation) for activation in self.activations[:-1]]
+        empty = parameters.flat.new_empty
+        self.outputs = [empty(self.runs, bias.shape[1], self.width) for bias in parameters.biases]
+        self.inputs = [self.batch.T.expand(self.runs, -1, -1), *self.outputs[:-1]]
+        self.deltas = [torch.empty_like(output) for output in self.outputs[:-1]]
 
     def forward(self, features: Tensor) -> Tensor:
         """Logits (run, output, width) of a batch (sample, feature), samples <= width; valid until the next call."""
         self.batch[: len(features), : features.shape[1]] = features
         self.batch[len(features) :] = 0
-        weights, biases = self.parameters.weights, self.parameters.biases
-        for i, (weight, bias, out) in enumerate(zip(weights, biases, self.activations, strict=True)):
-            if i == 0:
-                torch.mm(weight.flatten(0, 1), self.batch.T, out=out.view(-1, self.width))
-            else:
-                torch.bmm(weight, self.activations[i - 1].clamp_min_(0), out=out)
+        layers = zip(self.parameters.weights, self.parameters.biases, self.inputs, self.outputs, strict=True)
+        for i, (weight, bias, below, out) in enumerate(layers):
+            torch.bmm(weight, below.clamp_min_(0) if i else below, out=out)
             out.add_(bias)
-        return self.activations[-1]
+        return self.outputs[-1]
 
     def backward(self, delta: Tensor) -> Tensor:
         """Fill and return the flat gradient, from d loss/d logits (run, output, width) of the last forward."""
-        for i in range(len(self.activations) - 1, 0, -1):
-            below = self.activations[i - 1]
+        for i in reversed(range(len(self.inputs))):
             torch.sum(delta, 2, keepdim=True, out=self.gradient.biases[i])
-            torch.bmm(delta, below.transpose(1, 2), out=self.gradient.weights[i])
-            delta = self._through(i, delta, below)
-        torch.sum(delta, 2, keepdim=True, out=self.gradient.biases[0])
-        torch.mm(delta.flatten(0, 1), self.batch, out=self.gradient.weights[0].flatten(0, 1))
+            torch.bmm(delta, self.inputs[i].transpose(1, 2), out=self.gradient.weights[i])
+            if i:
+                delta = self._through(i, delta)
         return self.gradient.flat
 
-    def _through(self, layer: int, delta: Tensor, below: Tensor) -> Tensor:
+    def _through(self, layer: int, delta: Tensor) -> Tensor:
         """Carry delta down through layer `layer` and the ReLU beneath it."""
         weight, out = self.parameters.weights[layer].transpose(1, 2), self.deltas[layer - 1]
         if delta.shape[1] == 1:
             torch.mul(weight, delta, out=out)  # an outer product: cheaper than a matrix product
         else:
             torch.bmm(weight, delta, out=out)
-        torch.ops.aten.threshold_backward.grad_input(out, below, 0, grad_input=out)
+        torch.ops.aten.threshold_backward.grad_input(out, self.inputs[layer], 0, grad_input=out)
         return out

@@ -11,7 +11,7 @@ from focalbench.datasets.synthetic import FAMILIES
 from focalbench.experiment import Experiment
 from focalbench.references import REFERENCES, is_reference
 
-STACK = 24  # runs trained together: enough to hide the per-operation cost, small enough for a core's cache
+STACK = 18  # runs trained together: enough to hide the per-operation cost, small enough to stay in cache
 
 
 @dataclass(frozen=True)

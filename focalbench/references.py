@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 LOGISTIC, BOOSTING = "sklearn-logistic", "sklearn-hist-gradient-boosting"
 REFERENCES = tuple((model, arm) for model in (LOGISTIC, BOOSTING) for arm in (Arm("bce"), Arm("pos_weight")))
-_NAMES = {LOGISTIC: "logistic regression", BOOSTING: "gradient boosting"}
+_NAMES = {LOGISTIC: "logistic", BOOSTING: "boosting"}
 
 
 def is_reference(run: Run) -> bool:

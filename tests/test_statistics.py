@@ -227,6 +227,16 @@ def test_critical_value_of_one_column_is_near_student_t() -> None:
     assert simultaneous_critical(copies, rng()) == pytest.approx(critical[3])
 
 
+@settings(max_examples=20, deadline=None)
+@given(numbers, st.integers(6, 8), st.sampled_from([0.8, 0.9, 0.95]))
+def test_critical_value_is_the_quantile_of_flipped_residuals(seed: int, seeds: int, level: float) -> None:
+    d = differences(seed, seeds)
+    residuals = d - d.mean(axis=0)
+    largest = np.array([t_of(s[:, None] * residuals, axis=0).max() for s in all_signs(seeds)])
+    critical = simultaneous_critical(d, rng(), level)
+    assert (largest > critical * (1 + 1e-9)).mean() <= 1 - level + 1e-12 < (largest >= critical * (1 - 1e-9)).mean()
+
+
 def test_simultaneous_intervals_cover_whatever_the_true_differences() -> None:
     for effect in (0.0, 3.0):  # flips of the values themselves cover .90 at 3
         covered = 0

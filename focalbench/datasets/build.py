@@ -42,9 +42,7 @@ def load_table(recipe: Recipe) -> Table:
     """
     table = _table(replace(recipe, rows=0, positive_rate=None, label_noise=0.0, sha256=""), recipe.path)
     if recipe.sha256 not in ("", table.sha256):
-        raise InputError(
-            f"{recipe.dataset} has changed since it was planned; plan again, or restore the file"
-        )
+        raise InputError(f"{recipe.dataset} has changed since it was planned; plan again, or restore the file")
     return table
 
 
@@ -100,9 +98,5 @@ def _table(source: Recipe, path: str | None) -> Table:
 def _unknown(dataset: str) -> InputError:
     names = (*FAMILIES, *REAL_TABLES)
     close = get_close_matches(dataset, names, n=1)
-    hint = (
-        f"did you mean {close[0]}?"
-        if close
-        else f"choose one of {', '.join(names)}, or the path of a CSV file"
-    )
+    hint = f"did you mean {close[0]}?" if close else f"choose one of {', '.join(names)}, or the path of a CSV file"
     return InputError(f"unknown data set {dataset!r}; {hint}")

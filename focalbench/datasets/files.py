@@ -62,9 +62,7 @@ def _read_bytes(path: str) -> bytes:
         return file.read_bytes()
     except FileNotFoundError:
         near = file.parent.iterdir() if file.parent.is_dir() else ()
-        raise InputError(
-            f"no file {path}{_did_you_mean(file.name, [other.name for other in near])}"
-        ) from None
+        raise InputError(f"no file {path}{_did_you_mean(file.name, [other.name for other in near])}") from None
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}; name a readable CSV file") from None
 
@@ -142,14 +140,10 @@ def _binary(column: "pd.Series[object]", name: str, positive: str | None) -> Tar
 def _positive_value(name: str, values: list[str], positive: str | None) -> str:
     if positive is None:
         if not set(values) <= {"0", "1"} and not set(values) <= {"false", "true"}:
-            raise InputError(
-                f"the target {name!r} holds {_listed(values)}; say which is positive: --positive VALUE"
-            )
+            raise InputError(f"the target {name!r} holds {_listed(values)}; say which is positive: --positive VALUE")
         return values[-1]
     if _text(positive) not in values:
-        raise InputError(
-            f"the target {name!r} has no value {positive!r}; --positive takes one of {_listed(values)}"
-        )
+        raise InputError(f"the target {name!r} has no value {positive!r}; --positive takes one of {_listed(values)}")
     return _text(positive)
 
 

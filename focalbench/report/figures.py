@@ -17,8 +17,8 @@ from focalbench.report.words import cells, title
 FOLLOWED = (
     "bce",
     "pos_weight",
-    "focal gamma=2",
-    "focal gamma=5",
+    "gamma=2",
+    "gamma=5",
 )  # whose learning curves are drawn, at every start
 STARTS = {"own": style.SOLID, "prior": style.DASH_DOT, "zero": style.DASHES}
 

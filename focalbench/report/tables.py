@@ -10,23 +10,24 @@ from focalbench.comparison import TABLE_COLUMNS
 from focalbench.records import Record, to_csv
 from focalbench.report.words import BLURB, cells, conclusions, title
 
-HEADINGS = ("arm", "AUCPR", "95% interval", "vs BCE", "95% interval", "p adj.", "verdict", "cal. slope")
-_SECTIONS = {
-    "tuned": "tuned on validation, equal numbers of candidates",
-    "reference": "scikit-learn, for reference",
-}
+HEADINGS = ("arm", "AUCPR", "vs BCE", "p adj.", "verdict", "slope")
+WIDTHS = (26, 11, 12, 6, 14, 5)  # 80 columns, the gaps between them included
+RIGHT = (False, True, True, True, False, True)
+STARTS = {"own": "the loss's own best constant", "prior": "the log odds of the prevalence", "zero": "zero"}
+TUNED = "best arm of a family, chosen on validation; vs tuned BCE"
+REFERENCE = "scikit-learn's logistic regression and histogram boosting"
 
 
 def markdown(table: Sequence[Record]) -> str:
     """All cells as Markdown tables, each with its conclusions."""
     parts = []
     for cell in cells(table):
-        parts += [f"### {title(cell)}", ""]
-        parts += ["| " + " | ".join(HEADINGS) + " |", "|---|" + "---:|" * 5 + "---|---:|"]
+        parts += [f"**{title(cell)}**", ""]
+        parts += ["| " + " | ".join(HEADINGS) + " |", "|" + "|".join("---:" if r else "---" for r in RIGHT) + "|"]
         for section, rows in sections(cell):
             parts += [f"| *{section}* |" + " |" * (len(HEADINGS) - 1)]
             parts += ["| " + " | ".join(display(row)) + " |" for row in rows]
-        parts += ["", *conclusions(cell), ""]
+        parts += ["", *(f"- {sentence}" for sentence in conclusions(cell)), ""]
     return "\n".join([*parts, BLURB, ""])
 
 
@@ -35,9 +36,10 @@ def latex(table: Sequence[Record]) -> str:
     parts = []
     for cell in cells(table):
         parts += [r"\begin{table}", rf"\caption{{{_escape(title(cell))}. {_escape(BLURB)}}}"]
-        parts += [r"\begin{tabular}{lrrrrrlr}", r"\toprule", _latex_row(HEADINGS)]
+        parts += [rf"\begin{{tabular}}{{{''.join('r' if r else 'l' for r in RIGHT)}}}", r"\toprule"]
+        parts += [_latex_row(HEADINGS)]
         for section, rows in sections(cell):
-            parts += [r"\midrule", rf"\multicolumn{{8}}{{l}}{{\emph{{{_escape(section)}}}}} \\"]
+            parts += [r"\midrule", rf"\multicolumn{{{len(HEADINGS)}}}{{l}}{{\emph{{{_escape(section)}}}}} \\"]
             parts += [_latex_row(display(row)) for row in rows]
         parts += [r"\bottomrule", r"\end{tabular}", r"\end{table}", ""]
     return "\n".join(parts)
@@ -51,15 +53,9 @@ def csv_text(table: Sequence[Record]) -> str:
 def print_rich(table: Sequence[Record], console: Console) -> None:
     """Print all cells with their conclusions."""
     for cell in cells(table):
-        grid = Table(title=title(cell), title_justify="left", box=None, header_style="bold", pad_edge=False)
-        for i, heading in enumerate(HEADINGS):
-            grid.add_column(heading, justify="left" if i in (0, 6) else "right", no_wrap=i != 0)
-        for section, rows in sections(cell):
-            grid.add_row(f"[dim]{section}[/dim]")
-            for row in rows:
-                style = {"better": "green", "worse": "red"}.get(str(row["verdict"]), "")
-                grid.add_row(*display(row), style=style)
-        console.print(grid)
+        console.print(f"[bold]{title(cell)}[/bold]", highlight=False)
+        for i, (section, rows) in enumerate(sections(cell)):
+            console.print(_rich_section(section, rows, show_header=i == 0))
         console.print()
         for sentence in conclusions(cell):
             console.print(f"- {sentence}", highlight=False)
@@ -67,52 +63,55 @@ def print_rich(table: Sequence[Record], console: Console) -> None:
     console.print(BLURB, style="dim", highlight=False)
 
 
+def _rich_section(section: str, rows: Sequence[Record], *, show_header: bool) -> Table:
+    grid = Table(title=section, title_justify="left", title_style="italic", box=None, show_header=show_header)
+    grid.padding = (0, 1, 0, 0)
+    for heading, width, right in zip(HEADINGS, WIDTHS, RIGHT, strict=True):
+        grid.add_column(heading, justify="right" if right else "left", min_width=width, no_wrap=True)
+    for row in rows:
+        style = {"better": "green", "worse": "red"}.get(str(row["verdict"]), "")
+        grid.add_row(*display(row), style=style)
+    return grid
+
+
 def sections(cell: Sequence[Record]) -> list[tuple[str, list[Record]]]:
     """A cell's rows under their headings: one for each start, then tuned rows, then references."""
     grouped: dict[str, list[Record]] = {}
     for row in cell:
-        heading = _SECTIONS.get(
-            str(row["kind"]),
-            f"last bias started at {_START[str(row['init'])]}" if row["kind"] == "arm" else "",
-        )
-        grouped.setdefault(heading, []).append(row)
+        heading = {"tuned": TUNED, "reference": REFERENCE}.get(str(row["kind"]))
+        grouped.setdefault(heading or f"last bias started at {STARTS[str(row['init'])]}", []).append(row)
     return list(grouped.items())
-
-
-_START = {"own": "the loss's own best constant", "prior": "the log odds of the prevalence", "zero": "zero"}
 
 
 def display(row: Record) -> list[str]:
     """The cells of one row, as text."""
     return [
         str(row["arm"]),
-        _number(row["average_precision"], ".3f"),
-        _range(row["ap_low"], row["ap_high"], ".3f"),
-        _number(row["delta_vs_bce"], "+.3f"),
-        _range(row["delta_low"], row["delta_high"], "+.3f"),
+        _plus_minus(row["average_precision"], row["ap_low"], row["ap_high"], ".3f"),
+        _plus_minus(row["delta_vs_bce"], row["delta_low"], row["delta_high"], "+.3f"),
         _p_value(row["p_adjusted"]),
         _verdict(row),
-        _number(row["calibration_slope"], ".2f"),
+        "" if row["calibration_slope"] is None else f"{row['calibration_slope']:.2f}",
     ]
 
 
 def _verdict(row: Record) -> str:
-    verdict = str(row["verdict"] or "")
-    if verdict == "baseline" and row["budget_limited"] == "true":
-        return "baseline, budget-limited"
-    return verdict
+    if row["verdict"] == "baseline" and row["budget_limited"] == "true":
+        return "budget-limited"
+    return str(row["verdict"] or "")
 
 
-def _number(value: object, style: str) -> str:
-    return "" if value is None else format(cast(float, value), style)
-
-
-def _range(low: object, high: object, style: str) -> str:
-    return "" if low is None else f"{low:{style}} .. {high:{style}}"
+def _plus_minus(value: object, low: object, high: object, style: str) -> str:
+    if value is None:
+        return ""
+    text = format(cast(float, value), style)
+    # a limit of 0 or 1 was cut off there: the other one has the whole half
+    half = None if low is None else max(cast(float, high) - cast(float, value), cast(float, value) - cast(float, low))
+    return text if half is None else f"{text} ±{half:.3f}".replace("0.", ".")
 
 
 def _p_value(value: object) -> str:
-    return "" if value is None else "<.001" if cast(float, value) < 0.001 else f"{value:.3f}"
+    return "" if value is None else "<.001" if cast(float, value) < 0.001 else f"{value:.3f}".replace("0.", ".", 1)
 
 
 def _latex_row(values: Sequence[str]) -> str:
@@ -122,4 +121,4 @@ def _latex_row(values: Sequence[str]) -> str:
 def _escape(text: str) -> str:
     for sign in "%_&#":
         text = text.replace(sign, "\\" + sign)
-    return text.replace("<", "$<$")
+    return text.replace("<", "$<$").replace("±", r"$\pm$")

@@ -6,7 +6,7 @@ from typing import cast
 
 from focalbench.records import Record
 
-BLURB = "AUCPR is average precision (step-wise, as scikit-learn's); intervals are 95%; differences are paired by seed."
+BLURB = "AUCPR: step-wise average precision, as scikit-learn's; ±: half a 95% interval; differences are paired by seed."
 
 
 def cells(table: Sequence[Record]) -> list[list[Record]]:
@@ -99,7 +99,7 @@ def _starts(own: Sequence[Record], others: Sequence[Record]) -> list[str]:
         gains = [row for row in rows if row["verdict"] == "better"]
         lost = [row for row in gains if _same_arm(row, own)["verdict"] != "better"]
         if lost:
-            names = ", ".join(f"{row['loss']}{_gamma(row)} ({_signed(row)})" for row in lost)
+            names = ", ".join(f"{_same_arm(row, own)['arm']} ({_signed(row)})" for row in lost)
             sentences.append(
                 f"The two starts disagree: from a {_start_name(start)} {names} beat BCE, from their own constants they "
                 "are not shown to; what they gain there is the start, not the loss."
@@ -122,10 +122,6 @@ def _references(cell: Sequence[Record], own: Sequence[Record]) -> list[str]:
 def _same_arm(row: Record, own: Sequence[Record]) -> Record:
     same = ("loss", "alpha", "gamma")
     return next((other for other in own if all(other[name] == row[name] for name in same)), row)
-
-
-def _gamma(row: Record) -> str:
-    return f" gamma={row['gamma']:g}" if row["loss"] == "focal" else ""
 
 
 def _start_name(start: object) -> str:

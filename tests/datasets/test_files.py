@@ -51,9 +51,7 @@ def test_a_good_file_is_read(tmp_path: Path, separator: str, prefix: str, zipped
         ("True False True", "false", [0, 1, 0]),
     ],
 )
-def test_targets_compare_as_text(
-    tmp_path: Path, labels: str, positive: str | None, expected: list[int]
-) -> None:
+def test_targets_compare_as_text(tmp_path: Path, labels: str, positive: str | None, expected: list[int]) -> None:
     rows = "".join(f"{i},{label}\n" for i, label in enumerate(labels.split()))
     table = read_csv_table(write(tmp_path, "x,y\n" + rows), "y", positive)
     assert table.targets.tolist() == expected
@@ -88,9 +86,7 @@ def test_targets_compare_as_text(
         (gzip.compress(GOOD.encode())[:20], {}, "damaged gzip"),
     ],
 )
-def test_bad_files_are_refused(
-    tmp_path: Path, text: str | bytes, options: dict[str, object], says: str
-) -> None:
+def test_bad_files_are_refused(tmp_path: Path, text: str | bytes, options: dict[str, object], says: str) -> None:
     arguments = {"target": "y"} | options
     with pytest.raises(InputError, match=says):
         read_csv_table(write(tmp_path, text), **arguments)  # type: ignore[arg-type]

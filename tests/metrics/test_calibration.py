@@ -43,9 +43,7 @@ def test_losses_agree_with_scikit_learn(seed: int) -> None:
     constant = sklearn_metrics.log_loss(y, np.full(len(y), y.mean()))
     assert log_loss(logits, targets).item() == pytest.approx(sklearn_metrics.log_loss(y, p), rel=1e-12)
     assert brier(logits, targets).item() == pytest.approx(sklearn_metrics.brier_score_loss(y, p), rel=1e-12)
-    assert log_loss_skill(logits, targets).item() == pytest.approx(
-        1 - sklearn_metrics.log_loss(y, p) / constant
-    )
+    assert log_loss_skill(logits, targets).item() == pytest.approx(1 - sklearn_metrics.log_loss(y, p) / constant)
     assert expected_observed(logits, targets).item() == pytest.approx(p.sum() / y.sum(), rel=1e-12)
 
 
@@ -54,9 +52,7 @@ def test_losses_agree_with_scikit_learn(seed: int) -> None:
 def test_log_loss_is_exact_at_any_logit(positive: float, negative: float) -> None:
     logits = torch.tensor([[positive, negative]], dtype=torch.float64)
     with mpmath.workdps(400):
-        exact = (
-            mpmath.log1p(mpmath.exp(-mpmath.mpf(positive))) + mpmath.log1p(mpmath.exp(mpmath.mpf(negative)))
-        ) / 2
+        exact = (mpmath.log1p(mpmath.exp(-mpmath.mpf(positive))) + mpmath.log1p(mpmath.exp(mpmath.mpf(negative)))) / 2
     assert log_loss(logits, torch.tensor([1, 0])).item() == pytest.approx(float(exact), rel=4e-16, abs=1e-320)
 
 
@@ -78,9 +74,7 @@ def line_gradient(logits: Tensor, targets: Tensor) -> Tensor:
     """Autograd's gradient of the summed log loss at the fitted line."""
     fitted = torch.stack(calibration_line(logits, targets)).requires_grad_()
     p = fitted[0, :, None] * logits + fitted[1, :, None]
-    loss = torch.nn.functional.binary_cross_entropy_with_logits(
-        p, targets.expand_as(p).double(), reduction="sum"
-    )
+    loss = torch.nn.functional.binary_cross_entropy_with_logits(p, targets.expand_as(p).double(), reduction="sum")
     return torch.autograd.grad(loss, fitted)[0]
 
 
@@ -113,7 +107,6 @@ def test_line_recovers_the_slope_that_drew_the_targets() -> None:
 
 
 def test_line_survives_far_outliers_and_thin_overlap() -> None:
-    """Here undamped Newton leaves the region where its system can be solved."""
     x = torch.cat([torch.linspace(-1, 0.001, 500), torch.linspace(0, 1, 500), torch.tensor([1e4, -1e4])])
     logits, targets = (
         x[None].double(),
@@ -123,13 +116,19 @@ def test_line_survives_far_outliers_and_thin_overlap() -> None:
     assert line_gradient(logits, targets).abs().max() < 1e-3
 
 
+def test_line_is_found_where_undamped_newton_diverges() -> None:
+    logits = torch.tensor(
+        [[60.6, 0.8, 74.7, 0.2, 0.5, 0.9, 9.5, 9.1, 0.0, 0.5, 0.8, 0.0, 0.3, 22.9, 0.0, 1.1]]
+    ).double()
+    targets = torch.arange(16) == 0
+    assert line_gradient(logits, targets).abs().max() < 1e-6
+
+
 @pytest.mark.parametrize("touching", [0.0, 1.0])
 @pytest.mark.parametrize("direction", [1.0, -1.0])
 def test_only_a_separable_run_gives_nan(touching: float, direction: float) -> None:
     logits, targets = sample(7)
-    separated = (
-        direction * torch.where(targets, 1.0, -1.0).double() * (1 - touching * (torch.arange(600) % 5 == 0))
-    )
+    separated = direction * torch.where(targets, 1.0, -1.0).double() * (1 - touching * (torch.arange(600) % 5 == 0))
     slope, intercept = calibration_line(torch.cat([logits, separated[None], logits]), targets)
     assert slope.isnan().tolist() == intercept.isnan().tolist() == [False, True, False]
 

@@ -64,9 +64,7 @@ def test_average_precision_and_auc_agree_with_scikit_learn(example: tuple[Tensor
 
 @settings(deadline=None)
 @given(ranked(), st.integers(1, 30))
-def test_grid_is_the_precision_where_the_curve_reaches_each_recall(
-    example: tuple[Tensor, Tensor], points: int
-) -> None:
+def test_grid_is_the_precision_where_the_curve_reaches_each_recall(example: tuple[Tensor, Tensor], points: int) -> None:
     scores, targets = example
     grid = precision_recall_grid(scores, targets, points)
     for row, curve in zip(scores, grid, strict=True):
@@ -97,9 +95,7 @@ def test_degenerate_scores() -> None:
     targets = torch.tensor([0, 0, 1, 0, 1, 0, 0, 0])
     constant, perfect = torch.zeros(8), targets.float()
     scores = torch.stack([constant, perfect, -perfect])
-    assert average_precision(scores, targets).tolist() == pytest.approx(
-        [0.25, 1, (1 / 8 + 1 / 8 * 2 + 1 / 8) / 2]
-    )
+    assert average_precision(scores, targets).tolist() == pytest.approx([0.25, 1, (1 / 8 + 1 / 8 * 2 + 1 / 8) / 2])
     assert roc_auc(scores, targets).tolist() == [0.5, 1.0, 0.0]
     assert precision_recall_grid(scores, targets, 3).tolist() == [[0.25] * 3, [1.0] * 3, [0.25] * 3]
 

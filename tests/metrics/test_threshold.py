@@ -17,13 +17,9 @@ samples = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 1)), min_size=2, 
 
 @settings(deadline=None)
 @given(samples, st.data())
-def test_precision_at_k_is_the_mean_over_all_orders_of_ties(
-    pairs: list[tuple[int, int]], data: st.DataObject
-) -> None:
+def test_precision_at_k_is_the_mean_over_all_orders_of_ties(pairs: list[tuple[int, int]], data: st.DataObject) -> None:
     k = data.draw(st.integers(1, len(pairs)))
-    orders = [
-        order for order in permutations(pairs) if [s for s, _ in order] == sorted((s for s, _ in pairs))[::-1]
-    ]
+    orders = [order for order in permutations(pairs) if [s for s, _ in order] == sorted((s for s, _ in pairs))[::-1]]
     expected = np.mean([sum(y for _, y in order[:k]) / k for order in orders])
     scores, targets = torch.tensor(pairs).T
     assert precision_at_k(scores[None].float(), targets, k).item() == pytest.approx(expected, rel=1e-12)
@@ -39,9 +35,7 @@ def test_precision_at_k_is_the_mean_over_all_orders_of_ties(
 def test_recall_at_fpr_is_the_best_point_of_the_roc_curve(pairs: list[tuple[int, int]], fpr: float) -> None:
     scores, targets = torch.tensor(pairs).T
     false, true, _ = roc_curve(targets.numpy(), scores.numpy(), drop_intermediate=False)
-    assert recall_at_fpr(scores[None].double(), targets, fpr).item() == pytest.approx(
-        true[false <= fpr].max()
-    )
+    assert recall_at_fpr(scores[None].double(), targets, fpr).item() == pytest.approx(true[false <= fpr].max())
 
 
 @pytest.mark.parametrize("negatives", [7, 50, 100, 1000])

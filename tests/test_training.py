@@ -1,0 +1,167 @@
+"""The lockstep trainer against the plain loop, and a run against itself in other company."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from focalbench.metrics.ranking import average_precision
+from focalbench.models import Architecture, Network, Parameters, draw_weights
+from focalbench.training import Adam, Member, Rows, Schedule, Trained, epoch_budgets, score, train
+from tests.plain import plain_model, plain_train
+
+FEATURES, BATCH = 5, 48
+
+
+def make_rows(rows: int, seed: int, features: int = FEATURES) -> Rows:
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal((rows, features)).astype(np.float32)
+    y = (x[:, 0] * x[:, -1] + 0.5 * rng.standard_normal(rows) > 1.3).astype(np.float32)
+    return Rows(torch.from_numpy(x), torch.from_numpy(y))
+
+
+def make_members(hidden: tuple[int, ...], features: int = FEATURES) -> list[Member]:
+    layers = draw_weights(Architecture(features, hidden), np.random.default_rng(3))
+    other = draw_weights(Architecture(features, hidden), np.random.default_rng(4))
+    return [
+        Member(layers, 1e-2, 0.0, 1.0, 1.0),
+        Member(layers, 3e-3, 0.0, 4.0, 0.6),
+        Member(other, 1e-2, 0.0, 1.0, 1.0),
+        Member(layers, 1e-2, 2.0, 1.0, 1.0),
+        Member(other, 3e-3, 5.0, 2.5, 0.7),
+    ]
+
+
+def orders(rows: int, epochs: int) -> list[NDArray[np.int64]]:
+    rng = np.random.default_rng(9)
+    return [rng.permutation(rows) for _ in range(epochs)]
+
+
+def train_stack(members: Sequence[Member], hidden: tuple[int, ...], epochs: int = 4, features: int = FEATURES) -> Trained:
+    data, validation = make_rows(310, 0, features), make_rows(200, 1, features)
+    return train(Architecture(features, hidden), data, validation, members, Schedule(BATCH, orders(310, epochs)))
+
+
+@pytest.mark.parametrize("hidden", [(), (8,), (16, 16), (7, 3)])
+def test_a_lockstep_run_is_the_plain_run(hidden: tuple[int, ...]) -> None:
+    members = make_members(hidden)
+    trained = train_stack(members, hidden)
+    for i, member in enumerate(members):
+        plain = plain_train(make_rows(310, 0), make_rows(200, 1), member, orders(310, 4), BATCH)
+        assert trained.curves[i] == pytest.approx(plain.curve, abs=2e-3)
+        choice = trained.choices[4]
+        assert choice.average_precision[i] == pytest.approx(max(plain.curve), abs=2e-3)
+        test = make_rows(150, 2)
+        with torch.no_grad():
+            expected = plain.model(test.features)[:, 0]
+        if choice.epochs[i] == plain.epoch:
+            found = score(Network(Architecture(FEATURES, hidden), choice.parameters, BATCH), test.features)[i]
+            torch.testing.assert_close(found, expected, atol=2e-4, rtol=2e-3)
+        else:  # a tie between epochs, rounded the other way
+            assert plain.curve[choice.epochs[i] - 1] == pytest.approx(max(plain.curve), abs=2e-3)
+
+
+def test_the_learning_curves_of_the_plain_comparison_are_not_flat() -> None:
+    curves = train_stack(make_members((16, 16)), (16, 16), epochs=12).curves
+    assert np.all(curves.max(axis=1) > curves[:, 0] + 0.05)
+    assert len(np.unique(curves.round(4), axis=0)) == len(curves)
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.data())
+def test_a_run_has_the_same_bits_in_any_company(data: st.DataObject) -> None:
+    hidden = data.draw(st.sampled_from([(), (1,), (7,), (16, 33), (64, 64)]))
+    features = data.draw(st.sampled_from([1, 5, 10, 17, 93]))
+    members = make_members(hidden, features)
+    company = data.draw(st.lists(st.sampled_from(members), min_size=1, max_size=9))
+    company = sorted(company, key=lambda member: member.gamma > 0)
+    together = train_stack(company, hidden, 2, features)
+    for i, member in enumerate(company):
+        alone = train_stack([member], hidden, 2, features)
+        assert alone.curves[0].tobytes() == together.curves[i].tobytes()
+        for mine, all_runs in zip(alone.choices[2].parameters.views, together.choices[2].parameters.views, strict=True):
+            assert torch.equal(mine[0], all_runs[i])
+
+
+def test_adam_is_torchs_adam() -> None:
+    architecture = Architecture(3, (4,))
+    parameters = Parameters(architecture, 2, "cpu")
+    parameters.flat.copy_(torch.linspace(-1, 1, len(parameters.flat)))
+    theirs = [view.clone().requires_grad_() for view in parameters.views]
+    mine, rates = Adam(parameters, [1e-2, 3e-3]), (1e-2, 3e-3)
+    optimisers = [
+        torch.optim.Adam([weights], lr=1.0, betas=(0.9, 0.999), eps=1e-8) for weights in theirs
+    ]
+    rng = torch.Generator().manual_seed(0)
+    for _ in range(5):
+        gradient = torch.randn(len(parameters.flat), generator=rng)
+        mine.step(gradient)
+        start = 0
+        for weights, optimiser in zip(theirs, optimisers, strict=True):
+            before = weights.detach().clone()
+            weights.grad = gradient[start : start + weights.numel()].view_as(weights).clone()
+            start += weights.numel()
+            optimiser.step()
+            with torch.no_grad():  # a step at rate 1, scaled by each run's rate: Adam's moments know no rate
+                weights.copy_(before + (weights - before) * torch.tensor(rates).view(-1, 1, 1))
+    for found, expected in zip(parameters.views, theirs, strict=True):
+        torch.testing.assert_close(found, expected.detach(), rtol=1e-5, atol=1e-6)
+
+
+def test_padding_stays_zero() -> None:
+    trained = train_stack(make_members((7,)), (7,))
+    weight = trained.choices[4].parameters.weights[0]
+    assert weight.shape[1:] == (16, 16)
+    assert not weight[:, 7:].any()
+    assert not weight[:, :, FEATURES:].any()
+    assert weight[:, :7, :FEATURES].all()
+
+
+def test_a_diverged_run_harms_nobody_and_keeps_its_best_finite_epoch() -> None:
+    members = make_members((8,))
+    wild = replace(members[0], lr=1e38)
+    trained = train_stack([members[0], wild, members[3]], (8,))
+    quiet = train_stack([members[0], members[3]], (8,))
+    assert trained.diverged.tolist() == [False, True, False]
+    assert trained.curves[[0, 2]].tobytes() == quiet.curves.tobytes()
+    assert trained.choices[4].epochs[1] == 0
+    assert np.isnan(trained.choices[4].average_precision[1])
+    test = make_rows(150, 2)
+    logits = score(Network(Architecture(FEATURES, (8,)), trained.choices[4].parameters, BATCH), test.features)
+    assert float(average_precision(logits, test.targets)[1]) == pytest.approx(float(test.targets.mean()))
+
+
+def test_the_epoch_is_chosen_on_validation_within_each_budget() -> None:
+    trained = train_stack(make_members((16, 16)), (16, 16), epochs=8)
+    assert epoch_budgets(8) == (2, 4, 8)
+    for budget, choice in trained.choices.items():
+        assert choice.epochs.tolist() == (trained.curves[:, :budget].argmax(axis=1) + 1).tolist()
+        assert choice.average_precision.tolist() == trained.curves[:, :budget].max(axis=1).tolist()
+
+
+def test_the_chosen_parameters_are_those_of_the_chosen_epoch() -> None:
+    validation = make_rows(200, 1)
+    for epochs in (3, 8):
+        trained = train_stack(make_members((16, 16)), (16, 16), epochs)
+        choice = trained.choices[epochs]
+        logits = score(Network(Architecture(FEATURES, (16, 16)), choice.parameters, BATCH), validation.features)
+        found = average_precision(logits, validation.targets).numpy()
+        assert found.tobytes() == choice.average_precision.tobytes()
+
+
+def test_scores_do_not_depend_on_how_many_rows_are_scored() -> None:
+    members = make_members((16, 16))
+    parameters = Parameters(Architecture(FEATURES, (16, 16)), len(members), "cpu")
+    parameters.load([member.layers for member in members])
+    network = Network(Architecture(FEATURES, (16, 16)), parameters, BATCH)
+    features = make_rows(131, 0).features
+    with torch.no_grad():
+        expected = torch.stack([plain_model(member)(features)[:, 0] for member in members])
+    whole = score(network, features)
+    torch.testing.assert_close(whole, expected, atol=1e-5, rtol=1e-4)
+    assert torch.equal(score(network, features[:50]), whole[:, :50])
