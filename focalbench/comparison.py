@@ -128,9 +128,11 @@ def _tuned(records: list[Record]) -> list[Entry]:
     for rows in _by([row for row in records if row["family"] != "reference"], "init").values():
         families = _by(rows, "family")
         most = max(map(_candidates, families.values()))
+        if not _candidates(families["bce"], restart=0) < most == _candidates(families["bce"]):
+            continue  # nothing to tune, or BCE was not given as many candidates
+        start = "" if rows[0]["init"] == "own" else f" ({rows[0]['init']} start)"
         for family, members in families.items():
-            if most > _candidates(families["bce"], restart=0) and _candidates(members) == most:
-                start = "" if members[0]["init"] == "own" else f" ({members[0]['init']} start)"
+            if _candidates(members) == most:
                 entries.append(_entry(f"{family}, tuned{start}", "tuned", members))
     return entries
 
@@ -208,7 +210,7 @@ def _mean(values: Floats) -> float | None:
 
 
 def _finite(value: float) -> float | None:
-    return value if np.isfinite(value) else None
+    return float(value) if np.isfinite(value) else None
 
 
 def budget_limited(entry: Entry) -> bool:

@@ -63,7 +63,7 @@ def _calibration(logits: Tensor, targets: Tensor, prefix: str) -> Values:
 
 def finite_or_none(value: float) -> float | None:
     """NaN and infinities have no place in a table: they become empty cells."""
-    return value if np.isfinite(value) else None
+    return float(value) if np.isfinite(value) else None
 
 
 def _finite(values: list[float]) -> list[float | None]:

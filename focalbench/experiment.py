@@ -24,6 +24,7 @@ OWN_ARMS = (
     *(Arm("focal", alpha="balanced", gamma=gamma) for gamma in (0.5, 1.0, 2.0)),
 )
 ZERO_STARTED = (BCE, Arm("pos_weight"), GAMMA_2)  # shown from zero bias too: what people do without thinking
+CHECK_EPOCHS = 5  # beyond them, rounding on another CPU moves the numbers
 QUICK_ARMS = (BCE, Arm("pos_weight"), GAMMA_2, replace(BCE, init="zero"), replace(GAMMA_2, init="zero"))
 
 
@@ -50,7 +51,7 @@ class Experiment:
     label_noise: float = 0.0
     rows: int = 40_000
     arms: tuple[Arm, ...] = with_zero_starts(OWN_ARMS)
-    lrs: tuple[float, ...] = (1e-3, 3e-3, 1e-2)
+    lrs: tuple[float, ...] = (3e-4, 1e-3, 3e-3, 1e-2)
     first_seed: int = 0
     seeds: int = 10
     epochs: int = 20
@@ -173,15 +174,20 @@ def to_toml(experiment: Experiment) -> str:
         if name == "positive_rates":
             value = tuple("natural" if rate is None else rate for rate in value)
         if name != "arms" and value is not None:
-            lines.append(f"{name} = {json.dumps(value)}")
+            lines.append(f"{name} = {_toml(value)}")
     for arm in experiment.arms:
         alpha = "none" if arm.alpha is None else arm.alpha
         lines.append("\n[[arms]]")
         lines += [
-            f"{k} = {json.dumps(v)}"
+            f"{k} = {_toml(v)}"
             for k, v in (("loss", arm.loss), ("alpha", alpha), ("gamma", arm.gamma), ("init", arm.init))
         ]
     return "\n".join(lines) + "\n"
+
+
+def _toml(value: object) -> str:
+    # JSON but for two things: TOML has no surrogate pairs, and wants DEL escaped
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", r"\u007f")
 
 
 def load(path: Path) -> tuple[Experiment, tuple[Experiment, ...]]:
@@ -199,7 +205,10 @@ def load(path: Path) -> tuple[Experiment, tuple[Experiment, ...]]:
     if not isinstance(checks, list) or not all(isinstance(check, dict) for check in checks):
         raise InputError(f"{path}: write each check as its own [[check]] table")
     base = from_mapping(content, Experiment(), str(path))
-    return base, tuple(from_mapping(check, base, f"{path}, [[check]]") for check in checks)
+    short = tuple(from_mapping(check, base, f"{path}, [[check]]") for check in checks)
+    if any(check.epochs > CHECK_EPOCHS for check in short):
+        raise InputError(f"{path}: a [[check]] may have at most {CHECK_EPOCHS} epochs; say so in it: epochs = 3")
+    return base, short
 
 
 def from_mapping(content: Mapping[str, Any], base: Experiment, where: str) -> Experiment:
@@ -225,7 +234,7 @@ def _value(key: str, value: object, default: object, where: str) -> object:
 
 
 def _list(key: str, value: object, where: str) -> list[object]:
-    if not isinstance(value, list) or (key != "drop" and not value):
+    if not isinstance(value, list) or (key not in ("drop", "hidden") and not value):
         raise InputError(f"{where}: {key} must be a list with at least one entry, got {value!r}")
     return value
 
@@ -242,10 +251,9 @@ def _arm(item: object, where: str) -> Arm:
     if not isinstance(item, dict) or not item.keys() <= {"loss", "alpha", "gamma", "init"} or "loss" not in item:
         raise InputError(f"{where}: an arm is a table with loss, alpha, gamma and init, got {item!r}")
     alpha = item.get("alpha", "none")
-    if isinstance(alpha, str):
-        alpha = _alpha(alpha)
+    text = alpha if isinstance(alpha, str) else repr(_scalar("alpha", alpha, 0.0, where))
     gamma = _scalar("gamma", item.get("gamma", 0.0), 0.0, where)
     try:
-        return Arm(item["loss"], alpha, cast(float, gamma), item.get("init", "own"))
+        return Arm(item["loss"], _alpha(text), cast(float, gamma), item.get("init", "own"))
     except InputError as error:
         raise InputError(f"{where}: {error}") from None

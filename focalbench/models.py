@@ -126,8 +126,7 @@ class Network:
         self.batch[len(features) :] = 0
         layers = zip(self.parameters.weights, self.parameters.biases, self.inputs, self.outputs, strict=True)
         for i, (weight, bias, below, out) in enumerate(layers):
-            torch.bmm(weight, below.clamp_min_(0) if i else below, out=out)
-            out.add_(bias)
+            torch.baddbmm(bias, weight, below.clamp_min_(0) if i else below, out=out)
         return self.outputs[-1]
 
     def backward(self, delta: Tensor) -> Tensor:

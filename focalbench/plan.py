@@ -11,7 +11,7 @@ from focalbench.datasets.synthetic import FAMILIES
 from focalbench.experiment import Experiment
 from focalbench.references import REFERENCES, is_reference
 
-STACK = 18  # runs trained together: enough to hide the per-operation cost, small enough to stay in cache
+STACK = 12  # runs trained together: enough to hide the per-operation cost, small enough to stay in cache
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def tuned_families(arms: Sequence[Arm]) -> list[list[Arm]]:
 
 
 def make_stacks(runs: Iterable[Run]) -> list[tuple[Run, ...]]:
-    """Group runs that share data and batches, in equal parts of at most STACK runs, those without gamma first.
+    """Group runs that share data and batches, in equal parts of at most STACK runs.
 
     A reference is a stack of its own. No number depends on the grouping.
     """
@@ -107,7 +107,7 @@ def make_stacks(runs: Iterable[Run]) -> list[tuple[Run, ...]]:
 
     stacks: list[tuple[Run, ...]] = []
     for _, group in groupby(sorted(runs, key=lambda run: (run.seed, *shared(run))), key=shared):
-        members = sorted(group, key=lambda run: run.arm.gamma > 0)
+        members = list(group)
         parts = -(-len(members) // STACK)
         size = -(-len(members) // parts)
         stacks += [tuple(members[i : i + size]) for i in range(0, len(members), size)]

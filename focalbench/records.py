@@ -81,7 +81,7 @@ _TEXT = {
     "hidden",
     "sampler",
 }
-_TEXT |= {"status", "data_sha256", "kind", "verdict"}
+_TEXT |= {"status", "data_sha256", "kind", "verdict", "in_best_set", "budget_limited", "curve"}
 
 
 def record(run: Run, result: Result) -> Record:
@@ -124,7 +124,7 @@ def to_csv(columns: Sequence[str], records: Sequence[Record]) -> str:
 def _cell(value: Number) -> str:
     if value is None:
         return ""
-    return repr(value) if isinstance(value, float) else str(value)
+    return repr(float(value)) if isinstance(value, float) else str(value)
 
 
 def read_csv(path: Path) -> list[Record]:

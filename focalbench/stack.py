@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from focalbench.arms import Run
-from focalbench.datasets.build import build
+from focalbench.datasets.build import build_splits
 from focalbench.datasets.dataset import Dataset, Splits
 from focalbench.evaluation import Curves, Values, batch_accounting, finite_or_none, measure
 from focalbench.losses.binary import class_weights
@@ -24,7 +24,7 @@ from focalbench.training import Choice, Member, Rows, Schedule, Trained, epoch_b
 EARLY = ("quarter", "half")  # of the epochs: what a smaller budget would have chosen
 Measured = tuple[Values, Curves]
 
-_build_once = lru_cache(maxsize=1)(build)  # the stacks of one seed follow one another
+_build_once = lru_cache(maxsize=1)(build_splits)  # the stacks of one seed follow one another
 
 
 def run_stack(stack: tuple[Run, ...]) -> list[Result]:

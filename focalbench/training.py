@@ -26,6 +26,10 @@ class Rows:
     features: Tensor
     targets: Tensor
 
+    def take(self, index: Tensor) -> "Rows":
+        """The rows of an index (sample,) int64, in its order."""
+        return Rows(self.features.index_select(0, index), self.targets.index_select(0, index))
+
 
 @dataclass(frozen=True)
 class Member:
@@ -67,31 +71,21 @@ class Trained:
 
 
 class StackLoss:
-    """The loss of every run of a stack: focal loss with per-run gamma and class weights.
-
-    Runs without gamma come first in a stack, so that they take the cheaper expression.
-    """
+    """The loss of every run of a stack: focal loss with per-run gamma and class weights."""
 
     def __init__(self, members: Sequence[Member], device: str) -> None:
         def column(values: list[float]) -> Tensor:
             return torch.tensor(values, dtype=torch.float32, device=device).view(-1, 1, 1)
 
-        self.plain = sum(member.gamma == 0 for member in members)
-        if any(member.gamma > 0 for member in members[: self.plain]):
-            raise ValueError("runs with gamma 0 must come first in a stack")
-        self.gamma = column([member.gamma for member in members[self.plain :]])
+        gammas = [member.gamma for member in members]
+        self.gamma = column(gammas) if any(gammas) else 0.0  # a plain 0 takes the cheaper expression, same bits
         self.positive = column([member.positive_weight for member in members])
         self.negative = column([member.negative_weight for member in members])
 
     def gradient(self, logits: Tensor, targets: Tensor, scale: Tensor) -> Tensor:
         """D loss/d logits, (run, output, sample); scale (sample,): 1/batch rows, 0 for rows that only fill up."""
         weights = torch.where(targets > 0, self.positive, self.negative) * scale
-        parts = []
-        if self.plain:
-            parts.append(focal_gradient(logits[: self.plain], targets, 0.0, weights[: self.plain]))
-        if self.plain < len(logits):
-            parts.append(focal_gradient(logits[self.plain :], targets, self.gamma, weights[self.plain :]))
-        return parts[0] if len(parts) == 1 else torch.cat(parts)
+        return focal_gradient(logits, targets, self.gamma, weights)
 
 
 class Adam:
@@ -105,15 +99,15 @@ class Adam:
         self.steps = 0
 
     def step(self, gradient: Tensor) -> None:
-        """One update, in place."""
+        """One update, in place: lr m^ / (sqrt(v^) + eps), both corrections gathered into one factor."""
         self.steps += 1
-        correction1, correction2 = 1 - BETA1**self.steps, 1 - BETA2**self.steps
+        root = (1 - BETA2**self.steps) ** 0.5
         self.first.lerp_(gradient, 1 - BETA1)
         self.second.mul_(BETA2).addcmul_(gradient, gradient, value=1 - BETA2)
         torch.sqrt(self.second, out=self.scratch)
-        self.scratch.mul_(correction2**-0.5).add_(EPSILON)
-        torch.div(self.first, self.scratch, out=self.scratch)
-        self.parameters.addcmul_(self.scratch, self.lr, value=-1 / correction1)
+        self.scratch.add_(EPSILON * root)
+        torch.div(self.lr, self.scratch, out=self.scratch)
+        self.parameters.addcmul_(self.first, self.scratch, value=-root / (1 - BETA1**self.steps))
 
 
 def train(
@@ -128,8 +122,7 @@ def train(
     selection = Selection(architecture, len(members), device)
     choices: dict[int, Choice] = {}
     for epoch, order in enumerate(schedule.orders, 1):
-        for index in torch.split(torch.from_numpy(order).to(device), schedule.batch_size):
-            train_step(network, loss, adam, Rows(train.features[index], train.targets[index]))
+        train_epoch(network, loss, adam, train.take(torch.from_numpy(order).to(device)), schedule.batch_size)
         selection.see(epoch, score(network, validation.features), validation.targets, parameters)
         if epoch in epoch_budgets(len(schedule.orders)):
             choices[epoch] = selection.choice(architecture)
@@ -143,6 +136,13 @@ def epoch_budgets(epochs: int) -> tuple[int, int, int]:
     (5, 10, 20)
     """
     return -(-epochs // 4), -(-epochs // 2), epochs
+
+
+def train_epoch(network: Network, loss: StackLoss, adam: Adam, rows: Rows, batch_size: int) -> None:
+    """One pass over rows that lie in the order of the epoch: a gather an epoch is cheaper than one a batch."""
+    parts = (torch.split(tensor, batch_size) for tensor in (rows.features, rows.targets))
+    for features, targets in zip(*parts, strict=True):
+        train_step(network, loss, adam, Rows(features, targets))
 
 
 def train_step(network: Network, loss: StackLoss, adam: Adam, batch: Rows) -> None:

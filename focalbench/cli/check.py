@@ -27,8 +27,9 @@ def check(
     from focalbench.report.folder import CHECK
 
     file = experiment or folder.parent.parent / "experiments" / f"{folder.name}.toml"
+    count = worker_count(workers, "cpu")
     problems = verify_files(folder, file)
-    fresh = rerun(file, worker_count(workers, "cpu"))
+    fresh = rerun(file, count)
     comparisons = compare_runs(read_csv(folder / CHECK), fresh)
     changes = moved(comparisons)
     for line in (*(f"stale: {problem}" for problem in problems), *changes):

@@ -46,11 +46,13 @@ def run_job(experiment: Experiment, folder: Path, workers: int) -> Outcome:
 
 def worker_count(asked: int | None, device: str) -> int:
     """The workers asked for, or one a core (one in all beside a GPU)."""
-    from focalbench.sweep import cores
-
     if asked is not None and asked < 1:
         raise InputError(f"--workers must be at least 1, got {asked}")
-    return asked or (1 if device == "cuda" else cores())
+    if asked is not None:
+        return asked
+    from focalbench.sweep import cores
+
+    return 1 if device == "cuda" else cores()
 
 
 def resolve_device(name: str) -> str:

@@ -13,6 +13,7 @@ def plot(
     out: Annotated[Path | None, typer.Option(help="Where to write. Default: DIR/figures, or figures.")] = None,
 ) -> None:
     """Draw PNG and SVG figures: losses and gradients, AUCPR against gamma, validation AUCPR by epoch."""
+    from focalbench.cli.render import read_table
     from focalbench.report.figures import draw_results
     from focalbench.report.folder import make_folder
     from focalbench.report.formulas import draw_formulas
@@ -22,6 +23,7 @@ def plot(
         make_folder(target)
         written = draw_formulas(target)
     else:
+        read_table(folder)
         written = draw_results(folder, out)
     for path in written:
         typer.echo(path)

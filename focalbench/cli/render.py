@@ -1,4 +1,4 @@
-"""Printing a finished outcome."""
+"""Printing a finished outcome, and reading one back."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from focalbench.records import Record
     from focalbench.sweep import Outcome
 
 
@@ -20,3 +21,16 @@ def show(outcome: Outcome, folder: Path) -> None:
     before = len(outcome.plan.runs) - outcome.new_runs
     console.print(f"{outcome.new_runs} runs trained, {before} taken from the store. Files: {folder}", highlight=False)
     console.print(f"Pictures: focalbench plot {folder}", highlight=False)
+
+
+def read_table(folder: Path) -> list[Record]:
+    """The table of a results folder. Raises InputError where there is none, or another program's."""
+    from focalbench.comparison import TABLE_COLUMNS
+    from focalbench.errors import InputError
+    from focalbench.records import read_csv
+    from focalbench.report.folder import TABLE
+
+    rows = read_csv(folder / TABLE)
+    if not rows or tuple(rows[0]) != TABLE_COLUMNS:
+        raise InputError(f"{folder / TABLE} is not a table of this version; run the sweep again")
+    return rows

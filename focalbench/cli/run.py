@@ -16,15 +16,20 @@ def run(
     workers: Annotated[int | None, typer.Option(help="Processes. Default: one a core.")] = None,
 ) -> None:
     """Run an experiment file and write its results folder."""
-    from focalbench.cli.render import show
     from focalbench.experiment import load
+
+    experiment, checks = load(file)
+    from focalbench.cli.render import show  # these load torch, so a mistake in the file is told before
     from focalbench.regression import seal
     from focalbench.report.figures import draw_results
+    from focalbench.report.folder import sha256, write_manifest
 
-    experiment, _ = load(file)
     folder = out or Path("results") / file.stem
     count = worker_count(workers, experiment.device)
     outcome = run_job(experiment, folder, count)
     draw_results(folder)
-    seal(folder, file, count)
+    if checks:
+        seal(folder, file, count)
+    else:
+        write_manifest(folder, experiment, {"experiment_file": {"name": file.name, "sha256": sha256(file)}})
     show(outcome, folder)

@@ -19,13 +19,12 @@ def table(
     """Print the table of a finished sweep."""
     from rich.console import Console
 
-    from focalbench.records import read_csv
+    from focalbench.cli.render import read_table
     from focalbench.report import tables
-    from focalbench.report.folder import TABLE
 
     if format not in FORMATS:
         raise InputError(f"unknown --format {format!r}; choose one of {', '.join(FORMATS)}")
-    rows = read_csv(folder / TABLE)
+    rows = read_table(folder)
     if format == "rich":
         tables.print_rich(rows, Console())
     else:

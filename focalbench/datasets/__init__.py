@@ -1,6 +1,6 @@
 """Data sets: synthetic families, real tables, the user's file; split, thinned to an exact rate."""
 
-from focalbench.datasets.build import build, load_table, resolve, split_counts
+from focalbench.datasets.build import build_splits, load_table, resolve, split_counts
 from focalbench.datasets.dataset import Counts, Dataset, SplitCounts, Splits
 from focalbench.datasets.files import file_sha256, read_csv_table
 from focalbench.datasets.preprocessing import preprocess
@@ -17,7 +17,7 @@ __all__ = [
     "SplitCounts",
     "Splits",
     "Table",
-    "build",
+    "build_splits",
     "census_income",
     "file_sha256",
     "load_table",

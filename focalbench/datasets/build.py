@@ -54,7 +54,7 @@ def split_counts(recipe: Recipe) -> SplitCounts:
     return table_counts(recipe, table.rows, table.positives)
 
 
-def build(recipe: Recipe, seed: int) -> Splits:
+def build_splits(recipe: Recipe, seed: int) -> Splits:
     """Return the three splits of a recipe and a seed, with the counts of split_counts, label noise included.
 
     Raises InputError as split_counts does.

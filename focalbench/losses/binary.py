@@ -85,9 +85,7 @@ def _signed(logits: Tensor, targets: Tensor) -> Tensor:
 
 def _check(targets: Tensor, alpha: Hyperparameter | None, gamma: Hyperparameter) -> None:
     if not bool(((targets == 0) | (targets == 1)).all()):
-        raise InputError(
-            "targets must be 0 or 1; soft targets have no agreed focal loss, so round them first"
-        )
+        raise InputError("targets must be 0 or 1; soft targets have no agreed focal loss, so round them first")
     if alpha is not None and not _within(alpha, 0, 1):
         raise InputError(f"alpha must lie in [0, 1] or be None (off), got {alpha}")
     if not _within(gamma, 0, torch.finfo(torch.float64).max):

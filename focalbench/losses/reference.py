@@ -105,9 +105,7 @@ def check_prevalence(prevalence: float) -> None:
 def _terms(logits: npt.ArrayLike, targets: npt.ArrayLike) -> _Terms:
     x, y = np.asarray(logits, dtype=np.float64), np.asarray(targets, dtype=np.float64)
     if not np.isin(y, (0.0, 1.0)).all():
-        raise InputError(
-            "targets must be 0 or 1; soft targets have no agreed focal loss, so round them first"
-        )
+        raise InputError("targets must be 0 or 1; soft targets have no agreed focal loss, so round them first")
     sign = 1 - 2 * y
     u = x * sign
     return _Terms(sign, np.logaddexp(0.0, u), -np.logaddexp(0.0, -u))

@@ -37,9 +37,7 @@ def brier(logits: Tensor, targets: Tensor) -> Tensor:
     logits: (run, sample), finite. targets: (sample,) of 0/1. Returns (run,) float64 in [0, 1].
     Raises InputError as log_loss.
     """
-    return _per_run(
-        lambda row, positive: _wrong_way(row, positive).sigmoid().square().mean(), logits, targets
-    )
+    return _per_run(lambda row, positive: _wrong_way(row, positive).sigmoid().square().mean(), logits, targets)
 
 
 def expected_observed(logits: Tensor, targets: Tensor) -> Tensor:

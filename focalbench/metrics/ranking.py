@@ -58,9 +58,7 @@ def per_run(metric: Callable[[Tensor, Tensor], Tensor], scores: Tensor, targets:
     if not (positive == targets).all():
         raise InputError("targets must be 0 or 1; recode them")
     if positive.all() or not positive.any():
-        raise InputError(
-            "targets hold one class only; metrics need positives and negatives, so use more rows"
-        )
+        raise InputError("targets hold one class only; metrics need positives and negatives, so use more rows")
     return torch.stack([metric(row, positive) for row in scores.contiguous()])
 
 
@@ -68,9 +66,7 @@ def _precisions(row: Tensor, positive: Tensor) -> Tensor:
     """Return TP / (TP + FP) at the score of each positive, positives in ascending order: (positive,)."""
     ranked = row[positive].sort().values
     true_positives = len(ranked) - torch.searchsorted(ranked, ranked)
-    reached = torch.searchsorted(
-        ranked, row, right=True, out_int32=True
-    )  # cheaper than sorting the negatives
+    reached = torch.searchsorted(ranked, row, right=True, out_int32=True)  # cheaper than sorting the negatives
     flagged = torch.bincount(reached, minlength=len(ranked) + 1)[1:].flip(0).cumsum(0).flip(0)
     return true_positives.double() / flagged
 

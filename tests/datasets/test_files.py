@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from focalbench.arms import Recipe
-from focalbench.datasets import build, file_sha256, load_table, read_csv_table, resolve, split_counts
+from focalbench.datasets import build_splits, file_sha256, load_table, read_csv_table, resolve, split_counts
 from focalbench.errors import InputError
 
 GOOD = "x,colour,y\n1,red,0\n2,blue,1\n3,red,0\n4,,1\n"
@@ -148,16 +148,16 @@ def test_a_file_is_planned_built_and_guarded(tmp_path: Path) -> None:
     path = write(tmp_path, csv_rows(2000))
     recipe = resolve(Recipe(path, 1000, 0.1, target="y"))
     assert (recipe.dataset, recipe.path, recipe.sha256) == ("data.csv", path, file_sha256(path))
-    splits, counts = build(recipe, 0), split_counts(recipe)
+    splits, counts = build_splits(recipe, 0), split_counts(recipe)
     for part, count in zip((splits.train, splits.validation, splits.test), counts.each, strict=True):
         assert (part.rows, part.positives) == (count.rows, count.positives)
         assert part.features.shape == (part.rows, 4)
     assert counts.train.positives == 100
-    assert build(recipe, 0).sha256 == splits.sha256
+    assert build_splits(recipe, 0).sha256 == splits.sha256
     write(tmp_path, csv_rows(2000, shift=1))
     load_table.__globals__["_table"].cache_clear()
     with pytest.raises(InputError, match="has changed"):
-        build(recipe, 0)
+        build_splits(recipe, 0)
 
 
 def test_two_files_of_one_name_are_two_tables(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score
 
 from focalbench.arms import Recipe
-from focalbench.datasets import ABOUT, FAMILIES, Dataset, build, split_counts
+from focalbench.datasets import ABOUT, FAMILIES, Dataset, build_splits, split_counts
 from focalbench.datasets.dataset import Counts
 from focalbench.datasets.synthetic import _MIXTURES, Cluster, draw
 from focalbench.errors import InputError
@@ -28,7 +28,7 @@ families = pytest.mark.parametrize("family", FAMILIES)
 )
 def test_the_rate_asked_for_is_the_rate_got(family: str, rate: float, rows: int, noise: float) -> None:
     recipe = Recipe(family, rows, rate, noise)
-    splits, counts = build(recipe, 0), split_counts(recipe)
+    splits, counts = build_splits(recipe, 0), split_counts(recipe)
     for part, count in zip((splits.train, splits.validation, splits.test), counts.each, strict=True):
         assert (part.rows, part.positives) == (count.rows, count.positives)
         assert part.positives == round(rate * part.rows)
@@ -43,7 +43,7 @@ def test_the_rate_asked_for_is_the_rate_got(family: str, rate: float, rows: int,
 
 
 def test_noise_moves_labels_only() -> None:
-    clean, noisy = build(Recipe("mixture", 2000, 0.05), 3), build(Recipe("mixture", 2000, 0.05, 0.2), 3)
+    clean, noisy = build_splits(Recipe("mixture", 2000, 0.05), 3), build_splits(Recipe("mixture", 2000, 0.05, 0.2), 3)
     np.testing.assert_array_equal(clean.train.features, noisy.train.features)
     np.testing.assert_array_equal(clean.test.targets, noisy.test.targets)
     assert np.count_nonzero(clean.train.targets != noisy.train.targets) == 2 * 20
@@ -56,7 +56,7 @@ def positives(part: Dataset) -> set[bytes]:
 
 @families
 def test_positives_nest_over_rates(family: str) -> None:
-    low, high = (build(Recipe(family, 2000, rate), 1) for rate in (0.02, 0.05))
+    low, high = (build_splits(Recipe(family, 2000, rate), 1) for rate in (0.02, 0.05))
     assert len(positives(low.train)) == 40
     assert positives(low.train) < positives(high.train)
     assert positives(low.validation) < positives(high.validation)
@@ -64,7 +64,7 @@ def test_positives_nest_over_rates(family: str) -> None:
 
 
 def test_seeds_and_splits_share_no_row() -> None:
-    a, b = (build(Recipe("mixture", 1000, 0.05), seed) for seed in (0, 1))
+    a, b = (build_splits(Recipe("mixture", 1000, 0.05), seed) for seed in (0, 1))
     parts = [a.train, a.validation, a.test, b.train, b.validation, b.test]
     rows = [row.tobytes() for part in parts for row in part.features]
     assert len(set(rows)) == len(rows)
@@ -72,11 +72,11 @@ def test_seeds_and_splits_share_no_row() -> None:
 
 def test_the_same_seed_gives_the_same_bytes() -> None:
     recipe = Recipe("xor", 1000, 0.05, 0.1)
-    assert build(recipe, 5).sha256 == build(recipe, 5).sha256 != build(recipe, 6).sha256
+    assert build_splits(recipe, 5).sha256 == build_splits(recipe, 5).sha256 != build_splits(recipe, 6).sha256
 
 
 def test_rows_are_mixed() -> None:
-    part = build(Recipe("mixture", 2000, 0.3), 0).train
+    part = build_splits(Recipe("mixture", 2000, 0.3), 0).train
     assert 220 < part.targets[:1000].sum() < 380
 
 
@@ -103,7 +103,7 @@ def test_bayes_logits_match_scipy_densities(family: str) -> None:
 @families
 @pytest.mark.parametrize("noise", [0.0, 0.3])
 def test_bayes_probabilities_are_calibrated(family: str, noise: float) -> None:
-    part = build(Recipe(family, 100_000, 0.1, noise), 0).train
+    part = build_splits(Recipe(family, 100_000, 0.1, noise), 0).train
     assert part.bayes_logits is not None
     probabilities = expit(part.bayes_logits)
     for members in np.array_split(np.argsort(probabilities), 20):
@@ -137,8 +137,8 @@ def test_unknown_family_is_refused_and_every_family_described() -> None:
 
 def test_synthetic_data_need_numpy_only() -> None:
     script = (
-        "import sys; from focalbench.arms import Recipe; from focalbench.datasets import build;"
-        "build(Recipe('mixture', 1000, 0.05, 0.1), 0);"
+        "import sys; from focalbench.arms import Recipe; from focalbench.datasets import build_splits;"
+        "build_splits(Recipe('mixture', 1000, 0.05, 0.1), 0);"
         "print([name for name in ('pandas', 'sklearn', 'scipy', 'torch') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from focalbench.arms import Recipe
-from focalbench.datasets import build, census_income, load_table, resolve, split_counts
+from focalbench.datasets import build_splits, census_income, load_table, resolve, split_counts
 from focalbench.errors import InputError
 
 try:
@@ -28,7 +28,7 @@ def test_census_is_the_known_table() -> None:
 
 def test_census_splits_hold_the_rate_asked_for() -> None:
     recipe = resolve(Recipe("census-income", 5_000, 0.01, 0.1))
-    splits, counts = build(recipe, 0), split_counts(recipe)
+    splits, counts = build_splits(recipe, 0), split_counts(recipe)
     assert (counts.train.rows, counts.train.positives) == (5_000, 50)
     for part, count in zip((splits.train, splits.validation, splits.test), counts.each, strict=True):
         assert (part.rows, part.positives) == (count.rows, count.positives)

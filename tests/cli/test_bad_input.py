@@ -1,0 +1,269 @@
+"""Every mistake a person can make at the command line: exit code 2, one sentence that names it, nothing written."""
+
+import os
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+Files = dict[str, bytes]
+Finished = subprocess.CompletedProcess[str]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A command line, a word that its message must hold, and the files that lie in its folder."""
+
+    command: str
+    says: str
+    files: Files = field(default_factory=dict)
+
+
+def csv(target: str, rows: int = 400) -> Files:
+    """A file with a numeric, a text and a target column; {i} in the target is the row's number."""
+    lines = (f"{i % 97},{'ab'[i % 2]},{eval(target, {'i': i})}" for i in range(rows))
+    return {"d.csv": "\n".join(["x,c,y", *lines, ""]).encode()}
+
+
+def toml(text: str) -> Files:
+    return {"e.toml": text.encode()}
+
+
+def database(statements: str, folder: Path) -> bytes:
+    connection = sqlite3.connect(folder / "made.sqlite")
+    connection.executescript(statements)
+    connection.close()
+    content = (folder / "made.sqlite").read_bytes()
+    (folder / "made.sqlite").unlink()
+    return content
+
+
+SOUND = csv("int(i % 4 == 0)")
+FILE = "sweep --dataset d.csv --target y --rows 200 --out o"
+RUNS = "CREATE TABLE runs (run_id TEXT PRIMARY KEY, identity TEXT, result TEXT, versions TEXT);"
+
+OPTIONS = [
+    ("--loss nope", "--loss"),
+    ("--loss focal --loss nope", "--loss"),
+    ("--init nope", "--init"),
+    ("--model nope", "model"),
+    ("--device nope", "--device"),
+    ("--alpha nope", "--alpha"),
+    ("--alpha -0.1", "alpha"),
+    ("--alpha 1.5", "alpha"),
+    ("--alpha nan", "alpha"),
+    ("--dataset nope", "nope"),
+    ("--dataset mixtrue --target y", "mixture"),
+    ("--pos-rate 0", "--pos-rate"),
+    ("--pos-rate 1", "--pos-rate"),
+    ("--pos-rate 1.5", "--pos-rate"),
+    ("--pos-rate -1", "--pos-rate"),
+    ("--pos-rate nan", "--pos-rate"),
+    ("--pos-rate 0.01 --pos-rate 2", "--pos-rate"),
+    ("--pos-rate many", "--pos-rate"),
+    ("--pos-rate 1e-6", "rate"),
+    ("--pos-rate 0.9999 --rows 1500", "rate"),
+    ("--pos-rate 0.02 --rows 100", "rows"),
+    ("--gamma -1", "gamma"),
+    ("--gamma nan", "gamma"),
+    ("--gamma inf", "gamma"),
+    ("--gamma 2 --loss bce", "--gamma"),
+    ("--gamma 2 --loss pos_weight", "--gamma"),
+    ("--alpha 0.25 --loss pos_weight", "--alpha"),
+    ("--alpha 0.25 --loss bce", "--alpha"),
+    ("--alpha none --loss alpha", "--alpha"),
+    ("--target y", "--target"),
+    ("--positive 1", "--positive"),
+    ("--drop c", "--drop"),
+    ("--keep-duplicates", "--keep-duplicates"),
+    ("--seeds 0", "seeds"),
+    ("--seeds 1.5", "--seeds"),
+    ("--first-seed -1", "first_seed"),
+    ("--rows 0", "rows"),
+    ("--rows -5", "rows"),
+    ("--epochs 0", "epochs"),
+    ("--epochs ten", "--epochs"),
+    ("--batch-size 0", "batch_size"),
+    ("--lr 0", "learning rates"),
+    ("--lr -1", "learning rates"),
+    ("--lr nan", "learning rates"),
+    ("--lr inf", "learning rates"),
+    ("--workers 0", "--workers"),
+    ("--label-noise 0.5", "noise"),
+    ("--label-noise -0.1", "noise"),
+    ("--label-noise nan", "noise"),
+    ("--hidden 64;64", "--hidden"),
+    ("--hidden 0", "hidden"),
+    ("--hidden 8 --model logistic", "--hidden"),
+    ("--nope", "--nope"),
+]
+
+TABLES = [
+    Case("sweep --dataset d.csv --out o", "--target", SOUND),
+    Case("sweep --dataset gone.csv --target y --out o", "gone.csv"),
+    Case("sweep --dataset e.csv --target y --out o", "d.csv", SOUND),
+    Case("sweep --dataset folder.csv --target y --out o", "folder.csv", {"folder.csv/x": b""}),
+    Case("sweep --dataset d.csv --target Y --out o", "'Y'", SOUND),
+    Case(FILE + " --drop z", "'z'", SOUND),
+    Case(FILE + " --drop y", "--drop", SOUND),
+    Case(FILE + " --drop x --drop c", "feature", SOUND),
+    Case(FILE + " --positive 7", "--positive", SOUND),
+    Case(FILE + " --pos-rate 0.9", "rate", SOUND),
+    Case(FILE + " --pos-rate 0.001", "rate", SOUND),
+    Case(FILE, "'y'", csv("0")),
+    Case(FILE, "--positive", csv("i % 3")),
+    Case(FILE, "--positive", csv("'yes' if i % 3 else 'no'")),
+    Case(FILE, "missing", csv("'' if i == 9 else i % 2")),
+    Case(FILE, "missing", csv("'nan' if i == 9 else i % 2")),
+    Case(FILE, "missing", csv("'inf' if i == 9 else i % 2")),
+    Case(FILE, "rate", csv("int(i < 5)")),
+    Case(FILE, "feature", {"d.csv": b"x,y\n" + b"1,0\n1,1\n" * 200}),
+    Case(FILE, "no rows", {"d.csv": b"x,c,y\n"}),
+    Case(FILE, "empty", {"d.csv": b""}),
+    Case(FILE, "regular", {"d.csv": b"x,y\n1,0\n1,2,3\n"}),
+    Case(FILE, "UTF-8", {"d.csv": b"x,y\n\xff\xfe,0\n"}),
+    Case(FILE, "named x", {"d.csv": b"x,x,y\n1,2,0\n2,3,1\n"}),
+]
+
+EXPERIMENTS = [
+    Case("run gone.toml", "gone.toml"),
+    Case("run e.toml", "lears", toml("lears = 1\n")),
+    Case("run e.toml", "TOML", toml("epochs = = 1\n")),
+    Case("run e.toml", "TOML", {"e.toml": b"\xff\xfe"}),
+    Case("run e.toml", "epochs", toml('epochs = "ten"\n')),
+    Case("run e.toml", "epochs", toml("epochs = 2.5\n")),
+    Case("run e.toml", "seeds", toml("seeds = true\n")),
+    Case("run e.toml", "datasets", toml("datasets = []\n")),
+    Case("run e.toml", "datasets", toml('datasets = "mixture"\n')),
+    Case("run e.toml", "nope", toml('datasets = ["nope"]\n')),
+    Case("run e.toml", "positive rate", toml("positive_rates = [0.0]\n")),
+    Case("run e.toml", "natural", toml('positive_rates = ["natural"]\n')),
+    Case("run e.toml", "loss", toml('[[arms]]\nloss = "nope"\n')),
+    Case("run e.toml", "arm", toml("[[arms]]\ngamma = 2.0\n")),
+    Case("run e.toml", "alpha", toml('[[arms]]\nloss = "focal"\nalpha = [0.5]\n')),
+    Case("run e.toml", "alpha", toml('[[arms]]\nloss = "focal"\nalpha = true\n')),
+    Case("run e.toml", "twice", toml('[[arms]]\nloss = "bce"\n[[arms]]\nloss = "bce"\n')),
+    Case("run e.toml", "bce", toml('[[arms]]\nloss = "focal"\ngamma = 2.0\n')),
+    Case("run e.toml", "[[check]]", toml("[check]\nepochs = 2\n")),
+    Case("run e.toml", "sedes", toml("[[check]]\nsedes = 2\n")),
+    Case("run e.toml", "epochs", toml("positive_rates = [0.02]\nrows = 1500\nseeds = 1\n[[check]]\nepochs = 6\n")),
+    Case("run e.toml --workers 0", "--workers", toml("[[check]]\nepochs = 2\n")),
+    Case("run", "file"),
+]
+
+FOLDERS = [
+    Case("table gone", "gone"),
+    Case("table o", "table.csv", {"o/x": b""}),
+    Case("table o", "table.csv", {"o/table.csv": b"a,b\n1,2\n"}),
+    Case("table o", "table.csv", {"o/table.csv": b""}),
+    Case("table o", "table.csv", {"o/table.csv": b"\x00\xff\xfe"}),
+    Case("table o --format nope", "--format", {"o/x": b""}),
+    Case("plot gone", "gone"),
+    Case("plot o", "table.csv", {"o/x": b""}),
+    Case("plot o", "table.csv", {"o/table.csv": b"a,b\n1,2\n", "o/curves.csv": b"a,b\n1,2\n"}),
+    Case("plot --out taken/figures", "taken", {"taken": b""}),
+    Case("check gone", "gone"),
+    Case("check r/o", "manifest.json", {"r/o/x": b"", "experiments/o.toml": b"[[check]]\nepochs = 2\n"}),
+    Case("check o --experiment gone.toml", "gone.toml", {"o/manifest.json": b'{"format": 1}'}),
+    Case("check o --workers 0 --experiment e.toml", "--workers", toml("[[check]]\nepochs = 2\n")),
+    Case("nope", "nope"),
+]
+
+# a sweep that would run in seconds, were it not for the --out
+SHORT = "sweep --dataset gaussians --pos-rate 0.02 --rows 1500 --epochs 1 --seeds 1 --hidden 4 --loss bce --no-references"
+OUTS = [
+    Case(SHORT + " --out taken/o", "--out", {"taken": b"a file"}),
+    Case(SHORT + " --out taken", "--out", {"taken": b"a file"}),
+    Case(SHORT + " --out o", "--out", {"o/runs.sqlite": b"some notes of mine, and long enough to be a header" * 9}),
+    Case(SHORT + " --out o", "--out", {"o/runs.sqlite/x": b"a folder of that name"}),
+]
+STORES = {
+    "version 99": RUNS + "PRAGMA user_version = 99;",
+    "version 99, otherwise made": "CREATE TABLE experiments (x TEXT); PRAGMA user_version = 99;",
+    "another program's": "CREATE TABLE notes (text TEXT); INSERT INTO notes VALUES ('mine');",
+}
+
+
+@pytest.fixture(scope="module")
+def cases(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Case]:
+    made = [Case(f"sweep {options} --out o", says) for options, says in OPTIONS]
+    folder = tmp_path_factory.mktemp("made")
+    stores = [Case(SHORT + " --out o", "--out", {"o/runs.sqlite": database(s, folder)}) for s in STORES.values()]
+    return dict(zip(NAMES, [*made, *TABLES, *EXPERIMENTS, *FOLDERS, *OUTS, *stores], strict=True))
+
+
+def names(cases: list[Case]) -> list[str]:
+    return [f"{i}: {case.command} ({case.says})" for i, case in enumerate(cases)]
+
+
+NAMES = [options for options, _ in OPTIONS]
+NAMES += [name for group in (TABLES, EXPERIMENTS, FOLDERS, OUTS) for name in names(group)]
+NAMES += [f"a store that is {name}" for name in STORES]
+
+
+def focalbench(arguments: list[str], folder: Path) -> Finished:
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "COLUMNS": "200", "NO_COLOR": "1"}
+    command = [sys.executable, *arguments]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=60)
+
+
+def contents(folder: Path) -> Files:
+    return {str(p.relative_to(folder)): p.read_bytes() if p.is_file() else b"" for p in folder.rglob("*")}
+
+
+def lay(files: Files, folder: Path) -> None:
+    for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+
+
+def attempt(case: Case, folder: Path) -> tuple[Finished, Files, Files]:
+    lay(case.files, folder)
+    before = contents(folder)
+    return focalbench(["-m", "focalbench", *case.command.split()], folder), before, contents(folder)
+
+
+Attempts = dict[str, Future[tuple[Finished, Files, Files]]]
+
+
+@pytest.fixture(scope="module")
+def attempts(cases: dict[str, Case], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Attempts]:
+    with ThreadPoolExecutor(3) as pool:
+        yield {name: pool.submit(attempt, case, tmp_path_factory.mktemp("case")) for name, case in cases.items()}
+        pool.shutdown(cancel_futures=True)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_mistake_is_one_sentence_and_exit_code_2(name: str, cases: dict[str, Case], attempts: Attempts) -> None:
+    finished, before, after = attempts[name].result()
+    lines = [line for line in finished.stderr.splitlines() if line.strip()]
+    assert finished.returncode == 2, finished.stderr
+    assert "Traceback" not in finished.stderr
+    assert (len(lines) == 1 and lines[0].startswith("focalbench: ")) or lines[0].startswith("Usage: "), finished.stderr
+    assert cases[name].says in finished.stderr
+    assert finished.stdout == ""
+    assert after == before  # nothing written, nothing touched
+
+
+def test_cuda_is_refused_where_there_is_none(tmp_path: Path) -> None:
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a CUDA device")
+    finished = focalbench(["-m", "focalbench", *SHORT.split(), "--device", "cuda", "--out", "o"], tmp_path)
+    assert finished.returncode == 2
+    assert finished.stderr == "focalbench: --device cuda: this torch sees no CUDA device; use --device cpu\n"
+    assert contents(tmp_path) == {}
+
+
+@pytest.mark.parametrize("arguments", ["--help", "sweep --help", "sweep --loss nope", "sweep --pos-rate 2", "run gone"])
+def test_help_and_mistakes_answer_without_torch(arguments: str, tmp_path: Path) -> None:
+    finished = focalbench(["-X", "importtime", "-m", "focalbench", *arguments.split()], tmp_path)
+    modules = {line.rpartition("|")[2].strip().partition(".")[0] for line in finished.stderr.splitlines()}
+    assert "typer" in modules
+    assert not modules & {"torch", "sklearn", "pandas", "matplotlib"}

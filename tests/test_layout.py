@@ -1,0 +1,65 @@
+"""A file imports only from files above it; this list is the life of a number, from the arm to the command line."""
+
+import ast
+from pathlib import Path
+
+import focalbench
+
+ORDER = (
+    *("errors", "randomness", "arms"),
+    *("datasets.dataset", "datasets.synthetic", "datasets.prevalence", "datasets.tables", "datasets.files"),
+    *("datasets.splits", "datasets.preprocessing", "datasets.build", "datasets"),
+    *("losses.reference", "losses.binary", "losses.inverse", "losses"),
+    *("metrics.ranking", "metrics.threshold", "metrics.calibration", "metrics"),
+    *("models", "samplers", "training", "experiment", "references", "plan", "store", "evaluation", "stack"),
+    *("execution", "platforms", "records", "statistics", "comparison"),
+    *("report.words", "report.tables", "report.curves", "report.folder"),
+    *("report.style", "report.formulas", "report.figures", "report"),
+    *("sweep", "regression"),
+    *("cli.progress", "cli.job", "cli.render", "cli.sweep", "cli.run", "cli.table", "cli.plot", "cli.check"),
+    *("cli.app", "cli", "__main__"),
+)
+ROOT = Path(focalbench.__file__).parent
+
+
+def module_name(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def imported(path: Path) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return {name.removeprefix("focalbench.") for name in names if name.startswith("focalbench.")}
+
+
+def test_every_file_has_its_place_and_imports_only_from_above() -> None:
+    files = {module_name(path): path for path in ROOT.rglob("*.py") if path.parent != ROOT or path.stem != "__init__"}
+    assert set(files) == set(ORDER)
+    place = {name: i for i, name in enumerate(ORDER)}
+    below = [
+        f"{name} imports {other}"
+        for name, path in files.items()
+        for other in imported(path) & set(ORDER)
+        if place[other] >= place[name] and not name.startswith(f"{other}.")  # `from package import neighbour`
+    ]
+    assert below == []
+
+
+def test_init_files_only_re_export() -> None:
+    for path in ROOT.rglob("__init__.py"):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            plain = isinstance(node, (ast.ImportFrom, ast.Assign)) or (
+                isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+            )
+            assert plain, f"{path} does more than re-export: line {node.lineno}"
+
+
+def test_the_root_holds_only_what_is_named() -> None:
+    named = {"focalbench", "experiments", "tests", "results", "pyproject.toml", "README.md"}
+    named |= {"LICENSE", "CHANGELOG.md", "constraints.txt"}
+    tracked = {path.name for path in ROOT.parent.iterdir() if not path.name.startswith((".", "__"))}
+    assert tracked - {"build", "figures", "focalbench.egg-info"} <= named

@@ -1,0 +1,205 @@
+"""The guard of reported numbers, and the faults it must catch, each planted here on purpose."""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from focalbench import regression, stack
+from focalbench.arms import Arm
+from focalbench.datasets import build as build_module
+from focalbench.datasets import synthetic
+from focalbench.datasets.dataset import Dataset, Splits
+from focalbench.experiment import load
+from focalbench.losses.binary import class_weights
+from focalbench.plan import make_plan
+from focalbench.randomness import generator
+from focalbench.records import read_csv
+from focalbench.regression import TOLERANCE, Comparison, accept, compare_runs, moved, rerun, seal, verify_files
+from focalbench.report.folder import CHECK, MANIFEST, RUNS, TABLE, sha256, write_files
+from focalbench.sweep import run_experiment
+
+TINY = """
+datasets = ["gaussians"]
+positive_rates = [0.02]
+rows = 1500
+seeds = 6
+epochs = 4
+hidden = [8]
+lrs = [0.01]
+references = false
+arms = [{ loss = "bce" }, { loss = "alpha", alpha = 0.9 }, { loss = "focal", gamma = 2.0 }]
+
+[[check]]
+seeds = 2
+
+[[check]]
+label_noise = 0.2
+seeds = 1
+"""
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project with a finished and sealed experiment."""
+    root = tmp_path_factory.mktemp("project")
+    (root / "experiments").mkdir()
+    file = root / "experiments" / "tiny.toml"
+    file.write_text(TINY)
+    experiment, _ = load(file)
+    run_experiment(experiment, make_plan(experiment), root / "results" / "tiny", 1, lambda *_: None)
+    seal(root / "results" / "tiny", file, 1)
+    return root
+
+
+@pytest.fixture
+def project(made: Path, tmp_path: Path) -> Iterator[tuple[Path, Path]]:
+    """A copy of it to spoil: (results folder, experiment file)."""
+    shutil.copytree(made, tmp_path / "copy")
+    stack._build_once.cache_clear()
+    yield tmp_path / "copy" / "results" / "tiny", tmp_path / "copy" / "experiments" / "tiny.toml"
+    stack._build_once.cache_clear()
+
+
+def what_moved(folder: Path, file: Path) -> list[Comparison]:
+    return moved(compare_runs(read_csv(folder / CHECK), rerun(file, 1)))
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+
+def forge_hash(folder: Path, name: str) -> None:
+    """Make the manifest agree with a changed file, as a careful forger would."""
+    manifest = json.loads((folder / MANIFEST).read_text())
+    manifest["files"][name] = sha256(folder / name)
+    write_files(folder, {MANIFEST: json.dumps(manifest)})
+
+
+def test_an_untouched_folder_passes(project: tuple[Path, Path]) -> None:
+    assert verify_files(*project) == []
+    assert what_moved(*project) == []
+
+
+def test_a_hand_edited_number_is_caught(project: tuple[Path, Path]) -> None:
+    folder, _ = project
+    value = repr(read_csv(folder / TABLE)[1]["average_precision"])
+    edit(folder / TABLE, value, value[:4] + "9" + value[5:])
+    assert any("table.csv was changed" in problem for problem in verify_files(*project))
+    forge_hash(folder, TABLE)
+    assert any("average_precision" in problem for problem in verify_files(*project))
+
+
+def test_a_number_edited_in_the_runs_is_caught_even_with_a_forged_hash(project: tuple[Path, Path]) -> None:
+    folder, _ = project
+    value = repr(read_csv(folder / RUNS)[7]["test_average_precision"])
+    edit(folder / RUNS, value, value[:5] + "9" + value[6:])
+    forge_hash(folder, RUNS)
+    problems = verify_files(*project)
+    assert any("table.csv" in problem for problem in problems)
+
+
+def test_a_stale_results_file_is_caught(project: tuple[Path, Path]) -> None:
+    _, file = project
+    edit(file, "epochs = 4", "epochs = 5")
+    problems = verify_files(*project)
+    assert any("is not the experiment" in problem for problem in problems)
+    assert any("does not hold the runs" in problem for problem in problems)
+
+
+def test_a_missing_and_an_extra_file_are_caught(project: tuple[Path, Path]) -> None:
+    folder, _ = project
+    (folder / "curves.csv").rename(folder / "other.csv")
+    problems = " ".join(verify_files(*project))
+    assert "curves.csv is missing" in problems
+    assert "other.csv is not in" in problems
+
+
+def test_a_changed_seed_is_caught(project: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    def shifted(seed: int, purpose: str, key: str) -> np.random.Generator:
+        return generator(seed + 1, purpose, key)
+
+    monkeypatch.setattr(synthetic, "generator", shifted)
+    assert {line.status for line in what_moved(*project)} & {"better", "worse"}
+
+
+def test_a_changed_seed_in_the_experiment_file_is_caught(project: tuple[Path, Path]) -> None:
+    _, file = project
+    edit(file, "seeds = 6", "seeds = 6\nfirst_seed = 1")
+    assert any("does not hold the runs" in problem for problem in verify_files(*project))
+    assert {line.status for line in what_moved(*project)} >= {"missing"}
+
+
+def test_alpha_given_to_the_wrong_class_is_caught(project: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    def swapped(arm: Arm, prevalence: float) -> tuple[float, float]:
+        positive, negative = class_weights(arm, prevalence)
+        return negative, positive
+
+    monkeypatch.setattr(stack, "class_weights", swapped)
+    lines = what_moved(*project)
+    assert lines
+    assert {"alpha=0.9" in line.label for line in lines} == {True}
+
+
+def test_selection_on_the_test_split_is_caught(project: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    def peeking(splits: Splits) -> Splits:
+        rows = splits.validation.rows  # of the same size, so that only the values give it away
+        test = Dataset(splits.test.features[:rows], splits.test.targets[:rows], None)
+        return replace(splits, validation=test)
+
+    monkeypatch.setattr(stack, "_build_once", lambda recipe, seed: peeking(build_module.build_splits(recipe, seed)))
+    monkeypatch.setattr(regression, "EXACT", ("status",))
+    assert {line.status for line in what_moved(*project)} & {"better", "worse"}
+
+
+def test_a_rate_spoiled_by_label_noise_is_caught(project: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    def adding(dataset: Dataset, swaps: int, rng: np.random.Generator) -> Dataset:
+        targets = dataset.targets.copy()
+        targets[np.flatnonzero(targets == 0)[:swaps]] = 1  # negatives turn positive, none goes back
+        return replace(dataset, targets=targets)
+
+    monkeypatch.setattr(build_module, "with_label_noise", adding)
+    lines = what_moved(*project)
+    spoiled = [line for line in lines if "noise=0.2" in line.label]
+    assert spoiled
+    assert any(line.status == "incomparable" and "positives" in line.detail for line in spoiled)
+    assert lines == spoiled
+
+
+def test_within_the_tolerance_is_the_same_and_beyond_it_is_not(project: tuple[Path, Path]) -> None:
+    old = read_csv(project[0] / CHECK)
+    for change, status in ((0.5, "same"), (1.5, "better"), (-1.5, "worse")):
+        new = [
+            {**row, "val_average_precision": float(str(row["val_average_precision"])) + change * TOLERANCE}
+            for row in old
+        ]
+        assert {line.status for line in compare_runs(old, new)} == {status}
+    assert {line.status for line in moved(compare_runs(old, old[1:]))} >= {"missing"}
+    assert {line.status for line in moved(compare_runs(old[1:], old))} >= {"missing"}
+
+
+def run_check(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "focalbench", "check", str(folder), "--workers", "1", *options]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_the_command_exits_0_1_and_records_a_deliberate_change(project: tuple[Path, Path]) -> None:
+    folder, file = project
+    clean = run_check(folder)
+    assert (clean.returncode, clean.stderr) == (0, "")
+    fresh = rerun(file, 1)
+    other = [{**row, "val_average_precision": float(str(row["val_average_precision"])) + 0.01} for row in fresh]
+    accept(folder, other)
+    before = run_check(folder)
+    assert before.returncode == 1
+    assert "worse: gaussians bce" in before.stdout
+    assert run_check(folder, "--accept").returncode == 0
+    assert run_check(folder).returncode == 0
