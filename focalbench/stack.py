@@ -1,13 +1,12 @@
 """One stack from recipe to results: rebuild the data, train (or fit a reference), measure. Any worker can do it."""
 
 import time
-from functools import lru_cache
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from focalbench.arms import Run
+from focalbench.arms import Recipe, Run
 from focalbench.datasets.build import build_splits
 from focalbench.datasets.dataset import Dataset, Splits
 from focalbench.evaluation import Curves, Values, batch_accounting, finite_or_none, measure
@@ -24,7 +23,7 @@ from focalbench.training import Choice, Member, Rows, Schedule, Trained, epoch_b
 EARLY = ("quarter", "half")  # of the epochs: what a smaller budget would have chosen
 Measured = tuple[Values, Curves]
 
-_build_once = lru_cache(maxsize=1)(build_splits)  # the stacks of one seed follow one another
+_latest: dict[tuple[Recipe, int], Splits] = {}  # the stacks of one seed follow one another
 
 
 def run_stack(stack: tuple[Run, ...]) -> list[Result]:
@@ -32,7 +31,7 @@ def run_stack(stack: tuple[Run, ...]) -> list[Result]:
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)  # gamma 5 makes denormal gradients, which cost twice the time and move nothing
     start = time.perf_counter()
-    splits = _build_once(stack[0].recipe, stack[0].seed)
+    splits = _splits(stack[0].recipe, stack[0].seed)
     measured = _fit_reference(stack[0], splits) if is_reference(stack[0]) else _train(stack, splits)
     common = _data_values(splits)
     seconds = (time.perf_counter() - start) / len(stack)
@@ -40,6 +39,13 @@ def run_stack(stack: tuple[Run, ...]) -> list[Result]:
         Result(run.run_id, common | values, curves, seconds)
         for run, (values, curves) in zip(stack, measured, strict=True)
     ]
+
+
+def _splits(recipe: Recipe, seed: int) -> Splits:
+    if (recipe, seed) not in _latest:
+        _latest.clear()  # before the next one is built, so that there are never two in memory
+        _latest[recipe, seed] = build_splits(recipe, seed)
+    return _latest[recipe, seed]
 
 
 def _data_values(splits: Splits) -> Values:

@@ -43,7 +43,7 @@ def plain_train(
             weights = torch.where(targets > 0, member.positive_weight, member.negative_weight)
             loss = (weights * focal_loss(logits, targets, gamma=member.gamma)).mean()
             adam.zero_grad()
-            loss.backward()
+            torch.autograd.backward(loss)
             adam.step()
         with torch.no_grad():
             value = average_precision_score(validation.targets, model(validation.features)[:, 0])

@@ -23,7 +23,7 @@ COMMON: Mapping[str, Number] = {
 }
 
 
-def run_record(arm: Mapping[str, Number], seed: int, test: float, val: float | None = 0.5, **changes: Number) -> Record:
+def run_record(arm: Mapping[str, Number], seed: int, test: float, val: Number = 0.5, **changes: Number) -> Record:
     row: dict[str, Number] = {**dict.fromkeys(RUN_COLUMNS), **COMMON, **arm, "seed": seed}
     row |= {"test_average_precision": test, "val_average_precision": val}
     for budget in ("quarter", "half"):
@@ -32,7 +32,7 @@ def run_record(arm: Mapping[str, Number], seed: int, test: float, val: float | N
 
 
 def draws(mean: float, seeds: int, seed: int = 0) -> list[float]:
-    return np.random.default_rng(seed).normal(mean, 0.01, seeds).tolist()
+    return [float(value) for value in np.random.default_rng(seed).normal(mean, 0.01, seeds)]
 
 
 def two_arms(seeds: int, gain: float, **changes: Number) -> list[Record]:
@@ -147,7 +147,7 @@ def test_nothing_is_tuned_when_bce_had_fewer_candidates() -> None:
 
 
 def test_starts_are_families_of_their_own_and_their_disagreement_is_said() -> None:
-    zero = [
+    zero: list[Record] = [
         {
             **row,
             "init": "zero",
@@ -168,5 +168,5 @@ def test_starts_are_families_of_their_own_and_their_disagreement_is_said() -> No
 
 def test_golden_text_of_a_small_table() -> None:
     golden = Path(__file__).with_name("golden_table.md")
-    zero = [{**row, "init": "zero", "arm": f"{row['arm']} (zero start)"} for row in two_arms(8, 0.02)]
+    zero: list[Record] = [{**row, "init": "zero", "arm": f"{row['arm']} (zero start)"} for row in two_arms(8, 0.02)]
     assert markdown(compare(two_arms(8, -0.05) + zero)) == golden.read_text(encoding="utf-8")

@@ -62,9 +62,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def project(made: Path, tmp_path: Path) -> Iterator[tuple[Path, Path]]:
     """A copy of it to spoil: (results folder, experiment file)."""
     shutil.copytree(made, tmp_path / "copy")
-    stack._build_once.cache_clear()
+    stack._latest.clear()
     yield tmp_path / "copy" / "results" / "tiny", tmp_path / "copy" / "experiments" / "tiny.toml"
-    stack._build_once.cache_clear()
+    stack._latest.clear()
 
 
 def what_moved(folder: Path, file: Path) -> list[Comparison]:
@@ -155,7 +155,7 @@ def test_selection_on_the_test_split_is_caught(project: tuple[Path, Path], monke
         test = Dataset(splits.test.features[:rows], splits.test.targets[:rows], None)
         return replace(splits, validation=test)
 
-    monkeypatch.setattr(stack, "_build_once", lambda recipe, seed: peeking(build_module.build_splits(recipe, seed)))
+    monkeypatch.setattr(stack, "_splits", lambda recipe, seed: peeking(build_module.build_splits(recipe, seed)))
     monkeypatch.setattr(regression, "EXACT", ("status",))
     assert {line.status for line in what_moved(*project)} & {"better", "worse"}
 

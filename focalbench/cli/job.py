@@ -20,9 +20,10 @@ INTERRUPTED = 130
 def run_job(experiment: Experiment, folder: Path, workers: int) -> Outcome:
     """Plan and run an experiment into a folder; Ctrl-C says what is safe and exits with 130."""
     from focalbench.plan import make_plan
-    from focalbench.sweep import run_experiment
 
     plan = make_plan(experiment)
+    from focalbench.sweep import run_experiment  # loads torch, so what cannot be planned is told before
+
     for note in (*plan.notes, *(f"warning: {text}" for text in plan.warnings)):
         typer.echo(note, err=True)
     safe = 0

@@ -9,12 +9,12 @@ import typer
 
 from focalbench.errors import InputError
 
-FORMATS = ("rich", "markdown", "latex", "csv")
+FORMATS = ("rich", "markdown", "summary", "latex", "csv")
 
 
 def table(
     folder: Annotated[Path, typer.Argument(help="A results folder.")] = Path("results/sweep"),
-    format: Annotated[str, typer.Option(help="rich, markdown, latex or csv.")] = "rich",  # noqa: A002
+    format: Annotated[str, typer.Option(help="rich, markdown, summary (cells side by side), latex or csv.")] = "rich",  # noqa: A002
 ) -> None:
     """Print the table of a finished sweep."""
     from rich.console import Console
@@ -28,5 +28,10 @@ def table(
     if format == "rich":
         tables.print_rich(rows, Console())
     else:
-        write = {"markdown": tables.markdown, "latex": tables.latex, "csv": tables.csv_text}[format]
+        write = {
+            "markdown": tables.markdown,
+            "summary": tables.summary,
+            "latex": tables.latex,
+            "csv": tables.csv_text,
+        }[format]
         typer.echo(write(rows), nl=False)

@@ -8,11 +8,14 @@ from typing import cast
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
 
 from focalbench.records import Record, read_csv
 from focalbench.report import style
 from focalbench.report.folder import TABLE, make_folder
-from focalbench.report.words import cells, title
+from focalbench.report.words import cells, short_title
+
+End = tuple[float, float, str, str]  # x, y, label and colour of a curve's end
 
 FOLLOWED = (
     "bce",
@@ -67,20 +70,25 @@ def _by_gamma(cell: list[Record], folder: Path, name: str) -> list[Path]:
     for (label, rows), color, shift in zip(lines, (style.BLUE, style.VERMILLION), (-0.03, 0.03), strict=True):
         for start, dash in STARTS.items():
             points = sorted((row for row in rows if row["init"] == start), key=_gamma)
-            if points:
+            if len(points) > 1:
                 _interval_line(ax, points, color, dash, shift)
-                text = f"{label}, {start} start" + (" (BCE)" if len(points) == 1 and label == "no alpha" else "")
-                ends.append((_gamma(points[-1]) + shift, _value(points[-1]), text, color))
-    _label_ends(ax, ends)
+                ends.append((_gamma(points[-1]) + shift, _value(points[-1]), f"{label}, {start} start", color))
     if cell[0]["bayes_average_precision"] is not None:
         _level(ax, cast(float, cell[0]["bayes_average_precision"]), "Bayes ceiling")
-    ax.set(
-        xlabel=r"focusing exponent $\gamma$ (0: no focusing)",
-        ylabel="test AUCPR, mean and 95% interval",
-        ylim=(0, None),
-    )
-    style.title(ax, title(cell))
+    ax.set(xlabel=r"focusing exponent $\gamma$ (0: no focusing)", ylabel="test AUCPR, mean and 95% interval")
+    ax.set_ylim(0, 1.05 * ax.get_ylim()[1])
+    _label_below(ax, ends)
+    style.title(ax, short_title(cell))
     return style.save(fig, folder, name)
+
+
+def _label_below(ax: Axes, ends: Sequence[End]) -> None:
+    """Name curves in the open space under them, with a thin line to each one's end."""
+    top = ax.get_ylim()[1]
+    lowest = min((y for _, y, _, _ in ends), default=0.0)
+    for i, (x, y, text, color) in enumerate(sorted(ends, key=lambda end: -end[1])):
+        place = min(x + 0.3, ax.get_xlim()[1] - 1.3) if text.endswith("own start") else x - 1.3
+        style.label_from(ax, (x, y), (place, max(lowest - top * (0.2 + 0.08 * i), top * 0.05)), text, color)
 
 
 def _gamma(row: Record) -> float:
@@ -139,11 +147,9 @@ def _differences(cell: list[Record], folder: Path, name: str) -> list[Path]:
     ax.axvline(0, color=style.MUTED, linewidth=0.8)
     ax.set_yticks(range(len(rows)), [str(row["arm"]) for row in rows])
     ax.tick_params(axis="y", length=0)
-    ax.set(
-        xlabel="test AUCPR minus BCE's at the same start (tuned: minus tuned BCE), 95% interval; hollow: budget-limited"
-    )
-    ax.xaxis.label.set_fontsize(style.TEXT_SIZE)
-    style.title(ax, title(cell))
+    explained = "95% interval; hollow: limited by the budget, so no verdict"
+    ax.set(xlabel=f"test AUCPR minus BCE's from the same start (tuned: minus tuned BCE's)\n{explained}")
+    style.title(ax, short_title(cell))
     return style.save(fig, folder, name)
 
 
@@ -153,18 +159,19 @@ def _differences(cell: list[Record], folder: Path, name: str) -> list[Path]:
 def _by_epoch(cell: list[Record], curves: list[Record], folder: Path, name: str) -> list[Path]:
     arms = [row for row in cell if row["kind"] == "arm" and str(row["arm"]).split(" (")[0] in FOLLOWED]
     fig, (ax,) = style.figure(6.0, 3.8)
-    ends = []
+    ends: list[End] = []
+    heights: list[NDArray[np.float64]] = []
     for row in arms:
         points = [p for p in curves if p["arm"] == row["arm"] and p["curve"] == "validation" and p["mean"] is not None]
-        if points:
-            x, y = (np.array([p[n] for p in points], dtype=float) for n in ("x", "mean"))
-            color = _arm_color(row)
-            ax.plot(x, y, color=color, linestyle=STARTS[str(row["init"])], linewidth=1.3)
-            ends.append((float(x[-1]), float(y[-1]), str(row["arm"]), color))
-    _label_ends(ax, ends)
+        x, y = (np.array([p[n] for p in points], dtype=float) for n in ("x", "mean"))
+        if points and not any(np.array_equal(y, drawn) for drawn in heights):  # pos_weight's own start is zero
+            heights.append(y)
+            ax.plot(x, y, color=_arm_color(row), linestyle=STARTS[str(row["init"])], linewidth=1.3)
+            ends.append((float(x[-1]), float(y[-1]), str(row["arm"]), _arm_color(row)))
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set(xlabel="epoch", ylabel="validation AUCPR, mean over seeds\n(chosen learning rates)", ylim=(0, None))
-    style.title(ax, title(cell))
+    _label_ends(ax, ends)
+    style.title(ax, short_title(cell))
     return style.save(fig, folder, name)
 
 
@@ -172,7 +179,7 @@ def _arm_color(row: Record) -> str:
     return {"bce": style.INK, "pos_weight": style.VERMILLION}.get(str(row["loss"]), style.gamma_color(_gamma(row)))
 
 
-def _label_ends(ax: Axes, ends: Sequence[tuple[float, float, str, str]]) -> None:
+def _label_ends(ax: Axes, ends: Sequence[End]) -> None:
     """Name curves right of their ends, spread apart where they would overlap."""
     ends = sorted(ends, key=lambda end: end[1])
     if not ends:
@@ -181,6 +188,7 @@ def _label_ends(ax: Axes, ends: Sequence[tuple[float, float, str, str]]) -> None
     low, high = ax.get_ylim()
     gap = (high - min(0.0, low)) * 0.055  # a line of text in data units
     heights = spread([end[1] for end in ends], gap)
+    heights = [min(y, high - gap * (len(ends) - 0.5 - i)) for i, y in enumerate(heights)]
     for (x, y, text, color), height in zip(ends, heights, strict=True):
         ax.annotate(
             text,

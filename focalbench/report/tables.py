@@ -8,7 +8,7 @@ from rich.table import Table
 
 from focalbench.comparison import TABLE_COLUMNS
 from focalbench.records import Record, to_csv
-from focalbench.report.words import BLURB, cells, conclusions, title
+from focalbench.report.words import BLURB, cells, conclusions, short_title, title
 
 HEADINGS = ("arm", "AUCPR", "vs BCE", "p adj.", "verdict", "slope")
 WIDTHS = (26, 11, 12, 6, 14, 5)  # 80 columns, the gaps between them included
@@ -29,6 +29,18 @@ def markdown(table: Sequence[Record]) -> str:
             parts += ["| " + " | ".join(display(row)) + " |" for row in rows]
         parts += ["", *(f"- {sentence}" for sentence in conclusions(cell)), ""]
     return "\n".join([*parts, BLURB, ""])
+
+
+def summary(table: Sequence[Record]) -> str:
+    """All cells side by side as one Markdown table, a row for each arm and reference."""
+    every = cells(table)
+    names = dict.fromkeys(str(row["arm"]) for cell in every for row in cell if row["kind"] != "tuned")
+    lines = ["| arm | " + " | ".join(f"{short_title(cell)}: AUCPR | vs BCE | verdict" for cell in every) + " |"]
+    lines += ["|---|" + "---:|---:|---|" * len(every)]
+    for name in names:
+        found = [next((display(row) for row in cell if row["arm"] == name), [""] * len(HEADINGS)) for cell in every]
+        lines.append(f"| {name} | " + " | ".join(" | ".join((row[1], row[2], row[4])) for row in found) + " |")
+    return "\n".join([*lines, "", BLURB, ""])
 
 
 def latex(table: Sequence[Record]) -> str:

@@ -34,6 +34,13 @@ def title(cell: Sequence[Record]) -> str:
     return ", ".join(parts)
 
 
+def short_title(cell: Sequence[Record]) -> str:
+    """Data set, rate and seeds of a cell."""
+    first = cell[0]
+    rate = "natural rate" if first["positive_rate"] is None else f"rate {first['positive_rate']:g}"
+    return f"{first['dataset']} at {rate}, {first['n_seeds']} seeds"
+
+
 def conclusions(cell: Sequence[Record]) -> list[str]:
     """The sentences under a cell's table."""
     arms = [row for row in cell if row["kind"] == "arm"]

@@ -44,7 +44,7 @@ def database(statements: str, folder: Path) -> bytes:
 
 
 SOUND = csv("int(i % 4 == 0)")
-FILE = "sweep --dataset d.csv --target y --rows 200 --out o"
+FILE = "sweep --dataset d.csv --target y --rows 200 --device cpu --workers 1 --out o"
 RUNS = "CREATE TABLE runs (run_id TEXT PRIMARY KEY, identity TEXT, result TEXT, versions TEXT);"
 
 OPTIONS = [
@@ -175,7 +175,9 @@ FOLDERS = [
 ]
 
 # a sweep that would run in seconds, were it not for the --out
-SHORT = "sweep --dataset gaussians --pos-rate 0.02 --rows 1500 --epochs 1 --seeds 1 --hidden 4 --loss bce --no-references"
+SHORT = (
+    "sweep --dataset gaussians --pos-rate 0.02 --rows 1500 --epochs 1 --seeds 1 --hidden 4 --loss bce --no-references"
+)
 OUTS = [
     Case(SHORT + " --out taken/o", "--out", {"taken": b"a file"}),
     Case(SHORT + " --out taken", "--out", {"taken": b"a file"}),

@@ -118,9 +118,7 @@ def test_torch_loss_gradient_and_autograd_are_exact(dtype: torch.dtype) -> None:
     gamma = torch.tensor([c.gamma for c in cases], dtype=dtype)
     loss = binary.focal_loss(logits, targets, alpha=ALPHA, gamma=gamma)
     (automatic,) = torch.autograd.grad(loss.sum(), logits)
-    closed = binary.focal_gradient(
-        logits.detach(), targets, gamma, torch.where(targets == 1, ALPHA, 1 - ALPHA)
-    )
+    closed = binary.focal_gradient(logits.detach(), targets, gamma, torch.where(targets == 1, ALPHA, 1 - ALPHA))
     assert_exact(loss.detach(), [c.loss for c in cases])
     assert_exact(closed, [c.gradient for c in cases])
     assert_exact(automatic, [c.gradient for c in cases])
@@ -145,9 +143,7 @@ def test_focal_star_oracle(x: float, gamma: float, beta: float, loss: float) -> 
 
 @pytest.mark.parametrize(("gamma", "beta"), [(2.0, 1.0), (4.0, 0.0)])
 def test_focal_star_gradient_is_its_derivative(gamma: float, beta: float) -> None:
-    assert reference.focal_star_gradient(-2, 1, gamma=2, beta=1) == pytest.approx(
-        -0.952574126822433, rel=1e-14
-    )
+    assert reference.focal_star_gradient(-2, 1, gamma=2, beta=1) == pytest.approx(-0.952574126822433, rel=1e-14)
     x, h = np.linspace(-6, 6, 49), 1e-5
     for target in (0, 1):
         above, below = (reference.focal_star(x + d, target, gamma=gamma, beta=beta) for d in (h, -h))
@@ -197,9 +193,7 @@ def test_gamma_0_is_bce_with_logits(logit: float, target: int) -> None:
     for got in (binary.focal_loss(x, y, gamma=0.0), binary.cross_entropy(x, y)):
         torch.testing.assert_close(got.sum(), bce, rtol=1e-12, atol=1e-11)  # torch's own cancels
     gradient = binary.focal_gradient(x, y, 0.0, 1.0)
-    torch.testing.assert_close(
-        gradient, torch.sigmoid(x * (1 - 2 * y)) * (1 - 2 * y), rtol=1e-14, atol=1e-300
-    )
+    torch.testing.assert_close(gradient, torch.sigmoid(x * (1 - 2 * y)) * (1 - 2 * y), rtol=1e-14, atol=1e-300)
 
 
 @settings(deadline=None)

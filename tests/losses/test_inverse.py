@@ -55,9 +55,7 @@ def test_cross_entropy_needs_no_inverse(logit: float) -> None:
 
 
 @given(logits, st.floats(1e-3, 10), alphas, gammas)
-def test_recovered_logits_are_finite_and_increase(
-    logit: float, step: float, alpha: float | None, gamma: float
-) -> None:
+def test_recovered_logits_are_finite_and_increase(logit: float, step: float, alpha: float | None, gamma: float) -> None:
     low, high = recovered_logits([logit, logit + step], alpha, gamma)
     assert np.isfinite([low, high]).all()
     assert low < high

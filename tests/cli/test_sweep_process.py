@@ -1,0 +1,203 @@
+"""Small sweeps as a person runs them: a process, a folder of files, the same numbers every time."""
+
+import csv
+import io
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from PIL import Image
+
+from focalbench.comparison import TABLE_COLUMNS
+from focalbench.records import RUN_COLUMNS
+from focalbench.report.curves import CURVE_COLUMNS
+
+ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "COLUMNS": "100", "NO_COLOR": "1"}
+DATA = "sweep --dataset gaussians --pos-rate 0.02 --rows 1500 --epochs 2 --hidden 8 --lr 0.01 --device cpu"
+FOCAL = DATA + " --loss focal --gamma 2"
+SMALL = FOCAL + " --seeds 2 --no-references --workers 1"
+RESULTS = {"runs.csv", "table.csv", "table.md", "table.tex", "curves.csv", "timings.csv", "experiment.toml"}
+REPEATED = ("runs.csv", "table.csv", "table.md", "table.tex", "curves.csv", "experiment.toml")
+
+Finished = subprocess.CompletedProcess[str]
+Rows = dict[str, dict[str, str]]
+
+
+def focalbench(command: str, folder: Path, expected: int = 0) -> Finished:
+    arguments = [sys.executable, "-m", "focalbench", *command.split()]
+    finished = subprocess.run(arguments, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, timeout=120)
+    assert finished.returncode == expected, finished.stderr
+    return finished
+
+
+def rows(folder: Path) -> Rows:
+    return {row["run_id"]: row for row in csv.DictReader(io.StringIO((folder / "runs.csv").read_text()))}
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {name: (folder / name).read_bytes() for name in REPEATED}
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder whose `a` holds a finished small sweep; every test writes beside it."""
+    folder = tmp_path_factory.mktemp("home")
+    (folder / "said").write_text(focalbench(SMALL + " --out a", folder).stdout)
+    return folder
+
+
+def test_every_file_is_there_with_its_columns(home: Path) -> None:
+    assert {path.name for path in (home / "a").iterdir()} == RESULTS | {"runs.sqlite"}
+    columns = {"runs.csv": RUN_COLUMNS, "table.csv": TABLE_COLUMNS, "curves.csv": CURVE_COLUMNS}
+    for name, wanted in (columns | {"timings.csv": ("run_id", "seconds")}).items():
+        with (home / "a" / name).open() as file:
+            assert tuple(next(csv.reader(file))) == wanted
+            assert next(csv.reader(file), None) is not None
+
+
+def test_the_sweep_says_what_it_did(home: Path) -> None:
+    said = (home / "said").read_text()
+    assert "8 runs trained, 0 taken from the store" in said
+    assert "gaussians at rate 0.02, 2 seeds" in said
+    assert "Fewer than 6 seeds" in said
+
+
+def test_runs_hold_the_exact_rate_in_every_split(home: Path) -> None:
+    for row in rows(home / "a").values():
+        for split in ("train", "val", "test"):
+            assert int(row[f"{split}_positives"]) == round(0.02 * int(row[f"{split}_rows"]))
+        assert row["status"] == "ok"
+        assert 0 < float(row["test_average_precision"]) <= 1
+
+
+def test_the_same_command_again_trains_nothing_and_writes_the_same(home: Path) -> None:
+    before = files(home / "a")
+    said = focalbench(SMALL + " --out a", home).stdout
+    assert "0 runs trained, 8 taken from the store" in said
+    assert files(home / "a") == before
+
+
+def test_more_seeds_and_arms_only_add_runs(home: Path, tmp_path: Path) -> None:
+    shutil.copy(home / "a" / "runs.sqlite", tmp_path)  # so that `a` stays as it is
+    command = SMALL.replace("--seeds 2", "--seeds 3") + f" --gamma 1 --out {tmp_path}"
+    said = focalbench(command, home).stdout
+    before, after = rows(home / "a"), rows(tmp_path)
+    # 5 arms, and one spare draw of bce's weights (own start only: from zero no family has several arms)
+    assert len(after) == 3 * (5 + 1)
+    assert "10 runs trained, 8 taken from the store" in said
+    assert before == {run_id: after[run_id] for run_id in before}
+
+
+def test_neither_workers_nor_company_nor_order_change_a_number(home: Path, tmp_path: Path) -> None:
+    focalbench(SMALL.replace("--workers 1", "--workers 2") + f" --out {tmp_path}/two", home)
+    assert files(tmp_path / "two") == files(home / "a")
+    head, *arms = (home / "a" / "experiment.toml").read_text().split("\n[[arms]]\n")
+    random.Random(1).shuffle(arms)
+    arms.insert(1, 'loss = "focal"\ngamma = 5.0\nalpha = 0.3\n')
+    (tmp_path / "shuffled.toml").write_text("\n[[arms]]\n".join([head, *arms]))
+    focalbench(f"run shuffled.toml --out {tmp_path}/shuffled --workers 1", tmp_path)
+    before, after = rows(home / "a"), rows(tmp_path / "shuffled")
+    assert len(after) == len(before) + 2
+    assert before == {run_id: after[run_id] for run_id in before}
+
+
+def test_the_written_experiment_runs_to_the_same_files(home: Path, tmp_path: Path) -> None:
+    focalbench(f"run a/experiment.toml --out {tmp_path}/b --workers 1", home)
+    assert files(tmp_path / "b") == files(home / "a")
+    assert (tmp_path / "b" / "manifest.json").exists()
+
+
+def test_run_seals_what_check_finds_intact_and_check_names_what_was_changed(home: Path, tmp_path: Path) -> None:
+    (tmp_path / "experiments").mkdir()
+    text = (home / "a" / "experiment.toml").read_text() + "\n[[check]]\nepochs = 1\nseeds = 1\n"
+    (tmp_path / "experiments" / "e.toml").write_text(text)
+    focalbench("run experiments/e.toml --workers 1", tmp_path)
+    assert {path.name for path in (tmp_path / "results" / "e").iterdir()} >= {"check.csv", "manifest.json", "figures"}
+    assert "8 of 8" in focalbench("check results/e --workers 1", tmp_path).stdout
+    table = tmp_path / "results" / "e" / "table.csv"
+    table.write_text(table.read_text().replace("gaussians", "gaussian", 1))
+    changed = focalbench("check results/e --workers 1", tmp_path, expected=1)
+    assert "stale: results/e/table.csv was changed after it was made" in changed.stdout
+
+
+@pytest.mark.parametrize(
+    ("style", "starts"), [("csv", "dataset,"), ("markdown", "**gauss"), ("latex", "\\begin{table}"), ("rich", "gauss")]
+)
+def test_the_table_is_printed_in_every_format(home: Path, style: str, starts: str) -> None:
+    text = focalbench(f"table a --format {style}", home).stdout
+    assert text.startswith(starts)
+    assert "gamma=2" in text
+    if style == "csv":
+        assert text == (home / "a" / "table.csv").read_text()
+        assert next(csv.DictReader(io.StringIO(text)))["arm"] == "bce"
+    elif style != "rich":
+        assert text == (home / "a" / f"table.{'md' if style == 'markdown' else 'tex'}").read_text()
+
+
+@pytest.mark.parametrize("command", ["plot a --out {}", "plot --out {}"])
+def test_plot_writes_pictures_that_open(home: Path, tmp_path: Path, command: str) -> None:
+    said = focalbench(command.format(tmp_path), home).stdout
+    written = sorted(tmp_path.iterdir())
+    assert sorted(map(Path, said.split())) == written
+    assert {path.suffix for path in written} == {".png", ".svg"}
+    for path in written:
+        if path.suffix == ".png":
+            with Image.open(path) as image:
+                image.load()
+                assert min(image.size) > 100
+        else:
+            assert ElementTree.parse(path).getroot().tag.endswith("svg")
+
+
+def test_a_csv_file_of_mixed_columns_with_its_references(tmp_path: Path) -> None:
+    rng = random.Random(0)
+    lines = ["age,city,income,bought"]
+    for i in range(1200):
+        bought = i % 12 == 0
+        age = "" if i % 50 == 7 else f"{rng.gauss(40 + 20 * bought, 10):.3f}"
+        city = "" if i % 40 == 3 else rng.choice(["Rome", "Oslo", "Lima"])
+        lines.append(f"{age},{city},{rng.random():.6f},{'yes' if bought else 'no'}")
+    (tmp_path / "shop.csv").write_text("\n".join([*lines, *lines[1:4]]) + "\n")
+    command = "sweep --dataset shop.csv --target bought --positive yes --epochs 2 --hidden 8 --loss focal --gamma 2"
+    finished = focalbench(command + " --seeds 1 --lr 0.01 --workers 1 --out o", tmp_path)
+    assert "removed 3 duplicate rows of 1,203" in finished.stderr
+    assert "on this table" in " ".join(finished.stdout.split())
+    results = list(rows(tmp_path / "o").values())
+    assert len(results) == 4 + 4
+    assert {row["family"] for row in results} == {"bce", "focal", "reference"}
+    assert all(int(row["train_positives"]) >= 20 and row["dataset"] == "shop.csv" for row in results)
+
+
+def test_quick_says_that_it_supports_no_claim(tmp_path: Path) -> None:
+    command = DATA + " --quick --seeds 6 --epochs 1 --no-references --workers 1 --out o"
+    said = " ".join(focalbench(command, tmp_path).stdout.split())
+    assert "--quick is a smoke test: it supports no claim" in said
+
+
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_a_stopped_sweep_goes_on_to_the_same_files(workers: int, tmp_path: Path) -> None:
+    long = FOCAL.replace("--epochs 2", "--epochs 12") + f" --seeds 8 --no-references --workers {workers}"
+    arguments = [sys.executable, "-m", "focalbench", *long.split(), "--out", "stopped"]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(arguments, cwd=tmp_path, env=ENVIRONMENT, stderr=pipe, stdout=pipe, text=True) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if line.startswith("sweep: ") and not line.startswith("sweep: 0 "):
+                break  # the first stack is safe
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 130, said
+    assert "the same command goes on from there" in said
+    assert "Traceback" not in said
+    assert not (tmp_path / "stopped" / "runs.csv").exists()
+    resumed = focalbench(long + " --out stopped", tmp_path).stdout
+    trained = int(resumed.split(" runs trained, ")[0].split()[-1])
+    assert 0 < trained < 32
+    focalbench(long + " --out whole", tmp_path)
+    assert files(tmp_path / "stopped") == files(tmp_path / "whole")

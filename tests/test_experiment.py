@@ -1,0 +1,249 @@
+import re
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from focalbench.arms import INITS, LOSSES, Arm
+from focalbench.errors import InputError
+from focalbench.experiment import (
+    ALPHAS,
+    BCE,
+    GAMMAS,
+    QUICK_ARMS,
+    ArmOptions,
+    Experiment,
+    chosen_arms,
+    load,
+    to_toml,
+    with_zero_starts,
+)
+
+TEXT = st.text(st.characters(codec="utf-8"), max_size=12)
+NAME = st.text(st.characters(codec="utf-8"), min_size=1, max_size=12)
+SHARE = st.floats(0, 1)
+GAMMA = st.floats(0, 1e3)
+OWN_ARM = st.one_of(
+    st.just(BCE),
+    st.just(Arm("pos_weight")),
+    st.builds(Arm, st.just("alpha"), st.one_of(SHARE, st.just("balanced"))),
+    st.builds(Arm, st.just("focal"), st.one_of(SHARE, st.none(), st.just("balanced")), GAMMA),
+)
+
+
+def lists(of: st.SearchStrategy[Any], at_least: int = 1) -> st.SearchStrategy[tuple[Any, ...]]:
+    return st.lists(of, min_size=at_least, max_size=4).map(tuple)
+
+
+@st.composite
+def arms(draw: st.DrawFn) -> tuple[Arm, ...]:
+    """Distinct arms, with bce at every start that occurs."""
+    some = [replace(arm, init=draw(st.sampled_from(INITS))) for arm in draw(st.lists(OWN_ARM, max_size=5))]
+    compared = [replace(BCE, init=init) for init in dict.fromkeys(arm.init for arm in some)]
+    return tuple(dict.fromkeys([*compared, *some])) or (BCE,)
+
+
+COUNT = st.integers(1, 10**9)
+EXPERIMENTS = st.builds(
+    Experiment,
+    datasets=lists(NAME),
+    positive_rates=lists(st.one_of(st.none(), st.floats(0, 1, exclude_min=True, exclude_max=True))),
+    target=st.one_of(st.none(), TEXT),
+    positive=st.one_of(st.none(), TEXT),
+    drop=lists(TEXT, 0),
+    keep_duplicates=st.booleans(),
+    label_noise=st.floats(0, 0.5, exclude_max=True),
+    rows=COUNT,
+    arms=arms(),
+    lrs=lists(st.floats(0, 1e300, exclude_min=True)),
+    first_seed=st.integers(0, 10**9),
+    seeds=COUNT,
+    epochs=COUNT,
+    batch_size=COUNT,
+    model=st.just("mlp"),
+    hidden=lists(COUNT),
+    device=st.sampled_from(["cpu", "cuda"]),
+    references=st.booleans(),
+    claims=st.booleans(),
+)
+LOGISTIC = EXPERIMENTS.map(lambda e: replace(e, model="logistic", hidden=()))
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "e.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(experiment=st.one_of(EXPERIMENTS, LOGISTIC))
+def test_an_experiment_survives_its_file(tmp_path: Path, experiment: Experiment) -> None:
+    loaded, checks = load(written(tmp_path, to_toml(experiment)))
+    assert loaded == experiment
+    assert to_toml(loaded) == to_toml(experiment)  # == does not tell 1 from 1.0, a run's identity does
+    assert checks == ()
+
+
+def test_an_empty_file_is_the_default_experiment(tmp_path: Path) -> None:
+    assert load(written(tmp_path, "")) == (Experiment(), ())
+
+
+def test_whole_numbers_become_the_floats_they_stand_for(tmp_path: Path) -> None:
+    text = 'lrs = [1]\n[[arms]]\nloss = "bce"\n[[arms]]\nloss = "focal"\ngamma = 2\nalpha = 1\n'
+    loaded, _ = load(written(tmp_path, text))
+    assert repr(loaded.lrs) == "(1.0,)"
+    assert repr(loaded.arms[1]) == repr(Arm("focal", alpha=1.0, gamma=2.0))
+
+
+def test_a_check_is_the_experiment_with_other_values(tmp_path: Path) -> None:
+    text = 'rows = 900\n[[check]]\nepochs = 3\n[[check]]\nepochs = 2\ndatasets = ["xor"]\n'
+    base, checks = load(written(tmp_path, text))
+    assert base == Experiment(rows=900)
+    assert checks == (replace(base, epochs=3), replace(base, epochs=2, datasets=("xor",)))
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("epoch = 3", "unknown key 'epoch'"),
+        ("[[check]]\nepochs = 3\nchecks = 1", r"\[\[check\]\]: unknown key 'checks'"),
+        ("check = 3", "write each check as its own"),
+        ("check = [3]", "write each check as its own"),
+        ("[[check]]\nrows = 900", "at most 5 epochs"),
+        ("epochs = 3.0", "epochs must be of the kind int, got 3.0"),
+        ("epochs = true", "epochs must be of the kind int, got True"),
+        ("references = 1", "references must be of the kind bool"),
+        ("label_noise = true", "label_noise must be of the kind float"),
+        ('model = ["mlp"]', "model must be of the kind str"),
+        ("target = 1", "target must be of the kind str"),
+        ("lrs = 0.1", "lrs must be a list"),
+        ("lrs = []", "lrs must be a list with at least one entry"),
+        ('lrs = ["0.1"]', "lrs must be of the kind float"),
+        ("hidden = []", "hidden must name at least one layer"),
+        ("hidden = [8.5]", "hidden must be of the kind int"),
+        ('positive_rates = ["some"]', "positive_rates must be of the kind float"),
+        ("arms = [1]", "an arm is a table"),
+        ('[[arms]]\nloss = "bce"\nbeta = 1', "an arm is a table"),
+        ("[[arms]]\ngamma = 1", "an arm is a table"),
+        ("[[arms]]\nloss = 3", "e.toml: unknown loss 3"),
+        ('[[arms]]\nloss = "focal"\ngamma = "2"', "gamma must be of the kind float"),
+        ('[[arms]]\nloss = "focal"\ngamma = nan', "gamma must be a finite number"),
+        ('[[arms]]\nloss = "focal"\nalpha = true', "alpha must be of the kind float"),
+        ('[[arms]]\nloss = "focal"\nalpha = [1]', "alpha must be of the kind float"),
+        ('[[arms]]\nloss = "focal"\nalpha = "some"', "e.toml: --alpha takes none, balanced or a number"),
+        ('[[arms]]\nloss = "focal"\nalpha = nan', "alpha must lie in"),
+        ('[[arms]]\nloss = "bce"\ninit = "warm"', "unknown start 'warm'"),
+        ('[[arms]]\nloss = "bce"\n[[arms]]\nloss = "bce"\ngamma = 0', "an arm is named twice"),
+        ('[[arms]]\nloss = "pos_weight"', "need bce at the same start"),
+        ('[[arms]]\nloss = "bce"\n[[arms]]\nloss = "focal"\ninit = "zero"', "arms started at 'zero' need bce"),
+        ("rows = 1\nrows = 2", "not valid TOML"),
+    ],
+)
+def test_a_mistake_in_a_file_is_named(tmp_path: Path, text: str, says: str) -> None:
+    with pytest.raises(InputError, match=says):
+        load(written(tmp_path, text))
+
+
+BAD: list[tuple[str, Any]] = [
+    *((name, 0) for name in ("rows", "seeds", "epochs", "batch_size")),
+    ("first_seed", -1),
+    *(("lrs", lrs) for lrs in ((), (0.0,), (1e-3, -1.0), (float("nan"),), (float("inf"),))),
+    *(("label_noise", noise) for noise in (-0.1, 0.5, float("nan"))),
+    *(("positive_rates", (rate,)) for rate in (0.0, 1.0, -0.1, 1.5, float("nan"))),
+    *(("hidden", hidden) for hidden in ((), (0,), (8, -1))),
+    *((name, "nope") for name in ("model", "device")),
+    ("arms", (BCE, BCE)),
+    ("arms", (Arm("pos_weight"),)),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), BAD)
+def test_a_value_out_of_range_is_refused(name: str, value: Any) -> None:
+    with pytest.raises(InputError):
+        replace(Experiment(), **{name: value})
+
+
+def test_every_setting_is_written(tmp_path: Path) -> None:
+    text = to_toml(Experiment(target="y", positive="1"))
+    assert set(re.findall(r"^(\w+) =", text.split("[[arms]]")[0], re.M)) == {f.name for f in fields(Experiment)} - {
+        "arms"
+    }
+
+
+# ---- arms from options
+
+
+def test_the_default_arms() -> None:
+    arms = Experiment().arms
+    assert len(arms) == 18
+    assert [arm.init for arm in arms] == ["own"] * 15 + ["zero"] * 3
+    assert [arm.name for arm in arms[15:]] == ["bce (zero start)", "pos_weight (zero start)", "gamma=2 (zero start)"]
+    assert len({arm.name for arm in arms}) == 18
+    assert chosen_arms(ArmOptions(losses=LOSSES)) == arms
+    assert len(Experiment(arms=QUICK_ARMS).arms) == 5
+
+
+def test_alphas_and_gammas_of_focal_multiply() -> None:
+    options = ArmOptions(("focal",), ("none", "0.25", "balanced"), (1.0, 2.0), ("own",))
+    pairs = [(arm.alpha, arm.gamma) for arm in chosen_arms(options)[1:]]
+    assert pairs == [(alpha, gamma) for alpha in (None, 0.25, "balanced") for gamma in (1.0, 2.0)]
+
+
+def test_inits_multiply_all_arms_and_replace_the_zero_rows() -> None:
+    arms = chosen_arms(ArmOptions(("pos_weight",), inits=("prior", "zero", "prior")))
+    assert [(arm.loss, arm.init) for arm in arms] == [
+        (loss, init) for init in ("prior", "zero") for loss in ("bce", "pos_weight")
+    ]
+
+
+def test_what_is_not_said_takes_the_default_values() -> None:
+    focal = chosen_arms(ArmOptions(("focal",), ("0.5",), inits=("own",)))
+    assert [arm.gamma for arm in focal[1:]] == list(GAMMAS)
+    alpha = chosen_arms(ArmOptions(("alpha",), inits=("own",)))
+    assert [arm.alpha for arm in alpha[1:]] == list(ALPHAS)
+
+
+def test_balanced_alpha_without_gamma_is_pos_weight() -> None:
+    arms = chosen_arms(ArmOptions(("pos_weight", "alpha"), ("balanced", "0.5"), inits=("own",)))
+    assert arms == (BCE, Arm("pos_weight"), Arm("alpha", 0.5))
+
+
+@given(
+    losses=st.lists(st.sampled_from(LOSSES), min_size=1).map(tuple),
+    inits=st.lists(st.sampled_from(INITS)).map(tuple),
+)
+def test_chosen_arms_always_make_an_experiment(losses: tuple[str, ...], inits: tuple[str, ...]) -> None:
+    arms = chosen_arms(ArmOptions(losses, inits=inits))
+    assert arms[0].loss == "bce"
+    assert Experiment(arms=arms).arms == arms
+    assert {arm.loss for arm in arms} == {"bce", *losses}
+    assert {arm.init for arm in arms} == ({*inits} or {"own", "zero"})
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ArmOptions(("hinge",)),
+        ArmOptions(inits=("warm",)),
+        ArmOptions(alphas=("some",)),
+        ArmOptions(alphas=("1.5",)),
+        ArmOptions(alphas=("nan",)),
+        ArmOptions(gammas=(-1.0,)),
+        ArmOptions(gammas=(float("inf"),)),
+        ArmOptions(("bce", "alpha"), gammas=(2.0,)),
+        ArmOptions(("bce", "pos_weight"), alphas=("0.5",)),
+        ArmOptions(("alpha",), alphas=("none",)),
+    ],
+)
+def test_options_that_nothing_uses_or_knows_are_refused(options: ArmOptions) -> None:
+    with pytest.raises(InputError):
+        chosen_arms(options)
+
+
+def test_zero_starts_are_added_for_arms_that_are_there() -> None:
+    assert with_zero_starts((BCE,)) == (BCE, replace(BCE, init="zero"))
+    assert not ArmOptions().given
+    assert ArmOptions(gammas=(0.0,)).given

@@ -1,0 +1,169 @@
+import random
+from collections import Counter
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from focalbench.arms import INITS, Arm, Recipe, Run, Training
+from focalbench.errors import InputError
+from focalbench.experiment import BCE, Experiment
+from focalbench.plan import STACK, candidates, make_plan, make_stacks, tuned_families
+from focalbench.references import REFERENCES, is_reference
+
+SMALL = Experiment(positive_rates=(0.02,), rows=1500, seeds=2, references=False)
+RUN = Run(Recipe("d.csv", 900, 0.01, sha256="ab", target="y", path="/a/d.csv"), Training(), Arm("focal"), 0.01, 3)
+
+
+def test_the_default_sweep_is_every_arm_rate_and_seed_and_a_surplus_of_equal_candidates() -> None:
+    runs = make_plan(Experiment(lrs=(1e-3, 3e-3, 1e-2))).runs
+    arms = [run for run in runs if not is_reference(run)]
+    assert len([run for run in arms if run.restart == 0]) == 18 * 3 * 10 == 540
+    # focal has 5 arms, bce 1, alpha and alpha-focal 4
+    assert Counter(run.arm.family for run in arms if run.restart > 0) == {"bce": 120, "alpha": 30, "alpha-focal": 30}
+    assert len(runs) - len(arms) == len(REFERENCES) * 10
+
+
+def test_every_arm_gets_every_learning_rate_and_seed() -> None:
+    experiment = replace(SMALL, lrs=(0.1, 0.2, 0.3), first_seed=5, seeds=4)
+    runs = make_plan(experiment).runs
+    for arm, restart in candidates(experiment.arms):
+        grid = [(run.lr, run.seed) for run in runs if (run.arm, run.restart) == (arm, restart)]
+        assert grid == [(lr, seed) for lr in (0.1, 0.2, 0.3) for seed in (5, 6, 7, 8)]
+
+
+ARMS = st.one_of(
+    st.just(Arm("pos_weight")),
+    st.builds(Arm, st.just("alpha"), st.floats(0, 1)),
+    st.builds(Arm, st.just("focal"), st.sampled_from([None, 0.25, "balanced"]), st.floats(0, 5)),
+)
+
+
+@given(st.lists(ARMS, max_size=9), st.lists(st.sampled_from(INITS), min_size=1, unique=True))
+def test_every_tuned_family_has_the_same_number_of_candidates(some: list[Arm], inits: list[Any]) -> None:
+    arms = [replace(arm, init=init) for init in inits for arm in dict.fromkeys([BCE, *some])]
+    found = candidates(arms)
+    assert found[: len(arms)] == [(arm, 0) for arm in arms]
+    assert len(set(found)) == len(found)
+    counts = Counter((arm.init, arm.family) for arm, _ in found)
+    for init in inits:
+        own = [arm for arm in arms if arm.init == init]
+        tuned = {family[0].family for family in tuned_families(own)}
+        assert len({counts[init, family] for family in tuned}) <= 1
+        assert {"bce"} <= tuned or not tuned
+        assert all(counts[init, arm.family] == 1 for arm in own if arm.family not in tuned)
+
+
+@pytest.mark.parametrize(
+    "experiment",
+    [
+        Experiment(),
+        replace(SMALL, datasets=("mixture", "xor"), positive_rates=(0.02, 0.03), references=True),
+        replace(SMALL, lrs=(0.1, 0.2), label_noise=0.2),
+    ],
+)
+def test_run_ids_are_unique(experiment: Experiment) -> None:
+    runs = make_plan(experiment).runs
+    assert len({run.run_id for run in runs}) == len(runs)
+    assert all(len(run.run_id) == 16 and int(run.run_id, 16) >= 0 for run in runs)
+
+
+def test_what_cannot_be_had_is_refused_while_planning() -> None:
+    with pytest.raises(InputError, match="cannot be had"):
+        make_plan(replace(SMALL, positive_rates=(0.02, 1e-6)))
+
+
+def test_too_few_validation_positives_to_choose_on_are_warned_of() -> None:
+    (warning,) = make_plan(replace(SMALL, positive_rates=(0.015, 0.1))).warnings
+    assert warning.startswith("mixture at rate 0.015: validation holds 22 positives")
+
+
+# ---- stacks
+
+MIXED = make_plan(
+    replace(SMALL, datasets=("mixture", "gaussians"), positive_rates=(0.02, 0.04), lrs=(0.1, 0.2), references=True)
+).runs
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.randoms(use_true_random=False), st.integers(0, len(MIXED)))
+def test_stacks_are_a_partition_that_never_mixes_data_or_seeds(rng: random.Random, count: int) -> None:
+    runs = rng.sample(MIXED, count)
+    stacks = make_stacks(runs)
+    assert Counter(run for stack in stacks for run in stack) == Counter(runs)
+    for stack in stacks:
+        assert 1 <= len(stack) <= STACK
+        assert len({(run.recipe, run.training, run.seed) for run in stack}) == 1
+        assert len(stack) == 1 or not any(is_reference(run) for run in stack)
+
+
+def test_stacks_are_equal_parts() -> None:
+    sizes = Counter(map(len, make_stacks(make_plan(Experiment(lrs=(1e-3, 3e-3, 1e-2), references=False)).runs)))
+    assert sizes == {STACK: 10 * 24 * 3 // STACK}  # 24 candidates, 3 learning rates, 10 seeds
+    odd = make_plan(replace(SMALL, arms=(BCE, Arm("pos_weight")), lrs=tuple(0.01 * i for i in range(1, 8)), seeds=1))
+    assert [len(stack) for stack in make_stacks(odd.runs)] == [7, 7]
+
+
+# ---- identity
+
+
+def other(value: Any, name: str) -> Any:
+    """A different value of the same kind."""
+    if name == "loss":
+        return "bce"
+    if name == "init":
+        return "zero"
+    if name == "alpha":
+        return 0.5
+    kinds: dict[type, Any] = {str: "other", tuple: ("other",), bool: not value, type(None): "other"}
+    return kinds[type(value)] if type(value) in kinds else value + 1 if isinstance(value, int) else value / 2 + 0.1
+
+
+PARTS = [(part, f.name) for part in ("recipe", "training", "arm") for f in fields(getattr(RUN, part))]
+
+
+@pytest.mark.parametrize(("part", "name"), [p for p in PARTS if p[1] not in ("path", "dataset")])
+def test_every_field_that_moves_a_number_is_in_the_identity(part: str, name: str) -> None:
+    inner = getattr(RUN, part)
+    changed = replace(RUN, **{part: replace(inner, **{name: other(getattr(inner, name), name)})})
+    assert changed.run_id != RUN.run_id
+
+
+@pytest.mark.parametrize(("name", "value"), [("lr", 0.02), ("seed", 4), ("restart", 1)])
+def test_learning_rate_seed_and_restart_are_in_the_identity(name: str, value: Any) -> None:
+    assert replace(RUN, **{name: value}).run_id != RUN.run_id
+
+
+def test_where_a_file_lies_and_how_it_is_called_are_not() -> None:
+    moved = replace(RUN, recipe=replace(RUN.recipe, path="/b/e.csv", dataset="e.csv"))
+    assert moved.run_id == RUN.run_id
+    synthetic = replace(RUN, recipe=Recipe("mixture", 900, 0.01))
+    assert replace(synthetic, recipe=Recipe("xor", 900, 0.01)).run_id != synthetic.run_id
+
+
+def ids_of_file(path: Path, content: str) -> list[str]:
+    path.write_text(content)
+    experiment = replace(SMALL, datasets=(str(path),), target="y", positive_rates=(None,), rows=200)
+    return [run.run_id for run in make_plan(experiment).runs]
+
+
+def test_a_copied_file_plans_the_same_runs_and_a_changed_one_others(tmp_path: Path) -> None:
+    content = "x,y\n" + "".join(f"{i},{int(i % 4 == 0)}\n" for i in range(400))
+    ids = ids_of_file(tmp_path / "a.csv", content)
+    assert ids_of_file(tmp_path / "b.csv", content) == ids
+    assert not {*ids_of_file(tmp_path / "c.csv", content + "999,1\n")} & {*ids}
+
+
+def test_the_identity_does_not_depend_on_the_order_of_fields() -> None:
+    values = {f.name: getattr(RUN, f.name) for f in fields(Run)}
+    assert Run(**dict(reversed(values.items()))).identity == RUN.identity
+    keys = ["arm", "engine", "lr", "recipe", "restart", "seed", "training"]
+    assert [RUN.identity.index(f'"{key}":') for key in keys] == sorted(RUN.identity.index(f'"{key}":') for key in keys)
+
+
+def test_an_identity_is_pinned() -> None:
+    """A change here orphans every stored run: raise ENGINE_VERSION on purpose, then change it."""
+    assert Run(Recipe("mixture", 40_000, 0.0015), Training(), BCE, 1e-3, 0).run_id == "5ca89bb89450565c"

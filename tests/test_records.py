@@ -1,0 +1,114 @@
+import csv
+import io
+import json
+import math
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from focalbench.arms import Arm, Recipe, Run, Training
+from focalbench.comparison import TABLE_COLUMNS
+from focalbench.errors import InputError
+from focalbench.records import RUN_COLUMNS, Record, read_csv, record, to_csv
+from focalbench.report.curves import CURVE_COLUMNS
+from focalbench.store import Number, Result
+
+TEXT_COLUMNS = {
+    *("run_id", "dataset", "source", "arm", "family", "loss", "alpha", "init", "params", "model", "hidden", "sampler"),
+    *("status", "data_sha256", "kind", "verdict", "in_best_set", "budget_limited", "curve"),
+}
+COLUMNS = tuple(dict.fromkeys((*RUN_COLUMNS, *TABLE_COLUMNS, *CURVE_COLUMNS)))
+TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0\r"), min_size=1, max_size=20)
+NUMBER = st.one_of(st.integers(-(2**70), 2**70), st.floats(allow_nan=False, allow_infinity=False))
+EXTREMES = [0.1 + 0.2, 5e-324, -5e-324, 1.7976931348623157e308, 1e22, 1e-7, -0.0, 1 / 3, 2**53 + 1, -(10**30)]
+
+
+def cell(name: str) -> st.SearchStrategy[Number]:
+    empty = st.just("") if name == "hidden" else st.none()
+    return st.one_of(empty, TEXT if name in TEXT_COLUMNS else NUMBER)
+
+
+@st.composite
+def tables(draw: st.DrawFn) -> tuple[tuple[str, ...], list[Record]]:
+    """A few columns of any of this tool's tables, and up to three rows of them."""
+    columns = tuple(draw(st.lists(st.sampled_from(COLUMNS), min_size=2, max_size=4, unique=True)))
+    return columns, [{name: draw(cell(name)) for name in columns} for _ in range(draw(st.integers(0, 3)))]
+
+
+def read(folder: Path, text: str) -> list[Record]:
+    path = folder / "t.csv"
+    path.write_text(text, encoding="utf-8", newline="\n")
+    return read_csv(path)
+
+
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(table=tables())
+def test_records_come_back_to_the_last_bit(tmp_path: Path, table: tuple[tuple[str, ...], list[Record]]) -> None:
+    columns, records = table
+    assert repr(read(tmp_path, to_csv(columns, records))) == repr(records)
+
+
+def test_a_whole_row_comes_back(tmp_path: Path) -> None:
+    for columns in (RUN_COLUMNS, TABLE_COLUMNS, CURVE_COLUMNS):
+        row: Record = {name: f"a {name}" if name in TEXT_COLUMNS else i / 7 for i, name in enumerate(columns)}
+        assert read(tmp_path, to_csv(columns, [row])) == [row]
+
+
+@pytest.mark.parametrize("value", EXTREMES)
+def test_a_number_comes_back_with_its_kind_and_sign(tmp_path: Path, value: float) -> None:
+    (row,) = read(tmp_path, to_csv(("lr",), [{"lr": value}]))
+    found = row["lr"]
+    assert repr(found) == repr(value)
+    assert isinstance(found, (int, float))
+    assert math.copysign(1, found) == math.copysign(1, value)
+
+
+def test_numpy_floats_are_written_as_floats(tmp_path: Path) -> None:
+    import numpy as np
+
+    assert to_csv(("lr",), [{"lr": np.float64(0.1)}]) == "lr\n0.1\n"
+
+
+def test_none_is_an_empty_cell(tmp_path: Path) -> None:
+    text = to_csv(("lr", "arm", "hidden"), [{"lr": None, "arm": None, "hidden": ""}])
+    assert text == "lr,arm,hidden\n,,\n"
+    assert read(tmp_path, text) == [{"lr": None, "arm": None, "hidden": ""}]
+
+
+def test_text_that_looks_like_a_number_stays_text(tmp_path: Path) -> None:
+    row: Record = {"run_id": "1234567890123456", "alpha": "0.25", "hidden": "64", "dataset": 'a,"b"\nc', "gamma": 2.0}
+    assert read(tmp_path, to_csv(tuple(row), [row])) == [row]
+
+
+def test_a_record_says_what_was_asked_and_what_came_out() -> None:
+    run = Run(Recipe("mixture", 900, 0.02, 0.1), Training(hidden=(8, 4)), Arm("focal", 0.25, 2.0, "zero"), 0.01, 3, 1)
+    row = record(run, Result(run.run_id, {"test_average_precision": 0.5, "status": "ok"}, {}, 1.0))
+    assert tuple(row) == RUN_COLUMNS
+    assert row["run_id"] == run.run_id
+    assert row["arm"] == "alpha=0.25 gamma=2 (zero start)"
+    assert (row["dataset"], row["positive_rate"], row["label_noise"]) == ("mixture", 0.02, 0.1)
+    assert (row["family"], row["loss"], row["alpha"], row["gamma"]) == ("alpha-focal", "focal", "0.25", 2.0)
+    assert (row["lr"], row["seed"], row["restart"], row["hidden"]) == (0.01, 3, 1, "8-4")
+    assert json.loads(str(row["params"])) == {"alpha": 0.25, "gamma": 2.0}
+    assert (row["source"], row["status"], row["test_average_precision"]) == ("synthetic", "ok", 0.5)
+    assert row["noisy_test_average_precision"] is None
+
+
+def test_the_csv_is_one_that_any_reader_opens() -> None:
+    text = to_csv(("arm", "lr"), [{"arm": "a, b", "lr": 1e-3}, {"arm": 'say "c"', "lr": None}])
+    assert list(csv.reader(io.StringIO(text))) == [["arm", "lr"], ["a, b", "0.001"], ['say "c"', ""]]
+
+
+@pytest.mark.parametrize("content", [b"lr\nfast\n", b"lr\n1,2\n", b"arm,lr\na\n", b"\xff\xfe\n", b"lr\n[1\n"])
+def test_a_file_of_another_kind_is_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "t.csv"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"cannot read .* as a table of this tool"):
+        read_csv(path)
+
+
+def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"t\.csv"):
+        read_csv(tmp_path / "t.csv")

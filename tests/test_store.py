@@ -1,0 +1,130 @@
+import sqlite3
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from focalbench.arms import Arm, Recipe, Run, Training
+from focalbench.errors import StoreError
+from focalbench.store import FORMAT, Result, Store
+
+RUNS = [Run(Recipe("mixture", 900, 0.02), Training(), Arm("focal", gamma=float(i)), 0.01, 0) for i in range(4)]
+
+
+def result(run: Run, value: float | None = 0.5) -> Result:
+    return Result(
+        run.run_id, {"test_average_precision": value, "k": 7, "status": "ok"}, {"validation": [0.1, None]}, 2.5
+    )
+
+
+def results(runs: list[Run]) -> list[Result]:
+    return [result(run) for run in runs]
+
+
+def test_what_was_added_is_there_after_reopening(tmp_path: Path) -> None:
+    with Store(tmp_path / "runs.sqlite") as store:
+        assert store.done(RUNS) == set()
+        store.add(RUNS[:2], results(RUNS[:2]), "v1")
+    with Store(tmp_path / "runs.sqlite") as store:
+        assert store.done(RUNS) == {run.run_id for run in RUNS[:2]}
+        assert store.done(RUNS[1:]) == {RUNS[1].run_id}
+        assert store.results(RUNS[1::-1]) == results(RUNS[1::-1])  # in the order asked for
+        with pytest.raises(KeyError, match=RUNS[2].run_id):
+            store.results(RUNS)
+
+
+NUMBERS = st.one_of(
+    st.none(), st.integers(-(2**70), 2**70), st.text(), st.floats(allow_nan=False, allow_infinity=False)
+)
+
+
+@given(values=st.dictionaries(st.text(), NUMBERS), curve=st.lists(st.one_of(st.none(), st.floats(-1e308, 1e308))))
+def test_numbers_come_back_to_the_last_bit(
+    values: dict[str, float | int | str | None], curve: list[float | None]
+) -> None:
+    stored = Result(RUNS[0].run_id, values, {"validation": curve}, 1 / 3)
+    with Store(Path(":memory:")) as store:
+        store.add(RUNS[:1], [stored], "v1")
+        (found,) = store.results(RUNS[:1])
+    assert repr(found) == repr(stored)
+
+
+def test_a_finished_run_stays_as_it_is(tmp_path: Path) -> None:
+    with Store(tmp_path / "runs.sqlite") as store:
+        store.add(RUNS[:1], [result(RUNS[0], 0.5)], "v1")
+        store.add(RUNS[:2], [result(RUNS[0], 0.9), result(RUNS[1], 0.9)], "v2")
+        assert store.results(RUNS[:2]) == [result(RUNS[0], 0.5), result(RUNS[1], 0.9)]
+        assert store.versions(RUNS) == {"v1", "v2"}
+        assert store.versions(RUNS[1:]) == {"v2"}
+        assert store.versions(RUNS[2:]) == set()
+
+
+def test_a_stack_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
+    with Store(tmp_path / "runs.sqlite") as store:
+        store.add(RUNS[:1], results(RUNS[:1]), "v1")
+        store._db.execute(f"CREATE TRIGGER stop BEFORE INSERT ON runs WHEN NEW.run_id = '{RUNS[2].run_id}' "
+                          "BEGIN SELECT RAISE(ABORT, 'the power fails here'); END")  # fmt: skip
+        with pytest.raises(sqlite3.IntegrityError, match="the power fails here"):
+            store.add(RUNS[1:], results(RUNS[1:]), "v1")
+        assert store.done(RUNS) == {RUNS[0].run_id}
+    with Store(tmp_path / "runs.sqlite") as store:
+        assert store.done(RUNS) == {RUNS[0].run_id}
+
+
+def test_a_stack_and_its_results_must_be_of_one_length(tmp_path: Path) -> None:
+    with Store(tmp_path / "runs.sqlite") as store:
+        with pytest.raises(ValueError, match="argument 2 is shorter"):
+            store.add(RUNS, results(RUNS[:2]), "v1")
+        assert store.done(RUNS) == set()
+
+
+def test_two_stores_on_one_file_see_each_other(tmp_path: Path) -> None:
+    with Store(tmp_path / "runs.sqlite") as one, Store(tmp_path / "runs.sqlite") as two:
+        one.add(RUNS[:1], results(RUNS[:1]), "v1")
+        two.add(RUNS[:2], results(RUNS[:2]), "v1")
+        assert one.done(RUNS) == two.done(RUNS) == {run.run_id for run in RUNS[:2]}
+
+
+def made(folder: Path, statements: str) -> Path:
+    connection = sqlite3.connect(folder / "runs.sqlite")
+    connection.executescript(statements)
+    connection.close()
+    return folder / "runs.sqlite"
+
+
+OURS = "CREATE TABLE runs (run_id TEXT PRIMARY KEY, identity TEXT, result TEXT, versions TEXT);"
+
+
+@pytest.mark.parametrize(
+    "statements",
+    [
+        f"{OURS} PRAGMA user_version = {FORMAT + 98};",
+        f"{OURS} PRAGMA user_version = 0;",
+        f"{OURS} CREATE TABLE more (x); PRAGMA user_version = {FORMAT};",
+        f"CREATE TABLE notes (x); PRAGMA user_version = {FORMAT};",
+    ],
+)
+def test_another_versions_database_is_refused_and_untouched(tmp_path: Path, statements: str) -> None:
+    path = made(tmp_path, statements)
+    before = path.read_bytes()
+    with pytest.raises(StoreError, match=r"another version's database .* choose another --out"):
+        Store(path)
+    assert path.read_bytes() == before
+    assert [each.name for each in tmp_path.iterdir()] == ["runs.sqlite"]
+
+
+@pytest.mark.parametrize(
+    "content", [b"not a database, but some notes of mine " * 40, b"note", b"SQLite format 3\0broken"]
+)
+def test_a_file_that_is_no_database_is_refused_and_untouched(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "runs.sqlite"
+    path.write_bytes(content)
+    with pytest.raises(StoreError, match="choose another --out"):
+        Store(path)
+    assert path.read_bytes() == content
+
+
+def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="unable to open"):
+        Store(tmp_path / "gone" / "runs.sqlite")
