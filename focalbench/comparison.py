@@ -35,9 +35,11 @@ LATE_EPOCHS, LATE_SEEDS = (
 EDGE_RISE = 0.01  # ... or validation AP still rising by more than this at an edge learning rate
 FLIP_SEED = 20_170_807  # a table is recomputed exactly, so its random flips are fixed
 
+SIZES = ("train_rows", "train_positives", "val_rows", "val_positives", "test_rows", "test_positives")
 TABLE_COLUMNS = (
     *("dataset", "positive_rate", "label_noise", "kind", "arm", "family", "loss", "alpha", "gamma", "init"),
     *("n_seeds", "candidates", "diverged", "prevalence", "bayes_average_precision"),
+    *SIZES,
     *(
         "average_precision",
         "ap_low",
@@ -173,7 +175,7 @@ def choose(candidates: Sequence[Record], column: str) -> Record:
 
 def _summary(entry: Entry, ratio: float | None) -> dict[str, Number]:
     first = entry.chosen[0]
-    asked = {name: first[name] for name in ("dataset", "positive_rate", "label_noise", "family")}
+    asked = {name: first[name] for name in ("dataset", "positive_rate", "label_noise", "family", *SIZES)}
     if entry.kind == "arm":
         asked |= {name: first[name] for name in ("loss", "alpha", "gamma")}
     interval = mean_interval(entry.test, ratio)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby, product
+from itertools import groupby, pairwise, product
 
 from focalbench.arms import Arm, Recipe, Run, Training
 from focalbench.datasets.build import load_table, resolve, split_counts
@@ -12,6 +12,8 @@ from focalbench.experiment import Experiment
 from focalbench.references import REFERENCES, is_reference
 
 STACK = 12  # runs trained together: enough to hide the per-operation cost, small enough to stay in cache
+WIDE, BUFFERS = 512, 10  # features assumed; parameters, gradient, Adam's three, the best and those kept a budget
+STACK_BYTES = 256 * 2**20  # what their parameters and activations may take
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ def tuned_families(arms: Sequence[Arm]) -> list[list[Arm]]:
 
 
 def make_stacks(runs: Iterable[Run]) -> list[tuple[Run, ...]]:
-    """Group runs that share data and batches, in equal parts of at most STACK runs.
+    """Group runs that share data and batches, in equal parts of at most stack_size runs.
 
     A reference is a stack of its own. No number depends on the grouping.
     """
@@ -108,7 +110,20 @@ def make_stacks(runs: Iterable[Run]) -> list[tuple[Run, ...]]:
     stacks: list[tuple[Run, ...]] = []
     for _, group in groupby(sorted(runs, key=lambda run: (run.seed, *shared(run))), key=shared):
         members = list(group)
-        parts = -(-len(members) // STACK)
+        parts = -(-len(members) // stack_size(members[0].training))
         size = -(-len(members) // parts)
         stacks += [tuple(members[i : i + size]) for i in range(0, len(members), size)]
     return stacks
+
+
+def stack_size(training: Training) -> int:
+    """How many runs are trained together: STACK, or as many as STACK_BYTES allow.
+
+    >>> stack_size(Training()), stack_size(Training(hidden=(2048, 2048)))
+    (12, 1)
+    """
+    hidden = training.hidden
+    weights = sum(inputs * outputs for inputs, outputs in pairwise((WIDE, *hidden, 1)))
+    activations = 3 * training.batch_size * sum(hidden)
+    per_run = 4 * (BUFFERS * weights + activations)
+    return max(1, min(STACK, STACK_BYTES // per_run))

@@ -2,7 +2,6 @@
 
 import json
 import os
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,12 +20,12 @@ Watch = Callable[[int, int], None]  # called with (runs done, runs in the plan)
 
 @dataclass(frozen=True)
 class Outcome:
-    """A finished plan: its records and its table, and how many of its runs were new."""
+    """A finished plan: its table, and how many of its runs were new."""
 
     plan: Plan
-    records: list[Record]
     table: list[Record]
     new_runs: int
+    other_versions: bool  # whether some runs were made with other library versions
 
 
 def cores() -> int:
@@ -40,11 +39,7 @@ def run_experiment(experiment: Experiment, plan: Plan, folder: Path, workers: in
     made_with = json.dumps(versions(), sort_keys=True)
     with Store(folder / DATABASE) as store:
         done = store.done(plan.runs)
-        if store.versions(plan.runs) - {made_with}:
-            warnings.warn(
-                "some stored runs were made with other library versions; choose a new --out to redo them",
-                stacklevel=2,
-            )
+        other_versions = bool(store.versions(plan.runs) - {made_with})
         missing = [run for run in plan.runs if run.run_id not in done]
         finished = len(plan.runs) - len(missing)
         watch(finished, len(plan.runs))
@@ -56,7 +51,7 @@ def run_experiment(experiment: Experiment, plan: Plan, folder: Path, workers: in
         results = store.results(plan.runs)
     records = [record(run, result) for run, result in zip(plan.runs, results, strict=True)]
     table = write_results(folder, experiment, records, results)
-    return Outcome(plan, records, table, len(missing))
+    return Outcome(plan, table, len(missing), other_versions)
 
 
 def fresh_records(experiment: Experiment, workers: int) -> list[Record]:

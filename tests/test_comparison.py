@@ -19,7 +19,7 @@ FIVE: Mapping[str, Number] = {**GAMMA, "arm": "gamma=5", "gamma": 5.0}
 COMMON: Mapping[str, Number] = {
     **{"dataset": "mixture", "source": "synthetic", "positive_rate": 0.01, "label_noise": 0.0, "restart": 0},
     **{"lr": 0.01, "epochs": 20, "epoch": 7, "status": "ok", "train_rows": 1000, "train_positives": 10},
-    **{"test_rows": 1000, "test_positives": 10, "bayes_average_precision": 0.7},
+    **{"val_positives": 10, "test_rows": 1000, "test_positives": 10, "bayes_average_precision": 0.7},
 }
 
 

@@ -20,6 +20,8 @@ def show(outcome: Outcome, folder: Path) -> None:
     print_rich(outcome.table, console)
     before = len(outcome.plan.runs) - outcome.new_runs
     console.print(f"{outcome.new_runs} runs trained, {before} taken from the store. Files: {folder}", highlight=False)
+    if outcome.other_versions:
+        console.print("Some runs were made with other library versions; a new --out makes all of them anew.")
     console.print(f"Pictures: focalbench plot {folder}", highlight=False)
 
 

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import cast
 
+from focalbench.comparison import LEVEL
+from focalbench.datasets.prevalence import CHOICE_POSITIVES, TABLE_TEST_POSITIVES
 from focalbench.records import Record
 
 BLURB = "AUCPR: step-wise average precision, as scikit-learn's; ±: half a 95% interval; differences are paired by seed."
@@ -46,7 +48,7 @@ def conclusions(cell: Sequence[Record]) -> list[str]:
     arms = [row for row in cell if row["kind"] == "arm"]
     own = [row for row in arms if row["init"] == arms[0]["init"]]
     other_starts = [row for row in arms if row["init"] != arms[0]["init"]]
-    sentences = [_best(own), *_verdicts(own), *_starts(own, other_starts), *_references(cell, own)]
+    sentences = [_best(own), *_verdicts(own), *_starts(own, other_starts), *_references(cell, own), *_thin(cell)]
     if (failed := sum(cast(int, row["diverged"]) for row in cell if row["kind"] == "arm")) > 0:
         sentences.append(f"{failed} runs diverged; they count with their best finite epoch, else at chance level.")
     if cell[0]["bayes_average_precision"] is None:
@@ -103,13 +105,13 @@ def _starts(own: Sequence[Record], others: Sequence[Record]) -> list[str]:
             sentences.append(
                 f"The start: BCE from a {_start_name(start)} instead of its own constant changes by {change}."
             )
-        gains = [row for row in rows if row["verdict"] == "better"]
-        lost = [row for row in gains if _same_arm(row, own)["verdict"] != "better"]
+        gains = [row for row in rows if _significant_gain(row)]
+        lost = [row for row in gains if not _significant_gain(_same_arm(row, own))]
         if lost:
             names = ", ".join(f"{_same_arm(row, own)['arm']} ({_signed(row)})" for row in lost)
             sentences.append(
-                f"The two starts disagree: from a {_start_name(start)} {names} beat BCE, from their own constants they "
-                "are not shown to; what they gain there is the start, not the loss."
+                f"The two starts disagree: within this budget {names} beat BCE from a {_start_name(start)}, and are "
+                "not shown to from their own constants. What they gain there is the start, not the loss."
             )
     return sentences
 
@@ -124,6 +126,26 @@ def _references(cell: Sequence[Record], own: Sequence[Record]) -> list[str]:
         f"scikit-learn's best reference, {best['arm']}, reaches {_average_precision(best):.3f}, {relation} the best "
         f"arm's {_average_precision(arm):.3f}."
     ]
+
+
+def _thin(cell: Sequence[Record]) -> list[str]:
+    """Splits whose positives are enough to run on, yet too few to trust."""
+    first, sentences = cell[0], []
+    validation, test = cast(int, first["val_positives"]), cast(int, first["test_positives"])
+    if validation < CHOICE_POSITIVES:
+        sentences.append(
+            f"Thin: validation holds {validation} positives; below {CHOICE_POSITIVES} its choices are unreliable."
+        )
+    if test < TABLE_TEST_POSITIVES:
+        sentences.append(
+            f"Thin: test holds {test} positives; below {TABLE_TEST_POSITIVES} its average precision is noisy."
+        )
+    return sentences
+
+
+def _significant_gain(row: Record) -> bool:
+    p_value, gain = cast(float | None, row["p_adjusted"]), cast(float | None, row["delta_vs_bce"])
+    return p_value is not None and p_value < LEVEL and gain is not None and gain > 0
 
 
 def _same_arm(row: Record, own: Sequence[Record]) -> Record:
