@@ -1,6 +1,8 @@
 """One stack from recipe to results: rebuild the data, train (or fit a reference), measure. Any worker can do it."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -28,17 +30,29 @@ _latest: dict[tuple[Recipe, int], Splits] = {}  # the stacks of one seed follow 
 
 def run_stack(stack: tuple[Run, ...]) -> list[Result]:
     """Train and measure runs that share data and batches; or fit the one reference."""
-    torch.set_num_threads(1)
-    torch.set_flush_denormal(True)  # gamma 5 makes denormal gradients, which cost twice the time and move nothing
     start = time.perf_counter()
-    splits = _splits(stack[0].recipe, stack[0].seed)
-    measured = _fit_reference(stack[0], splits) if is_reference(stack[0]) else _train(stack, splits)
-    common = _data_values(splits)
+    with _one_thread():
+        splits = _splits(stack[0].recipe, stack[0].seed)
+        measured = _fit_reference(stack[0], splits) if is_reference(stack[0]) else _train(stack, splits)
+        common = _data_values(splits)
     seconds = (time.perf_counter() - start) / len(stack)
     return [
         Result(run.run_id, common | values, curves, seconds)
         for run, (values, curves) in zip(stack, measured, strict=True)
     ]
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """One thread, and no denormals: gamma 5 makes denormal gradients, which cost twice the time and move nothing."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
+        torch.set_num_threads(threads)
 
 
 def _splits(recipe: Recipe, seed: int) -> Splits:

@@ -94,6 +94,8 @@ def test_stacks_are_a_partition_that_never_mixes_data_or_seeds(rng: random.Rando
     runs = rng.sample(MIXED, count)
     stacks = make_stacks(runs)
     assert Counter(run for stack in stacks for run in stack) == Counter(runs)
+    groups = Counter((run.recipe, run.seed, run.run_id if is_reference(run) else "") for run in runs)
+    assert len(stacks) == sum(-(-count // STACK) for count in groups.values())  # no fewer would do
     for stack in stacks:
         assert 1 <= len(stack) <= STACK
         assert len({(run.recipe, run.training, run.seed) for run in stack}) == 1

@@ -15,6 +15,7 @@ from focalbench.report import style
 from focalbench.report.folder import TABLE, make_folder
 from focalbench.report.words import cells, short_title
 
+Values = NDArray[np.float64]
 End = tuple[float, float, str, str]  # x, y, label and colour of a curve's end
 
 FOLLOWED = (
@@ -66,56 +67,45 @@ def _by_gamma(cell: list[Record], folder: Path, name: str) -> list[Path]:
         ),
     ]
     fig, (ax,) = style.figure(6.0, 3.8)
-    ends = []
-    for (label, rows), color, shift in zip(lines, (style.BLUE, style.VERMILLION), (-0.03, 0.03), strict=True):
-        for start, dash in STARTS.items():
+    for (label, rows), color, mark, shift in zip(
+        lines, (style.BLUE, style.VERMILLION), ("o", "s"), (-0.05, 0.05), strict=True
+    ):
+        for i, (start, dash) in enumerate(STARTS.items()):
             points = sorted((row for row in rows if row["init"] == start), key=_gamma)
             if len(points) > 1:
-                _interval_line(ax, points, color, dash, shift)
-                ends.append((_gamma(points[-1]) + shift, _value(points[-1]), f"{label}, {start} start", color))
+                x = np.array([_gamma(row) for row in points]) + shift + 0.025 * i  # so that no interval hides another
+                name_of = f"{label}, {start} start"
+                ax.errorbar(
+                    x,
+                    *_intervals(points),
+                    color=color,
+                    marker=mark,
+                    ls=dash,
+                    label=name_of,
+                    ms=3,
+                    lw=1.2,
+                    elinewidth=0.8,
+                )
     if cell[0]["bayes_average_precision"] is not None:
         _level(ax, cast(float, cell[0]["bayes_average_precision"]), "Bayes ceiling")
     ax.set(xlabel=r"focusing exponent $\gamma$ (0: no focusing)", ylabel="test AUCPR, mean and 95% interval")
     ax.set_ylim(0, 1.05 * ax.get_ylim()[1])
-    _label_below(ax, ends)
+    style.name_above(ax)  # intervals fill the space around these lines: no room for a label at each
     style.title(ax, short_title(cell))
     return style.save(fig, folder, name)
-
-
-def _label_below(ax: Axes, ends: Sequence[End]) -> None:
-    """Name curves in the open space under them, with a thin line to each one's end."""
-    top = ax.get_ylim()[1]
-    lowest = min((y for _, y, _, _ in ends), default=0.0)
-    for i, (x, y, text, color) in enumerate(sorted(ends, key=lambda end: -end[1])):
-        place = min(x + 0.3, ax.get_xlim()[1] - 1.3) if text.endswith("own start") else x - 1.3
-        style.label_from(ax, (x, y), (place, max(lowest - top * (0.2 + 0.08 * i), top * 0.05)), text, color)
 
 
 def _gamma(row: Record) -> float:
     return cast(float, row["gamma"])
 
 
-def _value(row: Record) -> float:
-    return cast(float, row["average_precision"])
-
-
-def _interval_line(ax: Axes, rows: Sequence[Record], color: str, dash: style.Dash, shift: float) -> None:
-    x = np.array([_gamma(row) for row in rows]) + shift
-    y = np.array([_value(row) for row in rows])
-    low, high = (
-        np.array([row[n] if row[n] is not None else np.nan for row in rows], float) for n in ("ap_low", "ap_high")
+def _intervals(rows: Sequence[Record]) -> tuple[Values, tuple[Values, Values]]:
+    """Means, and what an error bar reaches below and above each."""
+    y, low, high = (
+        np.array([np.nan if row[name] is None else row[name] for row in rows], dtype=float)
+        for name in ("average_precision", "ap_low", "ap_high")
     )
-    ax.errorbar(
-        x,
-        y,
-        (y - low, high - y),
-        color=color,
-        linestyle=dash,
-        marker="o",
-        markersize=3,
-        linewidth=1.2,
-        elinewidth=0.8,
-    )
+    return y, (y - low, high - y)
 
 
 def _level(ax: Axes, value: float, text: str) -> None:
@@ -140,15 +130,15 @@ def _differences(cell: list[Record], folder: Path, name: str) -> list[Path]:
     for y, row in enumerate(rows):
         value = cast(float, row["delta_vs_bce"])
         color = style.VERMILLION if row["init"] != "own" else style.INK
-        limited = row["budget_limited"] == "true"
+        limited = row["budget_limited"] == "true" or row["verdict"] == "budget-limited"
         ax.plot(value, y, "o", color=color, markersize=4, markerfacecolor="white" if limited else color)
         if row["delta_low"] is not None:
             ax.plot([cast(float, row[end]) for end in ("delta_low", "delta_high")], [y, y], color=color, linewidth=1)
     ax.axvline(0, color=style.MUTED, linewidth=0.8)
     ax.set_yticks(range(len(rows)), [str(row["arm"]) for row in rows])
     ax.tick_params(axis="y", length=0)
-    explained = "95% interval; hollow: limited by the budget, so no verdict"
-    ax.set(xlabel=f"test AUCPR minus BCE's from the same start (tuned: minus tuned BCE's)\n{explained}")
+    explained = "95% interval of each row alone; hollow: budget-limited, no verdict"
+    ax.set(xlabel=f"test AUCPR minus that of BCE, same start (tuned: tuned BCE)\n{explained}")
     style.title(ax, short_title(cell))
     return style.save(fig, folder, name)
 
@@ -160,7 +150,7 @@ def _by_epoch(cell: list[Record], curves: list[Record], folder: Path, name: str)
     arms = [row for row in cell if row["kind"] == "arm" and str(row["arm"]).split(" (")[0] in FOLLOWED]
     fig, (ax,) = style.figure(6.0, 3.8)
     ends: list[End] = []
-    heights: list[NDArray[np.float64]] = []
+    heights: list[Values] = []
     for row in arms:
         points = [p for p in curves if p["arm"] == row["arm"] and p["curve"] == "validation" and p["mean"] is not None]
         x, y = (np.array([p[n] for p in points], dtype=float) for n in ("x", "mean"))
@@ -169,7 +159,8 @@ def _by_epoch(cell: list[Record], curves: list[Record], folder: Path, name: str)
             ax.plot(x, y, color=_arm_color(row), linestyle=STARTS[str(row["init"])], linewidth=1.3)
             ends.append((float(x[-1]), float(y[-1]), str(row["arm"]), _arm_color(row)))
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    ax.set(xlabel="epoch", ylabel="validation AUCPR, mean over seeds\n(chosen learning rates)", ylim=(0, None))
+    ax.set(xlabel="epoch", ylabel="validation AUCPR, mean over seeds\n(chosen learning rates)")
+    ax.set_ylim(0, 1.1 * ax.get_ylim()[1])
     _label_ends(ax, ends)
     style.title(ax, short_title(cell))
     return style.save(fig, folder, name)
@@ -198,7 +189,14 @@ def _label_ends(ax: Axes, ends: Sequence[End]) -> None:
             color=color,
             size=style.TEXT_SIZE,
             annotation_clip=False,
-            arrowprops={"arrowstyle": "-", "color": color, "linewidth": 0.5, "shrinkA": 0, "shrinkB": 2},
+            arrowprops={
+                "arrowstyle": "-",
+                "color": color,
+                "linewidth": 0.5,
+                "relpos": (0, 0.5),
+                "shrinkA": 0,
+                "shrinkB": 2,
+            },
         )
 
 

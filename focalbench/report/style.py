@@ -14,6 +14,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 INK, MUTED = "#1a1a1a", "#6b6b6b"
 VERMILLION, BLUE = "#d55e00", "#0072b2"  # told apart with every kind of colour vision (Okabe and Ito)
 TEXT_SIZE = 8.0
+NAMES_A_ROW = 3  # above a panel
 
 Point = tuple[float, float]  # x and y in data coordinates
 Dash = tuple[float, tuple[float, ...]]
@@ -43,8 +44,16 @@ def figure(width: float, height: float, panels: int = 1) -> tuple[Figure, list[A
 
 
 def title(ax: Axes, text: str) -> None:
-    """Head a panel with a short statement, flush left."""
-    ax.set_title(text, loc="left", fontsize=TEXT_SIZE + 1, color=INK, pad=8)
+    """Head a panel with a short statement, flush left, above the names of its lines if they stand there."""
+    legend = ax.get_legend()
+    rows = 0 if legend is None else -(-len(legend.get_texts()) // NAMES_A_ROW)
+    ax.set_title(text, loc="left", fontsize=TEXT_SIZE + 1, color=INK, pad=8 + 12 * rows)
+
+
+def name_above(ax: Axes) -> None:
+    """Name the labelled lines above the panel, for where they leave no room beside them; call it before title."""
+    spacing = {"borderaxespad": 0.1, "borderpad": 0.3, "columnspacing": 1.2, "handlelength": 2.8}
+    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=NAMES_A_ROW, frameon=False, fontsize=TEXT_SIZE, **spacing)
 
 
 def label_end(ax: Axes, x: float, y: float, text: str, color: str, lift: float = 0.0) -> None:

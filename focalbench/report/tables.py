@@ -100,10 +100,10 @@ def display(row: Record) -> list[str]:
     return [
         str(row["arm"]),
         _plus_minus(row["average_precision"], row["ap_low"], row["ap_high"], ".3f"),
-        _plus_minus(row["delta_vs_bce"], row["delta_low"], row["delta_high"], "+.3f"),
+        _plus_minus(row["delta_vs_bce"], row["delta_low"], row["delta_high"], "+z.3f"),
         _p_value(row["p_adjusted"]),
         _verdict(row),
-        "" if row["calibration_slope"] is None else f"{row['calibration_slope']:.2f}",
+        "" if row["calibration_slope"] is None else f"{row['calibration_slope']:z.2f}",
     ]
 
 

@@ -8,7 +8,10 @@ from focalbench.comparison import LEVEL
 from focalbench.datasets.prevalence import CHOICE_POSITIVES, TABLE_TEST_POSITIVES
 from focalbench.records import Record
 
-BLURB = "AUCPR: step-wise average precision, as scikit-learn's; ±: half a 95% interval; differences are paired by seed."
+BLURB = (
+    "AUCPR: step-wise average precision, as scikit-learn's; ±: half a 95% interval; differences are paired by seed; "
+    "p adj.: corrected for all arms of one start; slope: of calibration in the logit, 1 is right, below overconfident."
+)
 
 
 def cells(table: Sequence[Record]) -> list[list[Record]]:
@@ -52,7 +55,7 @@ def conclusions(cell: Sequence[Record]) -> list[str]:
     if (failed := sum(cast(int, row["diverged"]) for row in cell if row["kind"] == "arm")) > 0:
         sentences.append(f"{failed} runs diverged; they count with their best finite epoch, else at chance level.")
     if cell[0]["bayes_average_precision"] is None:
-        sentences.append("All of this holds on this table: its rows were split anew for every seed, not drawn anew.")
+        sentences += _one_table(cell[0])
     return sentences
 
 
@@ -139,6 +142,18 @@ def _thin(cell: Sequence[Record]) -> list[str]:
     if test < TABLE_TEST_POSITIVES:
         sentences.append(
             f"Thin: test holds {test} positives; below {TABLE_TEST_POSITIVES} its average precision is noisy."
+        )
+    return sentences
+
+
+def _one_table(first: Record) -> list[str]:
+    """What holds for a table that is split anew for every seed (Nadeau and Bengio's variance)."""
+    sentences = ["All of this holds on this table: its rows were split anew for every seed, not drawn anew."]
+    ratio = cast(int, first["test_rows"]) / cast(int, first["train_rows"])
+    if ratio > 1 / cast(int, first["n_seeds"]):  # the part of the variance that seeds don't reduce is the larger one
+        sentences.append(
+            f"Test rows are {ratio:.2g} times the training rows, so more seeds hardly narrow these intervals; "
+            "more training rows (--rows) may."
         )
     return sentences
 

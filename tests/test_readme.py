@@ -1,0 +1,38 @@
+"""What the README shows is what the repository holds."""
+
+import re
+from pathlib import Path
+
+from focalbench.records import read_csv
+from focalbench.report.tables import summary
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def block(name: str) -> str:
+    found = re.search(rf"<!-- {name} -->\n(.*?)<!-- /{name} -->", README, re.DOTALL)
+    assert found
+    return found.group(1)
+
+
+def test_the_headline_table_is_that_of_the_results() -> None:
+    assert block("headline") == summary(read_csv(ROOT / "results" / "headline" / "table.csv"))
+
+
+def test_a_changed_result_would_show() -> None:
+    rows = read_csv(ROOT / "results" / "headline" / "table.csv")
+    changed = [{**rows[0], "average_precision": 0.123}, *rows[1:]]
+    assert block("headline") != summary(changed)
+
+
+def test_the_readmes_test_command_is_the_one_that_ci_runs() -> None:
+    command = "python -m pip install -c constraints.txt -e '.[dev]' && python -m pytest"
+    assert command in README
+    assert command in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+
+
+def test_the_readme_shows_the_output_of_the_sweep() -> None:
+    assert "focalbench sweep --pos-rate 0.0015" in README
+    for word in ("mixture at rate 0.0015, 10 seeds", "bce", "gamma=2", "AUCPR: step-wise average precision"):
+        assert word in block("sweep")

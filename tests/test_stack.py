@@ -1,0 +1,137 @@
+"""One stack from recipe to results: the accounting, the start, and the same numbers in any company."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import average_precision_score, brier_score_loss, log_loss, roc_auc_score
+
+from focalbench import stack as stack_module
+from focalbench.arms import Arm, Recipe, Run, Training
+from focalbench.datasets.build import build_splits
+from focalbench.evaluation import batch_accounting, measure
+from focalbench.losses.inverse import best_constant
+from focalbench.models import Architecture
+from focalbench.plan import make_stacks
+from focalbench.references import REFERENCES
+from focalbench.stack import run_stack
+from focalbench.store import Result
+
+RECIPE = Recipe("gaussians", rows=1500, positive_rate=0.02)
+TRAINING = Training(hidden=(8,), epochs=4, batch_size=128)
+ARMS = (Arm("bce"), Arm("pos_weight"), Arm("focal", gamma=2.0), Arm("bce", init="zero"), Arm("focal", "balanced", 1.0))
+
+
+def runs(seeds: int = 2, recipe: Recipe = RECIPE) -> list[Run]:
+    return [Run(recipe, TRAINING, arm, lr, seed) for arm in ARMS for lr in (0.003, 0.03) for seed in range(seeds)]
+
+
+def by_id(results: list[Result]) -> dict[str, tuple[object, object]]:
+    return {result.run_id: (result.values, result.curves) for result in results}
+
+
+def test_a_run_has_the_same_result_alone_in_a_stack_and_in_any_order() -> None:
+    expected = {key: value for run in runs() for key, value in by_id(run_stack((run,))).items()}
+    rng = np.random.default_rng(0)
+    for _ in range(3):
+        shuffled = [runs()[i] for i in rng.permutation(len(runs()))]
+        found = {key: value for part in make_stacks(shuffled) for key, value in by_id(run_stack(part)).items()}
+        assert found == expected
+
+
+def test_every_split_holds_exactly_the_positives_asked_for_label_noise_included() -> None:
+    noisy = replace(RECIPE, label_noise=0.3)
+    for result in run_stack(tuple(runs(1, noisy))):
+        for split in ("train", "val", "test"):
+            rows = result.values[f"{split}_rows"]
+            assert isinstance(rows, int)
+            assert result.values[f"{split}_positives"] == round(0.02 * rows)
+        assert result.values["noisy_test_average_precision"] != result.values["test_average_precision"]
+
+
+def test_arms_of_a_seed_share_data_weights_and_batches() -> None:
+    members = [stack_module._member(run, Architecture(10, (8,)), 0.02) for run in runs(1)]
+    for member in members[1:]:
+        for (weight, bias), (same, same_bias) in zip(members[0].layers[:-1], member.layers[:-1], strict=True):
+            assert np.array_equal(weight, same)
+            assert np.array_equal(bias, same_bias)
+        assert np.array_equal(members[0].layers[-1][0], member.layers[-1][0])
+
+
+def test_the_last_bias_starts_at_the_arms_own_constant() -> None:
+    member = stack_module._member(Run(RECIPE, TRAINING, Arm("focal", gamma=2.0), 0.01, 0), Architecture(10, (8,)), 0.02)
+    assert member.layers[-1][1] == pytest.approx([best_constant(0.02, None, 2.0)])
+    zero = stack_module._member(Run(RECIPE, TRAINING, Arm("bce", init="zero"), 0.01, 0), Architecture(10, (8,)), 0.02)
+    assert zero.layers[-1][1].tolist() == [0.0]
+
+
+def test_balanced_alpha_without_gamma_would_be_pos_weight_bit_for_bit() -> None:
+    # the command line names this one arm pos_weight; were it two, they would be the same runs
+    twin = run_stack(
+        (Run(RECIPE, TRAINING, Arm("pos_weight"), 0.01, 0), Run(RECIPE, TRAINING, Arm("alpha", "balanced"), 0.01, 0))
+    )
+    assert twin[0].values == twin[1].values
+
+
+def test_another_restart_draws_other_weights_on_the_same_data() -> None:
+    first, second = run_stack((runs(1)[0], replace(runs(1)[0], restart=1)))
+    assert first.values["data_sha256"] == second.values["data_sha256"]
+    assert first.curves["validation"] != second.curves["validation"]
+
+
+def test_measures_are_scikit_learns() -> None:
+    splits = build_splits(RECIPE, 0)
+    logits = torch.randn(splits.test.rows, generator=torch.Generator().manual_seed(0)) - 3
+    targets = torch.from_numpy(splits.test.targets)
+    values, curves = measure(Arm("bce"), 0.02, logits, targets)
+    truth, probability = splits.test.targets, torch.sigmoid(logits.double()).numpy()
+    assert values["test_average_precision"] == pytest.approx(average_precision_score(truth, logits))
+    assert values["roc_auc"] == pytest.approx(roc_auc_score(truth, logits))
+    assert values["brier"] == pytest.approx(brier_score_loss(truth, probability))
+    assert values["log_loss"] == pytest.approx(log_loss(truth, probability))
+    assert values["recovered_brier"] == pytest.approx(values["brier"])  # BCE needs no way back
+    fit = LogisticRegression(C=np.inf, tol=1e-10).fit(logits[:, None], truth)
+    assert values["calibration_slope"] == pytest.approx(fit.coef_[0, 0], rel=1e-3, abs=1e-4)
+    assert len(curves["precision"]) == 200
+
+
+def test_the_inverse_recovers_what_reweighting_moved() -> None:
+    targets = torch.from_numpy(build_splits(RECIPE, 0).test.targets)
+    logits = torch.zeros(len(targets), dtype=torch.float64)  # pos_weight's best constant: probability one half
+    values, _ = measure(Arm("pos_weight"), float(targets.double().mean()), logits, targets)
+    assert values["expected_observed"] == pytest.approx(0.5 / float(targets.double().mean()))
+    assert values["recovered_expected_observed"] == pytest.approx(1.0)
+
+
+def test_batches_are_accounted_for() -> None:
+    targets = np.array([1, 0, 0, 0, 1, 0], dtype=np.int8)
+    values = batch_accounting(targets, [np.array([0, 4, 1, 2, 3, 5]), np.array([0, 1, 2, 4, 5, 3])], 3)
+    assert values == {"positives_per_batch": 1.0, "batches_without_positives": 0.25}
+
+
+def test_references_are_fitted_one_by_one() -> None:
+    for model, arm in REFERENCES:
+        run = Run(RECIPE, Training(model=model, hidden=(), epochs=0), arm, 0.0, 0)
+        (result,) = run_stack((run,))
+        assert isinstance(result.values["test_average_precision"], float)
+        assert result.values["test_average_precision"] > 0.05
+
+
+def test_a_run_that_never_is_finite_counts_at_chance_and_keeps_its_row() -> None:
+    wild, calm = Run(RECIPE, TRAINING, Arm("bce"), 1e38, 0), Run(RECIPE, TRAINING, Arm("bce"), 0.01, 0)
+    lost, other = run_stack((wild, calm))
+    assert (lost.values["status"], lost.values["epoch"], lost.values["val_average_precision"]) == ("diverged", 0, None)
+    assert lost.values["test_average_precision"] == pytest.approx(0.02, abs=1e-3)
+    assert "brier" not in lost.values
+    assert by_id([other]) == by_id(run_stack((calm,)))
+
+
+def test_a_stack_leaves_the_process_as_it_was() -> None:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    run_stack(tuple(runs(1)[:1]))
+    assert torch.get_num_threads() == 2
+    assert float(np.float64(1e-310) * np.float64(0.5)) > 0  # denormals live
+    torch.set_num_threads(threads)
