@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from focalbench.experiment import ArmOptions, Experiment
 
 QUICK_ROWS, QUICK_SEEDS, ENOUGH_POSITIVES = 8_000, 3, 20
+QUICK_LRS = (0.001, 0.003, 0.01)
 DEFAULT_RATE = 0.0015
 
 
@@ -79,7 +80,7 @@ def sweep(
         "datasets": (dataset,),
         "positive_rates": rates,
         "label_noise": label_noise,
-        "lrs": tuple(dict.fromkeys(lr)) if lr else None,
+        "lrs": tuple(dict.fromkeys(lr)) if lr else QUICK_LRS if quick else None,
         "seeds": QUICK_SEEDS if quick and seeds is None else seeds,
         "first_seed": first_seed,
         "rows": _quick_rows(rates) if quick and rows is None else rows,
