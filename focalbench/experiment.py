@@ -24,6 +24,8 @@ OWN_ARMS = (
     *(Arm("focal", alpha="balanced", gamma=gamma) for gamma in (0.5, 1.0, 2.0)),
 )
 ZERO_STARTED = (BCE, Arm("pos_weight"), GAMMA_2)  # shown from zero bias too: what people do without thinking
+MOST = {"rows": 10_000_000, "seeds": 10_000, "epochs": 10_000, "batch_size": 100_000}  # beyond: a slip of the hand
+MOST_UNITS = 16_384
 CHECK_EPOCHS = 5  # beyond them, rounding on another CPU moves the numbers
 QUICK_ARMS = (BCE, Arm("pos_weight"), GAMMA_2, replace(BCE, init="zero"), replace(GAMMA_2, init="zero"))
 
@@ -63,17 +65,17 @@ class Experiment:
     claims: bool = True
 
     def __post_init__(self) -> None:
-        for name in ("rows", "seeds", "epochs", "batch_size"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} must be at least 1, got {getattr(self, name)}")
+        for name, most in MOST.items():
+            if not 1 <= getattr(self, name) <= most:
+                raise InputError(f"{name} must lie between 1 and {most:,}, got {getattr(self, name):,}")
         if self.first_seed < 0:
             raise InputError(f"first_seed must be at least 0, got {self.first_seed}")
         if not self.lrs or not all(0 < lr < float("inf") for lr in self.lrs):
             raise InputError(f"learning rates must be finite numbers above 0, got {list(self.lrs)}")
         if self.model not in ("logistic", "mlp"):
             raise InputError(f"unknown model {self.model!r}; choose logistic or mlp")
-        if self.model == "mlp" and (not self.hidden or min(self.hidden) < 1):
-            raise InputError(f"hidden must name at least one layer of at least 1 unit, got {list(self.hidden)}")
+        if self.model == "mlp" and not (self.hidden and 1 <= min(self.hidden) <= max(self.hidden) <= MOST_UNITS):
+            raise InputError(f"hidden must name layers of 1 to {MOST_UNITS:,} units, got {list(self.hidden)}")
         if not 0 <= self.label_noise < 0.5:
             raise InputError(f"label noise must lie in [0, 0.5), got {self.label_noise}")
         for rate in self.positive_rates:
@@ -81,8 +83,14 @@ class Experiment:
                 raise InputError(f"the positive rate must lie between 0 and 1, got {rate}")
         if self.device not in ("cpu", "cuda"):
             raise InputError(f"unknown device {self.device!r}; choose cpu or cuda")
-        if len(set(self.arms)) < len(self.arms):
-            raise InputError("an arm is named twice; name each once")
+        names = [Path(dataset).name for dataset in self.datasets]
+        repeatable = {"positive_rates": self.positive_rates, "lrs": self.lrs, "arms": self.arms, "file names": names}
+        for name, values in repeatable.items():
+            if len(set(values)) < len(values):
+                raise InputError(f"{name} holds an entry twice; name each once")
+        for arm in self.arms:
+            if (plain := plain_arm(arm)) != arm:
+                raise InputError(f"{arm.name} is {plain.name} up to a factor; name the loss {plain.loss}")
         for init in {arm.init for arm in self.arms}:
             if replace(BCE, init=init) not in self.arms:
                 raise InputError(f"arms started at {init!r} need bce at the same start to be compared with")
@@ -156,15 +164,27 @@ def _alpha(text: str) -> Alpha:
 
 
 def _alpha_arms(alphas: Sequence[Alpha]) -> list[Arm]:
-    # balanced alpha without gamma is pos_weight up to a factor, which the class weights' mean divides away
     values = [alpha for alpha in alphas if alpha is not None] if alphas else list(ALPHAS)
-    return [Arm("pos_weight") if alpha == "balanced" else Arm("alpha", alpha=alpha) for alpha in values]
+    return [plain_arm(Arm("alpha", alpha=alpha)) for alpha in values]
 
 
 def _focal_arms(alphas: Sequence[Alpha], gammas: Sequence[float]) -> list[Arm]:
     if not alphas and not gammas:
         return [arm for arm in OWN_ARMS if arm.loss == "focal"]
-    return [Arm("focal", alpha=alpha, gamma=gamma) for alpha in alphas or (None,) for gamma in gammas or GAMMAS]
+    return [plain_arm(Arm("focal", alpha, gamma)) for alpha in alphas or (None,) for gamma in gammas or GAMMAS]
+
+
+def plain_arm(arm: Arm) -> Arm:
+    """One loss, one arm: focal without focusing is alpha or BCE, and alpha balanced is pos_weight up to a factor.
+
+    >>> plain_arm(Arm("focal", alpha="balanced", gamma=0.0)).name
+    'pos_weight'
+    """
+    if arm.loss not in ("alpha", "focal") or arm.gamma != 0:
+        return arm
+    if arm.alpha == "balanced":
+        return Arm("pos_weight", init=arm.init)
+    return Arm("bce", init=arm.init) if arm.alpha is None else Arm("alpha", alpha=arm.alpha, init=arm.init)
 
 
 def to_toml(experiment: Experiment) -> str:
@@ -201,6 +221,8 @@ def load(path: Path) -> tuple[Experiment, tuple[Experiment, ...]]:
         raise InputError(f"cannot read the experiment file {path}: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is not valid TOML: {error}") from None
+    if not content:
+        raise InputError(f"{path} is empty; name at least its datasets")
     checks = content.pop("check", [])
     if not isinstance(checks, list) or not all(isinstance(check, dict) for check in checks):
         raise InputError(f"{path}: write each check as its own [[check]] table")

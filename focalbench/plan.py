@@ -9,7 +9,7 @@ from focalbench.datasets.build import load_table, resolve, split_counts
 from focalbench.datasets.prevalence import warnings_for
 from focalbench.datasets.synthetic import FAMILIES
 from focalbench.experiment import Experiment
-from focalbench.references import REFERENCES, is_reference
+from focalbench.references import REFERENCES, SETTINGS, is_reference
 
 STACK = 12  # runs trained together: enough to hide the per-operation cost, small enough to stay in cache
 WIDE, BUFFERS = 512, 10  # features assumed; parameters, gradient, Adam's three, the best and those kept a budget
@@ -37,6 +37,12 @@ def make_plan(experiment: Experiment) -> Plan:
         notes += [] if recipe.dataset in FAMILIES else [f"{recipe.dataset}: {n}" for n in load_table(recipe).notes]
         runs += _runs(experiment, recipe)
     return Plan(tuple(runs), tuple(dict.fromkeys(notes)), tuple(warnings))
+
+
+def natural_rate(experiment: Experiment) -> float:
+    """The share of positives in the experiment's first data set, which must be a table."""
+    table = load_table(resolve(_recipe(experiment, experiment.datasets[0], None)))
+    return table.positives / table.rows
 
 
 def _recipe(experiment: Experiment, dataset: str, rate: float | None) -> Recipe:
@@ -69,7 +75,15 @@ def _runs(experiment: Experiment, recipe: Recipe) -> Iterator[Run]:
 
 
 def _untrained(model: str) -> Training:
-    return Training(model=model, hidden=(), optimizer="", epochs=0, batch_size=0, sampler="", weights="")
+    return Training(
+        model=model,
+        hidden=(),
+        optimizer=f"best of {SETTINGS} on validation",
+        epochs=0,
+        batch_size=0,
+        sampler="",
+        weights="",
+    )
 
 
 def candidates(arms: Sequence[Arm]) -> list[tuple[Arm, int]]:

@@ -1,8 +1,9 @@
 """The guard of reported numbers: a results folder against its own files, and against what this code makes now."""
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any, cast
 
@@ -10,27 +11,29 @@ import numpy as np
 
 from focalbench.comparison import TABLE_COLUMNS, compare
 from focalbench.errors import InputError
-from focalbench.experiment import Experiment, load
+from focalbench.experiment import CHECK_EPOCHS, load
 from focalbench.plan import make_plan
-from focalbench.records import RUN_COLUMNS, Record, read_csv, to_csv
+from focalbench.platforms import machine, versions
+from focalbench.records import METRICS, RUN_COLUMNS, Record, read_csv, to_csv
 from focalbench.report.folder import (
     CHECK,
     MANIFEST,
     RUNS,
     TABLE,
+    data_hashes,
     own_files,
     read_manifest,
     sha256,
     write_files,
     write_manifest,
 )
-from focalbench.report.tables import markdown
+from focalbench.report.tables import latex, markdown
 from focalbench.sweep import fresh_records
 
 # Another CPU rounds otherwise: validation curves were seen to part by less than 1e-4 through epoch 5, and test AP by
 # 5e-6 after 8 epochs, but by up to 3e-3 after 20. So the short runs have at most 5 epochs and this tolerance.
-TOLERANCE = 1e-4
-MAX_EPOCHS = 5
+TOLERANCE = 1e-4  # absolute below 1, relative above
+OTHER_EPOCHS = 0.05  # share of runs that may choose another epoch, at the same validation AP, for a tie's sake
 RECOMPUTED = 1e-9  # the table from runs.csv: the same to the rounding of a sum
 EXACT = (
     "train_rows",
@@ -41,7 +44,15 @@ EXACT = (
     "test_positives",
     "status",
 )
-MEASURED = ("val_average_precision", "test_average_precision", "noisy_test_average_precision")
+COUNTED = {"precision_at_k": "test_positives", "recall_at_fpr": "test_positives"}  # move in steps of one in so many
+CHOSEN = ("val_average_precision",)  # what does not depend on which of two equal epochs was chosen
+MEASURED = (
+    *CHOSEN,
+    "test_average_precision",
+    "bayes_average_precision",
+    *(f"{split}_average_precision_{budget}" for split in ("val", "test") for budget in ("quarter", "half")),
+    *METRICS,
+)
 
 
 @dataclass(frozen=True)
@@ -56,25 +67,22 @@ class Comparison:
         return f"{self.status}: {self.label}" + (f" ({self.detail})" if self.detail else "")
 
 
-def seal(folder: Path, file: Path, workers: int) -> None:
-    """Run the experiment file's short runs, keep their numbers beside the results, and write the manifest."""
-    experiment, _ = load(file)
-    write_files(folder, {CHECK: to_csv(RUN_COLUMNS, rerun(file, workers))})
-    _write_manifest(folder, file, experiment)
+def seal(folder: Path, file: Path, made_with: Iterable[str], workers: int) -> None:
+    """Run the experiment file's short runs, keep their numbers beside the results, and write the manifest.
 
-
-def _write_manifest(folder: Path, file: Path, experiment: Experiment) -> None:
-    write_manifest(folder, experiment, {"experiment_file": {"name": file.name, "sha256": sha256(file)}})
+    made_with: the library versions of the results' runs, as write_manifest takes them.
+    """
+    experiment, checks = load(file)
+    if checks:
+        write_files(folder, {CHECK: to_csv(RUN_COLUMNS, rerun(file, workers))})
+    write_manifest(folder, experiment, made_with, {"experiment_file": {"name": file.name, "sha256": sha256(file)}})
 
 
 def rerun(file: Path, workers: int) -> list[Record]:
     """Run the [[check]] experiments of an experiment file afresh and return their records."""
     _, checks = load(file)
     if not checks:
-        raise InputError(f"{file} declares no [[check]]; add one with at most {MAX_EPOCHS} epochs")
-    longest = max(check.epochs for check in checks)
-    if longest > MAX_EPOCHS:
-        raise InputError(f"{file}: a [[check]] may have at most {MAX_EPOCHS} epochs, got {longest}")
+        raise InputError(f"{file} declares no [[check]]; add one with at most {CHECK_EPOCHS} epochs")
     return [row for check in checks for row in fresh_records(check, workers)]
 
 
@@ -88,14 +96,21 @@ def verify_files(folder: Path, file: Path) -> list[str]:
     problems = _wrong_hashes(folder, cast(dict[str, str], manifest.get("files", {})))
     if cast(dict[str, Any], manifest.get("experiment_file", {})).get("sha256") != sha256(file):
         problems.append(f"{file} is not the experiment that {folder / MANIFEST} names")
-    records = read_csv(folder / RUNS)
+    if manifest.get("experiment") != json.loads(json.dumps(asdict(experiment))):
+        problems.append(f"the settings in {folder / MANIFEST} are not those of {file}")
+    try:
+        records, table = read_csv(folder / RUNS), read_csv(folder / TABLE)
+        written = {name: (folder / name).read_text(encoding="utf-8") for name in ("table.md", "table.tex")}
+        again = compare(records, claims=experiment.claims)
+    except (InputError, OSError, KeyError, ValueError) as error:
+        return [*problems, f"{folder} cannot be read back: {error}"]
     if [row["run_id"] for row in records] != [run.run_id for run in make_plan(experiment).runs]:
         problems.append(f"{folder / RUNS} does not hold the runs that {file} plans with this version")
-    table = compare(records)
-    problems += _different_cells(read_csv(folder / TABLE), table, str(folder / TABLE))
-    if (folder / "table.md").read_text(encoding="utf-8") != markdown(table):
-        problems.append(f"{folder / 'table.md'} is not what {RUNS} gives")
-    return problems
+    if manifest.get("data_sha256") != data_hashes(records):
+        problems.append(f"the data hashes in {folder / MANIFEST} are not those of {RUNS}")
+    problems += _different_cells(table, again, str(folder / TABLE))
+    made = {"table.md": markdown(again), "table.tex": latex(again)}
+    return problems + [f"{folder / name} is not what {RUNS} gives" for name in made if made[name] != written[name]]
 
 
 def _wrong_hashes(folder: Path, expected: dict[str, str]) -> list[str]:
@@ -130,6 +145,7 @@ def compare_runs(old: Sequence[Record], new: Sequence[Record]) -> list[Compariso
     """Every short run then and now, in the new order, then every arm's mean; runs that are gone come last."""
     before, after = ({str(row["run_id"]): row for row in rows} for rows in (old, new))
     compared = [_compare_run(before.get(run_id), row) for run_id, row in after.items()]
+    compared += _compare_epochs(before, after)
     gone = [
         Comparison(_label(row), "missing", "no longer planned") for run_id, row in before.items() if run_id not in after
     ]
@@ -148,37 +164,52 @@ def _compare_run(old: Record | None, new: Record) -> Comparison:
     for name in EXACT:
         if old[name] != new[name]:
             return Comparison(label, "incomparable", f"{name} was {old[name]}, is {new[name]}")
-    names = MEASURED if old["epoch"] == new["epoch"] else MEASURED[:1]  # a tie between epochs may fall otherwise
-    return _compare_values(label, [(name, old[name], new[name]) for name in names])
+    for name in MEASURED if old["epoch"] == new["epoch"] else CHOSEN:
+        step = 1 / cast(int, new[COUNTED[name]]) if name in COUNTED else 0.0
+        if (status := _status(old[name], new[name], step)) != "same":
+            return Comparison(label, status, f"{name} {old[name]} -> {new[name]}")
+    return Comparison(label, "same")
+
+
+def _compare_epochs(before: Mapping[str, Record], after: Mapping[str, Record]) -> list[Comparison]:
+    """Rounding may let a tie between epochs fall otherwise in a run or two; more is a change."""
+    both = before.keys() & after.keys()
+    other = [run_id for run_id in both if before[run_id]["epoch"] != after[run_id]["epoch"]]
+    if len(other) <= max(1, OTHER_EPOCHS * len(both)):
+        return []
+    return [Comparison("chosen epochs", "incomparable", f"{len(other)} of {len(both)} runs chose another epoch")]
 
 
 def _compare_arms(old: Sequence[Record], new: Sequence[Record]) -> list[Comparison]:
-    def means(rows: Sequence[Record]) -> dict[str, float]:
-        groups: dict[str, list[float]] = {}
-        for row in rows:
-            label = f"mean of {row['dataset']} noise={row['label_noise']} {row['arm']}"
-            groups.setdefault(label, []).append(cast(float, row["val_average_precision"] or 0.0))
-        return {label: float(np.mean(values)) for label, values in groups.items()}
+    """Every arm's mean over its runs, validation and test."""
+    names = ("val_average_precision", "test_average_precision")
+
+    def means(rows: Sequence[Record]) -> dict[tuple[str, str], float]:
+        groups: dict[tuple[str, str], list[float]] = {}
+        for row, name in product(rows, names):
+            label = f"mean {name} of {row['dataset']} noise={row['label_noise']} {row['arm']}"
+            groups.setdefault((label, name), []).append(cast(float, row[name] or 0.0))
+        return {key: float(np.mean(values)) for key, values in groups.items()}
 
     before, after = means(old), means(new)
+    other = {row["arm"] for row, now in zip(old, new, strict=False) if row["epoch"] != now["epoch"]}
     return [
-        _compare_values(label, [("val_average_precision", before[label], value)])
-        for label, value in after.items()
-        if label in before
+        Comparison(label, _status(before[label, name], value, 0.0), f"{before[label, name]} -> {value}")
+        for (label, name), value in after.items()
+        if (label, name) in before and not (name == names[1] and any(label.endswith(f" {arm}") for arm in other))
     ]
 
 
-def _compare_values(label: str, values: Sequence[tuple[str, object, object]]) -> Comparison:
-    for name, old, new in values:
-        if old is None and new is None:
-            continue
-        if old is None or new is None:
-            return Comparison(label, "incomparable", f"{name} was {old}, is {new}")
-        change = cast(float, new) - cast(float, old)
-        if abs(change) > TOLERANCE:
-            status = "better" if change > 0 else "worse"
-            return Comparison(label, status, f"{name} {old:.6f} -> {new:.6f}")
-    return Comparison(label, "same")
+def _status(old: object, new: object, step: float) -> str:
+    """Same, better, worse, or incomparable where one of the two is not a number; step: the size of one count."""
+    if old is None and new is None:
+        return "same"
+    if old is None or new is None:
+        return "incomparable"
+    before, after = cast(float, old), cast(float, new)
+    if abs(after - before) <= step + TOLERANCE * max(1.0, abs(before)):
+        return "same"
+    return "better" if after > before else "worse"
 
 
 def moved(comparisons: Sequence[Comparison]) -> list[Comparison]:
@@ -187,8 +218,9 @@ def moved(comparisons: Sequence[Comparison]) -> list[Comparison]:
 
 
 def accept(folder: Path, fresh: Sequence[Record]) -> None:
-    """Record fresh short runs as the ones to compare with from now on."""
+    """Record fresh short runs, and what they were made with, as the ones to compare with from now on."""
     write_files(folder, {CHECK: to_csv(RUN_COLUMNS, fresh)})
     manifest = read_manifest(folder)
     files = cast(dict[str, str], manifest["files"]) | {CHECK: sha256(folder / CHECK)}
-    write_files(folder, {MANIFEST: json.dumps(manifest | {"files": files}, indent=1) + "\n"})
+    accepted = {"versions": versions(), "platform": machine()}
+    write_files(folder, {MANIFEST: json.dumps(manifest | {"files": files, "accepted": accepted}, indent=1) + "\n"})

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -75,9 +76,9 @@ def _fit_reference(run: Run, splits: Splits) -> list[Measured]:
     from threadpoolctl import threadpool_limits  # scikit-learn's own dependency; one thread, as for a stack
 
     with threadpool_limits(1):
-        logits = torch.from_numpy(reference_logits(run, splits.train, splits.test))
-    values, curves = _measure(run, logits, splits, chosen=True)
-    return [(values | {"status": "ok"}, curves)]
+        logits, validation = reference_logits(run, splits)
+    values, curves = _measure(run, torch.from_numpy(logits), splits, chosen=True)
+    return [(values | {"status": "ok", "val_average_precision": validation}, curves)]
 
 
 def _train(stack: tuple[Run, ...], splits: Splits) -> list[Measured]:
@@ -144,13 +145,13 @@ def _test_precision(architecture: Architecture, choice: Choice, test: Rows, batc
 
 
 def _measure(run: Run, logits: Tensor, splits: Splits, *, chosen: bool) -> Measured:
-    """Measure one run's test logits (sample,); without a chosen epoch only its average precision means anything."""
+    """Measure one run's test logits (sample,); without a chosen epoch the arm's best constant stands in for them."""
     targets = torch.from_numpy(splits.test.targets)
+    if not chosen:
+        logits = torch.full_like(logits, start_bias(replace(run.arm, init="own"), splits.train.prevalence))
     values, curves = measure(run.arm, splits.train.prevalence, logits, targets)
     noisy = splits.noisy_test_targets
     if noisy is not None:
         observed = average_precision(logits[None], torch.from_numpy(noisy))
         values["noisy_test_average_precision"] = float(observed)
-    if not chosen:
-        values, curves = {"test_average_precision": values["test_average_precision"]}, {}
     return values, curves

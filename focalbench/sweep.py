@@ -12,7 +12,7 @@ from focalbench.experiment import Experiment
 from focalbench.plan import Plan, make_plan, make_stacks
 from focalbench.platforms import versions
 from focalbench.records import Record, record
-from focalbench.report.folder import DATABASE, make_folder, write_results
+from focalbench.report.folder import DATABASE, make_folder, write_manifest, write_results
 from focalbench.store import Store
 
 Watch = Callable[[int, int], None]  # called with (runs done, runs in the plan)
@@ -20,12 +20,22 @@ Watch = Callable[[int, int], None]  # called with (runs done, runs in the plan)
 
 @dataclass(frozen=True)
 class Outcome:
-    """A finished plan: its table, and how many of its runs were new."""
+    """A finished plan: its table, how many of its runs were new, and under which library versions all were made."""
 
     plan: Plan
     table: list[Record]
     new_runs: int
-    other_versions: bool  # whether some runs were made with other library versions
+    made_with: frozenset[str]  # JSON as the store keeps it
+
+    @property
+    def other_versions(self) -> bool:
+        """Whether some runs were made with other library versions than this process has."""
+        return bool(self.made_with - {current_versions()})
+
+
+def current_versions() -> str:
+    """This process's library versions as the store keeps them."""
+    return json.dumps(versions(), sort_keys=True)
 
 
 def cores() -> int:
@@ -34,24 +44,23 @@ def cores() -> int:
 
 
 def run_experiment(experiment: Experiment, plan: Plan, folder: Path, workers: int, watch: Watch) -> Outcome:
-    """Run what the folder's store does not hold yet, then write every file of the folder but the manifest."""
+    """Run what the folder's store does not hold yet, then write every file of the folder, the manifest last."""
     make_folder(folder)
-    made_with = json.dumps(versions(), sort_keys=True)
     with Store(folder / DATABASE) as store:
         done = store.done(plan.runs)
-        other_versions = bool(store.versions(plan.runs) - {made_with})
         missing = [run for run in plan.runs if run.run_id not in done]
         finished = len(plan.runs) - len(missing)
         watch(finished, len(plan.runs))
         stacks = make_stacks(missing)
         for stack, results in execute(stacks, min(workers, max(1, len(stacks)))):
-            store.add(stack, results, made_with)
+            store.add(stack, results, current_versions())
             finished += len(stack)
             watch(finished, len(plan.runs))
-        results = store.results(plan.runs)
+        results, made_with = store.results(plan.runs), frozenset(store.versions(plan.runs))
     records = [record(run, result) for run, result in zip(plan.runs, results, strict=True)]
     table = write_results(folder, experiment, records, results)
-    return Outcome(plan, table, len(missing), other_versions)
+    write_manifest(folder, experiment, made_with, {})
+    return Outcome(plan, table, len(missing), made_with)
 
 
 def fresh_records(experiment: Experiment, workers: int) -> list[Record]:

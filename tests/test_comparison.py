@@ -19,7 +19,7 @@ FIVE: Mapping[str, Number] = {**GAMMA, "arm": "gamma=5", "gamma": 5.0}
 COMMON: Mapping[str, Number] = {
     **{"dataset": "mixture", "source": "synthetic", "positive_rate": 0.01, "label_noise": 0.0, "restart": 0},
     **{"lr": 0.01, "epochs": 20, "epoch": 7, "status": "ok", "train_rows": 1000, "train_positives": 10},
-    **{"val_positives": 10, "test_rows": 1000, "test_positives": 10, "bayes_average_precision": 0.7},
+    **{"val_rows": 1000, "val_positives": 10, "test_rows": 1000, "test_positives": 10, "bayes_average_precision": 0.7},
 }
 
 
@@ -96,7 +96,7 @@ def test_a_diverged_run_counts_at_its_value_and_is_counted() -> None:
     values = [number(r["test_average_precision"]) for r in rows[8:]]
     assert row["average_precision"] == pytest.approx(np.mean(values))
     assert (row["diverged"], row["n_seeds"]) == (1, 8)
-    assert "1 runs diverged" in " ".join(conclusions(compare(rows)))
+    assert "1 run diverged" in " ".join(conclusions(compare(rows)))
 
 
 def test_late_epochs_or_an_edge_learning_rate_that_still_rises_support_no_verdict() -> None:
@@ -130,13 +130,13 @@ def test_a_limited_baseline_takes_every_verdict_away() -> None:
 
 
 def test_tuned_rows_choose_among_equally_many_candidates() -> None:
-    rows = [run_record(BCE, s, 0.4, val=0.3, restart=r) for r in (0, 1) for s in range(6)]
+    rows = [run_record(BCE, s, 0.4 - r / 20, val=0.3 + r / 20, restart=r) for r in (0, 1) for s in range(6)]
     rows += [run_record(GAMMA, s, 0.5, val=0.2 + 0.2 * (s < 3)) for s in range(6)]
     rows += [run_record(FIVE, s, 0.3, val=0.3) for s in range(6)]
     table = by_arm(compare(rows))
     assert [table[name]["candidates"] for name in ("bce", "bce, tuned", "focal, tuned")] == [1, 2, 2]
     assert table["focal, tuned"]["average_precision"] == pytest.approx((3 * 0.5 + 3 * 0.3) / 6)
-    assert table["focal, tuned"]["delta_vs_bce"] == pytest.approx(0.0)
+    assert table["focal, tuned"]["delta_vs_bce"] == pytest.approx(0.05)  # to tuned BCE, not to the fixed arm
     assert table["focal, tuned"]["p_adjusted"] is None
 
 
@@ -162,8 +162,33 @@ def test_starts_are_families_of_their_own_and_their_disagreement_is_said() -> No
     assert rows["gamma=2 (zero start)"]["verdict"] == "better"
     assert rows["bce (zero start)"]["delta_vs_own_start"] == pytest.approx(-0.2)
     said = " ".join(conclusions(table))
-    assert "The two starts disagree" in said
+    assert "Depends on initialisation: within this budget gamma=2 is above BCE from a zero bias" in said
+    assert "not told from BCE from their own constants" in said
     assert "changes by -0.200" in said
+    assert conclusions(compare(zero + two_arms(10, 0.0)))[0].startswith(
+        "Highest mean AUCPR: gamma=2 (0.4"
+    )  # own, still
+
+
+def test_a_disagreement_is_said_in_both_directions_and_without_a_verdict_where_the_budget_limits() -> None:
+    lost: list[Record] = [
+        {**row, "init": "zero", "arm": f"{row['arm']} (zero start)", "epoch": 20} for row in two_arms(10, 0.0)
+    ]
+    said = " ".join(conclusions(compare(two_arms(10, 0.05) + lost)))
+    assert "gamma=2 is not told from BCE from a zero bias" in said
+    assert "above BCE from their own constants" in said
+    assert "more training may change it, so no verdict" in said
+
+
+def test_a_smoke_test_supports_nothing_whatever_its_seeds() -> None:
+    table = compare(two_arms(10, 0.05), claims=False)
+    assert {row["verdict"] for row in table} == {"smoke test"}
+    assert {row["p_adjusted"] for row in table} == {None}
+    assert "supports no claim" in markdown(table)
+
+
+def test_bce_alone_is_compared_with_nothing() -> None:
+    assert not any("seeds" in sentence for sentence in conclusions(compare(two_arms(10, 0.0)[:10])))
 
 
 def test_golden_text_of_a_small_table() -> None:

@@ -13,11 +13,14 @@ from focalbench.experiment import (
     ALPHAS,
     BCE,
     GAMMAS,
+    MOST,
+    MOST_UNITS,
     QUICK_ARMS,
     ArmOptions,
     Experiment,
     chosen_arms,
     load,
+    plain_arm,
     to_toml,
     with_zero_starts,
 )
@@ -38,33 +41,41 @@ def lists(of: st.SearchStrategy[Any], at_least: int = 1) -> st.SearchStrategy[tu
     return st.lists(of, min_size=at_least, max_size=4).map(tuple)
 
 
+def distinct(of: st.SearchStrategy[Any]) -> st.SearchStrategy[tuple[Any, ...]]:
+    return st.lists(of, min_size=1, max_size=4, unique=True).map(tuple)
+
+
 @st.composite
 def arms(draw: st.DrawFn) -> tuple[Arm, ...]:
     """Distinct arms, with bce at every start that occurs."""
-    some = [replace(arm, init=draw(st.sampled_from(INITS))) for arm in draw(st.lists(OWN_ARM, max_size=5))]
+    drawn = draw(st.lists(OWN_ARM, max_size=5))
+    some = [replace(plain_arm(arm), init=draw(st.sampled_from(INITS))) for arm in drawn]
     compared = [replace(BCE, init=init) for init in dict.fromkeys(arm.init for arm in some)]
     return tuple(dict.fromkeys([*compared, *some])) or (BCE,)
 
 
-COUNT = st.integers(1, 10**9)
+def up_to(most: int) -> st.SearchStrategy[int]:
+    return st.integers(1, most)
+
+
 EXPERIMENTS = st.builds(
     Experiment,
-    datasets=lists(NAME),
-    positive_rates=lists(st.one_of(st.none(), st.floats(0, 1, exclude_min=True, exclude_max=True))),
+    datasets=st.lists(NAME, min_size=1, max_size=4, unique_by=lambda name: Path(name).name).map(tuple),
+    positive_rates=distinct(st.one_of(st.none(), st.floats(0, 1, exclude_min=True, exclude_max=True))),
     target=st.one_of(st.none(), TEXT),
     positive=st.one_of(st.none(), TEXT),
     drop=lists(TEXT, 0),
     keep_duplicates=st.booleans(),
     label_noise=st.floats(0, 0.5, exclude_max=True),
-    rows=COUNT,
+    rows=up_to(MOST["rows"]),
     arms=arms(),
-    lrs=lists(st.floats(0, 1e300, exclude_min=True)),
+    lrs=distinct(st.floats(0, 1e300, exclude_min=True)),
     first_seed=st.integers(0, 10**9),
-    seeds=COUNT,
-    epochs=COUNT,
-    batch_size=COUNT,
+    seeds=up_to(MOST["seeds"]),
+    epochs=up_to(MOST["epochs"]),
+    batch_size=up_to(MOST["batch_size"]),
     model=st.just("mlp"),
-    hidden=lists(COUNT),
+    hidden=lists(up_to(MOST_UNITS)),
     device=st.sampled_from(["cpu", "cuda"]),
     references=st.booleans(),
     claims=st.booleans(),
@@ -87,8 +98,10 @@ def test_an_experiment_survives_its_file(tmp_path: Path, experiment: Experiment)
     assert checks == ()
 
 
-def test_an_empty_file_is_the_default_experiment(tmp_path: Path) -> None:
-    assert load(written(tmp_path, "")) == (Experiment(), ())
+def test_what_a_file_leaves_out_takes_its_default_and_an_empty_one_is_a_slip(tmp_path: Path) -> None:
+    assert load(written(tmp_path, 'datasets = ["mixture"]')) == (Experiment(), ())
+    with pytest.raises(InputError, match="is empty; name at least its datasets"):
+        load(written(tmp_path, "# to do"))
 
 
 def test_whole_numbers_become_the_floats_they_stand_for(tmp_path: Path) -> None:
@@ -122,7 +135,7 @@ def test_a_check_is_the_experiment_with_other_values(tmp_path: Path) -> None:
         ("lrs = 0.1", "lrs must be a list"),
         ("lrs = []", "lrs must be a list with at least one entry"),
         ('lrs = ["0.1"]', "lrs must be of the kind float"),
-        ("hidden = []", "hidden must name at least one layer"),
+        ("hidden = []", "hidden must name layers of 1 to"),
         ("hidden = [8.5]", "hidden must be of the kind int"),
         ('positive_rates = ["some"]', "positive_rates must be of the kind float"),
         ("arms = [1]", "an arm is a table"),
@@ -136,9 +149,12 @@ def test_a_check_is_the_experiment_with_other_values(tmp_path: Path) -> None:
         ('[[arms]]\nloss = "focal"\nalpha = "some"', "e.toml: --alpha takes none, balanced or a number"),
         ('[[arms]]\nloss = "focal"\nalpha = nan', "alpha must lie in"),
         ('[[arms]]\nloss = "bce"\ninit = "warm"', "unknown start 'warm'"),
-        ('[[arms]]\nloss = "bce"\n[[arms]]\nloss = "bce"\ngamma = 0', "an arm is named twice"),
+        ('[[arms]]\nloss = "bce"\n[[arms]]\nloss = "bce"\ngamma = 0', "arms holds an entry twice"),
         ('[[arms]]\nloss = "pos_weight"', "need bce at the same start"),
-        ('[[arms]]\nloss = "bce"\n[[arms]]\nloss = "focal"\ninit = "zero"', "arms started at 'zero' need bce"),
+        (
+            '[[arms]]\nloss = "bce"\n[[arms]]\nloss = "focal"\ngamma = 1\ninit = "zero"',
+            "arms started at 'zero' need bce",
+        ),
         ("rows = 1\nrows = 2", "not valid TOML"),
     ],
 )
@@ -153,7 +169,8 @@ BAD: list[tuple[str, Any]] = [
     *(("lrs", lrs) for lrs in ((), (0.0,), (1e-3, -1.0), (float("nan"),), (float("inf"),))),
     *(("label_noise", noise) for noise in (-0.1, 0.5, float("nan"))),
     *(("positive_rates", (rate,)) for rate in (0.0, 1.0, -0.1, 1.5, float("nan"))),
-    *(("hidden", hidden) for hidden in ((), (0,), (8, -1))),
+    *(("hidden", hidden) for hidden in ((), (0,), (8, -1), (10**6,))),
+    *((name, most + 1) for name, most in MOST.items()),
     *((name, "nope") for name in ("model", "device")),
     ("arms", (BCE, BCE)),
     ("arms", (Arm("pos_weight"),)),

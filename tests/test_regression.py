@@ -53,8 +53,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = root / "experiments" / "tiny.toml"
     file.write_text(TINY)
     experiment, _ = load(file)
-    run_experiment(experiment, make_plan(experiment), root / "results" / "tiny", 1, lambda *_: None)
-    seal(root / "results" / "tiny", file, 1)
+    outcome = run_experiment(experiment, make_plan(experiment), root / "results" / "tiny", 1, lambda *_: None)
+    seal(root / "results" / "tiny", file, outcome.made_with, 1)
     return root
 
 
@@ -92,7 +92,7 @@ def test_an_untouched_folder_passes(project: tuple[Path, Path]) -> None:
 def test_a_hand_edited_number_is_caught(project: tuple[Path, Path]) -> None:
     folder, _ = project
     value = repr(read_csv(folder / TABLE)[1]["average_precision"])
-    edit(folder / TABLE, value, value[:4] + "9" + value[5:])
+    edit(folder / TABLE, value, repr(float(value) + 0.001))
     assert any("table.csv was changed" in problem for problem in verify_files(*project))
     forge_hash(folder, TABLE)
     assert any("average_precision" in problem for problem in verify_files(*project))
@@ -101,7 +101,7 @@ def test_a_hand_edited_number_is_caught(project: tuple[Path, Path]) -> None:
 def test_a_number_edited_in_the_runs_is_caught_even_with_a_forged_hash(project: tuple[Path, Path]) -> None:
     folder, _ = project
     value = repr(read_csv(folder / RUNS)[7]["test_average_precision"])
-    edit(folder / RUNS, value, value[:5] + "9" + value[6:])
+    edit(folder / RUNS, value, repr(float(value) + 0.001))
     forge_hash(folder, RUNS)
     problems = verify_files(*project)
     assert any("table.csv" in problem for problem in problems)
@@ -146,7 +146,7 @@ def test_alpha_given_to_the_wrong_class_is_caught(project: tuple[Path, Path], mo
     monkeypatch.setattr(stack, "class_weights", swapped)
     lines = what_moved(*project)
     assert lines
-    assert {"alpha=0.9" in line.label for line in lines} == {True}
+    assert {"alpha=0.9" in line.label for line in lines if line.label != "chosen epochs"} == {True}
 
 
 def test_selection_on_the_test_split_is_caught(project: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -181,7 +181,7 @@ def test_within_the_tolerance_is_the_same_and_beyond_it_is_not(project: tuple[Pa
             {**row, "val_average_precision": float(str(row["val_average_precision"])) + change * TOLERANCE}
             for row in old
         ]
-        assert {line.status for line in compare_runs(old, new)} == {status}
+        assert {line.status for line in compare_runs(old, new) if "mean test" not in line.label} == {status}
     assert {line.status for line in moved(compare_runs(old, old[1:]))} >= {"missing"}
     assert {line.status for line in moved(compare_runs(old[1:], old))} >= {"missing"}
 

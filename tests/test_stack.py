@@ -124,7 +124,8 @@ def test_a_run_that_never_is_finite_counts_at_chance_and_keeps_its_row() -> None
     lost, other = run_stack((wild, calm))
     assert (lost.values["status"], lost.values["epoch"], lost.values["val_average_precision"]) == ("diverged", 0, None)
     assert lost.values["test_average_precision"] == pytest.approx(0.02, abs=1e-3)
-    assert "brier" not in lost.values
+    assert lost.values["roc_auc"] == 0.5
+    assert lost.values["log_loss_skill"] == pytest.approx(0.0, abs=1e-4)
     assert by_id([other]) == by_id(run_stack((calm,)))
 
 

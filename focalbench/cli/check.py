@@ -29,6 +29,11 @@ def check(
     file = experiment or folder.parent.parent / "experiments" / f"{folder.name}.toml"
     count = worker_count(workers, "cpu")
     problems = verify_files(folder, file)
+    if not (folder / CHECK).is_file():
+        for problem in problems:
+            typer.echo(f"stale: {problem}")
+        typer.echo(f"no short runs to compare with; run again: focalbench run {file}")
+        raise typer.Exit(1)
     fresh = rerun(file, count)
     comparisons = compare_runs(read_csv(folder / CHECK), fresh)
     changes = moved(comparisons)

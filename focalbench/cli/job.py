@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,9 @@ INTERRUPTED = 130
 
 
 def run_job(experiment: Experiment, folder: Path, workers: int) -> Outcome:
-    """Plan and run an experiment into a folder; Ctrl-C says what is safe and exits with 130."""
+    """Plan and run an experiment into a folder; Ctrl-C or SIGTERM says what is safe and exits with 130."""
+    from joblib.externals.loky.process_executor import TerminatedWorkerError
+
     from focalbench.plan import make_plan
 
     plan = make_plan(experiment)
@@ -27,6 +30,7 @@ def run_job(experiment: Experiment, folder: Path, workers: int) -> Outcome:
     for note in (*plan.notes, *(f"warning: {text}" for text in plan.warnings)):
         typer.echo(note, err=True)
     safe = 0
+    signal.signal(signal.SIGTERM, _interrupt)  # so that workers are never left behind
 
     try:
         with progress("sweep") as watch:
@@ -37,12 +41,21 @@ def run_job(experiment: Experiment, folder: Path, workers: int) -> Outcome:
                 watch(done, total)
 
             return run_experiment(experiment, plan, folder, workers, count)
+    except TerminatedWorkerError:
+        raise InputError(
+            f"a worker process was killed, perhaps for memory; {safe} of {len(plan.runs)} runs are safe: give the same "
+            "command again, with fewer --workers"
+        ) from None
     except KeyboardInterrupt:
         typer.echo(
             f"stopped: {safe} of {len(plan.runs)} runs are safe; the same command goes on from there",
             err=True,
         )
         raise typer.Exit(INTERRUPTED) from None
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 def worker_count(asked: int | None, device: str) -> int:

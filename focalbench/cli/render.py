@@ -32,6 +32,8 @@ def read_table(folder: Path) -> list[Record]:
     from focalbench.records import read_csv
     from focalbench.report.folder import TABLE
 
+    if not (folder / TABLE).is_file():
+        raise InputError(f"{folder} holds no {TABLE}; run focalbench sweep --out {folder} first")
     rows = read_csv(folder / TABLE)
     if not rows or tuple(rows[0]) != TABLE_COLUMNS:
         raise InputError(f"{folder / TABLE} is not a table of this version; run the sweep again")

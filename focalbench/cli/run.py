@@ -18,18 +18,14 @@ def run(
     """Run an experiment file and write its results folder."""
     from focalbench.experiment import load
 
-    experiment, checks = load(file)
+    experiment, _ = load(file)
     from focalbench.cli.render import show  # these load torch, so a mistake in the file is told before
     from focalbench.regression import seal
     from focalbench.report.figures import draw_results
-    from focalbench.report.folder import sha256, write_manifest
 
     folder = out or Path("results") / file.stem
     count = worker_count(workers, experiment.device)
     outcome = run_job(experiment, folder, count)
     draw_results(folder)
-    if checks:
-        seal(folder, file, count)
-    else:
-        write_manifest(folder, experiment, {"experiment_file": {"name": file.name, "sha256": sha256(file)}})
+    seal(folder, file, outcome.made_with, count)
     show(outcome, folder)

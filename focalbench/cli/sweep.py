@@ -83,7 +83,7 @@ def sweep(
         "lrs": tuple(dict.fromkeys(lr)) if lr else QUICK_LRS if quick else None,
         "seeds": QUICK_SEEDS if quick and seeds is None else seeds,
         "first_seed": first_seed,
-        "rows": _quick_rows(rates) if quick and rows is None else rows,
+        "rows": rows,
         "epochs": epochs,
         "batch_size": batch_size,
         "model": model,
@@ -93,11 +93,11 @@ def sweep(
     }
     options = ArmOptions(tuple(loss or ()), tuple(alpha or ()), tuple(gamma or ()), tuple(init or ()))
     checked = _experiment(settings | table_options, options, quick=quick)
+    if quick and rows is None:
+        checked = replace(checked, rows=_quick_rows(checked))
     experiment = replace(checked, device=resolve_device(device))  # last: it loads torch
     outcome = run_job(experiment, out, worker_count(workers, experiment.device))
     show(outcome, out)
-    if quick:
-        typer.echo("--quick is a smoke test: it supports no claim about the losses, whatever the table says.")
 
 
 def _experiment(settings: dict[str, Any], options: ArmOptions, *, quick: bool) -> Experiment:
@@ -128,13 +128,15 @@ def _check_table_options(dataset: str, options: dict[str, Any]) -> None:
     if dataset in (*FAMILIES, *REAL_TABLES):
         if given:
             raise InputError(f"{', '.join(given)}: used with a CSV file only, and --dataset is {dataset}")
-    elif not options["target"]:
+    elif not options["target"] and Path(dataset).is_file():  # what is no file is told apart where it is resolved
         raise InputError(f"--dataset {dataset} needs --target, the name of the column to predict")
 
 
-def _quick_rows(rates: tuple[float | None, ...]) -> int:
+def _quick_rows(experiment: Experiment) -> int:
     """8,000 training rows, or as many as hold the least number of positives at the lowest rate."""
-    lowest = min((rate for rate in rates if rate is not None), default=1.0)
+    from focalbench.plan import natural_rate
+
+    lowest = min(natural_rate(experiment) if rate is None else rate for rate in experiment.positive_rates)
     return max(QUICK_ROWS, math.ceil(ENOUGH_POSITIVES / lowest))
 
 

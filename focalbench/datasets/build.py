@@ -32,7 +32,8 @@ def resolve(recipe: Recipe) -> Recipe:
     path = recipe.path or recipe.dataset
     if not Path(path).exists() and Path(path).suffix not in (".csv", ".tsv", ".txt", ".gz"):
         raise _unknown(recipe.dataset)
-    return replace(recipe, dataset=Path(path).name, path=path, sha256=file_sha256(path))
+    drop = tuple(sorted(set(recipe.drop)))  # in whatever order they were typed
+    return replace(recipe, dataset=Path(path).name, path=path, sha256=file_sha256(path), drop=drop)
 
 
 def load_table(recipe: Recipe) -> Table:

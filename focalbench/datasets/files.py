@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _SEPARATORS = ",;\t"
 _LARGEST = float(np.finfo(np.float32).max)
+_DECIMAL_COMMA = r"^(-?\d*),(\d+)$"
+_LOST_NUMBERS = 0.05  # a column of text with at most this share of cells that are no numbers is one of numbers
 _SHOWN = 8  # names or values listed in a message
 
 
@@ -160,6 +162,7 @@ def _text(value: object) -> str:
 
 def _features(frame: "pd.DataFrame") -> tuple["pd.DataFrame", tuple[str, ...]]:
     """Return numeric columns as float64 and the others as categories, without the useless ones; and notes."""
+    frame, mended = _with_numbers(frame)
     numeric = frame.select_dtypes(["number", "bool"]).astype("float64")
     infinite = numeric.columns[(numeric.abs() > _LARGEST).any()]
     numeric = numeric.mask(numeric.abs() > _LARGEST)
@@ -172,10 +175,10 @@ def _features(frame: "pd.DataFrame") -> tuple["pd.DataFrame", tuple[str, ...]]:
     kept = typed.drop(columns={*unnamed, *constant, *identifiers})
     if kept.columns.empty:
         raise InputError("no feature column varies; name a file with at least one usable feature")
-    notes = [
+    notes = mended + [
         f"{what}: {_listed(names)}"
         for what, names in (
-            ("infinite values treated as missing", list(infinite)),
+            ("infinite values, or beyond 3e38, treated as missing", list(infinite)),
             ("dropped columns without a name", unnamed),
             ("dropped columns that do not vary", constant),
             ("dropped text columns that never repeat", identifiers),
@@ -183,6 +186,24 @@ def _features(frame: "pd.DataFrame") -> tuple["pd.DataFrame", tuple[str, ...]]:
         if names
     ]
     return kept.astype({name: "category" for name in kept.columns if name in texts}), tuple(notes)
+
+
+def _with_numbers(frame: "pd.DataFrame") -> tuple["pd.DataFrame", list[str]]:
+    """Turn text columns that are nearly all numbers, decimal commas included, into numbers; and say so."""
+    import pandas as pd
+
+    read: dict[str, pd.Series[float]] = {}
+    notes = []
+    for name in frame.columns.difference(frame.select_dtypes(["number", "bool"]).columns, sort=False):
+        text = frame[name].dropna().astype(str).str.strip()
+        numbers = pd.to_numeric(text.str.replace(_DECIMAL_COMMA, r"\1.\2", regex=True), errors="coerce")
+        lost = int(numbers.isna().sum())
+        if len(numbers) and lost <= _LOST_NUMBERS * len(numbers):
+            read[name] = numbers.reindex(frame.index)
+            notes.append(
+                f"column {name} read as numbers" + (f", {lost} cells that are none as missing" if lost else "")
+            )
+    return frame.assign(**read), notes
 
 
 def _did_you_mean(name: str, names: list[str]) -> str:

@@ -12,6 +12,7 @@ from focalbench.errors import InputError
 MIN_POSITIVES = 20  # fewer in a split: refused
 CHOICE_POSITIVES = 30  # fewer in validation: warned, the choice of epoch and learning rate costs
 TABLE_TEST_POSITIVES = 100  # fewer in test: warned, the average precision is noisy
+LEAST_TABLE_POSITIVES = 100  # a fifth of them validates
 SYNTHETIC_TEST_POSITIVES = 200  # beyond this the noise of training dominates
 TRAIN_TENTHS, VALIDATION_TENTHS = 6, 2  # at most this much of a real table
 
@@ -63,6 +64,11 @@ def table_counts(recipe: Recipe, rows: int, positives: int) -> SplitCounts:
     """
     _check(recipe)
     natural = positives / rows
+    if positives < LEAST_TABLE_POSITIVES:
+        raise InputError(
+            f"the table holds {positives} positives in {rows} rows (duplicates apart); at least "
+            f"{LEAST_TABLE_POSITIVES} are needed, {MIN_POSITIVES} in each split: take more data"
+        )
     rate = natural if recipe.positive_rate is None else recipe.positive_rate
     return _checked(recipe, rate, lambda r: _table_sizes(r, recipe, rows, positives), natural)
 
@@ -97,13 +103,15 @@ def warnings_for(recipe: Recipe, counts: SplitCounts) -> tuple[str, ...]:
     if counts.validation.positives < CHOICE_POSITIVES:
         found.append(
             f"validation holds {counts.validation.positives} positives: below {CHOICE_POSITIVES} the choice "
-            "of epoch and learning rate is unreliable; ask for more rows or a higher rate"
+            "of epoch and learning rate is unreliable; more positives would help"
         )
     if recipe.dataset not in FAMILIES and counts.test.positives < TABLE_TEST_POSITIVES:
         found.append(
             f"test holds {counts.test.positives} positives: below {TABLE_TEST_POSITIVES} the average "
-            "precision is noisy; ask for fewer training rows or a higher rate"
+            "precision is noisy; more positives would help"
         )
+    if counts.train.positives > counts.train.negatives:
+        found.append("positives are the majority here; is --positive the rare class?")
     return tuple(found)
 
 
@@ -123,7 +131,7 @@ def _checked(recipe: Recipe, rate: float, sizes: Sizes, top: float) -> SplitCoun
             return counts
     reachable = reachable_rates(recipe, sizes, top)
     if reachable is None:
-        remedy = f"no rate gives that with {recipe.rows} training rows: ask for more rows or take more data"
+        remedy = f"no rate gives that with at most {recipe.rows} training rows: ask for more rows or take more data"
     else:
         remedy = f"choose a rate from {reachable[0]} to {reachable[1]}, or another number of rows"
     raise InputError(

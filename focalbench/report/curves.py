@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
-from focalbench.comparison import Entry, entries_of
+from focalbench.comparison import Entry, entries_of, split_ratio
 from focalbench.records import Record
 from focalbench.statistics import mean_interval
-from focalbench.store import Result
+from focalbench.store import Number, Result
 
 CURVE_COLUMNS = (
     "dataset",
@@ -33,43 +34,30 @@ def _entry_points(entry: Entry, by_id: dict[str, Result]) -> list[Record]:
     chosen = [by_id[str(row["run_id"])].curves for row in entry.chosen]
     points: list[Record] = []
     for curve in ("validation", "precision", "reliability_observed"):
-        values = [curves[curve] for curves in chosen if curve in curves]
-        if not values:
+        matrix = _matrix(chosen, curve)
+        if not matrix.size:
             continue
-        matrix = np.array(values, dtype=np.float64)
         count = matrix.shape[1]
         grid = np.arange(1, count + 1) / (count if curve == "precision" else 1)
         if curve == "reliability_observed":
-            expected = np.ma.masked_invalid(np.array([c["reliability_expected"] for c in chosen if c], np.float64))
+            expected = np.ma.masked_invalid(_matrix(chosen, "reliability_expected"))
             grid = expected.mean(axis=0).filled(np.nan)
         points += [_point(entry, curve, x, column) for x, column in zip(grid.tolist(), matrix.T, strict=True)]
     return points
 
 
-def _point(entry: Entry, curve: str, x: float, column: np.ndarray) -> Record:
+def _matrix(chosen: Sequence[dict[str, list[float | None]]], curve: str) -> NDArray[np.float64]:
+    """One curve of every run that has it, (run, point), NaN where it is not defined."""
+    return np.array([curves[curve] for curves in chosen if curve in curves], dtype=np.float64)
+
+
+def _point(entry: Entry, curve: str, x: float, column: NDArray[np.float64]) -> Record:
     present = column[~np.isnan(column)]
     first = entry.chosen[0]
     where = {name: first[name] for name in ("dataset", "positive_rate", "label_noise")}
+    point: dict[str, Number] = {**where, "arm": entry.name, "kind": entry.kind, "curve": curve, "x": x}
     if not len(present):
-        return {
-            **where,
-            "arm": entry.name,
-            "kind": entry.kind,
-            "curve": curve,
-            "x": x,
-            "mean": None,
-            "low": None,
-            "high": None,
-        }
-    interval = mean_interval(present)
+        return point | {"mean": None, "low": None, "high": None}
+    interval = mean_interval(present, split_ratio(first))
     low, high = (None if np.isnan(v) else v for v in (interval.low, interval.high))
-    return {
-        **where,
-        "arm": entry.name,
-        "kind": entry.kind,
-        "curve": curve,
-        "x": x,
-        "mean": interval.estimate,
-        "low": low,
-        "high": high,
-    }
+    return point | {"mean": interval.estimate, "low": low, "high": high}

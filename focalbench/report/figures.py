@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from focalbench.records import Record, read_csv
 from focalbench.report import style
-from focalbench.report.folder import TABLE, make_folder
+from focalbench.report.folder import FIGURES, TABLE, make_folder
 from focalbench.report.words import cells, short_title
 
 Values = NDArray[np.float64]
@@ -33,7 +33,7 @@ def draw_results(folder: Path, out: Path | None = None) -> list[Path]:
     Raises InputError where the folder holds no table.
     """
     table, curves = read_csv(folder / TABLE), read_csv(folder / "curves.csv")
-    target = out or folder / "figures"
+    target = out or folder / FIGURES
     make_folder(target)
     written = []
     for cell in cells(table):

@@ -2,29 +2,33 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 from focalbench.comparison import compare
 from focalbench.errors import InputError
 from focalbench.experiment import Experiment, to_toml
-from focalbench.platforms import machine, versions
+from focalbench.platforms import machine
 from focalbench.records import RUN_COLUMNS, Record, read_csv, to_csv
 from focalbench.report.curves import CURVE_COLUMNS, curve_records
 from focalbench.report.tables import csv_text, latex, markdown
-from focalbench.store import Result
+from focalbench.store import Number, Result
 
 DATABASE = "runs.sqlite"
 MANIFEST = "manifest.json"
-RUNS, TABLE, CHECK = "runs.csv", "table.csv", "check.csv"
+PICTURES = ("gamma", "differences", "epochs")  # each with the name of its data set
+RUNS, TABLE, CHECK, FIGURES = "runs.csv", "table.csv", "check.csv", "figures"
 
 
 def write_results(
     folder: Path, experiment: Experiment, records: Sequence[Record], results: Sequence[Result]
 ) -> list[Record]:
     """Write the files of a finished plan and return the table; write_manifest comes last."""
-    table = compare(records)
+    table = compare(records, claims=experiment.claims)
+    if _text(folder / TABLE) != csv_text(table):
+        for path in (path for name in PICTURES for path in (folder / FIGURES).glob(f"{name}_*.*")):
+            path.unlink()  # of another table
     seconds: list[Record] = [{"run_id": result.run_id, "seconds": result.seconds} for result in results]
     write_files(
         folder,
@@ -41,20 +45,28 @@ def write_results(
     return table
 
 
-def write_manifest(folder: Path, experiment: Experiment, extra: Mapping[str, object]) -> None:
-    """Write manifest.json: settings, versions, platform, data hashes and the hash of every file beside it."""
-    records = read_csv(folder / RUNS)
-    data = sorted({(str(r["dataset"]), int(str(r["seed"])), str(r["data_sha256"])) for r in records})
+def write_manifest(folder: Path, experiment: Experiment, made_with: Iterable[str], extra: Mapping[str, object]) -> None:
+    """Write manifest.json: settings, versions, platform, data hashes and the hash of every file beside it.
+
+    made_with: the library versions of the runs, JSON as the store keeps them; several where a store was resumed.
+    """
     content = {
         "format": 1,
         "experiment": asdict(experiment),
-        "versions": versions(),
+        "versions": [json.loads(versions) for versions in sorted(made_with)],
         "platform": machine(),
-        "data_sha256": [{"dataset": name, "seed": seed, "sha256": digest} for name, seed, digest in data],
+        "data_sha256": data_hashes(read_csv(folder / RUNS)),
         "files": {path.relative_to(folder).as_posix(): sha256(path) for path in own_files(folder)},
         **extra,
     }
     write_files(folder, {MANIFEST: json.dumps(content, indent=1) + "\n"})
+
+
+def data_hashes(records: Iterable[Record]) -> list[dict[str, Number]]:
+    """The hash of every data set, rate and seed that runs were trained on."""
+    columns = ("dataset", "positive_rate", "label_noise", "seed", "data_sha256")
+    distinct = dict.fromkeys(tuple(row[name] for name in columns) for row in records)
+    return [dict(zip(columns, values, strict=True)) for values in distinct]
 
 
 def own_files(folder: Path) -> list[Path]:
@@ -84,8 +96,16 @@ def sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8") if path.exists() else ""
+
+
 def make_folder(folder: Path) -> None:
-    """Create a results folder. Raises InputError where it cannot be written to."""
+    """Create a results folder. Raises InputError where it cannot be written to or holds another program's files."""
+    ours = any((folder / name).exists() for name in (DATABASE, MANIFEST))
+    foreign = [] if ours else [name for name in (RUNS, TABLE, "table.md") if (folder / name).exists()]
+    if foreign:
+        raise InputError(f"{folder} holds a {foreign[0]} that is not this tool's; choose another --out")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe = folder / ".writable"

@@ -52,6 +52,8 @@ def title(ax: Axes, text: str) -> None:
 
 def name_above(ax: Axes) -> None:
     """Name the labelled lines above the panel, for where they leave no room beside them; call it before title."""
+    if not ax.get_legend_handles_labels()[0]:
+        return
     spacing = {"borderaxespad": 0.1, "borderpad": 0.3, "columnspacing": 1.2, "handlelength": 2.8}
     ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=NAMES_A_ROW, frameon=False, fontsize=TEXT_SIZE, **spacing)
 

@@ -4,18 +4,19 @@ from collections.abc import Sequence
 from typing import cast
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from focalbench.comparison import TABLE_COLUMNS
 from focalbench.records import Record, to_csv
 from focalbench.report.words import BLURB, cells, conclusions, short_title, title
 
-HEADINGS = ("arm", "AUCPR", "vs BCE", "p adj.", "verdict", "slope")
+HEADINGS = ("arm", "AUCPR", "vs BCE", "p adj.", "verdict", "skill")
 WIDTHS = (26, 11, 12, 6, 14, 5)  # 80 columns, the gaps between them included
 RIGHT = (False, True, True, True, False, True)
 STARTS = {"own": "the loss's own best constant", "prior": "the log odds of the prevalence", "zero": "zero"}
-TUNED = "best arm of a family, chosen on validation; vs tuned BCE"
-REFERENCE = "scikit-learn's logistic regression and histogram boosting"
+TUNED = "best of {} candidates of a family, chosen on validation; vs tuned BCE"
+REFERENCE = "scikit-learn's logistic regression and histogram boosting, best of 2 settings"
 
 
 def markdown(table: Sequence[Record]) -> str:
@@ -26,7 +27,7 @@ def markdown(table: Sequence[Record]) -> str:
         parts += ["| " + " | ".join(HEADINGS) + " |", "|" + "|".join("---:" if r else "---" for r in RIGHT) + "|"]
         for section, rows in sections(cell):
             parts += [f"| *{section}* |" + " |" * (len(HEADINGS) - 1)]
-            parts += ["| " + " | ".join(display(row)) + " |" for row in rows]
+            parts += ["| " + " | ".join([_arm(row), *display(row)[1:]]) + " |" for row in rows]
         parts += ["", *(f"- {sentence}" for sentence in conclusions(cell)), ""]
     return "\n".join([*parts, BLURB, ""])
 
@@ -52,7 +53,7 @@ def latex(table: Sequence[Record]) -> str:
         parts += [_latex_row(HEADINGS)]
         for section, rows in sections(cell):
             parts += [r"\midrule", rf"\multicolumn{{{len(HEADINGS)}}}{{l}}{{\emph{{{_escape(section)}}}}} \\"]
-            parts += [_latex_row(display(row)) for row in rows]
+            parts += [_latex_row([_arm(row), *display(row)[1:]]) for row in rows]
         parts += [r"\bottomrule", r"\end{tabular}", r"\end{table}", ""]
     return "\n".join(parts)
 
@@ -65,12 +66,12 @@ def csv_text(table: Sequence[Record]) -> str:
 def print_rich(table: Sequence[Record], console: Console) -> None:
     """Print all cells with their conclusions."""
     for cell in cells(table):
-        console.print(f"[bold]{title(cell)}[/bold]", highlight=False)
+        console.print(f"[bold]{escape(title(cell))}[/bold]", highlight=False)
         for i, (section, rows) in enumerate(sections(cell)):
             console.print(_rich_section(section, rows, show_header=i == 0))
         console.print()
         for sentence in conclusions(cell):
-            console.print(f"- {sentence}", highlight=False)
+            console.print(f"- {escape(sentence)}", highlight=False)
         console.print()
     console.print(BLURB, style="dim", highlight=False)
 
@@ -79,10 +80,10 @@ def _rich_section(section: str, rows: Sequence[Record], *, show_header: bool) ->
     grid = Table(title=section, title_justify="left", title_style="italic", box=None, show_header=show_header)
     grid.padding = (0, 1, 0, 0)
     for heading, width, right in zip(HEADINGS, WIDTHS, RIGHT, strict=True):
-        grid.add_column(heading, justify="right" if right else "left", min_width=width, no_wrap=True)
+        grid.add_column(heading, justify="right" if right else "left", width=width, no_wrap=heading != "arm")
     for row in rows:
         style = {"better": "green", "worse": "red"}.get(str(row["verdict"]), "")
-        grid.add_row(*display(row), style=style)
+        grid.add_row(escape(_arm(row)), *display(row)[1:], style=style)
     return grid
 
 
@@ -90,7 +91,7 @@ def sections(cell: Sequence[Record]) -> list[tuple[str, list[Record]]]:
     """A cell's rows under their headings: one for each start, then tuned rows, then references."""
     grouped: dict[str, list[Record]] = {}
     for row in cell:
-        heading = {"tuned": TUNED, "reference": REFERENCE}.get(str(row["kind"]))
+        heading = {"tuned": TUNED.format(row["candidates"]), "reference": REFERENCE}.get(str(row["kind"]))
         grouped.setdefault(heading or f"last bias started at {STARTS[str(row['init'])]}", []).append(row)
     return list(grouped.items())
 
@@ -103,8 +104,13 @@ def display(row: Record) -> list[str]:
         _plus_minus(row["delta_vs_bce"], row["delta_low"], row["delta_high"], "+z.3f"),
         _p_value(row["p_adjusted"]),
         _verdict(row),
-        "" if row["calibration_slope"] is None else f"{row['calibration_slope']:z.2f}",
+        "" if row["recovered_log_loss_skill"] is None else f"{row['recovered_log_loss_skill']:z.2f}",
     ]
+
+
+def _arm(row: Record) -> str:
+    """A row's name under its section's heading, which says the start."""
+    return str(row["arm"]).removesuffix(f" ({row['init']} start)") if row["kind"] == "arm" else str(row["arm"])
 
 
 def _verdict(row: Record) -> str:
@@ -131,6 +137,7 @@ def _latex_row(values: Sequence[str]) -> str:
 
 
 def _escape(text: str) -> str:
-    for sign in "%_&#":
+    text = text.replace("\\", r"\textbackslash ").replace("~", r"\textasciitilde ").replace("^", r"\textasciicircum ")
+    for sign in "%_&#$":
         text = text.replace(sign, "\\" + sign)
     return text.replace("<", "$<$").replace("±", r"$\pm$")

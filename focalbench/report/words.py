@@ -4,13 +4,17 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import cast
 
-from focalbench.comparison import LEVEL
+from focalbench.comparison import LEVEL, SMOKE_TEST
 from focalbench.datasets.prevalence import CHOICE_POSITIVES, TABLE_TEST_POSITIVES
 from focalbench.records import Record
+from focalbench.statistics import LEAST_SEEDS
+
+CLAIM_SEEDS = 20  # fewer screen; a reported claim uses these
 
 BLURB = (
     "AUCPR: step-wise average precision, as scikit-learn's; ±: half a 95% interval; differences are paired by seed; "
-    "p adj.: corrected for all arms of one start; slope: of calibration in the logit, 1 is right, below overconfident."
+    "p adj.: corrected for all arms of one start, what verdicts rest on; skill: log loss avoided, 1 at best, by the "
+    "probabilities that the loss's inverse recovers; below 0 the bare prevalence is better."
 )
 
 
@@ -35,7 +39,7 @@ def title(cell: Sequence[Record]) -> str:
     if first["bayes_average_precision"] is not None:
         parts.append(f"Bayes ceiling {first['bayes_average_precision']:.3f}")
     if first["label_noise"]:
-        parts.append(f"label noise {first['label_noise']:g}")
+        parts.append(f"label noise {first['label_noise']:g} (test labels clean)")
     return ", ".join(parts)
 
 
@@ -43,35 +47,48 @@ def short_title(cell: Sequence[Record]) -> str:
     """Data set, rate and seeds of a cell."""
     first = cell[0]
     rate = "natural rate" if first["positive_rate"] is None else f"rate {first['positive_rate']:g}"
-    return f"{first['dataset']} at {rate}, {first['n_seeds']} seeds"
+    noise = f", label noise {first['label_noise']:g}" if first["label_noise"] else ""
+    return f"{first['dataset']} at {rate}{noise}, {first['n_seeds']} seeds"
 
 
 def conclusions(cell: Sequence[Record]) -> list[str]:
     """The sentences under a cell's table."""
     arms = [row for row in cell if row["kind"] == "arm"]
-    own = [row for row in arms if row["init"] == arms[0]["init"]]
-    other_starts = [row for row in arms if row["init"] != arms[0]["init"]]
-    sentences = [_best(own), *_verdicts(own), *_starts(own, other_starts), *_references(cell, own), *_thin(cell)]
-    if (failed := sum(cast(int, row["diverged"]) for row in cell if row["kind"] == "arm")) > 0:
-        sentences.append(f"{failed} runs diverged; they count with their best finite epoch, else at chance level.")
+    main = [row for row in arms if row["init"] == _main_start(arms)]
+    sentences = [*_best(main), *_verdicts(main), *_starts(arms), *_references(cell, main), *_thin(cell)]
+    if (failed := sum(cast(int, row["diverged"]) for row in arms)) > 0:
+        counted = "run diverged; it counts" if failed == 1 else "runs diverged; they count"
+        sentences.append(f"{failed} {counted} with the best finite epoch, else at chance level.")
     if cell[0]["bayes_average_precision"] is None:
         sentences += _one_table(cell[0])
     return sentences
 
 
-def _best(own: Sequence[Record]) -> str:
-    best = max(own, key=_average_precision)
-    rivals = [str(row["arm"]) for row in own if row["in_best_set"] == "true" and row is not best]
+def _main_start(arms: Sequence[Record]) -> object:
+    """The start that the sentences are about: own, or what there is."""
+    starts = [row["init"] for row in arms]
+    return "own" if "own" in starts else starts[0]
+
+
+def _best(main: Sequence[Record]) -> list[str]:
+    if len(main) == 1:
+        return []
+    best = max(main, key=_average_precision)
     sentence = f"Highest mean AUCPR: {best['arm']} ({_average_precision(best):.3f})."
+    if best["verdict"] == SMOKE_TEST:
+        return [sentence + " A smoke test: it supports no claim about the losses."]
     if best["in_best_set"] is None:
-        return sentence + " Fewer than 6 seeds: intervals only, and no claim about the losses is supported."
-    if not rivals:
-        return sentence + " Every other arm can be told from it."
-    return sentence + f" Cannot be told from it: {', '.join(rivals)}."
+        return [
+            sentence + f" Fewer than {LEAST_SEEDS} seeds: intervals only, and no claim about the losses is supported."
+        ]
+    rivals = [str(row["arm"]) for row in main if row["in_best_set"] == "true" and row is not best]
+    others = f" Cannot be told from it: {', '.join(rivals)}." if rivals else " Every other arm can be told from it."
+    hedge = " Those that are budget-limited may still move." if any(r["budget_limited"] == "true" for r in main) else ""
+    return [sentence + others + hedge]
 
 
-def _verdicts(own: Sequence[Record]) -> list[str]:
-    tested = [row for row in own if row["p_adjusted"] is not None]
+def _verdicts(main: Sequence[Record]) -> list[str]:
+    tested = [row for row in main if row["p_adjusted"] is not None]
     if not tested:
         return []
     named = {
@@ -83,7 +100,7 @@ def _verdicts(own: Sequence[Record]) -> list[str]:
     ]
     if named["worse"]:
         sentences.append(f"Worse than BCE: {named['worse']}.")
-    if own[0]["budget_limited"] == "true":
+    if any(row["loss"] == "bce" and row["budget_limited"] == "true" for row in main):
         sentences.append(
             "BCE itself is budget-limited: with more epochs or other learning rates it may move, so no verdict."
         )
@@ -91,14 +108,19 @@ def _verdicts(own: Sequence[Record]) -> list[str]:
         sentences.append(
             f"Budget-limited, so no verdict: {named['budget-limited']}; try more --epochs or another --lr."
         )
+    seeds = cast(int, main[0]["n_seeds"])
+    screen = "" if seeds >= CLAIM_SEEDS else f"{seeds} seeds screen, a claim wants {CLAIM_SEEDS}: these typically"
     sentences.append(
-        f"These seeds find a difference of {own[0]['smallest_detectable']:.3f} four times in five; "
-        "a smaller one may well be there unseen."
+        f"{screen or f'These {seeds} seeds typically'} find a difference of {main[0]['smallest_detectable']:.3f} four "
+        "times in five; a smaller one may well be there unseen."
     )
     return sentences
 
 
-def _starts(own: Sequence[Record], others: Sequence[Record]) -> list[str]:
+def _starts(arms: Sequence[Record]) -> list[str]:
+    """What starting BCE elsewhere does, and which verdicts hang on the start."""
+    own = [row for row in arms if row["init"] == "own"]
+    others = [row for row in arms if row["init"] != "own"]
     sentences = []
     for start in dict.fromkeys(row["init"] for row in others):
         rows = [row for row in others if row["init"] == start]
@@ -108,15 +130,27 @@ def _starts(own: Sequence[Record], others: Sequence[Record]) -> list[str]:
             sentences.append(
                 f"The start: BCE from a {_start_name(start)} instead of its own constant changes by {change}."
             )
-        gains = [row for row in rows if _significant_gain(row)]
-        lost = [row for row in gains if not _significant_gain(_same_arm(row, own))]
-        if lost:
-            names = ", ".join(f"{_same_arm(row, own)['arm']} ({_signed(row)})" for row in lost)
-            sentences.append(
-                f"The two starts disagree: within this budget {names} beat BCE from a {_start_name(start)}, and are "
-                "not shown to from their own constants. What they gain there is the start, not the loss."
-            )
+        pairs = [(row, same) for row in rows if (same := _same_arm(row, own)) and _finding(row) != _finding(same)]
+        sentences += [f"Depends on initialisation: {_disagreement(row, same)}." for row, same in pairs]
     return sentences
+
+
+def _finding(row: Record) -> str:
+    """Which side of BCE's from the same start a row's corrected test puts it on."""
+    p_value, gain = cast(float | None, row["p_adjusted"]), cast(float | None, row["delta_vs_bce"])
+    if p_value is None or gain is None or p_value >= LEVEL:
+        return "not told from"
+    return "above" if gain > 0 else "below"
+
+
+def _disagreement(row: Record, own: Record) -> str:
+    name, start = own["arm"], _start_name(row["init"])
+    limited = "budget-limited" in (row["verdict"], own["verdict"])
+    caution = "; more training may change it, so no verdict" if limited else ""
+    return (
+        f"within this budget {name} is {_finding(row)} BCE from a {start} ({_signed(row)}) and {_finding(own)} BCE "
+        f"from their own constants ({_signed(own)}){caution}"
+    )
 
 
 def _references(cell: Sequence[Record], own: Sequence[Record]) -> list[str]:
@@ -150,7 +184,10 @@ def _one_table(first: Record) -> list[str]:
     """What holds for a table that is split anew for every seed (Nadeau and Bengio's variance)."""
     sentences = ["All of this holds on this table: its rows were split anew for every seed, not drawn anew."]
     ratio = cast(int, first["test_rows"]) / cast(int, first["train_rows"])
-    if ratio > 1 / cast(int, first["n_seeds"]):  # the part of the variance that seeds don't reduce is the larger one
+    thin = cast(int, first["test_positives"]) < 2 * TABLE_TEST_POSITIVES  # then test rows are not to spare
+    if (
+        ratio > 1 / cast(int, first["n_seeds"]) and not thin
+    ):  # the part of the variance that seeds don't reduce is the larger one
         sentences.append(
             f"Test rows are {ratio:.2g} times the training rows, so more seeds hardly narrow these intervals; "
             "more training rows (--rows) may."
@@ -158,14 +195,9 @@ def _one_table(first: Record) -> list[str]:
     return sentences
 
 
-def _significant_gain(row: Record) -> bool:
-    p_value, gain = cast(float | None, row["p_adjusted"]), cast(float | None, row["delta_vs_bce"])
-    return p_value is not None and p_value < LEVEL and gain is not None and gain > 0
-
-
-def _same_arm(row: Record, own: Sequence[Record]) -> Record:
+def _same_arm(row: Record, own: Sequence[Record]) -> Record | None:
     same = ("loss", "alpha", "gamma")
-    return next((other for other in own if all(other[name] == row[name] for name in same)), row)
+    return next((other for other in own if all(other[name] == row[name] for name in same)), None)
 
 
 def _start_name(start: object) -> str:

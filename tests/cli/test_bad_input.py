@@ -26,7 +26,7 @@ class Case:
 
 def csv(target: str, rows: int = 400) -> Files:
     """A file with a numeric, a text and a target column; {i} in the target is the row's number."""
-    lines = (f"{i % 97},{'ab'[i % 2]},{eval(target, {'i': i})}" for i in range(rows))
+    lines = (f"{i % 397},{'ab'[i % 2]},{eval(target, {'i': i})}" for i in range(rows))
     return {"d.csv": "\n".join(["x,c,y", *lines, ""]).encode()}
 
 
@@ -121,7 +121,7 @@ TABLES = [
     Case(FILE, "missing", csv("'' if i == 9 else i % 2")),
     Case(FILE, "missing", csv("'nan' if i == 9 else i % 2")),
     Case(FILE, "missing", csv("'inf' if i == 9 else i % 2")),
-    Case(FILE, "rate", csv("int(i < 5)")),
+    Case(FILE, "holds 5 positives", csv("int(i < 5)")),
     Case(FILE, "feature", {"d.csv": b"x,y\n" + b"1,0\n1,1\n" * 200}),
     Case(FILE, "no rows", {"d.csv": b"x,c,y\n"}),
     Case(FILE, "empty", {"d.csv": b""}),

@@ -22,7 +22,16 @@ ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "COLUMNS": "100", "NO_COLOR"
 DATA = "sweep --dataset gaussians --pos-rate 0.02 --rows 1500 --epochs 2 --hidden 8 --lr 0.01 --device cpu"
 FOCAL = DATA + " --loss focal --gamma 2"
 SMALL = FOCAL + " --seeds 2 --no-references --workers 1"
-RESULTS = {"runs.csv", "table.csv", "table.md", "table.tex", "curves.csv", "timings.csv", "experiment.toml"}
+RESULTS = {
+    "runs.csv",
+    "table.csv",
+    "table.md",
+    "table.tex",
+    "curves.csv",
+    "timings.csv",
+    "experiment.toml",
+    "manifest.json",
+}
 REPEATED = ("runs.csv", "table.csv", "table.md", "table.tex", "curves.csv", "experiment.toml")
 
 Finished = subprocess.CompletedProcess[str]
@@ -38,6 +47,10 @@ def focalbench(command: str, folder: Path, expected: int = 0) -> Finished:
 
 def rows(folder: Path) -> Rows:
     return {row["run_id"]: row for row in csv.DictReader(io.StringIO((folder / "runs.csv").read_text()))}
+
+
+def table(folder: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO((folder / "table.csv").read_text())))
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -119,7 +132,7 @@ def test_run_seals_what_check_finds_intact_and_check_names_what_was_changed(home
     (tmp_path / "experiments" / "e.toml").write_text(text)
     focalbench("run experiments/e.toml --workers 1", tmp_path)
     assert {path.name for path in (tmp_path / "results" / "e").iterdir()} >= {"check.csv", "manifest.json", "figures"}
-    assert "8 of 8" in focalbench("check results/e --workers 1", tmp_path).stdout
+    assert "12 of 12" in focalbench("check results/e --workers 1", tmp_path).stdout
     table = tmp_path / "results" / "e" / "table.csv"
     table.write_text(table.read_text().replace("gaussians", "gaussian", 1))
     changed = focalbench("check results/e --workers 1", tmp_path, expected=1)
@@ -177,11 +190,24 @@ def test_a_csv_file_of_mixed_columns_with_its_references(tmp_path: Path) -> None
 def test_quick_says_that_it_supports_no_claim(tmp_path: Path) -> None:
     command = DATA + " --quick --seeds 6 --epochs 1 --no-references --workers 1 --out o"
     said = " ".join(focalbench(command, tmp_path).stdout.split())
-    assert "--quick is a smoke test: it supports no claim" in said
+    assert "A smoke test: it supports no claim" in said
+    assert "supports no claim" in (tmp_path / "o" / "table.md").read_text()
+    assert {row["verdict"] for row in table(tmp_path / "o")} == {"smoke test"}
 
 
-@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
-def test_a_stopped_sweep_goes_on_to_the_same_files(workers: int, tmp_path: Path) -> None:
+def test_quick_takes_the_rows_that_a_naturally_rare_file_needs(tmp_path: Path) -> None:
+    lines = (f"{i % 97},{i % 89},{int(i % 500 == 0)}" for i in range(60_000))
+    (tmp_path / "rare.csv").write_text("\n".join(["a,b,y", *lines, ""]))
+    command = "sweep --dataset rare.csv --target y --keep-duplicates --quick --seeds 1 --epochs 1 --hidden 4"
+    focalbench(command + " --no-references --device cpu --workers 1 --out o", tmp_path)
+    assert {row["train_rows"] for row in rows(tmp_path / "o").values()} == {"10000"}
+
+
+@pytest.mark.parametrize(
+    ("workers", "sign"),
+    [(1, signal.SIGINT), (1, signal.SIGKILL), pytest.param(2, signal.SIGINT, marks=pytest.mark.slow)],
+)
+def test_a_stopped_sweep_goes_on_to_the_same_files(workers: int, sign: signal.Signals, tmp_path: Path) -> None:
     long = FOCAL.replace("--epochs 2", "--epochs 12") + f" --seeds 8 --no-references --workers {workers}"
     arguments = [sys.executable, "-m", "focalbench", *long.split(), "--out", "stopped"]
     pipe = subprocess.PIPE
@@ -190,10 +216,10 @@ def test_a_stopped_sweep_goes_on_to_the_same_files(workers: int, tmp_path: Path)
         for line in process.stderr:
             if line.startswith("sweep: ") and not line.startswith("sweep: 0 "):
                 break  # the first stack is safe
-        process.send_signal(signal.SIGINT)
+        process.send_signal(sign)
         _, said = process.communicate(timeout=60)
-    assert process.returncode == 130, said
-    assert "the same command goes on from there" in said
+    assert process.returncode == (130 if sign == signal.SIGINT else -sign), said
+    assert "the same command goes on from there" in said or sign == signal.SIGKILL
     assert "Traceback" not in said
     assert not (tmp_path / "stopped" / "runs.csv").exists()
     resumed = focalbench(long + " --out stopped", tmp_path).stdout

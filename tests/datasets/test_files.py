@@ -124,7 +124,7 @@ def test_infinite_numbers_are_missing_and_booleans_are_numbers(tmp_path: Path) -
     assert table.frame["x"].isna().tolist() == [False, True, True]
     assert table.frame["z"].isna().tolist() == [False, True, False]
     assert table.frame["b"].tolist() == [1.0, 0.0, 1.0]
-    assert table.notes == ("infinite values treated as missing: x, z",)
+    assert table.notes == ("infinite values, or beyond 3e38, treated as missing: x, z",)
 
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -175,3 +175,14 @@ def test_what_is_no_data_set_is_refused() -> None:
         resolve(Recipe("qqqq", 1000))
     with pytest.raises(InputError, match="no file"):
         resolve(Recipe("qqqq.csv", 1000))
+
+
+def test_decimal_commas_and_a_stray_word_leave_a_column_of_numbers(tmp_path: Path) -> None:
+    lines = [f"{i},5;{'n/a?' if i == 7 else i};{'ab'[i % 2]};{i % 2}" for i in range(100)]
+    (tmp_path / "d.csv").write_text("\n".join(["x;z;c;y", *lines, ""]))
+    table = read_csv_table(str(tmp_path / "d.csv"), "y")
+    assert table.categorical == ("c",)
+    assert table.frame["x"].tolist() == [i + 0.5 for i in range(100)]
+    assert table.frame["z"].isna().sum() == 1
+    assert any("x read as numbers" in note for note in table.notes)
+    assert any("z read as numbers, 1 cells" in note for note in table.notes)

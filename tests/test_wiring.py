@@ -1,0 +1,248 @@
+"""Which array goes where: a whole run against a plain loop, references without leaks, a re-split table's numbers."""
+
+from dataclasses import replace
+from unittest import mock
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from scipy import stats
+from scipy.optimize import minimize_scalar
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import average_precision_score, log_loss
+
+from focalbench import stack as stack_module
+from focalbench.arms import Arm, Recipe, Run, Training
+from focalbench.comparison import compare
+from focalbench.datasets.build import build_splits
+from focalbench.datasets.dataset import Dataset
+from focalbench.evaluation import measure
+from focalbench.losses.reference import focal_gradient, focal_loss
+from focalbench.models import Architecture, Layer, draw_weights
+from focalbench.randomness import generator
+from focalbench.records import Record
+from focalbench.references import LOGISTIC, PENALTIES
+from focalbench.samplers import random_orders
+from focalbench.stack import run_stack
+from focalbench.training import Member, Rows, train
+from tests.plain import Plain, plain_train
+from tests.test_comparison import BCE, FIVE, GAMMA, by_arm, run_record
+
+# label noise, so that clean and noisy test targets differ
+RECIPE = Recipe("gaussians", rows=600, positive_rate=0.05, label_noise=0.2)
+TRAINING = Training(hidden=(8,), epochs=3, batch_size=64)
+RUNS = (
+    Run(RECIPE, TRAINING, Arm("bce"), 0.03, 7),
+    Run(RECIPE, TRAINING, Arm("focal", gamma=2.0), 0.03, 7),
+    Run(RECIPE, TRAINING, Arm("pos_weight"), 0.03, 7),  # the one with class weights
+)
+
+
+def rows_of(part: Dataset) -> Rows:
+    return Rows(torch.from_numpy(part.features), torch.from_numpy(part.targets).float())
+
+
+def plain_member(run: Run, rate: float) -> Member:
+    """A run's start by other means than the package's: balanced weights by hand, the constant by minimisation."""
+    positive, negative = (0.5 / rate, 0.5 / (1 - rate)) if run.arm.loss == "pos_weight" else (1.0, 1.0)
+
+    def expected_loss(x: float) -> float:
+        ones, zeros = focal_loss(x, 1, gamma=run.arm.gamma), focal_loss(x, 0, gamma=run.arm.gamma)
+        return float(rate * positive * ones + (1 - rate) * negative * zeros)
+
+    layers = draw_weights(Architecture(10, (8,)), generator(run.seed, "weights (8,) 0", run.recipe.key))
+    layers[-1] = layers[-1][0], np.array([minimize_scalar(expected_loss).x], dtype=np.float32)
+    return Member(layers, run.lr, run.arm.gamma, positive, negative)
+
+
+def test_a_whole_run_is_the_plain_loop_on_the_same_draws() -> None:
+    splits = build_splits(RECIPE, 7)
+    train_rows, validation = rows_of(splits.train), rows_of(splits.validation)
+    orders = random_orders(600, 3, 7, RECIPE.key)
+    truth, noisy = splits.test.targets, splits.noisy_test_targets
+
+    def plain(run: Run, epochs: int) -> tuple[Plain, NDArray[np.float32]]:
+        found = plain_train(train_rows, validation, plain_member(run, 30 / 600), orders[:epochs], 64)
+        with torch.no_grad():
+            return found, found.model(torch.from_numpy(splits.test.features))[:, 0].numpy()
+
+    results = run_stack(RUNS)
+    assert [result.values["epoch"] for result in results] == [2, 3, 2]  # else the last epoch's parameters would do
+    for run, result in zip(RUNS, results, strict=True):
+        values, (expected, logits) = result.values, plain(run, 3)
+        assert result.curves["validation"] == pytest.approx(expected.curve, abs=1e-4)
+        assert values["epoch"] == expected.epoch
+        assert values["val_average_precision"] == pytest.approx(max(expected.curve), abs=1e-4)
+        assert values["test_average_precision"] == pytest.approx(average_precision_score(truth, logits), abs=1e-4)
+        assert values["noisy_test_average_precision"] == pytest.approx(average_precision_score(noisy, logits), abs=1e-4)
+        ceiling = average_precision_score(truth, splits.test.bayes_logits)
+        assert values["bayes_average_precision"] == pytest.approx(ceiling)
+        for budget, epochs in (("quarter", 1), ("half", 2)):  # as if training had stopped there
+            stopped, logits = plain(run, epochs)
+            precision = average_precision_score(truth, logits)
+            assert values[f"val_average_precision_{budget}"] == pytest.approx(max(stopped.curve), abs=1e-4)
+            assert values[f"test_average_precision_{budget}"] == pytest.approx(precision, abs=1e-4)
+
+
+# ---- batch orders and initial weights
+
+
+def start_of(run: Run) -> tuple[list[Layer], list[NDArray[np.int64]]]:
+    """The initial layers and the batch orders that a run hands to the training loop."""
+    with mock.patch.object(stack_module, "train", wraps=train) as spy:
+        run_stack((run,))
+    *_, (member,), schedule = spy.call_args.args
+    return member.layers, schedule.orders
+
+
+def test_every_epoch_and_every_seed_shuffles_anew() -> None:
+    orders = [order for seed in (0, 1) for order in random_orders(50, 3, seed, "key")]
+    assert all(sorted(order) == list(range(50)) for order in orders)
+    assert len({tuple(order) for order in (*orders, np.arange(50))}) == 7
+
+
+def test_arms_rates_and_noise_of_a_seed_share_weights_and_batch_orders() -> None:
+    base = RUNS[0]
+    layers, orders = start_of(base)
+    for other in (
+        *RUNS[1:],
+        replace(base, arm=Arm("bce", init="zero")),
+        replace(base, lr=0.001),
+        replace(base, recipe=replace(RECIPE, positive_rate=0.1)),
+        replace(base, recipe=replace(RECIPE, label_noise=0.0)),
+    ):
+        same_layers, same_orders = start_of(other)
+        pairs = [*zip(layers, same_layers, strict=True)]
+        assert all(np.array_equal(mine[0], theirs[0]) for mine, theirs in pairs)
+        assert all(np.array_equal(mine[1], theirs[1]) for mine, theirs in pairs[:-1])  # the last bias is the arm's own
+        assert np.array_equal(orders, same_orders)
+
+
+def test_another_seed_has_other_weights_and_batch_orders() -> None:
+    (layers, orders), (other_layers, other_orders) = start_of(RUNS[0]), start_of(replace(RUNS[0], seed=8))
+    assert not any(np.isin(mine[0], theirs[0]).any() for mine, theirs in zip(layers, other_layers, strict=True))
+    assert not any(np.array_equal(mine, theirs) for mine, theirs in zip(orders, other_orders, strict=True))
+
+
+# ---- references and measures
+
+
+def test_a_reference_is_fitted_on_training_rows_and_chosen_on_validation() -> None:
+    run = Run(RECIPE, Training(model=LOGISTIC, hidden=(), epochs=0), Arm("bce"), 0.0, 34)
+    splits = build_splits(RECIPE, 34)
+    fitted = [LogisticRegression(C=c).fit(splits.train.features, splits.train.targets) for c in PENALTIES]
+
+    def precisions(part: Dataset, targets: NDArray[np.int8] | None) -> list[float]:
+        return [average_precision_score(targets, model.decision_function(part.features)) for model in fitted]
+
+    validation, test = (precisions(part, part.targets) for part in (splits.validation, splits.test))
+    noisy = precisions(splits.test, splits.noisy_test_targets)
+    best = int(np.argmax(validation))
+    for elsewhere in (test, noisy, precisions(splits.train, splits.train.targets)):
+        assert np.argmax(elsewhere) != best  # at this seed every other choice would show
+    (result,) = run_stack((run,))
+    names = ("val_average_precision", "test_average_precision", "noisy_test_average_precision")
+    assert [result.values[name] for name in names] == pytest.approx([validation[best], test[best], noisy[best]])
+
+
+def some_logits(rows: int = 400) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    rng = np.random.default_rng(0)
+    return rng.normal(0, 2, rows), (rng.random(rows) < 0.3).astype(np.int64)
+
+
+@pytest.mark.parametrize(
+    ("arm", "alpha"),
+    [
+        (Arm("bce"), None),
+        (Arm("focal", gamma=2.0), None),
+        (Arm("focal", 0.75, 2.0), 0.75),
+        (Arm("alpha", 0.75), 0.75),
+        (Arm("focal", "balanced", 1.0), 0.9),  # the training rate is .1, not the .3 of the rows measured
+        (Arm("pos_weight"), 0.9),
+    ],
+)
+def test_calibration_is_measured_raw_and_where_the_arms_own_gradients_balance(arm: Arm, alpha: float | None) -> None:
+    logits, targets = some_logits()
+    values, _ = measure(arm, 0.1, torch.from_numpy(logits), torch.from_numpy(targets))
+    pull_up, pull_down = (abs(focal_gradient(logits, y, alpha=alpha, gamma=arm.gamma)) for y in (1, 0))
+    assert values["recovered_log_loss"] == pytest.approx(log_loss(targets, pull_down / (pull_up + pull_down)))
+    assert values["log_loss"] == pytest.approx(log_loss(targets, 1 / (1 + np.exp(-logits))))
+
+
+def test_the_reliability_curve_is_that_of_the_raw_probabilities() -> None:
+    logits, targets = some_logits()
+    _, curves = measure(Arm("focal", 0.9, 2.0), 0.1, torch.from_numpy(logits), torch.from_numpy(targets))
+    ranked = np.sort(logits[targets == 1])
+    top = logits >= ranked[9 * len(ranked) // 10]  # the last bin starts at its lowest positive
+    assert curves["reliability_expected"][-1] == pytest.approx((1 / (1 + np.exp(-logits[top]))).mean())
+    assert curves["reliability_observed"][-1] == pytest.approx(targets[top].mean())
+
+
+# ---- a real table, split anew for every seed
+
+ARMS = (BCE, GAMMA, FIVE, {**GAMMA, "arm": "gamma=3", "gamma": 3.0})
+GAINS = (0.0, 0.04, 0.02, 0.018)
+SEEDS, RATIO = 8, 0.5  # 500 test rows over 1000 training rows
+
+
+def table_values() -> NDArray[np.float64]:
+    """Test average precision, (arm, seed)."""
+    rng = np.random.default_rng(36)
+    return 0.4 + np.array(GAINS)[:, None] + rng.normal(0, 0.01, (len(ARMS), SEEDS))
+
+
+def table_rows(source: str = "table") -> dict[str, Record]:
+    values = [(arm, seed, float(v)) for arm, of in zip(ARMS, table_values(), strict=True) for seed, v in enumerate(of)]
+    return by_arm(compare([run_record(arm, seed, v, source=source, test_rows=500) for arm, seed, v in values]))
+
+
+def corrected_error(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Nadeau and Bengio's standard error of the mean over seeds, the last axis."""
+    return np.asarray(values.std(axis=-1, ddof=1) * np.sqrt(1 / SEEDS + RATIO))
+
+
+def test_p_values_of_a_table_are_the_corrected_ts_and_holms() -> None:
+    differences = table_values()[1:] - table_values()[0]
+    raw = 2 * stats.t.sf(abs(differences.mean(axis=1) / corrected_error(differences)), SEEDS - 1)
+    adjusted = [max(min(1, (raw >= p).sum() * p) for p in raw[raw <= mine]) for mine in raw]
+    rows = [table_rows()[str(arm["arm"])] for arm in ARMS[1:]]
+    assert [row["p_value"] for row in rows] == pytest.approx(raw)
+    assert [row["p_adjusted"] for row in rows] == pytest.approx(adjusted)
+    assert [row["verdict"] for row in rows] == ["better", "not told apart", "not told apart"]
+    assert raw[1] < 0.05  # so that a verdict from raw p-values would show
+    assert adjusted[1] < 3 * raw[1]  # and Bonferroni's
+
+
+def test_intervals_and_smallest_difference_of_a_table_are_corrected() -> None:
+    rows, values = table_rows(), table_values()
+    quantile = stats.t.ppf(0.975, SEEDS - 1)
+    for arm, of in zip(ARMS, values, strict=True):
+        row, margin = rows[str(arm["arm"])], quantile * corrected_error(of)
+        assert [row["ap_low"], row["ap_high"]] == pytest.approx([of.mean() - margin, of.mean() + margin])
+    reach = stats.t.ppf([1 - 0.05 / 2 / 3, 0.8], SEEDS - 1).sum()  # three comparisons, power .8
+    expected = float(np.median(corrected_error(values[1:] - values[0]))) * reach
+    assert [row["smallest_detectable"] for row in rows.values()] == pytest.approx([expected] * len(ARMS))
+
+
+def test_the_best_set_of_a_table_is_corrected_and_so_larger_than_that_of_fresh_draws() -> None:
+    values = table_values()
+    worse = values[np.argmax(values.mean(axis=1))] - values
+    critical = stats.t.ppf(1 - 0.05 / 2 / 6, SEEDS - 1)  # six pairs of four arms
+    expected = [str(not inside).lower() for inside in worse.mean(axis=1) > critical * corrected_error(worse)]
+    assert [table_rows()[str(arm["arm"])]["in_best_set"] for arm in ARMS] == expected
+    assert expected == ["false", "true", "true", "true"]
+    assert [row["in_best_set"] for row in table_rows("synthetic").values()] == ["false", "true", "false", "false"]
+
+
+def test_a_smaller_budget_chooses_on_its_own_validation_value() -> None:
+    names = [f"{part}_average_precision_{budget}" for budget in ("quarter", "half") for part in ("val", "test")]
+    candidates = ((0.9, 0.1, 0.8, 0.2, 0.9), (0.5, 0.9, 0.3, 0.5, 0.4), (0.4, 0.5, 0.2, 0.9, 0.1))
+    rows = [
+        run_record(BCE, seed, 0.6 - val / 10, val, lr=lr, source="table", **dict(zip(names, budgets, strict=True)))
+        for seed in range(6)
+        for lr, (val, *budgets) in enumerate(candidates, 1)
+    ]
+    (row,) = compare(rows)
+    found = [row[f"average_precision{end}"] for end in ("_quarter", "_half", "")]
+    assert found == pytest.approx([0.3, 0.1, 0.51])  # three budgets, three candidates
