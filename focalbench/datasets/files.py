@@ -23,6 +23,7 @@ _SEPARATORS = ",;\t"
 _LARGEST = float(np.finfo(np.float32).max)
 _DECIMAL_COMMA = r"^(-?\d*),(\d+)$"
 _LOST_NUMBERS = 0.05  # a column of text with at most this share of cells that are no numbers is one of numbers
+_FEW_ROWS = 1000  # among fewer, whole numbers may well differ by chance
 _SHOWN = 8  # names or values listed in a message
 
 
@@ -172,6 +173,7 @@ def _features(frame: "pd.DataFrame") -> tuple["pd.DataFrame", tuple[str, ...]]:
     texts = [name for name in typed.columns if name not in numeric.columns]
     distinct = typed.drop(columns=unnamed).drop_duplicates()
     identifiers = [name for name in texts if name in distinct and distinct[name].is_unique]
+    numbered = [name for name in numeric if _counts_rows(numeric[name])]
     kept = typed.drop(columns={*unnamed, *constant, *identifiers})
     if kept.columns.empty:
         raise InputError("no feature column varies; name a file with at least one usable feature")
@@ -182,10 +184,15 @@ def _features(frame: "pd.DataFrame") -> tuple["pd.DataFrame", tuple[str, ...]]:
             ("dropped columns without a name", unnamed),
             ("dropped columns that do not vary", constant),
             ("dropped text columns that never repeat", identifiers),
+            ("whole numbers that never repeat, identifiers perhaps (then --drop them, or copies stay)", numbered),
         )
         if names
     ]
     return kept.astype({name: "category" for name in kept.columns if name in texts}), tuple(notes)
+
+
+def _counts_rows(column: "pd.Series[float]") -> bool:
+    return bool(len(column) > _FEW_ROWS and column.is_unique and (column % 1 == 0).all())
 
 
 def _with_numbers(frame: "pd.DataFrame") -> tuple["pd.DataFrame", list[str]]:

@@ -186,3 +186,11 @@ def test_decimal_commas_and_a_stray_word_leave_a_column_of_numbers(tmp_path: Pat
     assert table.frame["z"].isna().sum() == 1
     assert any("x read as numbers" in note for note in table.notes)
     assert any("z read as numbers, 1 cells" in note for note in table.notes)
+
+
+def test_a_column_that_numbers_the_rows_is_pointed_out(tmp_path: Path) -> None:
+    lines = [f"{i},{i % 7},{i / 3},{i % 2}" for i in range(2000)]
+    (tmp_path / "d.csv").write_text("\n".join(["id,few,real,y", *lines, ""]))
+    (note,) = read_csv_table(str(tmp_path / "d.csv"), "y").notes
+    assert note.startswith("whole numbers that never repeat")
+    assert note.endswith(": id")
