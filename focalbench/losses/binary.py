@@ -1,11 +1,14 @@
 """The binary losses in torch: elementwise, unreduced, hyperparameters broadcasting over a leading run axis.
 
 Notation as in reference.py: u = x (1 - 2y), q = sigmoid(u) = 1 - p_t, ce = -log p_t.
-A run's numbers must not depend on its company, so every value here comes from torch operations whose bits do
+A run's numbers must not depend on its company, so the closed forms use only torch operations whose bits do
 not depend on an element's position: exp, log1p, logsigmoid, arithmetic. torch.sigmoid and softplus are not
 among them: the vector body and the scalar tail of their loops round differently.
 Source: Lin et al., Focal Loss for Dense Object Detection, arXiv 1708.02002.
 """
+
+import math
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -16,30 +19,81 @@ from focalbench.errors import InputError
 from focalbench.losses.reference import class_alpha
 
 Hyperparameter = float | Tensor
+CHUNK = 32_768  # elements worked on at a time, so that what is in between stays in the processor's cache
+
+
+class Weights(NamedTuple):
+    """What a positive and a negative weigh in a loss, each broadcasting with the logits."""
+
+    positive: Hyperparameter
+    negative: Hyperparameter
+
+
+class _Terms(NamedTuple):
+    q: Tensor  # 1 - p_t
+    p_t: Tensor
+    ce: Tensor  # -log p_t
+    log_q: Tensor
+
+
+# ---- values
 
 
 def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
-    """Cross entropy -log p_t, unreduced.
-
-    logits: any shape, finite floats. targets: 0 or 1, broadcasting with logits. Returns their common shape.
-    """
-    return -logsigmoid(-_signed(logits, targets))
+    """Cross entropy -log p_t, unreduced: focal_loss with gamma 0 and without alpha."""
+    return focal_loss(logits, targets, gamma=0.0)
 
 
 def focal_loss(
-    logits: Tensor, targets: Tensor, *, alpha: Hyperparameter | None = None, gamma: Hyperparameter = 2.0
+    logits: Tensor,
+    targets: Tensor,
+    *,
+    alpha: Hyperparameter | None = None,
+    gamma: Hyperparameter = 2.0,
+    pos_weight: Hyperparameter = 1.0,
 ) -> Tensor:
-    """Focal loss alpha_t (1 - p_t)^gamma (-log p_t), unreduced (the paper's eq. 5).
+    """Focal loss alpha_t (1 - p_t)^gamma (-log p_t), unreduced (the paper's eq. 5), exact at every logit and dtype.
 
-    logits: any shape, finite floats. targets: 0 or 1. alpha in [0, 1] weights positives, 1 - alpha negatives;
-    None weights both by 1. gamma >= 0. All broadcast: with logits (run, output, sample) a value per
-    run has shape (run, 1, 1). Raises InputError outside these ranges.
+    logits: any shape, floating; half precision is computed in float32. targets: in [0, 1], of any dtype, of the
+    logits' shape or expanding to it; a soft target t means t FL(y=1) + (1 - t) FL(y=0), the expectation over the label. alpha in [0, 1]
+    weights positives, 1 - alpha negatives; None weights both by 1. gamma >= 0. pos_weight >= 0 multiplies the
+    positive term. The hyperparameters are constants (no gradient) and broadcast: with logits
+    (run, output, sample) a value per run has shape (run, 1, 1).
+    Returns the logits' shape and dtype; NaN logits give NaN. Differentiable any number of times, and under
+    torch.compile and torch.func, where targets are not checked.
+    Raises InputError for values outside these ranges and shapes that differ.
     """
-    _check(targets, alpha, gamma)
-    u = _signed(logits, targets)
-    loss = torch.exp(gamma * logsigmoid(u)) * -logsigmoid(-u)
-    y = targets.to(logits.dtype)
-    return loss if alpha is None else (alpha * y + (1 - alpha) * (1 - y)) * loss
+    check_shapes(logits, targets)
+    weights = Weights(*_weights(alpha, pos_weight))
+    check_at_least_zero("gamma", gamma)
+    x = logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits
+    hard = check_targets(targets)
+    y = targets.to(x.dtype).expand(x.shape)
+    if torch.compiler.is_compiling():
+        return _plain_focal_loss(x, y, weights, gamma).to(logits.dtype)
+    loss: Tensor = _FocalLoss.apply(x, y, *weights, gamma, hard)[0]
+    return loss.to(logits.dtype)
+
+
+def focal_star_loss(
+    logits: Tensor, targets: Tensor, *, gamma: Hyperparameter = 2.0, beta: Hyperparameter = 1.0
+) -> Tensor:
+    """FL* = -log(sigmoid(gamma x_t + beta)) / gamma, unreduced (the paper's eq. 11), x_t = x (2y - 1).
+
+    logits: any shape, floating. targets: expanding to it, 0 or 1 (in between: the expectation over the label).
+    gamma > 0, beta finite; they broadcast. Raises InputError outside these ranges.
+    """
+    check_shapes(logits, targets)
+    check_targets(targets)
+    if not _holds(torch.as_tensor(gamma) > 0) or not _holds(torch.as_tensor(beta).isfinite()):
+        raise InputError(f"FL* needs a gamma > 0 and a finite beta, got {gamma} and {beta}")
+    x = logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits
+    y = targets.to(x.dtype)
+    loss = y * -logsigmoid(gamma * x + beta) + (1 - y) * -logsigmoid(beta - gamma * x)
+    return (loss / gamma).to(logits.dtype)
+
+
+# ---- closed-form derivatives
 
 
 def focal_gradient(logits: Tensor, targets: Tensor, gamma: Hyperparameter, weights: Hyperparameter) -> Tensor:
@@ -51,17 +105,148 @@ def focal_gradient(logits: Tensor, targets: Tensor, gamma: Hyperparameter, weigh
     """
     sign = 1 - 2 * targets
     u = logits * sign
+    if isinstance(gamma, float) and gamma == 0:
+        return weights * _probability(u) * sign
+    return weights * _slope(_terms(u), gamma)[1] * sign
+
+
+def focal_hessian(logits: Tensor, targets: Tensor, gamma: Hyperparameter, weights: Hyperparameter) -> Tensor:
+    """Second derivative of weights x focal loss by the logit, in closed form; arguments as focal_gradient.
+
+    d2/dx2 = weights q^gamma p_t (q (1 + 2 gamma - gamma ce) + gamma^2 p_t ce); negative on hard samples, where
+    the focal loss is not convex.
+    """
+    t = _terms(logits * (1 - 2 * targets))
+    focus = _focus(t, gamma)
+    return weights * (focus * t.p_t * (t.q * (1 + 2 * gamma - gamma * t.ce) + gamma * gamma * t.p_t * t.ce))
+
+
+def _terms(u: Tensor) -> _Terms:
     e = torch.exp(-u.abs())
     larger = 1 / (1 + e)  # of the two probabilities q and p_t
     smaller = e * larger
-    q = torch.where(u > 0, larger, smaller)
-    if isinstance(gamma, float) and gamma == 0:
-        return weights * q * sign
-    p_t = torch.where(u > 0, smaller, larger)
     log1p_e = torch.log1p(e)
-    ce = u.clamp(min=0) + log1p_e
-    focus = torch.exp(gamma * (u.clamp(max=0) - log1p_e))
-    return weights * (focus * (q + gamma * p_t * ce)) * sign
+    return _Terms(
+        q=torch.where(u > 0, larger, smaller),
+        p_t=torch.where(u > 0, smaller, larger),
+        ce=u.clamp(min=0) + log1p_e,
+        log_q=u.clamp(max=0) - log1p_e,
+    )
+
+
+def _probability(u: Tensor) -> Tensor:
+    """Sigmoid, of bits that do not depend on a position."""
+    e = torch.exp(-u.abs())
+    larger = 1 / (1 + e)
+    return torch.where(u > 0, larger, e * larger)
+
+
+def _focus(t: _Terms, gamma: Hyperparameter) -> Tensor:
+    return torch.exp(gamma * t.log_q)
+
+
+def _slope(t: _Terms, gamma: Hyperparameter) -> tuple[Tensor, Tensor]:
+    """q^gamma, and d focal loss / du."""
+    focus = _focus(t, gamma)
+    return focus, focus * (t.q + gamma * t.p_t * t.ce)
+
+
+# ---- autograd
+
+
+class _FocalLoss(torch.autograd.Function):
+    """Value and derivative in one pass; the derivative is the one thing kept for backward."""
+
+    @staticmethod
+    def forward(
+        x: Tensor, y: Tensor, positive: Hyperparameter, negative: Hyperparameter, gamma: Hyperparameter, hard: bool
+    ) -> tuple[Tensor, Tensor]:
+        weights = Weights(positive, negative)
+        if isinstance(positive, Tensor) or isinstance(negative, Tensor) or isinstance(gamma, Tensor):
+            return _value_and_derivative(x, y, weights, gamma, hard)
+        loss, derivative = torch.empty_like(x), torch.empty_like(x)
+        flat = [tensor.reshape(-1).split(CHUNK) for tensor in (x, y)]
+        into = [tensor.view(-1).split(CHUNK) for tensor in (loss, derivative)]
+        for part, target, value, slope in zip(*flat, *into, strict=True):
+            value[:], slope[:] = _value_and_derivative(part, target, weights, gamma, hard)
+        return loss, derivative
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
+        x, y, *ctx.hyperparameters, _ = inputs
+        ctx.save_for_backward(x, y, output[1])
+        ctx.mark_non_differentiable(output[1])
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor, _: Tensor) -> tuple[Tensor, None, None, None, None, None]:
+        x, y, derivative = ctx.saved_tensors
+        if torch.is_grad_enabled():  # someone will differentiate again
+            positive, negative, gamma = ctx.hyperparameters
+            derivative = _plain_derivative(x, y, Weights(positive, negative), gamma)
+        return grad * derivative, None, None, None, None, None
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[int | None, ...], *inputs: Any) -> tuple[tuple[Tensor, Tensor], tuple[int, int]]:
+        sizes = [value.ndim - (dim is not None) for value, dim in zip(inputs[:2], in_dims[:2], strict=True)]
+        x, y, *rest = [
+            value if dim is None else _batch_first(value, dim, max(sizes))
+            for value, dim in zip(inputs, in_dims, strict=True)
+        ]
+        shape = (info.batch_size, *torch.broadcast_shapes(*(inputs[i].shape if in_dims[i] is None else each.shape[1:]
+                                                            for i, each in enumerate((x, y)))))
+        return _FocalLoss.apply(x.expand(shape), y.expand(shape), *rest), (0, 0)
+
+
+def _batch_first(value: Tensor, dim: int, dims: int) -> Tensor:
+    """Move a batch dimension to the front of a value that broadcasts against `dims` others."""
+    moved = value.movedim(dim, 0)
+    return moved.reshape(moved.shape[0], *[1] * (dims - moved.ndim + 1), *moved.shape[1:])
+
+
+def _value_and_derivative(
+    x: Tensor, y: Tensor, weights: Weights, gamma: Hyperparameter, hard: bool
+) -> tuple[Tensor, Tensor]:
+    """The loss and its derivative by the logit; hard: all targets are 0 or 1, which needs half the work."""
+    if not hard:
+        loss1, slope1 = _one_class(-x, gamma)
+        loss0, slope0 = _one_class(x, gamma)
+        positive, negative = y * weights.positive, (1 - y) * weights.negative
+        return positive * loss1 + negative * loss0, negative * slope0 - positive * slope1
+    sign = 1 - 2 * y
+    loss, slope = _one_class(x * sign, gamma)
+    weight = torch.where(y > 0, *_tensors(weights, x))
+    return weight * loss, weight * slope * sign
+
+
+def _one_class(u: Tensor, gamma: Hyperparameter) -> tuple[Tensor, Tensor]:
+    t = _terms(u)
+    focus, slope = _slope(t, gamma)
+    return focus * t.ce, slope
+
+
+def _plain_focal_loss(x: Tensor, y: Tensor, weights: Weights, gamma: Hyperparameter) -> Tensor:
+    """The loss in operations that a compiler can fuse and autograd can differentiate."""
+    log_p, log_q = logsigmoid(x), logsigmoid(-x)
+    positive, negative = y * weights.positive, (1 - y) * weights.negative
+    return -(positive * torch.exp(gamma * log_q) * log_p + negative * torch.exp(gamma * log_p) * log_q)
+
+
+def _plain_derivative(x: Tensor, y: Tensor, weights: Weights, gamma: Hyperparameter) -> Tensor:
+    """Its derivative likewise, right at 0 too, where |x| has none."""
+    log_p, log_q = logsigmoid(x), logsigmoid(-x)
+    p, q = torch.exp(log_p), torch.exp(log_q)
+    positive, negative = y * weights.positive, (1 - y) * weights.negative
+    slope1 = torch.exp(gamma * log_q) * (q - gamma * p * log_p)
+    slope0 = torch.exp(gamma * log_p) * (p - gamma * q * log_q)
+    return negative * slope0 - positive * slope1
+
+
+def _tensors(weights: Weights, like: Tensor) -> tuple[Tensor, Tensor]:
+    positive, negative = (torch.as_tensor(weight, dtype=like.dtype, device=like.device) for weight in weights)
+    return positive, negative
+
+
+# ---- weights and checks
 
 
 def class_weights(arm: Arm, prevalence: float) -> tuple[float, float]:
@@ -79,19 +264,57 @@ def class_weights(arm: Arm, prevalence: float) -> tuple[float, float]:
     return positive / mean, negative / mean
 
 
-def _signed(logits: Tensor, targets: Tensor) -> Tensor:
-    return logits * (1 - 2 * targets.to(logits.dtype))
-
-
-def _check(targets: Tensor, alpha: Hyperparameter | None, gamma: Hyperparameter) -> None:
-    if not bool(((targets == 0) | (targets == 1)).all()):
-        raise InputError("targets must be 0 or 1; soft targets have no agreed focal loss, so round them first")
-    if alpha is not None and not _within(alpha, 0, 1):
+def _weights(alpha: Hyperparameter | None, pos_weight: Hyperparameter) -> tuple[Hyperparameter, Hyperparameter]:
+    check_at_least_zero("pos_weight", pos_weight)
+    if alpha is None:
+        return pos_weight, 1.0
+    if not _holds((torch.as_tensor(alpha) >= 0) & (torch.as_tensor(alpha) <= 1)):
         raise InputError(f"alpha must lie in [0, 1] or be None (off), got {alpha}")
-    if not _within(gamma, 0, torch.finfo(torch.float64).max):
-        raise InputError(f"gamma must be a finite number >= 0, got {gamma}")
+    return alpha * pos_weight, 1 - alpha
 
 
-def _within(value: Hyperparameter, low: float, high: float) -> bool:
-    value = torch.as_tensor(value, dtype=torch.float64)
-    return bool(((value >= low) & (value <= high)).all())
+def check_shapes(logits: Tensor, targets: Tensor) -> None:
+    """Raise InputError unless logits are floating and targets expand to their shape and want no gradient."""
+    if not logits.is_floating_point():
+        raise InputError(f"logits must be floating point, got {logits.dtype}")
+    try:
+        targets.expand(logits.shape)
+    except RuntimeError:
+        shapes = f"{tuple(targets.shape)}, the logits {tuple(logits.shape)}"
+        raise InputError(f"targets must have the logits' shape or expand to it; they have {shapes}") from None
+    if targets.requires_grad:
+        raise InputError("targets take no gradient here; detach them")
+
+
+def check_targets(targets: Tensor) -> bool:
+    """Whether all targets are 0 or 1; InputError if one lies outside [0, 1]. Unknown counts as no.
+
+    Nothing is looked at under torch.compile and torch.func.vmap, which cannot branch on values.
+    """
+    if targets.dtype == torch.bool:
+        return True
+    if torch.compiler.is_compiling() or targets.numel() == 0:
+        return False
+    try:
+        low, high = (float(value) for value in torch.aminmax((2 * targets.detach() - 1).abs()))
+    except RuntimeError:  # a value inside vmap
+        return False
+    if not high <= 1:
+        raise InputError("targets must lie in [0, 1]")
+    return low == 1
+
+
+def check_at_least_zero(name: str, value: Hyperparameter) -> None:
+    """Raise InputError unless a hyperparameter is finite and >= 0 everywhere."""
+    good = 0 <= value < math.inf if isinstance(value, (int, float)) else _holds((value >= 0) & value.isfinite())
+    if not good:
+        raise InputError(f"{name} must be a finite number >= 0, got {value}")
+
+
+def _holds(condition: Tensor) -> bool:
+    if torch.compiler.is_compiling():
+        return True
+    try:
+        return bool(condition.all())
+    except RuntimeError:  # inside torch.func.vmap no value can be asked for
+        return True

@@ -1,0 +1,82 @@
+"""From elementwise losses to the number that is minimised: weights, denominators, several processes."""
+
+from typing import Literal, cast, get_args
+
+import torch
+from torch import Tensor, distributed
+
+from focalbench.errors import InputError
+
+Reduction = Literal["none", "mean", "sum", "mean_positive"]
+
+
+def check_reduction(reduction: str) -> Reduction:
+    """Raise InputError for a reduction that does not exist."""
+    if reduction not in get_args(Reduction):
+        raise InputError(f"reduction must be one of {', '.join(get_args(Reduction))}, got {reduction!r}")
+    return cast(Reduction, reduction)
+
+
+def check_sample_weight(weight: Tensor, shape: torch.Size) -> Tensor:
+    """Return sample weights expanded to the loss's shape, detached.
+
+    weight: non-negative and finite, of `shape` or broadcasting over its trailing dimensions: the first dimension
+    (the samples) must match. Raises InputError otherwise.
+    """
+    if weight.ndim == 0 or not shape or weight.shape[0] != shape[0]:
+        raise InputError(f"sample_weight must have one entry a sample, {_text(shape)} here, got {_text(weight.shape)}")
+    try:
+        expanded = weight.detach().expand(shape)
+    except RuntimeError:
+        raise InputError(f"sample_weight of shape {_text(weight.shape)} does not broadcast to {_text(shape)}") from None
+    if not torch.compiler.is_compiling() and not bool(((weight >= 0) & weight.isfinite()).all()):
+        raise InputError("sample_weight must be finite and >= 0")
+    return expanded
+
+
+def reduce_loss(
+    loss: Tensor, reduction: Reduction, *, counted: Tensor | None, weight: Tensor | None, across_processes: bool
+) -> Tensor:
+    """Reduce elementwise losses, each multiplied by its weight.
+
+    loss: any shape, zero where it is not to count. counted: what the denominator of a mean counts, a mask or a mass
+    of the loss's shape; None counts all. weight: of the loss's shape, or None for ones. With across_processes
+    the denominator is that of all processes and the result is multiplied by their number, so that averaging the
+    gradients over processes, as DistributedDataParallel does, gives the single-process gradient. A denominator of
+    nothing counts as 1.
+    """
+    weighted = loss if weight is None else loss * weight.to(loss.dtype)
+    if reduction == "none":
+        return weighted
+    if reduction == "sum":
+        return weighted.sum()
+    mass = _mass(loss, counted, weight)
+    processes = 1
+    if across_processes:
+        processes = distributed.get_world_size()
+        distributed.all_reduce(mass)
+    # a mean over fewer than one positive would blow up what the negatives contribute
+    floor = mass.clamp(min=1) if weight is None else torch.where(mass > 0, mass, 1)
+    return (weighted.sum(dtype=mass.dtype) * processes / floor).to(loss.dtype)
+
+
+def _mass(loss: Tensor, counted: Tensor | None, weight: Tensor | None) -> Tensor:
+    wide = torch.float64 if loss.dtype == torch.float64 else torch.float32
+    if weight is None:
+        return loss.new_tensor(float(loss.numel()), dtype=wide) if counted is None else counted.sum(dtype=wide)
+    return (weight if counted is None else weight * counted).sum(dtype=wide)
+
+
+def spans_processes(gather_distributed: bool | None) -> bool:
+    """Whether denominators are summed over processes: None = where torch.distributed runs with more than one.
+
+    Raises InputError for True without an initialised process group.
+    """
+    running = distributed.is_available() and distributed.is_initialized()
+    if gather_distributed and not running:
+        raise InputError("gather_distributed=True needs an initialised torch.distributed process group")
+    return running and gather_distributed is not False and distributed.get_world_size() > 1
+
+
+def _text(shape: torch.Size) -> str:
+    return str(tuple(shape))
