@@ -9,7 +9,10 @@ ORDER = (
     *("errors", "randomness", "arms"),
     *("datasets.dataset", "datasets.synthetic", "datasets.prevalence", "datasets.tables", "datasets.files"),
     *("datasets.splits", "datasets.preprocessing", "datasets.build", "datasets"),
-    *("losses.reference", "losses.binary", "losses.inverse", "losses"),
+    *("losses.reference", "losses.binary", "losses.comparators", "losses.inverse"),
+    *("losses.multiclass", "losses.reduction", "losses.modules", "losses.catalogue", "losses"),
+    "boosting",
+    "audit",
     *("metrics.ranking", "metrics.threshold", "metrics.calibration", "metrics"),
     *("models", "samplers", "training", "experiment", "references", "plan", "store", "evaluation", "stack"),
     *("execution", "platforms", "records", "statistics", "comparison"),
@@ -17,6 +20,8 @@ ORDER = (
     *("report.style", "report.formulas", "report.figures", "report"),
     *("sweep", "regression"),
     *("cli.progress", "cli.job", "cli.render", "cli.sweep", "cli.run", "cli.table", "cli.plot", "cli.check"),
+    "cli.audit",
+    "cli.losses",
     *("cli.app", "cli", "__main__"),
 )
 ROOT = Path(focalbench.__file__).parent

@@ -4,7 +4,9 @@ import sys
 
 import typer
 
+from focalbench.cli.audit import audit
 from focalbench.cli.check import check
+from focalbench.cli.losses import losses
 from focalbench.cli.plot import plot
 from focalbench.cli.run import run
 from focalbench.cli.sweep import sweep
@@ -17,7 +19,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (sweep, run, table, plot, check):
+for command in (sweep, run, table, plot, check, losses, audit):
     app.command()(command)
 
 

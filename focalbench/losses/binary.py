@@ -19,7 +19,7 @@ from focalbench.errors import InputError
 from focalbench.losses.reference import class_alpha
 
 Hyperparameter = float | Tensor
-CHUNK = 32_768  # elements worked on at a time, so that what is in between stays in the processor's cache
+CHUNK = 65_536  # elements worked on at a time, so that what is in between stays in the processor's cache
 
 
 class Weights(NamedTuple):
@@ -55,24 +55,19 @@ def focal_loss(
     """Focal loss alpha_t (1 - p_t)^gamma (-log p_t), unreduced (the paper's eq. 5), exact at every logit and dtype.
 
     logits: any shape, floating; half precision is computed in float32. targets: in [0, 1], of any dtype, of the
-    logits' shape or expanding to it; a soft target t means t FL(y=1) + (1 - t) FL(y=0), the expectation over the label. alpha in [0, 1]
-    weights positives, 1 - alpha negatives; None weights both by 1. gamma >= 0. pos_weight >= 0 multiplies the
-    positive term. The hyperparameters are constants (no gradient) and broadcast: with logits
-    (run, output, sample) a value per run has shape (run, 1, 1).
+    logits' shape or expanding to it; a soft target t means t FL(y=1) + (1 - t) FL(y=0), the expectation over the
+    label. alpha in [0, 1] weights positives, 1 - alpha negatives; None weights both by 1. gamma >= 0.
+    pos_weight >= 0 multiplies the positive term. The hyperparameters are constants (no gradient) and broadcast:
+    with logits (run, output, sample) a value per run has shape (run, 1, 1).
     Returns the logits' shape and dtype; NaN logits give NaN. Differentiable any number of times, and under
-    torch.compile and torch.func, where targets are not checked.
+    torch.compile (where targets are not checked) and torch.func.
     Raises InputError for values outside these ranges and shapes that differ.
     """
     check_shapes(logits, targets)
-    weights = Weights(*_weights(alpha, pos_weight))
+    weights = _weights(alpha, pos_weight)
     check_at_least_zero("gamma", gamma)
     x = logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits
-    hard = check_targets(targets)
-    y = targets.to(x.dtype).expand(x.shape)
-    if torch.compiler.is_compiling():
-        return _plain_focal_loss(x, y, weights, gamma).to(logits.dtype)
-    loss: Tensor = _FocalLoss.apply(x, y, *weights, gamma, hard)[0]
-    return loss.to(logits.dtype)
+    return _apply(x, targets.expand(x.shape), *weights, gamma)[0].to(logits.dtype)
 
 
 def focal_star_loss(
@@ -84,7 +79,7 @@ def focal_star_loss(
     gamma > 0, beta finite; they broadcast. Raises InputError outside these ranges.
     """
     check_shapes(logits, targets)
-    check_targets(targets)
+    _are_hard(2 * targets - 1)
     if not _holds(torch.as_tensor(gamma) > 0) or not _holds(torch.as_tensor(beta).isfinite()):
         raise InputError(f"FL* needs a gamma > 0 and a finite beta, got {gamma} and {beta}")
     x = logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits
@@ -159,42 +154,48 @@ class _FocalLoss(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        x: Tensor, y: Tensor, positive: Hyperparameter, negative: Hyperparameter, gamma: Hyperparameter, hard: bool
+        x: Tensor, y: Tensor, positive: Hyperparameter, negative: Hyperparameter, gamma: Hyperparameter
     ) -> tuple[Tensor, Tensor]:
         weights = Weights(positive, negative)
-        if isinstance(positive, Tensor) or isinstance(negative, Tensor) or isinstance(gamma, Tensor):
-            return _value_and_derivative(x, y, weights, gamma, hard)
-        loss, derivative = torch.empty_like(x), torch.empty_like(x)
-        flat = [tensor.reshape(-1).split(CHUNK) for tensor in (x, y)]
-        into = [tensor.view(-1).split(CHUNK) for tensor in (loss, derivative)]
+        whole = torch.compiler.is_compiling()  # a compiler fuses it all by itself
+        if whole or any(isinstance(value, Tensor) for value in (positive, negative, gamma)):
+            return _value_and_derivative(x, y, weights, gamma)
+        loss, derivative = x.new_empty(x.shape), x.new_empty(x.shape)
+        flat = [torch.split(tensor.reshape(-1), CHUNK) for tensor in (x, y)]
+        into = [torch.split(tensor.view(-1), CHUNK) for tensor in (loss, derivative)]
         for part, target, value, slope in zip(*flat, *into, strict=True):
-            value[:], slope[:] = _value_and_derivative(part, target, weights, gamma, hard)
+            value[:], slope[:] = _value_and_derivative(part, target, weights, gamma)
         return loss, derivative
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
-        x, y, *ctx.hyperparameters, _ = inputs
+        x, y, *ctx.hyperparameters = inputs
         ctx.save_for_backward(x, y, output[1])
         ctx.mark_non_differentiable(output[1])
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor, _: Tensor) -> tuple[Tensor, None, None, None, None, None]:
+    def backward(ctx: Any, grad: Tensor, _: Tensor) -> tuple[Tensor, None, None, None, None]:
         x, y, derivative = ctx.saved_tensors
         if torch.is_grad_enabled():  # someone will differentiate again
             positive, negative, gamma = ctx.hyperparameters
-            derivative = _plain_derivative(x, y, Weights(positive, negative), gamma)
-        return grad * derivative, None, None, None, None, None
+            derivative = _plain_derivative(x, y.to(x.dtype), Weights(positive, negative), gamma)
+        return grad * derivative, None, None, None, None
 
     @staticmethod
     def vmap(info: Any, in_dims: tuple[int | None, ...], *inputs: Any) -> tuple[tuple[Tensor, Tensor], tuple[int, int]]:
-        sizes = [value.ndim - (dim is not None) for value, dim in zip(inputs[:2], in_dims[:2], strict=True)]
-        x, y, *rest = [
-            value if dim is None else _batch_first(value, dim, max(sizes))
+        # logits and targets have one shape; a hyperparameter's own dimensions stay its last ones
+        x, dim = inputs[0], in_dims[0]
+        shape = (info.batch_size, *(x.shape if dim is None else x.movedim(dim, 0).shape[1:]))
+        moved = [
+            value if dim is None else _batch_first(value, dim, len(shape) - 1)
             for value, dim in zip(inputs, in_dims, strict=True)
         ]
-        shape = (info.batch_size, *torch.broadcast_shapes(*(inputs[i].shape if in_dims[i] is None else each.shape[1:]
-                                                            for i, each in enumerate((x, y)))))
-        return _FocalLoss.apply(x.expand(shape), y.expand(shape), *rest), (0, 0)
+        return _apply(moved[0].expand(shape), moved[1].expand(shape), *moved[2:]), (0, 0)
+
+
+def _apply(x: Tensor, y: Tensor, *hyperparameters: Hyperparameter) -> tuple[Tensor, Tensor]:
+    both: tuple[Tensor, Tensor] = _FocalLoss.apply(x, y, *hyperparameters)  # type: ignore[no-untyped-call]
+    return both
 
 
 def _batch_first(value: Tensor, dim: int, dims: int) -> Tensor:
@@ -203,47 +204,44 @@ def _batch_first(value: Tensor, dim: int, dims: int) -> Tensor:
     return moved.reshape(moved.shape[0], *[1] * (dims - moved.ndim + 1), *moved.shape[1:])
 
 
-def _value_and_derivative(
-    x: Tensor, y: Tensor, weights: Weights, gamma: Hyperparameter, hard: bool
-) -> tuple[Tensor, Tensor]:
-    """The loss and its derivative by the logit; hard: all targets are 0 or 1, which needs half the work."""
-    if not hard:
+def _value_and_derivative(x: Tensor, y: Tensor, weights: Weights, gamma: Hyperparameter) -> tuple[Tensor, Tensor]:
+    """The loss and its derivative by the logit; targets that are all 0 or 1 need half the work."""
+    y = y.to(x.dtype)
+    sign = (y * -2).add_(1)
+    if not _are_hard(sign):
         loss1, slope1 = _one_class(-x, gamma)
         loss0, slope0 = _one_class(x, gamma)
         positive, negative = y * weights.positive, (1 - y) * weights.negative
         return positive * loss1 + negative * loss0, negative * slope0 - positive * slope1
-    sign = 1 - 2 * y
     loss, slope = _one_class(x * sign, gamma)
-    weight = torch.where(y > 0, *_tensors(weights, x))
-    return weight * loss, weight * slope * sign
+    slope.mul_(sign)
+    if all(isinstance(weight, float) and weight == 1 for weight in weights):
+        return loss, slope
+    weight = (y * weights.positive).add_((1 - y).mul_(weights.negative))
+    return loss.mul_(weight), slope.mul_(weight)
 
 
 def _one_class(u: Tensor, gamma: Hyperparameter) -> tuple[Tensor, Tensor]:
-    t = _terms(u)
-    focus, slope = _slope(t, gamma)
-    return focus * t.ce, slope
-
-
-def _plain_focal_loss(x: Tensor, y: Tensor, weights: Weights, gamma: Hyperparameter) -> Tensor:
-    """The loss in operations that a compiler can fuse and autograd can differentiate."""
-    log_p, log_q = logsigmoid(x), logsigmoid(-x)
-    positive, negative = y * weights.positive, (1 - y) * weights.negative
-    return -(positive * torch.exp(gamma * log_q) * log_p + negative * torch.exp(gamma * log_p) * log_q)
+    """Focal loss and d/du. As _terms, in the operations that take least time; their bits may hang on a position."""
+    q, p_t = torch.sigmoid(u), torch.sigmoid(-u)
+    log1p_e = torch.minimum(p_t, q).div_(torch.maximum(p_t, q)).log1p_()  # e = exp(-|u|)
+    if isinstance(gamma, float) and gamma in (1, 2):  # below, a q that underflows would not have q^gamma do so
+        focus = q if gamma == 1 else q * q
+    else:
+        focus = torch.exp(gamma * (u.clamp(max=0) - log1p_e))
+    ce = log1p_e.add_(u.clamp(min=0))
+    slope = p_t.mul_(ce).mul_(gamma).add_(q).mul_(focus)
+    return focus * ce, slope
 
 
 def _plain_derivative(x: Tensor, y: Tensor, weights: Weights, gamma: Hyperparameter) -> Tensor:
-    """Its derivative likewise, right at 0 too, where |x| has none."""
+    """The derivative in operations that autograd can differentiate, right at 0 too, where |x| has none."""
     log_p, log_q = logsigmoid(x), logsigmoid(-x)
     p, q = torch.exp(log_p), torch.exp(log_q)
     positive, negative = y * weights.positive, (1 - y) * weights.negative
     slope1 = torch.exp(gamma * log_q) * (q - gamma * p * log_p)
     slope0 = torch.exp(gamma * log_p) * (p - gamma * q * log_q)
     return negative * slope0 - positive * slope1
-
-
-def _tensors(weights: Weights, like: Tensor) -> tuple[Tensor, Tensor]:
-    positive, negative = (torch.as_tensor(weight, dtype=like.dtype, device=like.device) for weight in weights)
-    return positive, negative
 
 
 # ---- weights and checks
@@ -264,13 +262,14 @@ def class_weights(arm: Arm, prevalence: float) -> tuple[float, float]:
     return positive / mean, negative / mean
 
 
-def _weights(alpha: Hyperparameter | None, pos_weight: Hyperparameter) -> tuple[Hyperparameter, Hyperparameter]:
+def _weights(alpha: Hyperparameter | None, pos_weight: Hyperparameter) -> Weights:
     check_at_least_zero("pos_weight", pos_weight)
     if alpha is None:
-        return pos_weight, 1.0
-    if not _holds((torch.as_tensor(alpha) >= 0) & (torch.as_tensor(alpha) <= 1)):
+        return Weights(pos_weight, 1.0)
+    within = 0 <= alpha <= 1 if isinstance(alpha, (int, float)) else _holds((alpha >= 0) & (alpha <= 1))
+    if not within:
         raise InputError(f"alpha must lie in [0, 1] or be None (off), got {alpha}")
-    return alpha * pos_weight, 1 - alpha
+    return Weights(alpha * pos_weight, 1.0 - alpha)
 
 
 def check_shapes(logits: Tensor, targets: Tensor) -> None:
@@ -286,19 +285,11 @@ def check_shapes(logits: Tensor, targets: Tensor) -> None:
         raise InputError("targets take no gradient here; detach them")
 
 
-def check_targets(targets: Tensor) -> bool:
-    """Whether all targets are 0 or 1; InputError if one lies outside [0, 1]. Unknown counts as no.
-
-    Nothing is looked at under torch.compile and torch.func.vmap, which cannot branch on values.
-    """
-    if targets.dtype == torch.bool:
-        return True
-    if torch.compiler.is_compiling() or targets.numel() == 0:
+def _are_hard(sign: Tensor) -> bool:
+    """Whether all targets, given as 1 - 2y or its negative, are 0 or 1; InputError if one lies outside [0, 1]."""
+    if torch.compiler.is_compiling() or sign.numel() == 0:
         return False
-    try:
-        low, high = (float(value) for value in torch.aminmax((2 * targets.detach() - 1).abs()))
-    except RuntimeError:  # a value inside vmap
-        return False
+    low, high = (float(value) for value in torch.aminmax(sign.detach().abs()))
     if not high <= 1:
         raise InputError("targets must lie in [0, 1]")
     return low == 1

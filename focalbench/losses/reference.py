@@ -57,6 +57,22 @@ def focal_gradient(
     return t.sign * _class_weight(t, alpha) * focus * (np.exp(t.log_q) + gamma * np.exp(-t.ce) * t.ce)
 
 
+def focal_hessian(
+    logits: npt.ArrayLike, targets: npt.ArrayLike, *, alpha: float | None = None, gamma: float = 2.0
+) -> Array:
+    """Second derivative of focal_loss by the logit, same arguments and errors.
+
+    d2/dx2 = alpha_t q^gamma p_t (q (1 + 2 gamma - gamma ce) + gamma^2 p_t ce), which is negative on hard samples:
+    for gamma > 0 the focal loss is not convex. Follows from focal_gradient with q' = q p_t, p_t' = -q p_t and
+    ce' = q, where ' is d/du.
+    """
+    check_hyperparameters(alpha, gamma)
+    t = _terms(logits, targets)
+    p_t, q = np.exp(-t.ce), np.exp(t.log_q)
+    bend = q * (1 + 2 * gamma - gamma * t.ce) + gamma**2 * p_t * t.ce
+    return _class_weight(t, alpha) * np.exp(gamma * t.log_q) * p_t * bend
+
+
 def focal_star(logits: npt.ArrayLike, targets: npt.ArrayLike, *, gamma: float, beta: float) -> Array:
     """Focal loss's alternate form FL* = -log(sigmoid(gamma x_t + beta)) / gamma, x_t = -u (eq. 11).
 
