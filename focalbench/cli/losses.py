@@ -14,7 +14,7 @@ def losses() -> None:
     typer.echo("x: logit, y: label, p = sigmoid(x), p_t = p if y else 1 - p, q = 1 - p_t, CE = -log p_t,")
     typer.echo("y' = 2y - 1, pi: share of positives. Import each from focalbench.losses.")
     for entry in CATALOGUE:
-        sweep = f"focalbench sweep --loss {entry.arm}" if entry.arm else ""
+        sweep = f"in the sweep: --loss {entry.arm}" if entry.arm else ""
         typer.echo(f"\n{entry.name}")
         for line in (entry.formula, entry.hyperparameters, entry.source, sweep):
             if line:

@@ -167,10 +167,7 @@ def _shifted_focal(log_p: Tensor, log_q: Tensor, gamma: Hyperparameter, log_marg
     hidden = log_p <= log_margin  # p_m = 0; a NaN is not hidden
     below = torch.where(hidden, -1.0, log_margin - log_p)  # log(m / p) < 0
     log_shifted = log_p + torch.log(-torch.expm1(below))
-    shifted = log_shifted.exp()
-    # 1 - p_m = q + m would cancel where p_m is small
-    small = -torch.log1p(-shifted.clamp(max=0.5))
-    ce = torch.where(shifted < 0.5, small, -_log_add_exp(log_q, log_margin))
+    ce = -_log_add_exp(log_q, log_margin).clamp(max=0)  # 1 - p_m = q + m, which rounding must not lift above 1
     return torch.where(hidden, 0.0, torch.exp(gamma * log_shifted) * ce)
 
 

@@ -15,7 +15,9 @@ def test_every_entry_can_be_imported_and_every_comparator_is_listed() -> None:
     public = {
         name
         for name, value in vars(comparators).items()
-        if callable(value) and name.endswith(("_loss", "_entropy")) and value.__module__ == comparators.__name__
+        if name.endswith(("_loss", "_entropy"))
+        and not name.startswith("_")
+        and value.__module__ == comparators.__name__
     }
     assert public <= set(names)
 
