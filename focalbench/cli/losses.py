@@ -11,8 +11,9 @@ def losses() -> None:
     """List every loss with its formula, hyperparameters and source."""
     from focalbench.losses.catalogue import CATALOGUE
 
-    typer.echo("x: logit, y: label, p = sigmoid(x), p_t = p if y else 1 - p, q = 1 - p_t, CE = -log p_t,")
-    typer.echo("y' = 2y - 1, pi: share of positives. Import each from focalbench.losses.")
+    typer.echo("x: logit, y: label, p = sigmoid(x), p_t = p if y else 1 - p, q = 1 - p_t,")
+    typer.echo("CE = -log p_t, y' = 2y - 1, pi: share of positives.")
+    typer.echo("Import each from focalbench.losses.")
     for entry in CATALOGUE:
         sweep = f"in the sweep: --loss {entry.arm}" if entry.arm else ""
         typer.echo(f"\n{entry.name}")
