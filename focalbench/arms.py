@@ -3,46 +3,89 @@
 import hashlib
 import json
 from dataclasses import asdict, dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from focalbench.errors import InputError
+from focalbench.ranges import within
 
 ENGINE_VERSION = 1  # raise it when a change moves the numbers of the same run
 
-LossName = Literal["bce", "pos_weight", "alpha", "focal"]
 Init = Literal["own", "prior", "zero"]
 Alpha = float | Literal["balanced"] | None
-LOSSES: tuple[LossName, ...] = ("bce", "pos_weight", "alpha", "focal")
 INITS: tuple[Init, ...] = ("own", "prior", "zero")
+
+
+class Parameter(NamedTuple):
+    """A hyperparameter of a rival: its name, what it is unless said otherwise, and its range."""
+
+    name: str
+    default: float
+    interval: str
+
+
+LOSSES = ("bce", "pos_weight", "alpha", "focal")
+RIVALS: dict[str, tuple[Parameter, ...]] = {
+    "class_balanced": (Parameter("beta", 0.9999, "[0, 1)"),),
+    "focal_star": (Parameter("gamma", 2.0, "(0, inf)"), Parameter("beta", 1.0, "(-inf, inf)")),
+    "hinge": (),
+    "label_smoothed": (Parameter("smoothing", 0.1, "[0, 1]"),),
+    "poly1": (Parameter("epsilon", 1.0, "[-1, inf)"),),
+    "logit_adjusted": (Parameter("tau", 1.0, "[0, inf)"),),
+    "asymmetric": (
+        Parameter("gamma_positive", 0.0, "[0, inf)"),
+        Parameter("gamma_negative", 4.0, "[0, inf)"),
+        Parameter("margin", 0.05, "[0, 1)"),
+    ),
+    "ldam": (
+        Parameter("max_margin", 0.5, "[0, inf)"),
+        Parameter("scale", 1.0, "(0, inf)"),  # the authors' 30 is for cosines; these logits are free
+        Parameter("start", 0.8, "[0, 1]"),  # of the reweighting, as a share of the epochs
+        Parameter("beta", 0.9999, "[0, 1)"),
+    ),
+    "ohem": (Parameter("ratio", 3.0, "(0, inf)"),),
+    "topk": (Parameter("share", 0.25, "(0, 1]"),),
+    "dice": (Parameter("smooth", 1.0, "[0, inf)"),),
+    "tversky": (
+        Parameter("alpha", 0.3, "[0, inf)"),
+        Parameter("beta", 0.7, "[0, inf)"),
+        Parameter("smooth", 1.0, "[0, inf)"),
+    ),
+    "smooth_ap": (Parameter("tau", 0.01, "(0, inf)"),),
+}
 
 
 @dataclass(frozen=True)
 class Arm:
     """A loss with its hyperparameters and its start: a row of a table.
 
-    loss: bce, pos_weight, alpha (focal with gamma 0) or focal. alpha: weight of the positives in [0, 1] (the
-    negatives get 1 - alpha), "balanced" (alpha = share of negatives) or None (off). gamma: focusing exponent
-    >= 0. init: where the last bias starts: own (the arm's own best constant), prior (log odds) or zero.
+    loss: bce, pos_weight, alpha (focal with gamma 0), focal, one of RIVALS, or your own as "module:NAME". alpha:
+    weight of the positives in [0, 1] (the negatives get 1 - alpha), "balanced" (alpha = share of negatives) or None
+    (off). gamma: focusing exponent >= 0. init: where the last bias starts: own (the arm's own best constant), prior
+    (log odds) or zero. params: a rival's hyperparameters by name; those left out take their defaults. source: hash
+    of your own loss's source. Raises InputError for an unknown loss and for values outside their ranges.
     """
 
-    loss: LossName
+    loss: str
     alpha: Alpha = None
     gamma: float = 0.0
     init: Init = "own"
+    params: tuple[tuple[str, float], ...] = ()
+    source: str = ""
 
     def __post_init__(self) -> None:
-        if self.loss not in LOSSES:
-            raise InputError(f"unknown loss {self.loss!r}; choose one of {', '.join(LOSSES)}")
+        if self.loss not in (*LOSSES, *RIVALS) and not (is_custom(self.loss) and self.source):
+            raise InputError(f"unknown loss {self.loss!r}; choose one of {', '.join((*LOSSES, *RIVALS))}")
         if self.init not in INITS:
             raise InputError(f"unknown start {self.init!r}; choose one of {', '.join(INITS)}")
         if not (0 <= self.gamma < float("inf")):
             raise InputError(f"gamma must be a finite number >= 0, got {self.gamma}")
         if self.alpha not in (None, "balanced") and not (0 <= float(self.alpha) <= 1):
             raise InputError(f"alpha must lie in [0, 1], or be 'balanced' or 'none', got {self.alpha}")
-        if self.loss in ("bce", "pos_weight") and (self.alpha is not None or self.gamma != 0):
+        if self.loss not in ("alpha", "focal") and (self.alpha is not None or self.gamma != 0):
             raise InputError(f"{self.loss} takes neither alpha nor gamma; use the loss focal")
         if self.loss == "alpha" and (self.alpha is None or self.gamma != 0):
             raise InputError("the loss alpha needs an alpha and has gamma 0; use the loss focal for a gamma")
+        object.__setattr__(self, "params", _completed(self.loss, self.params))
 
     @property
     def family(self) -> str:
@@ -51,14 +94,37 @@ class Arm:
 
     @property
     def name(self) -> str:
-        """The row's label, unique within a plan.
+        """The row's label, unique within a plan; a rival's hyperparameters are named where they differ from default.
 
         >>> Arm("focal", alpha=0.25, gamma=2.0, init="zero").name
         'alpha=0.25 gamma=2 (zero start)'
+        >>> Arm("ohem").name, Arm("ohem", params=(("ratio", 1.0),)).name
+        ('ohem', 'ohem ratio=1')
         """
-        parts = [] if self.alpha is None else [f"alpha={_short(self.alpha)}"]
+        parts = [] if self.loss in ("alpha", "focal") else [self.loss]
+        parts += [] if self.alpha is None else [f"alpha={_short(self.alpha)}"]
         parts += [f"gamma={_short(self.gamma)}"] if self.loss == "focal" else []
-        return (" ".join(parts) or self.loss) + ("" if self.init == "own" else f" ({self.init} start)")
+        usual = {(parameter.name, parameter.default) for parameter in RIVALS.get(self.loss, ())}
+        parts += [f"{name}={_short(value)}" for name, value in self.params if (name, value) not in usual]
+        return " ".join(parts) + ("" if self.init == "own" else f" ({self.init} start)")
+
+
+def is_custom(loss: str) -> bool:
+    """Whether a loss is somebody's own, named as module:NAME, and not a rival with its hyperparameters."""
+    module, colon, _ = loss.partition(":")
+    return bool(colon) and module not in RIVALS
+
+
+def _completed(loss: str, params: tuple[tuple[str, float], ...]) -> tuple[tuple[str, float], ...]:
+    """All hyperparameters of a loss in the order of RIVALS. Raises InputError for unknown ones and wrong values."""
+    known, given = RIVALS.get(loss, ()), dict(params)
+    if unknown := given.keys() - {parameter.name for parameter in known}:
+        names = ", ".join(parameter.name for parameter in known) or "none"
+        raise InputError(f"{loss} has no hyperparameter {min(unknown)!r}; it has {names}")
+    for parameter in known:
+        if not within(value := given.setdefault(parameter.name, parameter.default), parameter.interval):
+            raise InputError(f"{parameter.name} of {loss} must lie in {parameter.interval}, got {value}")
+    return tuple((parameter.name, float(given[parameter.name])) for parameter in known)
 
 
 def _short(value: float | str) -> str:
@@ -133,6 +199,9 @@ class Run:
     def identity(self) -> str:
         """Canonical JSON of everything that changes this run's numbers."""
         content = asdict(self) | {"engine": ENGINE_VERSION}
+        for only_some in ("params", "source"):
+            if not content["arm"][only_some]:
+                del content["arm"][only_some]
         del content["recipe"]["path"]
         if self.recipe.sha256:  # a renamed file is the same data
             del content["recipe"]["dataset"]

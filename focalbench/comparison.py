@@ -257,10 +257,9 @@ def _against_bce(entry: Entry, entries: list[Entry], ratio: float | None) -> dic
 
 def _against_own_start(entry: Entry, entries: list[Entry], ratio: float | None) -> dict[str, Number]:
     """The paired difference to the same arm at its own start."""
-    same = ("loss", "alpha", "gamma")
+    plain = entry.name.removesuffix(f" ({entry.init} start)")
     for other in entries:
-        own = entry.kind == other.kind == "arm" and other.init == "own" != entry.init
-        if own and all(other.chosen[0][name] == entry.chosen[0][name] for name in same):
+        if entry.kind == other.kind == "arm" and other.init == "own" != entry.init and other.name == plain:
             return _difference(entry, other, ("delta_vs_own_start", "own_start_low", "own_start_high"), ratio)
     return {}
 

@@ -6,8 +6,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from focalbench.arms import Arm
-from focalbench.losses.inverse import recovered_logits
-from focalbench.losses.reference import class_alpha
+from focalbench.losses.arm_loss import recovered
+from focalbench.losses.rivals import ClassCounts
 from focalbench.metrics import calibration, ranking, threshold
 from focalbench.store import Number
 
@@ -19,15 +19,14 @@ Values = dict[str, Number]
 Curves = dict[str, list[float | None]]
 
 
-def measure(arm: Arm, prevalence: float, logits: Tensor, targets: Tensor) -> tuple[Values, Curves]:
+def measure(arm: Arm, counts: ClassCounts, logits: Tensor, targets: Tensor) -> tuple[Values, Curves]:
     """Measure one run's finite test logits (sample,) against targets (sample,) of 0/1.
 
-    prevalence: of the training split, which the arm's class weights and so its inverse depend on. Calibration is
-    given raw and after the closed-form inverse of the loss ("recovered_").
+    counts: of the training split, which the arm's class weights and so its inverse depend on. Calibration is given
+    raw and after the inverse of the loss ("recovered_"), which is missing where a loss has none, or none for a score.
     """
     row = logits[None]
-    alpha = class_alpha(arm, prevalence)
-    recovered = torch.from_numpy(recovered_logits(row.double().cpu().numpy(), alpha, arm.gamma)).to(targets.device)
+    back = recovered(arm, counts, logits)
     k = int(targets.sum())
     values: Values = {
         "test_average_precision": float(ranking.average_precision(row, targets)),
@@ -36,8 +35,9 @@ def measure(arm: Arm, prevalence: float, logits: Tensor, targets: Tensor) -> tup
         "k": k,
         "recall_at_fpr": float(threshold.recall_at_fpr(row, targets, FALSE_POSITIVE_RATE)),
         **_calibration(row, targets, ""),
-        **_calibration(recovered, targets, "recovered_"),
     }
+    if back is not None and np.isfinite(back).all():
+        values |= _calibration(torch.from_numpy(back)[None].to(targets.device), targets, "recovered_")
     reliability = calibration.reliability_grid(row, targets, RELIABILITY_BINS)[0]
     curves: Curves = {
         "precision": _finite(ranking.precision_recall_grid(row, targets, GRID_POINTS)[0].tolist()),

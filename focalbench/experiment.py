@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, cast
 
-from focalbench.arms import INITS, LOSSES, Alpha, Arm, Init, LossName
+from focalbench.arms import INITS, LOSSES, RIVALS, Alpha, Arm, Init, is_custom
 from focalbench.errors import InputError
 
 BCE = Arm("bce")
@@ -98,9 +98,13 @@ class Experiment:
 
 @dataclass(frozen=True)
 class ArmOptions:
-    """What the command line may say about arms; an empty tuple means: not said."""
+    """What the command line may say about arms; an empty tuple means: not said.
+
+    losses: names, rivals also as name:key=value,..., "rivals" for all of them. custom: arms of your own losses.
+    """
 
     losses: tuple[str, ...] = ()
+    custom: tuple[Arm, ...] = ()
     alphas: tuple[str, ...] = ()
     gammas: tuple[float, ...] = ()
     inits: tuple[str, ...] = ()
@@ -108,7 +112,7 @@ class ArmOptions:
     @property
     def given(self) -> bool:
         """Whether anything was said."""
-        return bool(self.losses or self.alphas or self.gammas or self.inits)
+        return bool(self.losses or self.custom or self.alphas or self.gammas or self.inits)
 
 
 def chosen_arms(options: ArmOptions) -> tuple[Arm, ...]:
@@ -119,16 +123,18 @@ def chosen_arms(options: ArmOptions) -> tuple[Arm, ...]:
     >>> [arm.name for arm in chosen_arms(ArmOptions(losses=("focal",), gammas=(2.0,)))]
     ['bce', 'gamma=2', 'bce (zero start)', 'gamma=2 (zero start)']
     """
-    losses = _losses(options)
     alphas = [_alpha(text) for text in options.alphas]
     arms = [BCE]
-    for loss in losses:
-        if loss == "pos_weight":
-            arms.append(Arm("pos_weight"))
-        elif loss == "alpha":
+    for loss in _losses(options):
+        if loss == "alpha":
             arms += _alpha_arms(alphas)
         elif loss == "focal":
             arms += _focal_arms(alphas, options.gammas)
+        elif loss == "rivals":
+            arms += [Arm(name) for name in RIVALS]
+        else:
+            arms.append(_named_arm(loss))
+    arms += options.custom
     unique = tuple(dict.fromkeys(arms))
     if not options.inits:
         return with_zero_starts(unique)
@@ -138,11 +144,8 @@ def chosen_arms(options: ArmOptions) -> tuple[Arm, ...]:
     return tuple(replace(arm, init=cast(Init, init)) for init in dict.fromkeys(options.inits) for arm in unique)
 
 
-def _losses(options: ArmOptions) -> tuple[LossName, ...]:
-    for name in options.losses:
-        if name not in LOSSES:
-            raise InputError(f"unknown --loss {name!r}; choose one of {', '.join(LOSSES)}")
-    losses = cast(tuple[LossName, ...], options.losses or LOSSES)
+def _losses(options: ArmOptions) -> tuple[str, ...]:
+    losses = options.losses or (() if options.custom else LOSSES)
     if options.gammas and "focal" not in losses:
         raise InputError("--gamma is used by --loss focal only; add it or leave --gamma out")
     if options.alphas and not {"alpha", "focal"} & set(losses):
@@ -150,6 +153,25 @@ def _losses(options: ArmOptions) -> tuple[LossName, ...]:
     if options.losses and set(options.alphas) == {"none"} and "focal" not in losses:
         raise InputError("--alpha none means no weighting, which is --loss bce; give --loss alpha a number")
     return losses
+
+
+def _named_arm(text: str) -> Arm:
+    """The arm of a loss as the command line names it.
+
+    >>> _named_arm("tversky:beta=0.9").name
+    'tversky beta=0.9'
+    """
+    name, _, rest = text.partition(":")
+    if name not in (*LOSSES, *RIVALS):
+        known = ", ".join((*LOSSES, "rivals", *RIVALS))
+        raise InputError(f"unknown --loss {text!r}; choose one of {known}, or your own as module:NAME")
+    try:
+        params = tuple((key, float(value)) for key, value in (part.split("=") for part in rest.split(",") if part))
+    except ValueError:
+        raise InputError(f"--loss {text}: write hyperparameters as name=number,... after the colon") from None
+    if len(dict(params)) < len(params):
+        raise InputError(f"--loss {text} names a hyperparameter twice")
+    return Arm(name, params=params)
 
 
 def _alpha(text: str) -> Alpha:
@@ -202,6 +224,8 @@ def to_toml(experiment: Experiment) -> str:
             f"{k} = {_toml(v)}"
             for k, v in (("loss", arm.loss), ("alpha", alpha), ("gamma", arm.gamma), ("init", arm.init))
         ]
+        if arm.params:
+            lines.append("params = { " + ", ".join(f"{name} = {value!r}" for name, value in arm.params) + " }")
     return "\n".join(lines) + "\n"
 
 
@@ -270,12 +294,19 @@ def _scalar(key: str, value: object, like: object, where: str) -> object:
 
 
 def _arm(item: object, where: str) -> Arm:
-    if not isinstance(item, dict) or not item.keys() <= {"loss", "alpha", "gamma", "init"} or "loss" not in item:
-        raise InputError(f"{where}: an arm is a table with loss, alpha, gamma and init, got {item!r}")
+    keys = {"loss", "alpha", "gamma", "init", "params"}
+    if not isinstance(item, dict) or not item.keys() <= keys or "loss" not in item:
+        raise InputError(f"{where}: an arm is a table with loss, alpha, gamma, init and params, got {item!r}")
+    if is_custom(str(item["loss"])):
+        raise InputError(f"{where}: your own loss is named on the command line only, as --loss {item['loss']}")
     alpha = item.get("alpha", "none")
     text = alpha if isinstance(alpha, str) else repr(_scalar("alpha", alpha, 0.0, where))
     gamma = _scalar("gamma", item.get("gamma", 0.0), 0.0, where)
+    params = item.get("params", {})
+    if not isinstance(params, dict):
+        raise InputError(f"{where}: params must be a table such as {{ ratio = 3.0 }}, got {params!r}")
+    numbers = tuple((name, cast(float, _scalar(name, value, 0.0, where))) for name, value in params.items())
     try:
-        return Arm(item["loss"], _alpha(text), cast(float, gamma), item.get("init", "own"))
+        return Arm(item["loss"], _alpha(text), cast(float, gamma), item.get("init", "own"), numbers)
     except InputError as error:
         raise InputError(f"{where}: {error}") from None

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from focalbench.arms import Run
+from focalbench.arms import LOSSES, Arm, Run
 from focalbench.datasets.synthetic import FAMILIES
 from focalbench.errors import InputError
 from focalbench.references import is_reference, row_name
@@ -99,7 +99,7 @@ def record(run: Run, result: Result) -> Record:
         "alpha": None if run.arm.alpha is None else str(run.arm.alpha),
         "gamma": run.arm.gamma,
         "init": None if reference else run.arm.init,
-        "params": json.dumps({"alpha": run.arm.alpha, "gamma": run.arm.gamma}),
+        "params": _params(run.arm),
         "lr": None if reference else run.lr,
         "seed": run.seed,
         "restart": run.restart,
@@ -110,6 +110,13 @@ def record(run: Run, result: Result) -> Record:
         "epochs": training.epochs or None,
     }
     return {name: (asked | result.values).get(name) for name in RUN_COLUMNS}
+
+
+def _params(arm: Arm) -> str:
+    """All that makes up an arm's loss beside its name, as JSON."""
+    if arm.loss in LOSSES:
+        return json.dumps({"alpha": arm.alpha, "gamma": arm.gamma})
+    return json.dumps(dict(arm.params) | ({"source": arm.source} if arm.source else {}))
 
 
 def to_csv(columns: Sequence[str], records: Sequence[Record]) -> str:

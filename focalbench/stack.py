@@ -13,8 +13,8 @@ from focalbench.arms import Recipe, Run
 from focalbench.datasets.build import build_splits
 from focalbench.datasets.dataset import Dataset, Splits
 from focalbench.evaluation import Curves, Values, batch_accounting, finite_or_none, measure
-from focalbench.losses.binary import class_weights
-from focalbench.losses.inverse import start_bias
+from focalbench.losses.arm_loss import run_loss, start_bias
+from focalbench.losses.rivals import ClassCounts
 from focalbench.metrics.ranking import average_precision
 from focalbench.models import Architecture, Network, draw_weights
 from focalbench.randomness import generator
@@ -84,7 +84,7 @@ def _fit_reference(run: Run, splits: Splits) -> list[Measured]:
 def _train(stack: tuple[Run, ...], splits: Splits) -> list[Measured]:
     training, key = stack[0].training, stack[0].recipe.key
     architecture = Architecture(splits.train.features.shape[1], training.hidden)
-    members = [_member(run, architecture, splits.train.prevalence) for run in stack]
+    members = [_member(run, architecture, _counts(splits)) for run in stack]
     orders = random_orders(splits.train.rows, training.epochs, stack[0].seed, key)
     rows, validation = _rows(splits.train, training.device), _rows(splits.validation, training.device)
     trained = train(architecture, rows, validation, members, Schedule(training.batch_size, orders))
@@ -98,12 +98,16 @@ def _rows(part: Dataset, device: str) -> Rows:
     return Rows(torch.from_numpy(part.features).to(device), targets)
 
 
-def _member(run: Run, architecture: Architecture, prevalence: float) -> Member:
+def _counts(splits: Splits) -> ClassCounts:
+    return ClassCounts(splits.train.positives, splits.train.rows - splits.train.positives)
+
+
+def _member(run: Run, architecture: Architecture, counts: ClassCounts) -> Member:
     purpose = f"weights {run.training.hidden} {run.restart}"
     layers = draw_weights(architecture, generator(run.seed, purpose, run.recipe.key))
     weight, bias = layers[-1]
-    layers[-1] = weight, np.full_like(bias, start_bias(run.arm, prevalence))
-    return Member(layers, run.lr, run.arm.gamma, *class_weights(run.arm, prevalence))
+    layers[-1] = weight, np.full_like(bias, start_bias(run.arm, counts))
+    return Member(layers, run.lr, run_loss(run.arm, counts))
 
 
 def _measure_choices(
@@ -148,8 +152,8 @@ def _measure(run: Run, logits: Tensor, splits: Splits, *, chosen: bool) -> Measu
     """Measure one run's test logits (sample,); without a chosen epoch the arm's best constant stands in for them."""
     targets = torch.from_numpy(splits.test.targets)
     if not chosen:
-        logits = torch.full_like(logits, start_bias(replace(run.arm, init="own"), splits.train.prevalence))
-    values, curves = measure(run.arm, splits.train.prevalence, logits, targets)
+        logits = torch.full_like(logits, start_bias(replace(run.arm, init="own"), _counts(splits)))
+    values, curves = measure(run.arm, _counts(splits), logits, targets)
     noisy = splits.noisy_test_targets
     if noisy is not None:
         observed = average_precision(logits[None], torch.from_numpy(noisy))

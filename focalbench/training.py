@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from focalbench.losses.binary import focal_gradient
+from focalbench.losses.stack_loss import RunLoss, StackLoss
 from focalbench.metrics.ranking import average_precision
 from focalbench.models import Architecture, Layer, Network, Parameters
 
@@ -33,13 +33,11 @@ class Rows:
 
 @dataclass(frozen=True)
 class Member:
-    """What one run of a stack brings: initial layers, learning rate, gamma, and the two class weights."""
+    """What one run of a stack brings: initial layers, learning rate, and loss."""
 
     layers: list[Layer]
     lr: float
-    gamma: float
-    positive_weight: float
-    negative_weight: float
+    loss: RunLoss
 
 
 @dataclass(frozen=True)
@@ -68,24 +66,6 @@ class Trained:
     curves: NDArray[np.float64]
     diverged: NDArray[np.bool_]
     choices: dict[int, Choice]
-
-
-class StackLoss:
-    """The loss of every run of a stack: focal loss with per-run gamma and class weights."""
-
-    def __init__(self, members: Sequence[Member], device: str) -> None:
-        def column(values: list[float]) -> Tensor:
-            return torch.tensor(values, dtype=torch.float32, device=device).view(-1, 1, 1)
-
-        gammas = [member.gamma for member in members]
-        self.gamma = column(gammas) if any(gammas) else 0.0  # a plain 0 takes the cheaper expression, same bits
-        self.positive = column([member.positive_weight for member in members])
-        self.negative = column([member.negative_weight for member in members])
-
-    def gradient(self, logits: Tensor, targets: Tensor, scale: Tensor) -> Tensor:
-        """D loss/d logits, (run, output, sample); scale (sample,): 1/batch rows, 0 for rows that only fill up."""
-        weights = torch.where(targets > 0, self.positive, self.negative) * scale
-        return focal_gradient(logits, targets, self.gamma, weights)
 
 
 class Adam:
@@ -118,10 +98,12 @@ def train(
     parameters = Parameters(architecture, len(members), device)
     parameters.load([member.layers for member in members])
     network = Network(architecture, parameters, schedule.batch_size)
-    loss, adam = StackLoss(members, device), Adam(parameters, [member.lr for member in members])
+    loss = StackLoss([member.loss for member in members], len(schedule.orders), device)
+    adam = Adam(parameters, [member.lr for member in members])
     selection = Selection(architecture, len(members), device)
     choices: dict[int, Choice] = {}
     for epoch, order in enumerate(schedule.orders, 1):
+        loss.start(epoch - 1)
         train_epoch(network, loss, adam, train.take(torch.from_numpy(order).to(device)), schedule.batch_size)
         selection.see(epoch, score(network, validation.features), validation.targets, parameters)
         if epoch in epoch_budgets(len(schedule.orders)):
@@ -146,11 +128,8 @@ def train_epoch(network: Network, loss: StackLoss, adam: Adam, rows: Rows, batch
 
 
 def train_step(network: Network, loss: StackLoss, adam: Adam, batch: Rows) -> None:
-    """One step of every run on one batch; rows that only fill up a short batch weigh nothing."""
-    count = len(batch.targets)
-    targets, scale = batch.targets.new_zeros(2, network.width)
-    targets[:count], scale[:count] = batch.targets, 1 / count
-    delta = loss.gradient(network.forward(batch.features), targets, scale)
+    """One step of every run on one batch."""
+    delta = loss.gradient(network.forward(batch.features), batch.targets)
     adam.step(network.backward(delta))
 
 

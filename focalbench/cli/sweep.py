@@ -13,6 +13,7 @@ from focalbench.cli.job import resolve_device, run_job, worker_count
 from focalbench.errors import InputError
 
 if TYPE_CHECKING:
+    from focalbench.arms import Arm
     from focalbench.experiment import ArmOptions, Experiment
 
 QUICK_ROWS, QUICK_SEEDS, ENOUGH_POSITIVES = 8_000, 3, 20
@@ -38,7 +39,13 @@ def sweep(
     label_noise: Annotated[
         float, typer.Option(help="Share of positives whose label is swapped with a negative's, in [0, 0.5).")
     ] = 0.0,
-    loss: Annotated[list[str] | None, typer.Option(help="bce, pos_weight, alpha or focal; repeatable.")] = None,
+    loss: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="bce, pos_weight, alpha, focal; rivals for all the others, or one of them as name or "
+            "name:key=value,... (see: focalbench losses); your own as module:NAME; repeatable."
+        ),
+    ] = None,
     alpha: Annotated[list[str] | None, typer.Option(help="none, balanced or a number in [0, 1]; repeatable.")] = None,
     gamma: Annotated[list[float] | None, typer.Option(help="Focusing exponent >= 0; repeatable.")] = None,
     init: Annotated[
@@ -91,7 +98,8 @@ def sweep(
         "references": references,
         "claims": not quick,
     }
-    options = ArmOptions(tuple(loss or ()), tuple(alpha or ()), tuple(gamma or ()), tuple(init or ()))
+    named, custom = _split_losses(loss or [])
+    options = ArmOptions(named, custom, tuple(alpha or ()), tuple(gamma or ()), tuple(init or ()))
     checked = _experiment(settings | table_options, options, quick=quick)
     if quick and rows is None:
         checked = replace(checked, rows=_quick_rows(checked))
@@ -108,6 +116,20 @@ def _experiment(settings: dict[str, Any], options: ArmOptions, *, quick: bool) -
     if options.given:
         return Experiment(arms=chosen_arms(options), **given)
     return Experiment(arms=QUICK_ARMS, **given) if quick else Experiment(**given)
+
+
+def _split_losses(losses: list[str]) -> tuple[tuple[str, ...], tuple[Arm, ...]]:
+    """The losses named from this package, and the arms of those given as module:NAME, which are imported here."""
+    from focalbench.arms import Arm, is_custom
+
+    own = [text for text in losses if is_custom(text)]
+    if not own:
+        return tuple(losses), ()
+    from focalbench.losses.custom import make_custom, source_hash
+
+    for text in own:
+        make_custom(text)  # refused now, or not at all
+    return tuple(text for text in losses if text not in own), tuple(Arm(text, source=source_hash(text)) for text in own)
 
 
 def _rates(dataset: str, asked: list[float] | None) -> tuple[float | None, ...]:

@@ -14,9 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
-from focalbench.arms import Arm
 from focalbench.errors import InputError
-from focalbench.losses.reference import class_alpha
 
 Hyperparameter = float | Tensor
 CHUNK = 65_536  # elements worked on at a time, so that what is in between stays in the processor's cache
@@ -80,7 +78,7 @@ def focal_star_loss(
     """
     check_shapes(logits, targets)
     _are_hard(2 * targets - 1)
-    if not _holds(torch.as_tensor(gamma) > 0) or not _holds(torch.as_tensor(beta).isfinite()):
+    if not holds(torch.as_tensor(gamma) > 0) or not holds(torch.as_tensor(beta).isfinite()):
         raise InputError(f"FL* needs a gamma > 0 and a finite beta, got {gamma} and {beta}")
     x = logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits
     y = targets.to(x.dtype)
@@ -247,26 +245,11 @@ def _plain_derivative(x: Tensor, y: Tensor, weights: Weights, gamma: Hyperparame
 # ---- weights and checks
 
 
-def class_weights(arm: Arm, prevalence: float) -> tuple[float, float]:
-    """Weights of a positive and of a negative under an arm, divided by their mean over the training rows.
-
-    prevalence: share of positives in the training rows, in (0, 1), else InputError. After the division
-    pos_weight and balanced alpha, which differ by a factor, are one loss.
-
-    >>> class_weights(Arm("pos_weight"), 0.25)
-    (2.0, 0.6666666666666666)
-    """
-    alpha = class_alpha(arm, prevalence)
-    positive, negative = (1.0, 1.0) if alpha is None else (alpha, 1 - alpha)
-    mean = prevalence * positive + (1 - prevalence) * negative
-    return positive / mean, negative / mean
-
-
 def _weights(alpha: Hyperparameter | None, pos_weight: Hyperparameter) -> Weights:
     check_at_least_zero("pos_weight", pos_weight)
     if alpha is None:
         return Weights(pos_weight, 1.0)
-    within = 0 <= alpha <= 1 if isinstance(alpha, (int, float)) else _holds((alpha >= 0) & (alpha <= 1))
+    within = 0 <= alpha <= 1 if isinstance(alpha, (int, float)) else holds((alpha >= 0) & (alpha <= 1))
     if not within:
         raise InputError(f"alpha must lie in [0, 1] or be None (off), got {alpha}")
     return Weights(alpha * pos_weight, 1.0 - alpha)
@@ -297,12 +280,13 @@ def _are_hard(sign: Tensor) -> bool:
 
 def check_at_least_zero(name: str, value: Hyperparameter) -> None:
     """Raise InputError unless a hyperparameter is finite and >= 0 everywhere."""
-    good = 0 <= value < math.inf if isinstance(value, (int, float)) else _holds((value >= 0) & value.isfinite())
+    good = 0 <= value < math.inf if isinstance(value, (int, float)) else holds((value >= 0) & value.isfinite())
     if not good:
         raise InputError(f"{name} must be a finite number >= 0, got {value}")
 
 
-def _holds(condition: Tensor) -> bool:
+def holds(condition: Tensor) -> bool:
+    """Whether a condition is true everywhere, as far as can be known: under a compiler or vmap it is taken to be."""
     if torch.compiler.is_compiling():
         return True
     try:

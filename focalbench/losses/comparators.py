@@ -16,7 +16,8 @@ from torch import Tensor
 from torch.nn.functional import logsigmoid
 
 from focalbench.errors import InputError
-from focalbench.losses.binary import Hyperparameter, Weights, _holds, check_shapes
+from focalbench.losses.binary import Hyperparameter, Weights, check_shapes, holds
+from focalbench.ranges import within
 
 # ---- class weights
 
@@ -295,7 +296,7 @@ def _inputs(logits: Tensor, targets: Tensor, *, samples: bool = False) -> tuple[
     check_shapes(logits, targets)
     if samples and logits.ndim == 0:
         raise InputError("logits must have a last axis of samples, got a single number")
-    if not _holds((targets == 0) | (targets == 1)):
+    if not holds((targets == 0) | (targets == 1)):
         raise InputError("targets must be 0 or 1; this loss has no agreed form for soft targets")
     x = logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits
     return x, (targets == 1).expand(x.shape)
@@ -320,10 +321,7 @@ def _check_counts(positives: Hyperparameter, negatives: Hyperparameter, logits: 
 
 def _check_in(name: str, value: Hyperparameter, interval: str, logits: Tensor | None = None) -> None:
     """Raise InputError unless a value lies in an interval such as "[0, 1)" and, of a shape, fits the logits' runs."""
-    low, high = (float(end) for end in interval[1:-1].split(","))
-    above = value >= low if interval[0] == "[" else value > low
-    within = above & (value <= high if interval[-1] == "]" else value < high)
-    if not _holds(torch.as_tensor(within)):
+    if not holds(torch.as_tensor(within(value, interval))):
         raise InputError(f"{name} must lie in {interval}, got {value}")
     if logits is not None and isinstance(value, Tensor) and not _fits(value.shape, logits.shape):
         shapes = f"{tuple(value.shape)} with logits {tuple(logits.shape)}"

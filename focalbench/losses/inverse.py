@@ -1,4 +1,4 @@
-"""From what a loss learns back to the class probability, and each arm's own best constant.
+"""From what a focal loss learns back to the class probability, and its own best constant.
 
 The focal loss is not proper. With A and B the sizes of its gradient at logit x for a positive and a negative,
 the x that minimises the expected loss at true probability eta has eta A = (1 - eta) B, so logit(eta) is
@@ -16,14 +16,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from focalbench.arms import Arm
-from focalbench.losses.reference import (
-    Array,
-    check_hyperparameters,
-    check_prevalence,
-    class_alpha,
-    is_balanced,
-)
+from focalbench.losses.reference import Array, check_hyperparameters, check_prevalence
 
 LARGEST_CONSTANT = 30.0  # stands in for infinity where a loss ignores one class
 
@@ -58,7 +51,7 @@ def best_constant(prevalence: float, alpha: float | None, gamma: float) -> float
     """
     check_prevalence(prevalence)
     low, high = -LARGEST_CONSTANT, LARGEST_CONSTANT
-    wanted = _log_odds(prevalence)
+    wanted = log_odds(prevalence)
     for _ in range(64):
         middle = (low + high) / 2
         if recovered_logits(middle, alpha, gamma) < wanted:
@@ -66,19 +59,6 @@ def best_constant(prevalence: float, alpha: float | None, gamma: float) -> float
         else:
             high = middle
     return (low + high) / 2
-
-
-def start_bias(arm: Arm, prevalence: float) -> float:
-    """Return the logit at which an arm's last bias starts.
-
-    prevalence: of the training rows, in (0, 1), else InputError. init zero: 0. prior: the log odds
-    (RetinaNet's rule, the paper's section 4.1). own: the arm's own best constant, which is 0 by symmetry at
-    any gamma when the classes are balanced.
-    """
-    alpha = class_alpha(arm, prevalence)
-    if arm.init == "zero" or (arm.init == "own" and is_balanced(arm)):
-        return 0.0
-    return _log_odds(prevalence) if arm.init == "prior" else best_constant(prevalence, alpha, arm.gamma)
 
 
 def _ratio(u: Array) -> Array:
@@ -90,8 +70,9 @@ def _ratio(u: Array) -> Array:
 def _alpha_log_odds(alpha: float | None) -> float:
     if alpha in (0, 1):
         return math.inf if alpha else -math.inf
-    return 0.0 if alpha is None else _log_odds(alpha)
+    return 0.0 if alpha is None else log_odds(alpha)
 
 
-def _log_odds(probability: float) -> float:
+def log_odds(probability: float) -> float:
+    """The logit of a probability in (0, 1)."""
     return math.log(probability) - math.log1p(-probability)

@@ -196,8 +196,8 @@ def _one_table(first: Record) -> list[str]:
 
 
 def _same_arm(row: Record, own: Sequence[Record]) -> Record | None:
-    same = ("loss", "alpha", "gamma")
-    return next((other for other in own if all(other[name] == row[name] for name in same)), None)
+    plain = str(row["arm"]).removesuffix(f" ({row['init']} start)")
+    return next((other for other in own if other["arm"] == plain), None)
 
 
 def _start_name(start: object) -> str:

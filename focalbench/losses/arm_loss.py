@@ -1,0 +1,96 @@
+"""From an arm to its loss: what training needs, where its last bias starts, and the way back to probabilities."""
+
+from functools import cache
+
+import torch
+from torch import Tensor
+
+from focalbench.arms import LOSSES, Arm, is_custom
+from focalbench.errors import InputError
+from focalbench.losses.comparators import class_balanced_weights
+from focalbench.losses.custom import Custom, make_custom, source_hash
+from focalbench.losses.inverse import best_constant, log_odds, recovered_logits
+from focalbench.losses.reference import Array, class_alpha, is_balanced
+from focalbench.losses.rivals import ClassCounts, Rival, constant_of, few_rows, rival_constant, rival_recovered
+from focalbench.losses.stack_loss import RunLoss, WeightedFocal
+
+COARSE = 61  # points of the grid where a loss can be asked for one constant at a time only
+
+
+def run_loss(arm: Arm, counts: ClassCounts) -> RunLoss:
+    """What one run is trained with. Raises InputError where your own loss is not the one that was planned."""
+    if is_custom(arm.loss):
+        return _custom(arm)
+    if (weights := class_weights(arm, counts)) is not None:
+        return WeightedFocal(arm.gamma, *weights)
+    return Rival(arm.loss, arm.params, counts)
+
+
+def _custom(arm: Arm) -> Custom:
+    if source_hash(arm.loss) != arm.source:
+        raise InputError(f"--loss {arm.loss}: its source has changed since the sweep began; give the command again")
+    return make_custom(arm.loss)
+
+
+def class_weights(arm: Arm, counts: ClassCounts) -> tuple[float, float] | None:
+    """Weights of a positive and of a negative, divided by their mean over the training rows; None for a rival.
+
+    After the division pos_weight and balanced alpha, which differ by a factor, are one loss. counts: both at least 1,
+    else InputError.
+
+    >>> class_weights(Arm("pos_weight"), ClassCounts(1, 3))
+    (2.0, 0.6666666666666666)
+    """
+    if arm.loss == "class_balanced":
+        weights = class_balanced_weights(*counts, dict(arm.params)["beta"])
+        return float(weights.positive), float(weights.negative)
+    if arm.loss not in LOSSES:
+        return None
+    alpha = class_alpha(arm, counts.prevalence)
+    positive, negative = (1.0, 1.0) if alpha is None else (alpha, 1 - alpha)
+    mean = counts.prevalence * positive + (1 - counts.prevalence) * negative
+    return positive / mean, negative / mean
+
+
+def start_bias(arm: Arm, counts: ClassCounts) -> float:
+    """Return the logit at which an arm's last bias starts.
+
+    init zero: 0. prior: the log odds of the training prevalence (RetinaNet's rule, the paper's section 4.1). own: the
+    constant that minimises the arm's own loss, which is 0 by symmetry at any gamma when the classes are balanced, and
+    0 where there is none (rivals.constant_of). Raises InputError unless both classes have rows.
+    """
+    if arm.init == "zero" or (arm.init == "own" and is_balanced(arm)):
+        return 0.0
+    if arm.init == "prior":
+        return log_odds(counts.prevalence)
+    if is_custom(arm.loss):
+        return _custom_constant(arm, counts)
+    if (weights := class_weights(arm, counts)) is not None:
+        return best_constant(counts.prevalence, _alpha(arm, counts, weights), arm.gamma)
+    return rival_constant(Rival(arm.loss, arm.params, counts))
+
+
+@cache
+def _custom_constant(arm: Arm, counts: ClassCounts) -> float:
+    targets = few_rows(counts).float()
+
+    def loss(constants: Tensor) -> Tensor:
+        own = _custom(arm)  # a new one: the search leaves no trace in the loss that is trained with
+        return torch.stack([own(constant.float().expand(len(targets)), targets).double() for constant in constants])
+
+    return constant_of(loss, COARSE)
+
+
+def recovered(arm: Arm, counts: ClassCounts, logits: Tensor) -> Array | None:
+    """Logits (sample,) of the class probability at which these logits minimise the arm's loss; None if unknown."""
+    if is_custom(arm.loss):
+        return None
+    if (weights := class_weights(arm, counts)) is not None:
+        return recovered_logits(logits.double().cpu().numpy(), _alpha(arm, counts, weights), arm.gamma)
+    return rival_recovered(Rival(arm.loss, arm.params, counts), logits.cpu())
+
+
+def _alpha(arm: Arm, counts: ClassCounts, weights: tuple[float, float]) -> float | None:
+    if arm.loss == "class_balanced":
+        return weights[0] / sum(weights)
+    return class_alpha(arm, counts.prevalence)
