@@ -12,10 +12,11 @@ import numpy as np
 import torch
 
 from focalbench.losses.binary import focal_loss
+from focalbench.losses.stack_loss import StackLoss, WeightedFocal
 from focalbench.metrics.ranking import average_precision
 from focalbench.models import Architecture, Network, Parameters, draw_weights
 from focalbench.platforms import machine
-from focalbench.training import Adam, Member, Rows, StackLoss, score, train_epoch
+from focalbench.training import Adam, Member, Rows, score, train_epoch
 
 ROWS, BATCH, RUNS, ROUNDS = 45_000, 512, 48, 5
 ARCHITECTURE = Architecture(10, (64, 64))
@@ -43,11 +44,12 @@ def plain_epoch(rows: Rows, order: torch.Tensor) -> None:
 def lockstep(rng: np.random.Generator) -> tuple[Network, StackLoss, Adam]:
     """A stack of RUNS runs, a third of them without gamma."""
     gammas = [0.0] * (RUNS // 3) + [2.0] * (RUNS - RUNS // 3)
-    members = [Member(draw_weights(ARCHITECTURE, rng), 1e-3, gamma, 1.0, 1.0) for gamma in gammas]
+    members = [Member(draw_weights(ARCHITECTURE, rng), 1e-3, WeightedFocal(gamma, 1.0, 1.0)) for gamma in gammas]
     parameters = Parameters(ARCHITECTURE, RUNS, "cpu")
     parameters.load([member.layers for member in members])
     network = Network(ARCHITECTURE, parameters, BATCH)
-    return network, StackLoss(members, "cpu"), Adam(parameters, [member.lr for member in members])
+    loss = StackLoss([member.loss for member in members], 1, "cpu")
+    return network, loss, Adam(parameters, [member.lr for member in members])
 
 
 def flops_per_run_epoch() -> int:

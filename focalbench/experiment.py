@@ -104,10 +104,10 @@ class ArmOptions:
     """
 
     losses: tuple[str, ...] = ()
-    custom: tuple[Arm, ...] = ()
     alphas: tuple[str, ...] = ()
     gammas: tuple[float, ...] = ()
     inits: tuple[str, ...] = ()
+    custom: tuple[Arm, ...] = ()
 
     @property
     def given(self) -> bool:
@@ -297,8 +297,9 @@ def _arm(item: object, where: str) -> Arm:
     keys = {"loss", "alpha", "gamma", "init", "params"}
     if not isinstance(item, dict) or not item.keys() <= keys or "loss" not in item:
         raise InputError(f"{where}: an arm is a table with loss, alpha, gamma, init and params, got {item!r}")
-    if is_custom(str(item["loss"])):
-        raise InputError(f"{where}: your own loss is named on the command line only, as --loss {item['loss']}")
+    loss = cast(str, _scalar("loss", item["loss"], "", where))
+    if is_custom(loss):
+        raise InputError(f"{where}: your own loss is named on the command line only, as --loss {loss}")
     alpha = item.get("alpha", "none")
     text = alpha if isinstance(alpha, str) else repr(_scalar("alpha", alpha, 0.0, where))
     gamma = _scalar("gamma", item.get("gamma", 0.0), 0.0, where)
@@ -307,6 +308,6 @@ def _arm(item: object, where: str) -> Arm:
         raise InputError(f"{where}: params must be a table such as {{ ratio = 3.0 }}, got {params!r}")
     numbers = tuple((name, cast(float, _scalar(name, value, 0.0, where))) for name, value in params.items())
     try:
-        return Arm(item["loss"], _alpha(text), cast(float, gamma), item.get("init", "own"), numbers)
+        return Arm(loss, _alpha(text), cast(float, gamma), item.get("init", "own"), numbers)
     except InputError as error:
         raise InputError(f"{where}: {error}") from None

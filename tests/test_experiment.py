@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from focalbench.arms import INITS, LOSSES, Arm
+from focalbench.arms import INITS, LOSSES, RIVALS, Arm, Recipe, Run, Training
 from focalbench.errors import InputError
 from focalbench.experiment import (
     ALPHAS,
@@ -33,6 +33,10 @@ OWN_ARM = st.one_of(
     st.just(BCE),
     st.just(Arm("pos_weight")),
     st.builds(Arm, st.just("alpha"), st.one_of(SHARE, st.just("balanced"))),
+    st.sampled_from([Arm(name) for name in RIVALS]),
+    st.builds(
+        lambda ratio: Arm("ohem", params=(("ratio", ratio),)), st.floats(0, exclude_min=True, allow_infinity=False)
+    ),
     st.builds(Arm, st.just("focal"), st.one_of(SHARE, st.none(), st.just("balanced")), GAMMA),
 )
 
@@ -141,7 +145,12 @@ def test_a_check_is_the_experiment_with_other_values(tmp_path: Path) -> None:
         ("arms = [1]", "an arm is a table"),
         ('[[arms]]\nloss = "bce"\nbeta = 1', "an arm is a table"),
         ("[[arms]]\ngamma = 1", "an arm is a table"),
-        ("[[arms]]\nloss = 3", "e.toml: unknown loss 3"),
+        ("[[arms]]\nloss = 3", "loss must be of the kind str, got 3"),
+        ('[[arms]]\nloss = "ohem"\nparams = 3', "params must be a table"),
+        ('[[arms]]\nloss = "ohem"\nparams = { ratio = "3" }', "ratio must be of the kind float"),
+        ('[[arms]]\nloss = "ohem"\nparams = { ratio = -3 }', "ratio of ohem must lie in"),
+        ('[[arms]]\nloss = "ohem"\nparams = { rate = 3 }', "ohem has no hyperparameter 'rate'; it has ratio"),
+        ('[[arms]]\nloss = "bce"\nparams = { rate = 3 }', "bce has no hyperparameter 'rate'; it has none"),
         ('[[arms]]\nloss = "focal"\ngamma = "2"', "gamma must be of the kind float"),
         ('[[arms]]\nloss = "focal"\ngamma = nan', "gamma must be a finite number"),
         ('[[arms]]\nloss = "focal"\nalpha = true', "alpha must be of the kind float"),
@@ -243,7 +252,14 @@ def test_chosen_arms_always_make_an_experiment(losses: tuple[str, ...], inits: t
 @pytest.mark.parametrize(
     "options",
     [
-        ArmOptions(("hinge",)),
+        ArmOptions(("hing",)),
+        ArmOptions(("hinge:margin=1",)),
+        ArmOptions(("ohem:ratio",)),
+        ArmOptions(("ohem:ratio=1,ratio=2",)),
+        ArmOptions(("ohem:ratio=nan",)),
+        ArmOptions(("ohem:ratio=0",)),
+        ArmOptions(("bce:ratio=1",)),
+        ArmOptions(("my.module:Loss",)),
         ArmOptions(inits=("warm",)),
         ArmOptions(alphas=("some",)),
         ArmOptions(alphas=("1.5",)),
@@ -264,3 +280,34 @@ def test_zero_starts_are_added_for_arms_that_are_there() -> None:
     assert with_zero_starts((BCE,)) == (BCE, replace(BCE, init="zero"))
     assert not ArmOptions().given
     assert ArmOptions(gammas=(0.0,)).given
+
+
+def test_rivals_are_named_one_by_one_or_all_together() -> None:
+    arms = chosen_arms(ArmOptions(("ohem:ratio=1", "ohem", "tversky:alpha=0.1,beta=0.9"), inits=("own",)))
+    assert [arm.name for arm in arms] == ["bce", "ohem ratio=1", "ohem", "tversky alpha=0.1 beta=0.9"]
+    assert [arm.loss for arm in chosen_arms(ArmOptions(("rivals",), inits=("own",)))] == ["bce", *RIVALS]
+
+
+def test_one_own_loss_alone_is_compared_with_bce_and_not_with_the_default_arms() -> None:
+    own = Arm("mine:Loss", source="0" * 64)
+    assert [arm.name for arm in chosen_arms(ArmOptions(custom=(own,), inits=("own",)))] == ["bce", "mine:Loss"]
+
+
+def test_one_own_loss_never_comes_from_a_file(tmp_path: Path) -> None:
+    own = Experiment(arms=(BCE, Arm("mine:Loss", source="0" * 64)))
+    for text in (to_toml(own), 'arms = [{ loss = "bce" }, { loss = "mine:Loss" }]'):
+        with pytest.raises(InputError, match="own loss is named on the command line only, as --loss mine:Loss"):
+            load(written(tmp_path, text))
+    with pytest.raises(InputError, match="unknown loss"):
+        Arm("mine:Loss")  # nor from anywhere else without its source
+
+
+def test_a_rivals_hyperparameters_are_part_of_the_identity_and_others_have_none() -> None:
+    def identity(arm: Arm) -> str:
+        return Run(Recipe("mixture", 10), Training(), arm, 0.1, 0).identity
+
+    assert "params" not in identity(BCE)  # runs stored before there were rivals keep their names
+    assert "source" not in identity(BCE)
+    assert identity(Arm("ohem")) == identity(Arm("ohem", params=(("ratio", 3.0),)))
+    assert identity(Arm("ohem")) != identity(Arm("ohem", params=(("ratio", 2.0),)))
+    assert identity(Arm("a:b", source="1")) != identity(Arm("a:b", source="2"))

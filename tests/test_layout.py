@@ -6,10 +6,11 @@ from pathlib import Path
 import focalbench
 
 ORDER = (
-    *("errors", "randomness", "arms"),
+    *("errors", "ranges", "randomness", "arms"),
     *("datasets.dataset", "datasets.synthetic", "datasets.prevalence", "datasets.tables", "datasets.files"),
     *("datasets.splits", "datasets.preprocessing", "datasets.build", "datasets"),
     *("losses.reference", "losses.binary", "losses.comparators", "losses.inverse"),
+    *("losses.rivals", "losses.custom", "losses.stack_loss", "losses.arm_loss"),
     *("losses.multiclass", "losses.reduction", "losses.modules", "losses.catalogue", "losses"),
     "boosting",
     "audit",

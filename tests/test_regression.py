@@ -17,7 +17,9 @@ from focalbench.datasets import build as build_module
 from focalbench.datasets import synthetic
 from focalbench.datasets.dataset import Dataset, Splits
 from focalbench.experiment import load
-from focalbench.losses.binary import class_weights
+from focalbench.losses.arm_loss import run_loss
+from focalbench.losses.rivals import ClassCounts
+from focalbench.losses.stack_loss import RunLoss, WeightedFocal
 from focalbench.plan import make_plan
 from focalbench.randomness import generator
 from focalbench.records import read_csv
@@ -139,11 +141,12 @@ def test_a_changed_seed_in_the_experiment_file_is_caught(project: tuple[Path, Pa
 
 
 def test_alpha_given_to_the_wrong_class_is_caught(project: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    def swapped(arm: Arm, prevalence: float) -> tuple[float, float]:
-        positive, negative = class_weights(arm, prevalence)
-        return negative, positive
+    def swapped(arm: Arm, counts: ClassCounts) -> RunLoss:
+        loss = run_loss(arm, counts)
+        assert isinstance(loss, WeightedFocal)
+        return loss._replace(positive=loss.negative, negative=loss.positive)
 
-    monkeypatch.setattr(stack, "class_weights", swapped)
+    monkeypatch.setattr(stack, "run_loss", swapped)
     lines = what_moved(*project)
     assert lines
     assert {"alpha=0.9" in line.label for line in lines if line.label != "chosen epochs"} == {True}

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import cycle
 
 import numpy as np
 import pytest
@@ -10,6 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from focalbench.arms import RIVALS, Arm
+from focalbench.losses.arm_loss import run_loss
+from focalbench.losses.rivals import ClassCounts
+from focalbench.losses.stack_loss import WeightedFocal
 from focalbench.metrics.ranking import average_precision
 from focalbench.models import Architecture, Network, Parameters, draw_weights
 from focalbench.training import Adam, Member, Rows, Schedule, Trained, epoch_budgets, score, train
@@ -29,11 +34,11 @@ def make_members(hidden: tuple[int, ...], features: int = FEATURES) -> list[Memb
     layers = draw_weights(Architecture(features, hidden), np.random.default_rng(3))
     other = draw_weights(Architecture(features, hidden), np.random.default_rng(4))
     return [
-        Member(layers, 1e-2, 0.0, 1.0, 1.0),
-        Member(layers, 3e-3, 0.0, 4.0, 0.6),
-        Member(other, 1e-2, 0.0, 1.0, 1.0),
-        Member(layers, 1e-2, 2.0, 1.0, 1.0),
-        Member(other, 3e-3, 5.0, 2.5, 0.7),
+        Member(layers, 1e-2, WeightedFocal(0.0, 1.0, 1.0)),
+        Member(layers, 3e-3, WeightedFocal(0.0, 4.0, 0.6)),
+        Member(other, 1e-2, WeightedFocal(0.0, 1.0, 1.0)),
+        Member(layers, 1e-2, WeightedFocal(2.0, 1.0, 1.0)),
+        Member(other, 3e-3, WeightedFocal(5.0, 2.5, 0.7)),
     ]
 
 
@@ -66,6 +71,41 @@ def test_a_lockstep_run_is_the_plain_run(hidden: tuple[int, ...]) -> None:
             torch.testing.assert_close(found, expected, atol=2e-4, rtol=2e-3)
         else:  # a tie between epochs, rounded the other way
             assert plain.curve[choice.epochs[i] - 1] == pytest.approx(max(plain.curve), abs=2e-3)
+
+
+COUNTS = ClassCounts(40, 270)
+RIVAL_ARMS = (
+    *(Arm(name) for name in RIVALS),
+    Arm("ohem", params=(("ratio", 1.0),)),
+    Arm("ldam", params=(("scale", 3.0), ("start", 0.5))),
+    Arm("dice", params=(("smooth", 0.0),)),
+    Arm("smooth_ap", params=(("tau", 0.3),)),
+)
+
+
+def make_rivals(hidden: tuple[int, ...], features: int = FEATURES) -> list[Member]:
+    layers = draw_weights(Architecture(features, hidden), np.random.default_rng(3))
+    return [Member(layers, lr, run_loss(arm, COUNTS)) for arm, lr in zip(RIVAL_ARMS, cycle((1e-2, 3e-3)), strict=False)]
+
+
+def test_a_lockstep_rival_is_the_plain_run_deferred_weights_included() -> None:
+    members = [*make_rivals((8,)), *make_members((8,))]
+    trained = train_stack(members, (8,))
+    for i, member in enumerate(members):
+        plain = plain_train(make_rows(310, 0), make_rows(200, 1), member, orders(310, 4), BATCH)
+        assert trained.curves[i] == pytest.approx(plain.curve, abs=4e-3), member.loss
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.data())
+def test_a_rival_has_the_same_bits_in_any_company(data: st.DataObject) -> None:
+    members = [*make_rivals((7,)), *make_members((7,))]
+    company = data.draw(st.lists(st.sampled_from(members), min_size=2, max_size=12))
+    together = train_stack(company, (7,), 2)
+    for i, member in enumerate(company):
+        alone = train_stack([member], (7,), 2)
+        for mine, all_runs in zip(alone.choices[2].parameters.views, together.choices[2].parameters.views, strict=True):
+            assert torch.equal(mine[0], all_runs[i]), member.loss
 
 
 def test_the_learning_curves_of_the_plain_comparison_are_not_flat() -> None:

@@ -99,7 +99,7 @@ def sweep(
         "claims": not quick,
     }
     named, custom = _split_losses(loss or [])
-    options = ArmOptions(named, custom, tuple(alpha or ()), tuple(gamma or ()), tuple(init or ()))
+    options = ArmOptions(named, tuple(alpha or ()), tuple(gamma or ()), tuple(init or ()), custom)
     checked = _experiment(settings | table_options, options, quick=quick)
     if quick and rows is None:
         checked = replace(checked, rows=_quick_rows(checked))

@@ -11,6 +11,7 @@ import inspect
 import os
 import sys
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -108,8 +109,12 @@ def _needs_nothing(found: Any) -> bool:
     return True
 
 
+@cache
 def source_hash(spec: str) -> str:
-    """Hash of the source behind module:NAME: of the module's file, or of its whole package's (64 hex digits)."""
+    """Hash of the source behind module:NAME: of the module's file, or of its whole package's (64 hex digits).
+
+    Asked once a process, which imports the source once too.
+    """
     _found(spec)
     top = sys.modules[spec.split(":")[0].split(".")[0]]
     file = top.__file__

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from focalbench.losses import comparators
 from focalbench.losses.binary import Hyperparameter, focal_star_loss
-from focalbench.losses.inverse import LARGEST_CONSTANT, log_odds
+from focalbench.losses.inverse import LARGEST_CONSTANT
 from focalbench.losses.reference import Array
 
 OF_A_BATCH = ("ohem", "topk", "dice", "tversky", "smooth_ap")  # all others are elementwise

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from focalbench.arms import Arm
 from focalbench.errors import InputError
 from focalbench.losses import binary, reference
 
@@ -277,22 +276,6 @@ def test_second_derivatives_are_finite() -> None:
         assert bool(second.isfinite().all())
 
 
-@given(st.floats(1e-6, 1 - 1e-6))
-def test_class_weights_have_mean_1_and_pos_weight_is_balanced_alpha(prevalence: float) -> None:
-    pos_weight = binary.class_weights(Arm("pos_weight"), prevalence)
-    assert pos_weight == binary.class_weights(Arm("alpha", alpha="balanced"), prevalence)
-    assert pos_weight[0] / pos_weight[1] == pytest.approx((1 - prevalence) / prevalence, rel=1e-9)
-    for arm in (Arm("bce"), Arm("pos_weight"), Arm("focal", alpha=0.25, gamma=2.0), Arm("alpha", alpha=0.99)):
-        positive, negative = binary.class_weights(arm, prevalence)
-        assert prevalence * positive + (1 - prevalence) * negative == pytest.approx(1, rel=1e-12)
-
-
-def test_class_weights_of_fixed_alpha() -> None:
-    positive, negative = binary.class_weights(Arm("focal", alpha=0.25, gamma=2.0), 0.0015)
-    assert positive / negative == pytest.approx(1 / 3, rel=1e-14)
-    assert binary.class_weights(Arm("focal", gamma=2.0), 0.0015) == (1.0, 1.0)
-
-
 @pytest.mark.parametrize(
     ("alpha", "gamma", "target"),
     [
@@ -318,9 +301,3 @@ def test_senseless_hyperparameters_are_refused(alpha: float | None, gamma: float
 def test_senseless_focal_star_is_refused(gamma: float, beta: float) -> None:
     with pytest.raises(InputError):
         reference.focal_star(0.0, 1, gamma=gamma, beta=beta)
-
-
-@pytest.mark.parametrize("prevalence", [0.0, 1.0, math.nan])
-def test_weights_need_both_classes(prevalence: float) -> None:
-    with pytest.raises(InputError):
-        binary.class_weights(Arm("bce"), prevalence)

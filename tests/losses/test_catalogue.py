@@ -4,6 +4,8 @@ import subprocess
 import sys
 
 import focalbench.losses
+from focalbench.arms import RIVALS, Arm
+from focalbench.experiment import ArmOptions, chosen_arms
 from focalbench.losses import comparators
 from focalbench.losses.catalogue import CATALOGUE
 
@@ -20,6 +22,14 @@ def test_every_entry_can_be_imported_and_every_comparator_is_listed() -> None:
         and value.__module__ == comparators.__name__
     }
     assert public <= set(names)
+
+
+def test_every_rival_is_listed_with_its_defaults_as_the_sweep_takes_it() -> None:
+    listed = {entry.arm.split(":")[0]: entry.arm for entry in CATALOGUE}
+    for name, parameters in RIVALS.items():
+        plain = chosen_arms(ArmOptions((listed[name],), inits=("own",)))[1]
+        assert plain == Arm(name)
+        assert all(f"{parameter.name}={parameter.default:g}" in listed[name] for parameter in parameters)
 
 
 def test_the_command_prints_them_all_within_80_columns() -> None:

@@ -8,10 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
 
-from focalbench.arms import Arm
 from focalbench.errors import InputError
 from focalbench.losses import reference
-from focalbench.losses.inverse import best_constant, focal_to_probability, recovered_logits, start_bias
+from focalbench.losses.inverse import best_constant, focal_to_probability, recovered_logits
 
 ALPHAS = (None, 0.01, 0.25, 0.5, 0.9, 0.999)
 GAMMAS = (0.0, 0.1, 0.5, 1.0, 2.0, 5.0)
@@ -79,26 +78,6 @@ def test_far_out_the_slope_is_gamma_plus_1() -> None:
     np.testing.assert_allclose(recovered_logits(x, None, 5.0), 6 * x - np.sign(x) * shift, rtol=1e-15)
 
 
-@pytest.mark.parametrize(
-    ("arm", "bias"),
-    [
-        (Arm("bce"), -6.50078904),
-        (Arm("pos_weight"), 0.0),
-        (Arm("alpha", alpha="balanced"), 0.0),
-        (Arm("focal", alpha="balanced", gamma=2.0), 0.0),
-        (Arm("alpha", alpha=0.25), -6.50078904 - math.log(3)),
-        (Arm("focal", gamma=2.0), -2.399),
-        (Arm("focal", gamma=5.0), -1.167),
-        (Arm("focal", alpha=0.25, gamma=2.0), -2.793),
-        (Arm("focal", gamma=2.0, init="prior"), -6.50078904),
-        (Arm("pos_weight", init="prior"), -6.50078904),
-        (Arm("focal", gamma=2.0, init="zero"), 0.0),
-    ],
-)
-def test_start_bias_at_a_prevalence_of_15_in_10000(arm: Arm, bias: float) -> None:
-    assert start_bias(arm, 0.0015) == pytest.approx(bias, abs=5e-4 if bias else 0, rel=0)
-
-
 @pytest.mark.parametrize("gamma", [0.0, 2.0])
 def test_balanced_classes_have_their_best_constant_at_0(gamma: float) -> None:
     assert best_constant(0.0015, 0.9985, gamma) == pytest.approx(0, abs=1e-12)
@@ -107,14 +86,11 @@ def test_balanced_classes_have_their_best_constant_at_0(gamma: float) -> None:
 def test_a_loss_that_ignores_a_class_is_clipped() -> None:
     assert best_constant(0.0015, 0.0, 2.0) == -30
     assert best_constant(0.0015, 1.0, 2.0) == 30
-    assert start_bias(Arm("alpha", alpha=1.0), 0.0015) == 30
     np.testing.assert_array_equal(recovered_logits([0.0, 3.0], 0.0, 2.0), np.inf)
 
 
 @pytest.mark.parametrize("prevalence", [0.0, 1.0, -0.1, math.nan])
-def test_a_start_needs_both_classes(prevalence: float) -> None:
-    with pytest.raises(InputError):
-        start_bias(Arm("bce"), prevalence)
+def test_a_best_constant_needs_both_classes(prevalence: float) -> None:
     with pytest.raises(InputError):
         best_constant(prevalence, None, 2.0)
 

@@ -1,0 +1,214 @@
+"""Your own loss as module:NAME: every kind of NAME, what is refused, and that no run sees another's state."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from focalbench.arms import Arm, Recipe, Run, Training
+from focalbench.errors import InputError
+from focalbench.losses.arm_loss import run_loss, start_bias
+from focalbench.losses.custom import make_custom, source_hash
+from focalbench.losses.rivals import ClassCounts
+from focalbench.stack import run_stack
+
+MINE = """
+import torch
+from torch.nn.functional import binary_cross_entropy_with_logits as bce
+
+class Mean(torch.nn.Module):
+    def forward(self, logits, targets):
+        return bce(logits, targets)
+
+class Counting(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.calls = 0
+    def forward(self, logits, targets):
+        self.calls += 1
+        return self.calls * bce(logits, targets)
+
+class Plain:
+    def __call__(self, logits, targets):
+        return bce(logits, targets)
+
+class Columns(torch.nn.Module):
+    def forward(self, logits, targets):
+        assert logits.ndim == 2 and targets.ndim == 1, "wants (N, 1)"
+        return bce(logits[:, 0], targets)
+
+class Learning(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.scale = torch.nn.Parameter(torch.ones(()))
+    def forward(self, logits, targets):
+        return self.scale * bce(logits, targets)
+
+mean, counting, columns, number = Mean(), Counting(), Columns(), 3
+def each(logits, targets): return bce(logits, targets, reduction="none")
+def each_column(logits, targets): return each(logits, targets)[:, None]
+def build(weight=1.0): return Mean()
+def with_more(logits, targets, weight=1.0): return weight * bce(logits, targets)
+def positives_only(logits, targets): return bce(logits, targets) if targets.any() else torch.tensor(0.0)
+def pairs(logits, targets):
+    lead = logits[targets > 0][:, None] - logits[targets == 0]
+    return torch.nn.functional.softplus(-lead).sum() / max(lead.numel(), 1)
+
+def needs_positives(logits, targets): return logits[targets > 0][0]
+def no_tensor(logits, targets): return 3.0
+def two_numbers(logits, targets): return logits[:2]
+def constant(logits, targets): return torch.tensor(1.0)
+def flat(logits, targets): return (0 * logits).sum()
+def not_a_number(logits, targets): return (logits / 0).sum()
+def broken(logits, targets): raise ValueError("no\\nsuch thing")
+def cannot_be_built(): raise OSError("no weights")
+def hinge(logits, targets): return torch.relu(1 - (2 * targets - 1) * logits).mean()
+"""
+COUNTS = ClassCounts(30, 970)
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    (tmp_path / "mine.py").write_text(MINE)
+    source_hash.cache_clear()
+    yield tmp_path
+    for name in ("mine", "other"):
+        sys.modules.pop(name, None)
+
+
+GOOD = ("Mean", "Plain", "Columns", "mean", "columns", "each", "each_column", "build", "with_more")
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_every_kind_of_name_is_called_as_it_should_be(name: str) -> None:
+    x, y = torch.linspace(-3, 3, 40), (torch.arange(40) % 7 == 0).float()
+    leaf = x.clone().requires_grad_()
+    (expected,) = torch.autograd.grad(binary_cross_entropy_with_logits(leaf, y), leaf)
+    torch.testing.assert_close(make_custom(f"mine:{name}").gradient(x, y), expected)
+
+
+def test_a_loss_of_torch_itself_will_do() -> None:
+    x, y = torch.linspace(-3, 3, 40), (torch.arange(40) % 7 == 0).float()
+    found = make_custom("torch.nn.functional:binary_cross_entropy_with_logits")
+    assert torch.equal(found.gradient(x, y), make_custom("torch.nn:BCEWithLogitsLoss").gradient(x, y))
+
+
+def test_a_batch_that_has_no_gradient_moves_nothing() -> None:
+    loss = make_custom("mine:positives_only")
+    assert torch.equal(loss.gradient(torch.ones(4), torch.zeros(4)), torch.zeros(4))
+
+
+@pytest.mark.parametrize("name", ["Counting", "counting"])
+def test_every_run_has_its_own_state_untouched_by_the_tries(name: str) -> None:
+    x, y = torch.zeros(4), torch.tensor([1.0, 0, 0, 0])
+    for _ in range(2):
+        loss = make_custom(f"mine:{name}")
+        assert loss(x, y) == pytest.approx(0.6931, abs=1e-3)
+        assert loss(x, y) == pytest.approx(2 * 0.6931, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("spec", "says"),
+    [
+        ("nowhere:Loss", "cannot import nowhere .*ModuleNotFoundError.* start in its folder or install it"),
+        ("mine:Missing", "mine holds no 'Missing'"),
+        ("mine:", "mine holds no ''"),
+        (":Mean", "cannot import"),
+        ("mine:number", "is no loss: int cannot be called"),
+        ("mine:needs_positives", "failed: IndexError"),
+        ("mine:no_tensor", "must return one number, or one for each sample; it returned float"),
+        ("mine:two_numbers", r"it returned shape \(2,\)"),
+        ("mine:constant", "no finite gradient"),
+        ("mine:flat", "no finite gradient"),
+        ("mine:not_a_number", "no finite gradient"),
+        ("mine:broken", "failed: ValueError: no such thing"),
+        ("mine:cannot_be_built", "cannot be built: OSError: no weights"),
+        ("mine:Learning", "parameters of its own"),
+        ("math:exp", "failed: TypeError"),
+    ],
+)
+def test_what_is_no_loss_is_refused_in_one_line(spec: str, says: str) -> None:
+    with pytest.raises(InputError, match=f"--loss {spec}.*{says}") as error:
+        make_custom(spec)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("text", ["import nowhere_to_be_found", "def broken(:", "raise SystemExit", "1 / 0"])
+def test_a_module_that_cannot_be_imported_is_told_in_one_line(folder: Path, text: str) -> None:
+    (folder / "other.py").write_text(text)
+    with pytest.raises(InputError, match="--loss other:Loss: cannot import other"):
+        make_custom("other:Loss")
+
+
+def test_the_hash_is_that_of_the_source_and_a_change_under_way_is_refused(folder: Path) -> None:
+    arm = Arm("mine:hinge", source=source_hash("mine:hinge"))
+    assert source_hash("mine:mean") == arm.source
+    run_loss(arm, COUNTS)
+    (folder / "mine.py").write_text(MINE + "\n")
+    source_hash.cache_clear()  # as in a worker started now
+    assert source_hash("mine:hinge") != arm.source
+    with pytest.raises(InputError, match="its source has changed since the sweep began"):
+        run_loss(arm, COUNTS)
+    with pytest.raises(InputError, match="math has no source file"):
+        source_hash("math:exp")
+
+
+def test_a_package_is_hashed_whole(folder: Path) -> None:
+    (folder / "other").mkdir()
+    (folder / "other" / "__init__.py").write_text("")
+    (folder / "other" / "losses.py").write_text(MINE)
+    (folder / "other" / "helper.py").write_text("")
+    before = source_hash("other.losses:mean")
+    (folder / "other" / "helper.py").write_text("factor = 2")
+    source_hash.cache_clear()
+    assert source_hash("other.losses:mean") != before
+    sys.modules.pop("other.losses")
+
+
+def test_it_starts_at_its_own_constant() -> None:
+    def start(name: str) -> float:
+        return start_bias(Arm(f"mine:{name}", source=source_hash(f"mine:{name}")), COUNTS)
+
+    assert start("Mean") == pytest.approx(start_bias(Arm("bce"), COUNTS), abs=5e-3)  # 32 of 1,067, not 30 of 1,000
+    assert start("hinge") == pytest.approx(-1)
+    assert start("pairs") == 0  # sees only order
+
+
+def test_its_runs_are_those_of_the_same_loss_of_this_package_whatever_the_company() -> None:
+    recipe, training = Recipe("gaussians", rows=600, positive_rate=0.05), Training(hidden=(8,), epochs=3, batch_size=64)
+    names = ("mean", "Counting", "columns", "pairs")
+    arms = [Arm(f"mine:{name}", init="prior", source=source_hash(f"mine:{name}")) for name in names]
+    company = (*(Run(recipe, training, arm, 0.01, 0) for arm in arms), Run(recipe, training, Arm("bce"), 0.01, 0))
+    together = run_stack(company)
+    for run, result in zip(company, together, strict=True):
+        assert run_stack((run,))[0].values == result.values
+    mean, bce = together[0].values, together[-1].values
+    assert mean["test_average_precision"] == pytest.approx(bce["test_average_precision"], abs=2e-3)
+    assert "recovered_log_loss" not in mean
+    assert mean["log_loss"] == pytest.approx(bce["log_loss"], rel=1e-3)
+
+
+def test_what_fails_only_while_training_is_told_in_one_line(folder: Path) -> None:
+    (folder / "other.py").write_text("def late(x, y):\n    assert len(y) in (64, 70), len(y)\n    return (x - y).abs()")
+    arm = Arm("other:late", init="zero", source=source_hash("other:late"))
+    recipe, training = Recipe("gaussians", rows=600, positive_rate=0.05), Training(hidden=(8,), epochs=1, batch_size=70)
+    with pytest.raises(InputError, match="--loss other:late failed: AssertionError: 40"):
+        run_stack((Run(recipe, training, arm, 0.01, 0),))
+
+
+def test_the_ranking_losses_of_imbalanced_losses_run_this_way(folder: Path) -> None:
+    pytest.importorskip("imbalanced_losses")
+    names = {"ap": "SmoothAPLoss", "recall": "RecallAtQuantileLoss", "pauc": "PAUCAtBudgetLoss"}
+    lines = [f"{short} = imbalanced_losses.{name}(num_classes=1, queue_size=512)" for short, name in names.items()]
+    (folder / "other.py").write_text("\n".join(["import imbalanced_losses", *lines]))
+    recipe, training = Recipe("mixture", rows=4000, positive_rate=0.05), Training(hidden=(8,), epochs=2, batch_size=256)
+    arms = [Arm(f"other:{name}", source=source_hash(f"other:{name}")) for name in names]
+    results = run_stack(tuple(Run(recipe, training, arm, 0.01, 0) for arm in arms))
+    for result in results:
+        assert result.values["status"] == "ok"
+        assert float(result.values["test_average_precision"] or 0) > 0.1  # chance: .05
