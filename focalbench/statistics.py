@@ -49,11 +49,6 @@ def standard_error(differences: Floats, ratio: float | None = None) -> Floats:
     return np.asarray(values.std(axis=0, ddof=1) * np.sqrt(1 / len(values) + (ratio or 0.0)))
 
 
-def sign_flip_p(differences: Floats, rng: np.random.Generator, flips: int = 10_000) -> Floats:
-    """Return the raw two-sided p-value of each column, (arm,): the first half of max_t."""
-    return max_t(differences, rng, flips)[0]
-
-
 def max_t(differences: Floats, rng: np.random.Generator, flips: int = 10_000) -> tuple[Floats, Floats]:
     """Return raw and step-down max-T adjusted p-values, each (arm,), of paired differences (seed, arm).
 

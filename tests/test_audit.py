@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy, binary_cross_entropy_with_logits
 
 from focalbench import audit
-from focalbench.audit import CASES, DTYPES, FORMULA, OURS, PEERS, Absent, Count, Elementwise, Loss, Peer, Verdict
+from focalbench.audit import CASES, DTYPES, FORMULA, OURS, PEERS, Absent, Count, Elementwise, Loss, Peer, Verdict, cost
 from focalbench.losses.binary import focal_loss
 
 pytest.importorskip("mpmath")
@@ -222,7 +222,7 @@ def test_peak_memory_is_what_lived_at_once() -> None:
 
 
 def test_costs_are_multiples_of_bce(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(audit, "SPEED_LOGITS", 20_000)
+    monkeypatch.setattr(cost, "SPEED_LOGITS", 20_000)
     threads = torch.get_num_threads()
     outside = Loss(exact, nothing, in_torch=False)
     baseline, (same, heavy, unseen) = audit.measure([audit.in_torch(bce), audit.in_torch(nine_times), outside])

@@ -13,7 +13,7 @@ ORDER = (
     *("losses.rivals", "losses.custom", "losses.stack_loss", "losses.arm_loss"),
     *("losses.multiclass", "losses.reduction", "losses.modules", "losses.catalogue", "losses"),
     "boosting",
-    "audit",
+    *("audit.peers", "audit.exactness", "audit.cost", "audit.survey", "audit"),
     *("metrics.ranking", "metrics.threshold", "metrics.calibration", "metrics"),
     *("models", "samplers", "training", "experiment", "references", "plan", "store", "evaluation", "stack"),
     *("execution", "platforms", "records", "statistics", "comparison"),

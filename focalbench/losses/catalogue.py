@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 
 class Entry(NamedTuple):
-    """A loss: its name in focalbench.losses, formula, hyperparameters with ranges, source, and its --loss with defaults if any."""
+    """A loss: name in focalbench.losses, formula, hyperparameters and ranges, source, and --loss with its defaults."""
 
     name: str
     formula: str
@@ -92,8 +92,8 @@ CATALOGUE = (
     Entry(
         "ldam_loss",
         "CE at s (x y' - D_y), D_c proportional to n_c^(-1/4); with deferred_weights: DRW",
-        "positives, negatives: rows n_c; max_margin >= 0 is the larger D; scale s > 0; in the sweep start in [0, 1] and "
-        "beta in [0, 1) of the deferred weights",
+        "rows n_c of each class; max_margin >= 0, the larger D; scale s > 0; of the weights: start in [0, 1], "
+        "beta in [0, 1)",
         "Cao et al. 2019",
         "ldam:max_margin=0.5,scale=1,start=0.8,beta=0.9999",
     ),
