@@ -33,10 +33,16 @@ def make_plan(experiment: Experiment) -> Plan:
     for dataset, rate in product(experiment.datasets, experiment.positive_rates):
         recipe = resolve(_recipe(experiment, dataset, rate))
         label = f"{recipe.dataset} at {'its natural rate' if rate is None else f'rate {rate:g}'}"
-        warnings += [f"{label}: {text}" for text in warnings_for(recipe, split_counts(recipe))]
+        counts = [split_counts(recipe, seed) for seed in seeds_of(experiment)]
+        warnings += [f"{label}: {text}" for text in warnings_for(recipe, counts)]
         notes += [] if recipe.dataset in FAMILIES else [f"{recipe.dataset}: {n}" for n in load_table(recipe).notes]
         runs += _runs(experiment, recipe)
     return Plan(tuple(runs), tuple(dict.fromkeys(notes)), tuple(warnings))
+
+
+def seeds_of(experiment: Experiment) -> range:
+    """The seeds of an experiment."""
+    return range(experiment.first_seed, experiment.first_seed + experiment.seeds)
 
 
 def natural_rate(experiment: Experiment) -> float:
@@ -59,7 +65,7 @@ def _recipe(experiment: Experiment, dataset: str, rate: float | None) -> Recipe:
 
 
 def _runs(experiment: Experiment, recipe: Recipe) -> Iterator[Run]:
-    seeds = range(experiment.first_seed, experiment.first_seed + experiment.seeds)
+    seeds = seeds_of(experiment)
     training = Training(
         model=experiment.model,
         hidden=experiment.hidden if experiment.model == "mlp" else (),

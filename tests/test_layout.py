@@ -7,8 +7,9 @@ import focalbench
 
 ORDER = (
     *("errors", "ranges", "randomness", "arms"),
-    *("datasets.dataset", "datasets.synthetic", "datasets.prevalence", "datasets.tables", "datasets.files"),
-    *("datasets.splits", "datasets.preprocessing", "datasets.build", "datasets"),
+    *("datasets.dataset", "datasets.synthetic", "datasets.prevalence"),
+    *("datasets.table", "datasets.tables", "datasets.files"),
+    *("datasets.splits", "datasets.preprocessing", "datasets.build", "datasets.card", "datasets"),
     *("losses.reference", "losses.binary", "losses.comparators", "losses.inverse"),
     *("losses.rivals", "losses.custom", "losses.stack_loss", "losses.arm_loss"),
     *("losses.multiclass", "losses.reduction", "losses.modules", "losses.catalogue", "losses"),
@@ -22,7 +23,7 @@ ORDER = (
     *("sweep", "regression"),
     *("cli.progress", "cli.job", "cli.render", "cli.sweep", "cli.run", "cli.table", "cli.plot", "cli.check"),
     "cli.audit",
-    "cli.losses",
+    *("cli.datasets", "cli.losses"),
     *("cli.app", "cli", "__main__"),
 )
 ROOT = Path(focalbench.__file__).parent

@@ -6,6 +6,7 @@ import typer
 
 from focalbench.cli.audit import audit
 from focalbench.cli.check import check
+from focalbench.cli.datasets import datasets
 from focalbench.cli.losses import losses
 from focalbench.cli.plot import plot
 from focalbench.cli.run import run
@@ -19,7 +20,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (sweep, run, table, plot, check, losses, audit):
+for command in (sweep, run, table, plot, check, datasets, losses, audit):
     app.command()(command)
 
 

@@ -23,7 +23,7 @@ DEFAULT_RATE = 0.0015
 
 def sweep(
     dataset: Annotated[
-        str, typer.Option(help="mixture, gaussians, xor, census-income, or the path of a CSV file.")
+        str, typer.Option(help="A name that focalbench datasets lists, or the path of a CSV file.")
     ] = "mixture",
     pos_rate: Annotated[
         list[float] | None,

@@ -6,24 +6,26 @@ from focalbench.datasets.files import file_sha256, read_csv_table
 from focalbench.datasets.preprocessing import preprocess
 from focalbench.datasets.prevalence import positive_count, synthetic_counts, table_counts, warnings_for
 from focalbench.datasets.synthetic import ABOUT, FAMILIES
-from focalbench.datasets.tables import REAL_TABLES, Table, census_income
+from focalbench.datasets.table import Table
+from focalbench.datasets.tables import REAL_TABLES, Card, real_table
 
 __all__ = [
     "ABOUT",
     "FAMILIES",
     "REAL_TABLES",
+    "Card",
     "Counts",
     "Dataset",
     "SplitCounts",
     "Splits",
     "Table",
     "build_splits",
-    "census_income",
     "file_sha256",
     "load_table",
     "positive_count",
     "preprocess",
     "read_csv_table",
+    "real_table",
     "resolve",
     "split_counts",
     "synthetic_counts",

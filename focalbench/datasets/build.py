@@ -5,14 +5,17 @@ from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
+
 from focalbench.arms import Recipe
-from focalbench.datasets.dataset import Dataset, SplitCounts, Splits
+from focalbench.datasets.dataset import Counts, Dataset, SplitCounts, Splits
 from focalbench.datasets.files import file_sha256, read_csv_table
 from focalbench.datasets.preprocessing import preprocess
-from focalbench.datasets.prevalence import positive_parts, swap_count, synthetic_counts, table_counts
-from focalbench.datasets.splits import allot, with_label_noise
+from focalbench.datasets.prevalence import pool_counts, positive_parts, swap_count, synthetic_counts, table_counts
+from focalbench.datasets.splits import Rows, allot, deal_groups, thin, with_label_noise
 from focalbench.datasets.synthetic import FAMILIES, draw
-from focalbench.datasets.tables import REAL_TABLES, Table, census_income
+from focalbench.datasets.table import Table
+from focalbench.datasets.tables import REAL_TABLES, real_table
 from focalbench.errors import InputError
 from focalbench.randomness import generator
 
@@ -47,12 +50,19 @@ def load_table(recipe: Recipe) -> Table:
     return table
 
 
-def split_counts(recipe: Recipe) -> SplitCounts:
-    """Return how many rows and positives each split will hold. Raises InputError for what cannot be had."""
+def split_counts(recipe: Recipe, seed: int) -> SplitCounts:
+    """Return how many rows and positives each split will hold, which hangs on the seed only where rows have groups.
+
+    Raises InputError for what cannot be had.
+    """
     if recipe.dataset in FAMILIES:
         return synthetic_counts(recipe)
     table = load_table(recipe)
-    return table_counts(recipe, table.rows, table.positives)
+    pools = _pools(table, recipe, seed)
+    if pools is None:
+        return table_counts(recipe, table.rows, table.positives)
+    train, validation, test = (Counts(len(pool), int(np.count_nonzero(table.targets[pool]))) for pool in pools)
+    return pool_counts(recipe, SplitCounts(train, validation, test))
 
 
 def build_splits(recipe: Recipe, seed: int) -> Splits:
@@ -60,7 +70,7 @@ def build_splits(recipe: Recipe, seed: int) -> Splits:
 
     Raises InputError as split_counts does.
     """
-    counts = split_counts(recipe)
+    counts = split_counts(recipe, seed)
     clean = _synthetic(recipe, counts, seed) if recipe.dataset in FAMILIES else _real(recipe, counts, seed)
     if recipe.label_noise == 0:
         return Splits(clean[0], clean[1], clean[2])
@@ -76,10 +86,20 @@ def _synthetic(recipe: Recipe, counts: SplitCounts, seed: int) -> list[Dataset]:
 
 def _real(recipe: Recipe, counts: SplitCounts, seed: int) -> list[Dataset]:
     table = load_table(recipe)
-    parts = positive_parts(recipe, table.rows, table.positives)
-    splits = allot(table.targets, counts, parts, seed, recipe.key)
+    pools = _pools(table, recipe, seed)
+    if pools is None:
+        parts = positive_parts(recipe, table.rows, table.positives)
+        splits = allot(table.targets, counts, parts, seed, recipe.key)
+    else:
+        splits = thin(table.targets, counts, pools, seed, recipe.key)
     features = preprocess(table, splits)
     return [Dataset(part, table.targets[rows]) for part, rows in zip(features, splits, strict=True)]
+
+
+def _pools(table: Table, recipe: Recipe, seed: int) -> tuple[Rows, Rows, Rows] | None:
+    if table.groups is None:
+        return None
+    return deal_groups(table.groups, seed, recipe.key, ordered=table.ordered)
 
 
 def _noisy(dataset: Dataset, recipe: Recipe, split: str, seed: int) -> Dataset:
@@ -89,8 +109,8 @@ def _noisy(dataset: Dataset, recipe: Recipe, split: str, seed: int) -> Dataset:
 
 @lru_cache(maxsize=1)
 def _table(source: Recipe, path: str | None) -> Table:
-    if source.dataset == "census-income":
-        return census_income()
+    if source.dataset in REAL_TABLES:
+        return real_table(source.dataset)
     if path is None:
         raise _unknown(source.dataset)
     return read_csv_table(path, source.target, source.positive, source.drop, source.keep_duplicates)

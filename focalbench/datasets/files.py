@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from focalbench.datasets.dataset import Targets
-from focalbench.datasets.tables import Table, distinct_rows
+from focalbench.datasets.table import Table, distinct_rows
 from focalbench.errors import InputError
 
 if TYPE_CHECKING:
@@ -53,8 +53,8 @@ def read_csv_table(
     targets = _binary(frame[target], str(target), positive)
     features, notes = _features(frame.drop(columns=[target, *drop]))
     if not keep_duplicates:
-        features, targets, note = distinct_rows(features, targets)
-        notes += note
+        kept, note = distinct_rows(features, targets)
+        features, targets, notes = features[kept].reset_index(drop=True), targets[kept], notes + note
     categorical = tuple(name for name in features.columns if features[name].dtype == "category")
     return Table(features, targets, categorical, hashlib.sha256(content).hexdigest(), notes)
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from focalbench.datasets.dataset import Features
 from focalbench.datasets.splits import Rows
-from focalbench.datasets.tables import Table
+from focalbench.datasets.table import Table
 
 if TYPE_CHECKING:
     import pandas as pd

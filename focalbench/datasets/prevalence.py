@@ -2,7 +2,7 @@
 
 import math
 from bisect import bisect_left
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from focalbench.arms import Recipe
 from focalbench.datasets.dataset import Counts, SplitCounts
@@ -15,6 +15,7 @@ TABLE_TEST_POSITIVES = 100  # fewer in test: warned, the average precision is no
 LEAST_TABLE_POSITIVES = 100  # a fifth of them validates
 SYNTHETIC_TEST_POSITIVES = 200  # beyond this the noise of training dominates
 TRAIN_TENTHS, VALIDATION_TENTHS = 6, 2  # at most this much of a real table
+EVEN = 0.5  # to where a table's rate can be raised
 
 Sizes = Callable[[float], SplitCounts]
 
@@ -55,27 +56,53 @@ def synthetic_counts(recipe: Recipe) -> SplitCounts:
     return _checked(recipe, recipe.positive_rate, lambda rate: _synthetic_sizes(rate, recipe.rows), 1.0)
 
 
+def synthetic_rates(recipe: Recipe) -> tuple[float, float] | None:
+    """Return the lowest and highest rate of a synthetic recipe that can be had, or None where there is none."""
+    return reachable_rates(recipe, lambda rate: _synthetic_sizes(rate, recipe.rows), 1.0)
+
+
 def table_counts(recipe: Recipe, rows: int, positives: int) -> SplitCounts:
     """Return the counts of a table of so many rows and positives, thinned to the recipe's rate.
 
-    Training takes recipe.rows, at most 60% of the table; validation as many, at most 20%; test the rest. Only
-    positives are thinned; a few rows may be left over to keep round(rate n) exact. A rate of None is the
-    table's own. Raises InputError as synthetic_counts does.
+    Training takes recipe.rows, at most 60% of the table; validation as many, at most 20%; test the rest. Positives
+    are thinned for a rate below the table's own, negatives for one above it, up to a half; a few rows may be left
+    over to keep round(rate n) exact. A rate of None is the table's own. Raises InputError as synthetic_counts does.
     """
+    rate = _table_rate(recipe, rows, positives)
+    return _checked(recipe, rate, lambda r: _table_sizes(r, recipe, rows, positives), max(EVEN, positives / rows))
+
+
+def table_rates(recipe: Recipe, rows: int, positives: int) -> tuple[float, float] | None:
+    """Return the lowest and highest rate of a table that can be had, or None where there is none."""
+    top = max(EVEN, positives / rows)
+    return reachable_rates(recipe, lambda rate: _table_sizes(rate, recipe, rows, positives), top)
+
+
+def pool_counts(recipe: Recipe, pools: SplitCounts) -> SplitCounts:
+    """Return the counts of a table whose groups have been dealt to the splits: pools says what each may take.
+
+    Each is thinned to the recipe's rate (None: the whole table's); validation has at most as many rows as training.
+    Raises InputError as table_counts does.
+    """
+    rows, positives = (sum(getattr(part, name) for part in pools.each) for name in ("rows", "positives"))
+    rate = _table_rate(recipe, rows, positives)
+    return _checked(recipe, rate, lambda r: _pool_sizes(r, recipe, pools), max(EVEN, positives / rows))
+
+
+def _table_rate(recipe: Recipe, rows: int, positives: int) -> float:
     _check(recipe)
-    natural = positives / rows
     if positives < LEAST_TABLE_POSITIVES:
         raise InputError(
             f"the table holds {positives} positives in {rows} rows (duplicates apart); at least "
             f"{LEAST_TABLE_POSITIVES} are needed, {MIN_POSITIVES} in each split: take more data"
         )
-    rate = natural if recipe.positive_rate is None else recipe.positive_rate
-    return _checked(recipe, rate, lambda r: _table_sizes(r, recipe, rows, positives), natural)
+    return positives / rows if recipe.positive_rate is None else recipe.positive_rate
 
 
 def positive_parts(recipe: Recipe, rows: int, positives: int) -> tuple[int, int, int]:
-    """Return how a table's positives are dealt to the splits before thinning, whatever the rate."""
-    train, validation = _leading_sizes(positives / rows, recipe, positives, rows - positives)
+    """Return how a table's positives are dealt to the splits before thinning, at whatever rate up to its own."""
+    rate = max(positives / rows, recipe.positive_rate or 0.0)
+    train, validation = _leading_sizes(rate, recipe, positives, rows - positives)
     return train.positives, validation.positives, positives - train.positives - validation.positives
 
 
@@ -97,20 +124,21 @@ def reachable_rates(recipe: Recipe, sizes: Sizes, top: float) -> tuple[float, fl
     return (lowest, highest) if lowest <= highest else None
 
 
-def warnings_for(recipe: Recipe, counts: SplitCounts) -> tuple[str, ...]:
-    """Return a sentence for each split whose positives are enough to run on, yet too few to trust."""
+def warnings_for(recipe: Recipe, by_seed: Sequence[SplitCounts]) -> tuple[str, ...]:
+    """Return a sentence for each split whose positives are enough to run on, yet too few to trust, in some seed."""
+    validation, test = (min(getattr(counts, split).positives for counts in by_seed) for split in ("validation", "test"))
     found = []
-    if counts.validation.positives < CHOICE_POSITIVES:
+    if validation < CHOICE_POSITIVES:
         found.append(
-            f"validation holds {counts.validation.positives} positives: below {CHOICE_POSITIVES} the choice "
+            f"validation holds {validation} positives: below {CHOICE_POSITIVES} the choice "
             "of epoch and learning rate is unreliable; more positives would help"
         )
-    if recipe.dataset not in FAMILIES and counts.test.positives < TABLE_TEST_POSITIVES:
+    if recipe.dataset not in FAMILIES and test < TABLE_TEST_POSITIVES:
         found.append(
-            f"test holds {counts.test.positives} positives: below {TABLE_TEST_POSITIVES} the average "
+            f"test holds {test} positives: below {TABLE_TEST_POSITIVES} the average "
             "precision is noisy; more positives would help"
         )
-    if counts.train.positives > counts.train.negatives:
+    if any(counts.train.positives > counts.train.negatives for counts in by_seed):
         found.append("positives are the majority here; is --positive the rare class?")
     return tuple(found)
 
@@ -136,7 +164,7 @@ def _checked(recipe: Recipe, rate: float, sizes: Sizes, top: float) -> SplitCoun
         remedy = f"choose a rate from {reachable[0]} to {reachable[1]}, or another number of rows"
     raise InputError(
         f"a positive rate of {rate:.6g} cannot be had: each split needs {MIN_POSITIVES} positives and enough "
-        f"negatives, and thinning only takes positives away; {remedy}"
+        f"negatives, and thinning only takes rows away; {remedy}"
     )
 
 
@@ -159,6 +187,16 @@ def _table_sizes(rate: float, recipe: Recipe, rows: int, positives: int) -> Spli
     train, validation = _leading_sizes(rate, recipe, positives, rows - positives)
     rest = rows - positives - train.negatives - validation.negatives
     return SplitCounts(train, validation, largest_split(rate, positive_parts(recipe, rows, positives)[2], rest))
+
+
+def _pool_sizes(rate: float, recipe: Recipe, pools: SplitCounts) -> SplitCounts:
+    def at_most(rows: int, pool: Counts) -> Counts:
+        most = largest_split(rate, pool.positives, pool.negatives)
+        return most if most.rows <= rows else Counts(rows, positive_count(rate, rows))
+
+    train = at_most(recipe.rows, pools.train)
+    validation = at_most(train.rows, pools.validation)
+    return SplitCounts(train, validation, largest_split(rate, pools.test.positives, pools.test.negatives))
 
 
 def _leading_sizes(rate: float, recipe: Recipe, positives: int, negatives: int) -> tuple[Counts, Counts]:

@@ -4,9 +4,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from focalbench.datasets.dataset import Counts, Dataset, Floats, SplitCounts, Targets
+from focalbench.datasets.table import Groups
 from focalbench.randomness import generator
 
 Rows = NDArray[np.intp]
+DEALT = (0.6, 0.8)  # of a table's rows, where groups cannot be split: up to here training, up to there validation
 
 
 def allot(
@@ -27,6 +29,42 @@ def allot(
         return np.sort(np.concatenate([positives[i : i + part.positives], negatives[j : j + part.negatives]]))
 
     train, validation, test = map(rows, counts.each, first_positive, first_negative)
+    return train, validation, test
+
+
+def deal_groups(groups: Groups, seed: int, key: str, *, ordered: bool) -> tuple[Rows, Rows, Rows]:
+    """Return the rows that train, validation and test may take, whole groups each: 60%, 20% and 20% of the rows.
+
+    groups: (rows,) of the whole table. Which go where is drawn from the seed; ordered groups are times, and the
+    first train, the next validate, the latest test, whatever the seed.
+    """
+    names, members, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    order = np.arange(len(names)) if ordered else generator(seed, "split-groups", key).permutation(len(names))
+    before = np.cumsum(sizes[order]) - sizes[order]  # rows in the groups that come earlier
+    place = np.empty(len(names), dtype=np.intp)
+    place[order] = np.searchsorted(np.array(DEALT) * len(groups), before, side="right")
+    train, validation, test = (np.flatnonzero(place[members] == split) for split in range(3))
+    return train, validation, test
+
+
+def thin(
+    targets: Targets, counts: SplitCounts, pools: tuple[Rows, Rows, Rows], seed: int, key: str
+) -> tuple[Rows, Rows, Rows]:
+    """Return the rows of train, validation and test, each in the table's order, out of their pools.
+
+    A split takes its pool's first positives and negatives in an order drawn from the seed, so that those at a low rate
+    are among those at a higher one.
+    """
+    order = generator(seed, "split-thinning", key).random(len(targets))
+
+    def rows(part: Counts, pool: Rows) -> Rows:
+        ranked = pool[np.argsort(order[pool], kind="stable")]
+        first = [
+            ranked[targets[ranked] == label][:count] for label, count in ((1, part.positives), (0, part.negatives))
+        ]
+        return np.sort(np.concatenate(first))
+
+    train, validation, test = map(rows, counts.each, pools)
     return train, validation, test
 
 

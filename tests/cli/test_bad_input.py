@@ -50,6 +50,12 @@ RUNS = "CREATE TABLE runs (run_id TEXT PRIMARY KEY, identity TEXT, result TEXT, 
 OPTIONS = [
     ("--loss nope", "--loss"),
     ("--loss focal --loss nope", "--loss"),
+    ("--loss ohem:ratio", "ohem:ratio"),
+    ("--loss ohem:ratio=0", "ratio of ohem must lie in (0, inf)"),
+    ("--loss ohem:rate=3", "it has ratio"),
+    ("--loss nowhere:Loss", "cannot import nowhere"),
+    ("--loss json:Loss", "json holds no 'Loss'"),
+    ("--loss json:dumps", "json:dumps failed"),
     ("--init nope", "--init"),
     ("--model nope", "model"),
     ("--device nope", "--device"),
@@ -144,6 +150,8 @@ EXPERIMENTS = [
     Case("run e.toml", "positive rate", toml("positive_rates = [0.0]\n")),
     Case("run e.toml", "natural", toml('positive_rates = ["natural"]\n')),
     Case("run e.toml", "loss", toml('[[arms]]\nloss = "nope"\n')),
+    Case("run e.toml", "command line only", toml('[[arms]]\nloss = "bce"\n[[arms]]\nloss = "json:dumps"\n')),
+    Case("run e.toml", "ratio", toml('[[arms]]\nloss = "ohem"\nparams = { ratio = "3" }\n')),
     Case("run e.toml", "arm", toml("[[arms]]\ngamma = 2.0\n")),
     Case("run e.toml", "alpha", toml('[[arms]]\nloss = "focal"\nalpha = [0.5]\n')),
     Case("run e.toml", "alpha", toml('[[arms]]\nloss = "focal"\nalpha = true\n')),
@@ -180,6 +188,8 @@ SHORT = (
 )
 OUTS = [
     Case(SHORT + " --out taken/o", "--out", {"taken": b"a file"}),
+    Case(SHORT + " --loss mine:loss --out o", "ValueError: no", {"mine.py": b"def loss(x, y): raise ValueError('no')"}),
+    Case(SHORT + " --loss mine:loss --out o", "SyntaxError", {"mine.py": b"def loss(x, y:"}),
     Case(SHORT + " --out taken", "--out", {"taken": b"a file"}),
     Case(SHORT + " --out o", "--out", {"o/runs.sqlite": b"some notes of mine, and long enough to be a header" * 9}),
     Case(SHORT + " --out o", "--out", {"o/runs.sqlite/x": b"a folder of that name"}),
@@ -210,6 +220,7 @@ NAMES += [f"a store that is {name}" for name in STORES]
 
 def focalbench(arguments: list[str], folder: Path) -> Finished:
     environment = os.environ | {"OMP_NUM_THREADS": "1", "COLUMNS": "200", "NO_COLOR": "1"}
+    environment["PYTHONDONTWRITEBYTECODE"] = "1"  # Python's own traces of an import are not what is looked for
     command = [sys.executable, *arguments]
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=60)
 
@@ -263,7 +274,10 @@ def test_cuda_is_refused_where_there_is_none(tmp_path: Path) -> None:
     assert contents(tmp_path) == {}
 
 
-@pytest.mark.parametrize("arguments", ["--help", "sweep --help", "sweep --loss nope", "sweep --pos-rate 2", "run gone"])
+@pytest.mark.parametrize(
+    "arguments",
+    ["--help", "sweep --help", "sweep --loss nope", "sweep --loss ohem:ratio=0", "sweep --pos-rate 2", "run gone"],
+)
 def test_help_and_mistakes_answer_without_torch(arguments: str, tmp_path: Path) -> None:
     finished = focalbench(["-X", "importtime", "-m", "focalbench", *arguments.split()], tmp_path)
     modules = {line.rpartition("|")[2].strip().partition(".")[0] for line in finished.stderr.splitlines()}

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import os
 import random
 import shutil
@@ -105,6 +106,29 @@ def test_more_seeds_and_arms_only_add_runs(home: Path, tmp_path: Path) -> None:
     assert len(after) == 3 * (5 + 1)
     assert "10 runs trained, 8 taken from the store" in said
     assert before == {run_id: after[run_id] for run_id in before}
+
+
+def test_rivals_and_one_own_loss_stand_in_the_same_table_whatever_the_workers(tmp_path: Path) -> None:
+    torch_bce = "from torch.nn.functional import binary_cross_entropy_with_logits as loss"
+    (tmp_path / "mine.py").write_text(
+        f"{torch_bce}\ndef columns(x, y):\n    assert x.ndim == 2\n    return loss(x[:, 0], y)"
+    )
+    command = DATA + " --seeds 2 --no-references --loss ohem:ratio=1 --loss dice --loss mine:loss --loss mine:columns"
+    focalbench(command + " --workers 1 --out one", tmp_path)
+    focalbench(command + " --workers 2 --out two", tmp_path)
+    assert files(tmp_path / "one") == files(tmp_path / "two")
+    by_arm = {row["arm"]: row for row in table(tmp_path / "one")}
+    assert list(by_arm)[:5] == ["bce", "ohem ratio=1", "dice", "mine:loss", "mine:columns"]
+    assert float(by_arm["mine:loss"]["delta_vs_bce"]) == pytest.approx(0, abs=5e-3)  # rounds otherwise than ours
+    assert by_arm["mine:columns"]["average_precision"] == by_arm["mine:loss"]["average_precision"]
+    assert by_arm["mine:loss"]["recovered_log_loss"] == by_arm["dice"]["recovered_log_loss"] == ""
+    one = next(row for row in rows(tmp_path / "one").values() if row["arm"] == "mine:loss")
+    assert len(json.loads(one["params"])["source"]) == 64
+    changed = (tmp_path / "mine.py").read_text() + "\n# another source is another loss\n"
+    (tmp_path / "mine.py").write_text(changed)
+    assert "4 runs trained, 8 taken from the store" in focalbench(command + " --workers 1 --out one", tmp_path).stdout
+    said = focalbench("run one/experiment.toml --out three", tmp_path, 2).stderr
+    assert "your own loss is named on the command line only, as --loss mine:loss" in said
 
 
 def test_neither_workers_nor_company_nor_order_change_a_number(home: Path, tmp_path: Path) -> None:

@@ -148,7 +148,7 @@ def test_a_file_is_planned_built_and_guarded(tmp_path: Path) -> None:
     path = write(tmp_path, csv_rows(2000))
     recipe = resolve(Recipe(path, 1000, 0.1, target="y"))
     assert (recipe.dataset, recipe.path, recipe.sha256) == ("data.csv", path, file_sha256(path))
-    splits, counts = build_splits(recipe, 0), split_counts(recipe)
+    splits, counts = build_splits(recipe, 0), split_counts(recipe, 0)
     for part, count in zip((splits.train, splits.validation, splits.test), counts.each, strict=True):
         assert (part.rows, part.positives) == (count.rows, count.positives)
         assert part.features.shape == (part.rows, 4)

@@ -4,7 +4,7 @@ import pytest
 from numpy.typing import NDArray
 
 from focalbench.datasets.preprocessing import preprocess
-from focalbench.datasets.tables import Table
+from focalbench.datasets.table import Table
 
 TRAIN, VALIDATION, TEST = np.arange(0, 400), np.arange(400, 600), np.arange(600, 1000)
 SPLITS = (TRAIN, VALIDATION, TEST)

@@ -64,7 +64,8 @@ def test_table_counts_are_exact_or_refused(
     assert counts.train.rows <= min(asked, 0.6 * rows)
     assert counts.validation.rows <= min(counts.train.rows, 0.2 * rows)
     assert sum(part.negatives for part in counts.each) <= negatives
-    parts = positive_parts(Recipe("file", asked), rows, positives)
+    raised = rate if rate > positives / rows else None  # up to the table's own rate the parts are those of that rate
+    parts = positive_parts(Recipe("file", asked, raised), rows, positives)
     assert sum(parts) == positives
     assert all(part.positives <= most for part, most in zip(counts.each, parts, strict=True))
 
@@ -103,8 +104,10 @@ def test_the_synthetic_rates_named_are_accepted(rate: float) -> None:
     assert float(named[1]) == pytest.approx(20 / 70_000, rel=0.03)
 
 
-@given(st.lists(rates, min_size=2, max_size=6), st.integers(100, 20_000))
-def test_positives_of_every_split_never_fall_as_the_rate_rises(several: list[float], asked: int) -> None:
+@given(st.lists(st.floats(0.0005, 0.3), min_size=2, max_size=6), st.integers(100, 20_000))
+def test_positives_of_every_split_never_fall_as_the_rate_rises_to_the_tables_own(
+    several: list[float], asked: int
+) -> None:
     found = []
     for rate in sorted(several):
         try:
@@ -143,6 +146,6 @@ def test_bad_recipes_are_refused(recipe: Recipe, says: str) -> None:
 
 def test_warnings_name_the_thin_splits() -> None:
     thin = SplitCounts(Counts(1000, 29), Counts(1000, 29), Counts(1000, 99))
-    assert [text.split()[0] for text in warnings_for(Recipe("file", 1), thin)] == ["validation", "test"]
     enough = SplitCounts(Counts(1000, 20), Counts(1000, 30), Counts(1000, 100))
-    assert warnings_for(Recipe("file", 1), enough) == ()
+    assert [text.split()[0] for text in warnings_for(Recipe("file", 1), [enough, thin])] == ["validation", "test"]
+    assert warnings_for(Recipe("file", 1), [enough]) == ()

@@ -5,9 +5,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from focalbench.arms import Recipe
-from focalbench.datasets.dataset import Dataset, SplitCounts, Splits
-from focalbench.datasets.prevalence import positive_parts, table_counts
-from focalbench.datasets.splits import allot, with_label_noise
+from focalbench.datasets.dataset import Counts, Dataset, SplitCounts, Splits
+from focalbench.datasets.prevalence import pool_counts, positive_parts, table_counts
+from focalbench.datasets.splits import allot, deal_groups, thin, with_label_noise
 from focalbench.errors import InputError
 
 TARGETS = (np.random.default_rng(0).random(12_000) < 0.2).astype(np.int8)
@@ -41,6 +41,70 @@ def test_positives_nest_over_rates(one: float, other: float, asked: int) -> None
     (_, low), (_, high) = allotted(asked, min(one, other)), allotted(asked, max(one, other))
     for few, many in zip(low, high, strict=True):
         assert set(few[TARGETS[few] == 1]) <= set(many[TARGETS[many] == 1])
+
+
+def test_a_rate_above_the_tables_own_thins_the_negatives() -> None:
+    counts, rows = allotted(10**6, 0.4)
+    assert all(part.positives == round(0.4 * part.rows) for part in counts.each)
+    assert TARGETS[np.concatenate(rows)].sum() > POSITIVES - 10
+    with pytest.raises(InputError, match=r"choose a rate from .* to 0\.5"):
+        allotted(10**6, 0.6)
+
+
+# ---- groups
+
+
+DAYS = np.random.default_rng(1).integers(0, 90, len(TARGETS))
+
+
+def grouped(asked: int, rate: float | None, seed: int, *, ordered: bool = False) -> tuple[SplitCounts, Rows, Rows]:
+    recipe = Recipe("file", asked, rate)
+    pools = deal_groups(DAYS, seed, recipe.key, ordered=ordered)
+    train, validation, test = (Counts(len(pool), int(TARGETS[pool].sum())) for pool in pools)
+    counts = pool_counts(recipe, SplitCounts(train, validation, test))
+    return counts, pools, thin(TARGETS, counts, pools, seed, recipe.key)
+
+
+@settings(deadline=None)
+@given(st.none() | st.floats(0.02, 0.5), st.integers(1100, 20_000), st.integers(0, 9), st.booleans())
+def test_no_group_is_in_two_splits_and_the_rate_is_exact(
+    rate: float | None, asked: int, seed: int, ordered: bool
+) -> None:
+    counts, pools, rows = grouped(asked, rate, seed, ordered=ordered)
+    days = [set(DAYS[part]) for part in pools]
+    assert not days[0] & days[1] | days[1] & days[2] | days[0] & days[2]
+    assert sorted(np.concatenate(pools)) == list(range(len(TARGETS)))
+    assert [len(part) / len(TARGETS) for part in pools] == pytest.approx([0.6, 0.2, 0.2], abs=0.02)
+    for part, pool, count in zip(rows, pools, counts.each, strict=True):
+        assert set(part) <= set(pool)
+        assert np.all(np.diff(part) > 0)
+        assert (len(part), TARGETS[part].sum()) == (count.rows, count.positives)
+        assert count.positives == round((rate or POSITIVES / len(TARGETS)) * count.rows)
+    assert counts.validation.rows <= counts.train.rows <= asked
+
+
+def test_groups_are_dealt_by_the_seed_times_are_not() -> None:
+    by_seed = [[set(DAYS[part]) for part in grouped(10**6, None, seed)[1]] for seed in (0, 1)]
+    assert by_seed[0] != by_seed[1]
+    for seed in (0, 1):
+        first, then, last = (DAYS[part] for part in grouped(10**6, None, seed, ordered=True)[1])
+        assert first.max() < then.min() <= then.max() < last.min()
+
+
+@settings(deadline=None)
+@given(st.floats(0.02, 0.19), st.floats(0.02, 0.19))
+def test_positives_of_groups_nest_over_rates(one: float, other: float) -> None:
+    (_, _, low), (_, _, high) = grouped(10**6, min(one, other), 3), grouped(10**6, max(one, other), 3)
+    for few, many in zip(low, high, strict=True):
+        assert set(few[TARGETS[few] == 1]) <= set(many[TARGETS[many] == 1])
+
+
+def test_a_group_that_is_nearly_everything_leaves_a_split_empty_and_is_refused() -> None:
+    pools = deal_groups(np.zeros(len(TARGETS), np.int64), 0, "k", ordered=False)
+    assert [len(pool) for pool in pools] == [len(TARGETS), 0, 0]
+    counts = SplitCounts(Counts(len(TARGETS), POSITIVES), Counts(0, 0), Counts(0, 0))
+    with pytest.raises(InputError, match="no rate gives that"):
+        pool_counts(Recipe("file", 10**6), counts)
 
 
 def test_the_natural_rate_uses_the_table_up() -> None:

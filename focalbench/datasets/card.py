@@ -1,0 +1,56 @@
+"""What a reader should know of a data set before training on it."""
+
+from focalbench.arms import Recipe
+from focalbench.datasets.build import load_table, resolve
+from focalbench.datasets.prevalence import synthetic_rates, table_rates
+from focalbench.datasets.synthetic import ABOUT, DIMENSIONS
+from focalbench.datasets.table import Table
+from focalbench.datasets.tables import REAL_TABLES
+from focalbench.errors import InputError
+
+ROWS = 40_000  # training rows that the reachable rates are given for: the sweep's default
+
+
+def card(name: str) -> tuple[tuple[str, str], ...]:
+    """Headings and texts of a synthetic family's or real table's card.
+
+    Raises InputError for an unknown name and for a table whose package is missing.
+    """
+    if name in ABOUT:
+        return (
+            ("about", ABOUT[name]),
+            ("size", f"as many as asked for, {DIMENSIONS} numbers"),
+            ("natural rate", "none: give one"),
+            ("rates", _rates(synthetic_rates(Recipe(name, ROWS)))),
+            ("Bayes score", "known exactly"),
+        )
+    if name not in REAL_TABLES:
+        raise InputError(f"no card for {name!r}; focalbench datasets lists the names")
+    known, table = REAL_TABLES[name], load_table(resolve(Recipe(name, ROWS)))
+    return (
+        ("about", known.about),
+        ("rows", f"{table.rows:,}, {table.positives:,} of them positive"),
+        ("features", _features(table)),
+        ("natural rate", f"{table.positives / table.rows:.4%}"),
+        ("rates", _rates(table_rates(Recipe(name, ROWS), table.rows, table.positives))),
+        ("split", _split(table)),
+        ("removed", "; ".join([known.removed, *table.notes])),
+        ("licence", known.licence),
+        ("read from", f"the installed package {known.package}"),
+        ("sha256", table.sha256),
+    )
+
+
+def _features(table: Table) -> str:
+    categorical = len(table.categorical)
+    return f"{len(table.frame.columns)}: {len(table.frame.columns) - categorical} numbers, {categorical} categories"
+
+
+def _split(table: Table) -> str:
+    if table.groups is None:
+        return "by row"
+    return f"by group, {len(set(table.groups.tolist()))} of them; which rates can be had hangs a little on the seed"
+
+
+def _rates(rates: tuple[float, float] | None) -> str:
+    return "none" if rates is None else f"{rates[0]:.4g} to {rates[1]:.4g} with {ROWS:,} training rows"

@@ -1,0 +1,55 @@
+"""A whole table before it is split: a frame of features, its targets, and which rows belong together."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from focalbench.datasets.dataset import Targets
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Groups = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """A table and how it may be split.
+
+    frame: the feature columns, float64 where numeric, pandas categories where categorical (a missing value is
+    NaN in both). targets: (rows,) int8 of 0 and 1. categorical: names of the categorical columns. sha256: of
+    the source's bytes. notes: what was done to the source, a sentence each. groups: (rows,) numbers of the groups
+    that rows belong to, of which none may be in two splits; None where every row stands for itself. ordered: whether
+    the groups are times, the latest of which are the test.
+    """
+
+    frame: "pd.DataFrame"
+    targets: Targets
+    categorical: tuple[str, ...]
+    sha256: str
+    notes: tuple[str, ...] = ()
+    groups: Groups | None = None
+    ordered: bool = False
+
+    @property
+    def rows(self) -> int:
+        """Number of rows."""
+        return len(self.targets)
+
+    @property
+    def positives(self) -> int:
+        """Number of rows whose target is 1."""
+        return int(np.count_nonzero(self.targets))
+
+
+def distinct_rows(frame: "pd.DataFrame", targets: Targets) -> tuple[NDArray[np.bool_], tuple[str, ...]]:
+    """Which rows do not repeat an earlier one, target included, (rows,); and a note when some do."""
+    repeated = np.asarray(frame.assign(**{_unused(frame): targets}).duplicated())
+    count = int(repeated.sum())
+    return ~repeated, (f"removed {count:,} duplicate rows of {len(targets):,}",) if count else ()
+
+
+def _unused(frame: "pd.DataFrame") -> str:
+    return "target" + "_" * max(len(str(name)) for name in frame.columns)
