@@ -8,23 +8,30 @@ from torch import Tensor
 from focalbench.errors import InputError
 
 
-def average_precision(scores: Tensor, targets: Tensor) -> Tensor:
+def average_precision(scores: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
     """Return the step-wise average precision of each run, as scikit-learn's, ties included.
 
     The mean, over the positives, of the precision at the positive's own score. scores: (run, sample), finite,
-    higher is more positive. targets: (sample,) of 0/1. Returns (run,) float64 in (0, 1]; chance is the
-    prevalence. Raises InputError where shapes disagree, targets are not 0/1 or one class is missing.
+    higher is more positive. targets: (sample,) of 0/1. weights: (sample,) >= 0 of the samples, None for 1 each.
+    Returns (run,) float64 in (0, 1]; chance is the (weighted) prevalence. Raises InputError where shapes disagree,
+    targets are not 0/1, or one class is missing or without weight.
     """
-    return per_run(lambda row, positive: _precisions(row, positive).mean(), scores, targets)
+    if weights is None:
+        return per_run(lambda row, positive: _precisions(row, positive).mean(), scores, targets)
+    mass = checked_weights(weights, targets)
+    return per_run(lambda row, positive: _weighted_average_precision(row, positive, mass), scores, targets)
 
 
-def roc_auc(scores: Tensor, targets: Tensor) -> Tensor:
+def roc_auc(scores: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
     """Return each run's probability that a positive outscores a negative, ties counting half.
 
-    Mann-Whitney's U over the number of pairs. scores: (run, sample), finite. targets: (sample,) of 0/1.
-    Returns (run,) float64 in [0, 1]. Raises InputError as average_precision.
+    Mann-Whitney's U over the number of pairs. scores: (run, sample), finite. targets: (sample,) of 0/1. weights:
+    (sample,) >= 0; a pair weighs their product. Returns (run,) float64 in [0, 1]. Raises as average_precision.
     """
-    return per_run(_roc_auc, scores, targets)
+    if weights is None:
+        return per_run(_roc_auc, scores, targets)
+    mass = checked_weights(weights, targets)
+    return per_run(lambda row, positive: _weighted_roc_auc(row, positive, mass), scores, targets)
 
 
 def precision_recall_grid(scores: Tensor, targets: Tensor, points: int = 200) -> Tensor:
@@ -43,6 +50,16 @@ def precision_recall_grid(scores: Tensor, targets: Tensor, points: int = 200) ->
         return precisions[(points - level) * len(precisions) // points]
 
     return per_run(curve, scores, targets)
+
+
+def checked_weights(weights: Tensor, targets: Tensor) -> Tensor:
+    """The weights as float64. Raises InputError unless finite, >= 0, of the targets' shape, and of both classes."""
+    mass = weights.double()
+    if mass.shape != targets.shape or not bool((mass >= 0).all() & mass.isfinite().all()):
+        raise InputError(f"weights must be finite, >= 0 and of the targets' shape {tuple(targets.shape)}")
+    if not mass[targets == 1].sum() > 0 or not mass[targets == 0].sum() > 0:
+        raise InputError("weights leave one class without any; metrics need positives and negatives")
+    return mass
 
 
 def per_run(metric: Callable[[Tensor, Tensor], Tensor], scores: Tensor, targets: Tensor) -> Tensor:
@@ -77,3 +94,27 @@ def _roc_auc(row: Tensor, positive: Tensor) -> Tensor:
     not_above = torch.searchsorted(ranked, negatives, right=True).sum()
     pairs = len(ranked) * len(negatives)
     return (2 * pairs - below - not_above).double() / (2 * pairs)
+
+
+def _suffix_sums(values: Tensor) -> Tensor:
+    return values.flip(0).cumsum(0).flip(0)
+
+
+def _weighted_average_precision(row: Tensor, positive: Tensor, weights: Tensor) -> Tensor:
+    """The weighted mean, over the positives, of the weighted precision at the positive's own score."""
+    ranked, order = row[positive].sort()
+    own = weights[positive][order]
+    true_positives = _suffix_sums(own)[torch.searchsorted(ranked, ranked)]
+    reached = torch.searchsorted(ranked, row, right=True)
+    flagged = _suffix_sums(torch.bincount(reached, weights, minlength=len(ranked) + 1)[1:])
+    flagged = flagged[torch.searchsorted(ranked, ranked)]  # all that tie with a positive
+    precision = torch.where(true_positives > 0, true_positives / flagged, 0.0)
+    return (own * precision).sum() / own.sum()
+
+
+def _weighted_roc_auc(row: Tensor, positive: Tensor, weights: Tensor) -> Tensor:
+    ranked, order = row[positive].sort()
+    own, negatives, other = weights[positive][order], row[~positive], weights[~positive]
+    below = torch.cat([own.new_zeros(1), own.cumsum(0)])  # weight of the positives below a place
+    lost = below[torch.searchsorted(ranked, negatives)] + below[torch.searchsorted(ranked, negatives, right=True)]
+    return 1 - (other * lost).sum() / 2 / (own.sum() * other.sum())

@@ -1,0 +1,90 @@
+"""Weighted metrics: a weight of k is the row k times, a weight of 0 is no row; and scikit-learn's where it has them."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import average_precision_score, roc_auc_score
+from torch import Tensor
+
+from focalbench.errors import InputError
+from focalbench.metrics import (
+    average_precision,
+    brier,
+    calibration_line,
+    expected_calibration_error,
+    expected_observed,
+    log_loss,
+    log_loss_skill,
+    reliability_grid,
+    roc_auc,
+)
+
+Metric = Callable[[Tensor, Tensor, Tensor | None], Tensor]
+METRICS: dict[str, Metric] = {
+    "average_precision": average_precision,
+    "roc_auc": roc_auc,
+    "log_loss": log_loss,
+    "log_loss_skill": log_loss_skill,
+    "brier": brier,
+    "expected_observed": expected_observed,
+    "calibration_line": lambda x, y, w: torch.stack(calibration_line(x, y, w), dim=1),
+    "expected_calibration_error": lambda x, y, w: expected_calibration_error(x, y, 1, w),
+    "reliability_grid": lambda x, y, w: reliability_grid(x, y, 1, w),  # more bins would be cut at other positives
+}
+
+
+@st.composite
+def weighted(draw: st.DrawFn) -> tuple[Tensor, Tensor, Tensor]:
+    """Two runs of scores, tied or not; targets of both classes; whole weights, some of them 0, in both classes."""
+    rng = np.random.default_rng(draw(st.integers(0, 10**6)))
+    n = draw(st.integers(6, 60))
+    targets = rng.permutation(np.arange(n) < draw(st.integers(2, n - 2))).astype(np.int64)
+    counts = rng.integers(0, 4, n)
+    counts[[np.argmax(targets), np.argmin(targets)]] += 1
+    scores = rng.standard_normal((2, n))
+    if draw(st.booleans()):
+        scores = scores.round()
+    return torch.from_numpy(scores), torch.from_numpy(targets), torch.from_numpy(counts)
+
+
+@pytest.mark.parametrize("name", METRICS)
+@settings(deadline=None, max_examples=60)
+@given(weighted())
+def test_a_weight_counts_the_row_so_many_times(name: str, example: tuple[Tensor, Tensor, Tensor]) -> None:
+    scores, targets, counts = example
+    repeated = torch.repeat_interleave(torch.arange(len(targets)), counts)
+    found = METRICS[name](scores, targets, counts)
+    expected = METRICS[name](scores[:, repeated], targets[repeated], None)
+    torch.testing.assert_close(found, expected, rtol=1e-6, atol=1e-9, equal_nan=True)
+    torch.testing.assert_close(
+        METRICS[name](scores, targets, 0.3 * counts), found, rtol=1e-6, atol=1e-9, equal_nan=True
+    )
+
+
+@pytest.mark.parametrize("name", METRICS)
+@given(weighted())
+def test_weights_of_one_change_nothing(name: str, example: tuple[Tensor, Tensor, Tensor]) -> None:
+    scores, targets, counts = example
+    ones, plain = torch.ones_like(counts), METRICS[name](scores, targets, None)
+    torch.testing.assert_close(METRICS[name](scores, targets, ones), plain, rtol=1e-9, atol=1e-12, equal_nan=True)
+
+
+@settings(deadline=None)
+@given(weighted(), st.integers(0, 10**6))
+def test_the_ranking_metrics_are_scikit_learns(example: tuple[Tensor, Tensor, Tensor], seed: int) -> None:
+    scores, targets, _ = example
+    weights = np.random.default_rng(seed).exponential(size=len(targets))
+    for metric, oracle in ((average_precision, average_precision_score), (roc_auc, roc_auc_score)):
+        expected = [oracle(targets, row, sample_weight=weights) for row in scores]
+        assert metric(scores, targets, torch.from_numpy(weights)).tolist() == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("name", METRICS)
+@pytest.mark.parametrize("weights", [[1.0, -1.0, 1.0], [1.0, np.nan, 1.0], [1.0, np.inf, 1.0], [0.0, 1.0, 1.0], [1.0]])
+def test_senseless_weights_are_refused(name: str, weights: list[float]) -> None:
+    with pytest.raises(InputError, match="weights"):
+        METRICS[name](torch.zeros(1, 3), torch.tensor([1, 0, 0]), torch.tensor(weights))
