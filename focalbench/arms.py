@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import math
+import struct
 from dataclasses import asdict, dataclass, field
 from typing import Literal, NamedTuple
 
@@ -12,6 +14,7 @@ ENGINE_VERSION = 1  # raise it when a change moves the numbers of the same run
 
 Init = Literal["own", "prior", "zero"]
 Alpha = float | Literal["balanced"] | None
+TestPrevalence = Literal["thin", "weight"]
 INITS: tuple[Init, ...] = ("own", "prior", "zero")
 
 
@@ -52,6 +55,9 @@ RIVALS: dict[str, tuple[Parameter, ...]] = {
     ),
     "smooth_ap": (Parameter("tau", 0.01, "(0, inf)"),),
 }
+
+
+OF_A_BATCH = ("ohem", "topk", "dice", "tversky", "smooth_ap")  # all others are elementwise
 
 
 @dataclass(frozen=True)
@@ -110,9 +116,9 @@ class Arm:
 
 
 def is_custom(loss: str) -> bool:
-    """Whether a loss is somebody's own, named as module:NAME, and not a rival with its hyperparameters."""
+    """Whether a loss is somebody's own, named as module:NAME, and not one of this package with hyperparameters."""
     module, colon, _ = loss.partition(":")
-    return bool(colon) and module not in RIVALS
+    return bool(colon) and module not in (*RIVALS, *LOSSES, "rivals")
 
 
 def _completed(loss: str, params: tuple[tuple[str, float], ...]) -> tuple[tuple[str, float], ...]:
@@ -121,10 +127,19 @@ def _completed(loss: str, params: tuple[tuple[str, float], ...]) -> tuple[tuple[
     if unknown := given.keys() - {parameter.name for parameter in known}:
         names = ", ".join(parameter.name for parameter in known) or "none"
         raise InputError(f"{loss} has no hyperparameter {min(unknown)!r}; it has {names}")
-    for parameter in known:
-        if not within(value := given.setdefault(parameter.name, parameter.default), parameter.interval):
-            raise InputError(f"{parameter.name} of {loss} must lie in {parameter.interval}, got {value}")
-    return tuple((parameter.name, float(given[parameter.name])) for parameter in known)
+    for name, default, interval in known:
+        value = given.setdefault(name, default)
+        if not (within(value, interval) and within(_float32(value), interval)):
+            raise InputError(f"{name} of {loss} must lie in {interval}, in float32 too; got {value}")
+    return tuple((parameter.name, given[parameter.name] + 0.0) for parameter in known)  # + 0.0: no second zero
+
+
+def _float32(value: float) -> float:
+    try:
+        rounded: float = struct.unpack("f", struct.pack("f", value))[0]
+    except OverflowError:
+        return math.inf
+    return rounded
 
 
 def _short(value: float | str) -> str:
@@ -151,6 +166,10 @@ class Recipe:
     positive: str | None = None
     drop: tuple[str, ...] = ()
     keep_duplicates: bool = False
+    group: str | None = None
+    time: str | None = None
+    weight: str | None = None
+    test_prevalence: TestPrevalence = "thin"
     path: str | None = field(default=None, compare=False)
 
     @property
@@ -184,6 +203,17 @@ class Training:
     device: str = "cpu"
 
 
+# what came later is left out of the identity where it is not used, so that stored runs keep their names
+_LATER: tuple[tuple[str, str, object], ...] = (
+    ("arm", "params", ()),
+    ("arm", "source", ""),
+    ("recipe", "group", None),
+    ("recipe", "time", None),
+    ("recipe", "weight", None),
+    ("recipe", "test_prevalence", "thin"),
+)
+
+
 @dataclass(frozen=True)
 class Run:
     """One arm trained once: data, arm, learning rate, seed, and which draw of initial weights (restart)."""
@@ -199,9 +229,13 @@ class Run:
     def identity(self) -> str:
         """Canonical JSON of everything that changes this run's numbers."""
         content = asdict(self) | {"engine": ENGINE_VERSION}
-        for only_some in ("params", "source"):
-            if not content["arm"][only_some]:
-                del content["arm"][only_some]
+        for (
+            part,
+            name,
+            usual,
+        ) in _LATER:  # what came later is left out where it is not used: stored runs keep their names
+            if content[part][name] == usual:
+                del content[part][name]
         del content["recipe"]["path"]
         if self.recipe.sha256:  # a renamed file is the same data
             del content["recipe"]["dataset"]

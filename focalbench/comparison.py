@@ -195,14 +195,21 @@ def _summary(entry: Entry, ratio: float | None) -> dict[str, Number]:
         "n_seeds": len(entry.chosen),
         "candidates": _candidates(list(entry.considered)),
         "diverged": sum(row["status"] == "diverged" for row in entry.considered),
-        "prevalence": _mean(entry.column("test_positives") / entry.column("test_rows")),
+        "prevalence": _mean(_prevalence(entry)),
         "average_precision": interval.estimate,
         "ap_low": _finite(max(interval.low, 0.0)),  # an average precision lies in [0, 1]
         "ap_high": _finite(min(interval.high, 1.0)),
         "budget_limited": None if entry.kind == "reference" else str(budget_limited(entry)).lower(),
-        **{name: _mean(entry.column(name)) for name in ("bayes_average_precision", *METRICS)},
+        **{name: _mean_or_none(entry, name) for name in ("bayes_average_precision", *METRICS)},
         **{f"average_precision_{name}": _within(entry, name) for name in ("quarter", "half")},
     }
+
+
+def _prevalence(entry: Entry) -> Floats:
+    """Of the test rows, by weight where they have one, (seed,)."""
+    counted = entry.column("test_positives") / entry.column("test_rows")
+    weighted = entry.column("test_prevalence")
+    return np.where(np.isnan(weighted), counted, weighted)
 
 
 def _within(entry: Entry, budget: str) -> float | None:
@@ -212,6 +219,12 @@ def _within(entry: Entry, budget: str) -> float | None:
     by_seed = _by(entry.considered, "seed").values()
     chosen = [choose(rows, f"val_average_precision_{budget}") for rows in by_seed]
     return float(np.mean([cast(float, row[f"test_average_precision_{budget}"]) for row in chosen]))
+
+
+def _mean_or_none(entry: Entry, name: str) -> float | None:
+    """A metric's mean over the seeds; none where the way back to probabilities failed in some: the rest mislead."""
+    values = entry.column(name)
+    return None if name.startswith("recovered_") and np.isnan(values).any() else _mean(values)
 
 
 def _mean(values: Floats) -> float | None:

@@ -19,44 +19,54 @@ Values = dict[str, Number]
 Curves = dict[str, list[float | None]]
 
 
-def measure(arm: Arm, counts: ClassCounts, logits: Tensor, targets: Tensor) -> tuple[Values, Curves]:
+def measure(
+    arm: Arm, counts: ClassCounts, logits: Tensor, targets: Tensor, weights: Tensor | None = None
+) -> tuple[Values, Curves]:
     """Measure one run's finite test logits (sample,) against targets (sample,) of 0/1.
 
     counts: of the training split, which the arm's class weights and so its inverse depend on. Calibration is given
     raw and after the inverse of the loss ("recovered_"), which is missing where a loss has none, or none for a score.
+    weights: (sample,) of the rows, or None; with them what counts rows, precision at k and recall at a false positive
+    rate, is missing.
     """
     row = logits[None]
     back = recovered(arm, counts, logits)
-    k = int(targets.sum())
     values: Values = {
-        "test_average_precision": float(ranking.average_precision(row, targets)),
-        "roc_auc": float(ranking.roc_auc(row, targets)),
-        "precision_at_k": float(threshold.precision_at_k(row, targets, k)),
-        "k": k,
-        "recall_at_fpr": float(threshold.recall_at_fpr(row, targets, FALSE_POSITIVE_RATE)),
-        **_calibration(row, targets, ""),
+        "test_average_precision": float(ranking.average_precision(row, targets, weights)),
+        "roc_auc": float(ranking.roc_auc(row, targets, weights)),
+        **(_counted(row, targets) if weights is None else {}),
+        **_calibration(row, targets, weights, ""),
     }
     if back is not None and np.isfinite(back).all():
-        values |= _calibration(torch.from_numpy(back)[None].to(targets.device), targets, "recovered_")
-    reliability = calibration.reliability_grid(row, targets, RELIABILITY_BINS)[0]
+        values |= _calibration(torch.from_numpy(back)[None].to(targets.device), targets, weights, "recovered_")
+    reliability = calibration.reliability_grid(row, targets, RELIABILITY_BINS, weights)[0]
     curves: Curves = {
-        "precision": _finite(ranking.precision_recall_grid(row, targets, GRID_POINTS)[0].tolist()),
+        "precision": _finite(ranking.precision_recall_grid(row, targets, GRID_POINTS, weights)[0].tolist()),
         "reliability_expected": _finite(reliability[:, 0].tolist()),
         "reliability_observed": _finite(reliability[:, 1].tolist()),
     }
     return values, curves
 
 
-def _calibration(logits: Tensor, targets: Tensor, prefix: str) -> Values:
-    slope, intercept = calibration.calibration_line(logits, targets)
+def _counted(row: Tensor, targets: Tensor) -> Values:
+    k = int(targets.sum())
+    return {
+        "precision_at_k": float(threshold.precision_at_k(row, targets, k)),
+        "k": k,
+        "recall_at_fpr": float(threshold.recall_at_fpr(row, targets, FALSE_POSITIVE_RATE)),
+    }
+
+
+def _calibration(logits: Tensor, targets: Tensor, weights: Tensor | None, prefix: str) -> Values:
+    slope, intercept = calibration.calibration_line(logits, targets, weights)
     values = {
-        "log_loss": calibration.log_loss(logits, targets),
-        "log_loss_skill": calibration.log_loss_skill(logits, targets),
-        "brier": calibration.brier(logits, targets),
-        "expected_observed": calibration.expected_observed(logits, targets),
+        "log_loss": calibration.log_loss(logits, targets, weights),
+        "log_loss_skill": calibration.log_loss_skill(logits, targets, weights),
+        "brier": calibration.brier(logits, targets, weights),
+        "expected_observed": calibration.expected_observed(logits, targets, weights),
         "calibration_slope": slope,
         "calibration_intercept": intercept,
-        "ece": calibration.expected_calibration_error(logits, targets),
+        "ece": calibration.expected_calibration_error(logits, targets, weights=weights),
     }
     return {prefix + name: finite_or_none(float(value)) for name, value in values.items()}
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, cast
 
-from focalbench.arms import INITS, LOSSES, RIVALS, Alpha, Arm, Init, is_custom
+from focalbench.arms import INITS, LOSSES, OF_A_BATCH, RIVALS, Alpha, Arm, Init, is_custom
 from focalbench.errors import InputError
 
 BCE = Arm("bce")
@@ -50,6 +50,10 @@ class Experiment:
     positive: str | None = None
     drop: tuple[str, ...] = ()
     keep_duplicates: bool = False
+    group: str | None = None
+    time: str | None = None
+    weight: str | None = None
+    test_prevalence: str = "thin"
     label_noise: float = 0.0
     rows: int = 40_000
     arms: tuple[Arm, ...] = with_zero_starts(OWN_ARMS)
@@ -91,6 +95,14 @@ class Experiment:
         for arm in self.arms:
             if (plain := plain_arm(arm)) != arm:
                 raise InputError(f"{arm.name} is {plain.name} up to a factor; name the loss {plain.loss}")
+            if self.weight and (arm.loss in OF_A_BATCH or is_custom(arm.loss)):
+                raise InputError(
+                    f"{arm.loss} sees whole batches and takes no weights of rows; leave it or --weight out"
+                )
+        if self.group and self.time:
+            raise InputError("--group and --time are two ways to split; give one")
+        if self.test_prevalence not in ("thin", "weight"):
+            raise InputError(f"unknown --test-prevalence {self.test_prevalence!r}; choose thin or weight")
         for init in {arm.init for arm in self.arms}:
             if replace(BCE, init=init) not in self.arms:
                 raise InputError(f"arms started at {init!r} need bce at the same start to be compared with")
@@ -168,10 +180,12 @@ def _named_arm(text: str) -> Arm:
     try:
         params = tuple((key, float(value)) for key, value in (part.split("=") for part in rest.split(",") if part))
     except ValueError:
-        raise InputError(f"--loss {text}: write hyperparameters as name=number,... after the colon") from None
+        raise InputError(f"--loss {text}: write hyperparameters of {name} as name=number,... after the colon") from None
+    if params and name in LOSSES:
+        raise InputError(f"--loss {text}: {name} takes its hyperparameters from --alpha and --gamma")
     if len(dict(params)) < len(params):
         raise InputError(f"--loss {text} names a hyperparameter twice")
-    return Arm(name, params=params)
+    return plain_arm(Arm(name, params=params))
 
 
 def _alpha(text: str) -> Alpha:
@@ -201,7 +215,11 @@ def plain_arm(arm: Arm) -> Arm:
 
     >>> plain_arm(Arm("focal", alpha="balanced", gamma=0.0)).name
     'pos_weight'
+    >>> plain_arm(Arm("poly1", params=(("epsilon", 0.0),))).name
+    'bce'
     """
+    if arm.loss in RIVALS:
+        return _plain_rival(arm)
     if arm.loss not in ("alpha", "focal") or arm.gamma != 0:
         return arm
     if arm.alpha == "balanced":
@@ -209,8 +227,19 @@ def plain_arm(arm: Arm) -> Arm:
     return Arm("bce", init=arm.init) if arm.alpha is None else Arm("alpha", alpha=arm.alpha, init=arm.init)
 
 
+def _plain_rival(arm: Arm) -> Arm:
+    values = tuple(value for _, value in arm.params)
+    if arm.loss in ("class_balanced", "label_smoothed", "poly1", "logit_adjusted") and values == (0.0,):
+        return Arm("bce", init=arm.init)
+    if arm.loss == "asymmetric" and values[0] == values[1] and values[2] == 0:
+        return plain_arm(Arm("focal", gamma=values[0], init=arm.init))
+    if arm.loss == "tversky" and values[0] == values[1] == 0.5:
+        return Arm("dice", params=(("smooth", 2 * values[2]),), init=arm.init)
+    return arm
+
+
 def to_toml(experiment: Experiment) -> str:
-    """The experiment as TOML, complete: reading it gives an equal experiment."""
+    """The experiment as TOML, complete: reading it gives an equal experiment, if it has no loss of somebody's own."""
     lines = []
     for name, value in ((f.name, getattr(experiment, f.name)) for f in fields(Experiment)):
         if name == "positive_rates":

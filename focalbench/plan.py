@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby, pairwise, product
+from typing import cast
 
-from focalbench.arms import Arm, Recipe, Run, Training
+from focalbench.arms import Arm, Recipe, Run, TestPrevalence, Training
 from focalbench.datasets.build import load_table, resolve, split_counts
 from focalbench.datasets.prevalence import warnings_for
 from focalbench.datasets.synthetic import FAMILIES
@@ -61,6 +62,10 @@ def _recipe(experiment: Experiment, dataset: str, rate: float | None) -> Recipe:
         positive=experiment.positive,
         drop=experiment.drop,
         keep_duplicates=experiment.keep_duplicates,
+        group=experiment.group,
+        time=experiment.time,
+        weight=experiment.weight,
+        test_prevalence=cast(TestPrevalence, experiment.test_prevalence),
     )
 
 

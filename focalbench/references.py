@@ -47,10 +47,10 @@ def reference_logits(run: Run, splits: Splits) -> tuple[NDArray[np.float64], flo
     from sklearn.metrics import average_precision_score
 
     train, validation = splits.train, splits.validation
-    fitted = [model.fit(train.features, train.targets) for model in _models(run)]
+    fitted = [model.fit(train.features, train.targets, sample_weight=train.weights) for model in _models(run)]
     scores = [
-        float(average_precision_score(validation.targets, model.decision_function(validation.features)))
-        for model in fitted
+        float(average_precision_score(validation.targets, scores, sample_weight=validation.weights))
+        for scores in (model.decision_function(validation.features) for model in fitted)
     ]
     best = int(np.argmax(scores))
     logits: NDArray[np.float64] = fitted[best].decision_function(splits.test.features).astype(np.float64)

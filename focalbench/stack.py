@@ -69,6 +69,8 @@ def _data_values(splits: Splits) -> Values:
         values |= {f"{name}_rows": part.rows, f"{name}_positives": part.positives}
     bayes, targets = splits.test.bayes_logits, torch.from_numpy(splits.test.targets)
     ceiling = None if bayes is None else float(average_precision(torch.from_numpy(bayes)[None], targets))
+    if splits.test.weights is not None:
+        values["test_prevalence"] = splits.test.prevalence
     return values | {"bayes_average_precision": ceiling}
 
 
@@ -95,11 +97,15 @@ def _train(stack: tuple[Run, ...], splits: Splits) -> list[Measured]:
 
 def _rows(part: Dataset, device: str) -> Rows:
     targets = torch.from_numpy(part.targets).to(device, torch.float32)
-    return Rows(torch.from_numpy(part.features).to(device), targets)
+    weights = None if part.weights is None else torch.from_numpy(part.weights / part.weights.mean()).float().to(device)
+    return Rows(torch.from_numpy(part.features).to(device), targets, weights)
 
 
 def _counts(splits: Splits) -> ClassCounts:
-    return ClassCounts(splits.train.positives, splits.train.rows - splits.train.positives)
+    train = splits.train
+    if train.weights is None:
+        return ClassCounts(train.positives, train.rows - train.positives)
+    return ClassCounts(train.prevalence * train.rows, (1 - train.prevalence) * train.rows)
 
 
 def _member(run: Run, architecture: Architecture, counts: ClassCounts) -> Member:
@@ -121,7 +127,7 @@ def _measure_choices(
     precisions = [
         _test_precision(architecture, choice, test, training.batch_size)
         if np.any(choice.epochs != whole.epochs)
-        else average_precision(logits, test.targets)
+        else average_precision(logits, test.targets, test.weights)
         for choice in early
     ]
     measured = []
@@ -145,7 +151,7 @@ def _test_logits(architecture: Architecture, choice: Choice, test: Rows, batch_s
 
 
 def _test_precision(architecture: Architecture, choice: Choice, test: Rows, batch_size: int) -> Tensor:
-    return average_precision(_test_logits(architecture, choice, test, batch_size), test.targets)
+    return average_precision(_test_logits(architecture, choice, test, batch_size), test.targets, test.weights)
 
 
 def _measure(run: Run, logits: Tensor, splits: Splits, *, chosen: bool) -> Measured:
@@ -153,7 +159,8 @@ def _measure(run: Run, logits: Tensor, splits: Splits, *, chosen: bool) -> Measu
     targets = torch.from_numpy(splits.test.targets)
     if not chosen:
         logits = torch.full_like(logits, start_bias(replace(run.arm, init="own"), _counts(splits)))
-    values, curves = measure(run.arm, _counts(splits), logits, targets)
+    weights = None if splits.test.weights is None else torch.from_numpy(splits.test.weights)
+    values, curves = measure(run.arm, _counts(splits), logits, targets, weights)
     noisy = splits.noisy_test_targets
     if noisy is not None:
         observed = average_precision(logits[None], torch.from_numpy(noisy))

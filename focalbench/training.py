@@ -4,7 +4,7 @@ All runs of a stack see the same rows in the same order and differ in loss, lear
 Selection is on validation average precision only; the test split is scored once, with the chosen parameters.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,14 +21,25 @@ BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8  # Adam's defaults (Kingma and Ba, 2015
 
 @dataclass(frozen=True)
 class Rows:
-    """A split on the training device: features (sample, feature) float32, targets (sample,) float32 of 0/1."""
+    """A split on the training device: features (sample, feature) float32, targets (sample,) float32 of 0/1.
+
+    weights: (sample,) float32 of mean 1, what each row counts for, or None for 1 each.
+    """
 
     features: Tensor
     targets: Tensor
+    weights: Tensor | None = None
 
     def take(self, index: Tensor) -> "Rows":
         """The rows of an index (sample,) int64, in its order."""
-        return Rows(self.features.index_select(0, index), self.targets.index_select(0, index))
+        weights = None if self.weights is None else self.weights.index_select(0, index)
+        return Rows(self.features.index_select(0, index), self.targets.index_select(0, index), weights)
+
+    def batches(self, size: int) -> Iterator["Rows"]:
+        """Parts of so many rows, the last one perhaps shorter."""
+        for start in range(0, len(self.targets), size):
+            part = slice(start, start + size)
+            yield Rows(self.features[part], self.targets[part], None if self.weights is None else self.weights[part])
 
 
 @dataclass(frozen=True)
@@ -105,7 +116,7 @@ def train(
     for epoch, order in enumerate(schedule.orders, 1):
         loss.start(epoch - 1)
         train_epoch(network, loss, adam, train.take(torch.from_numpy(order).to(device)), schedule.batch_size)
-        selection.see(epoch, score(network, validation.features), validation.targets, parameters)
+        selection.see(epoch, score(network, validation.features), validation, parameters)
         if epoch in epoch_budgets(len(schedule.orders)):
             choices[epoch] = selection.choice(architecture)
     return Trained(np.stack(selection.curve, axis=1), selection.diverged, choices)
@@ -122,14 +133,13 @@ def epoch_budgets(epochs: int) -> tuple[int, int, int]:
 
 def train_epoch(network: Network, loss: StackLoss, adam: Adam, rows: Rows, batch_size: int) -> None:
     """One pass over rows that lie in the order of the epoch: a gather an epoch is cheaper than one a batch."""
-    parts = (torch.split(tensor, batch_size) for tensor in (rows.features, rows.targets))
-    for features, targets in zip(*parts, strict=True):
-        train_step(network, loss, adam, Rows(features, targets))
+    for batch in rows.batches(batch_size):
+        train_step(network, loss, adam, batch)
 
 
 def train_step(network: Network, loss: StackLoss, adam: Adam, batch: Rows) -> None:
     """One step of every run on one batch."""
-    delta = loss.gradient(network.forward(batch.features), batch.targets)
+    delta = loss.gradient(network.forward(batch.features), batch.targets, batch.weights)
     adam.step(network.backward(delta))
 
 
@@ -151,10 +161,10 @@ class Selection:
         self.diverged = np.zeros(runs, dtype=np.bool_)
         self.curve: list[NDArray[np.float64]] = []
 
-    def see(self, epoch: int, logits: Tensor, targets: Tensor, parameters: Parameters) -> None:
+    def see(self, epoch: int, logits: Tensor, rows: Rows, parameters: Parameters) -> None:
         """Take in the validation logits (run, sample) after an epoch; ties go to the earlier epoch."""
         finite = logits.isfinite().all(dim=1)
-        value = average_precision(logits.nan_to_num(0, 0, 0), targets).cpu().numpy()
+        value = average_precision(logits.nan_to_num(0, 0, 0), rows.targets, rows.weights).cpu().numpy()
         value[~finite.cpu().numpy()] = np.nan
         self.diverged |= np.isnan(value)
         better = value > self.average_precision  # False for NaN

@@ -34,9 +34,7 @@ OWN_ARM = st.one_of(
     st.just(Arm("pos_weight")),
     st.builds(Arm, st.just("alpha"), st.one_of(SHARE, st.just("balanced"))),
     st.sampled_from([Arm(name) for name in RIVALS]),
-    st.builds(
-        lambda ratio: Arm("ohem", params=(("ratio", ratio),)), st.floats(0, exclude_min=True, allow_infinity=False)
-    ),
+    st.builds(lambda ratio: Arm("ohem", params=(("ratio", ratio),)), st.floats(1e-9, 1e9)),
     st.builds(Arm, st.just("focal"), st.one_of(SHARE, st.none(), st.just("balanced")), GAMMA),
 )
 
@@ -193,7 +191,8 @@ def test_a_value_out_of_range_is_refused(name: str, value: Any) -> None:
 
 
 def test_every_setting_is_written(tmp_path: Path) -> None:
-    text = to_toml(Experiment(target="y", positive="1"))
+    text = to_toml(Experiment(target="y", positive="1", group="g", weight="w"))
+    text = 'time = "t"\n' + text  # never with a group
     assert set(re.findall(r"^(\w+) =", text.split("[[arms]]")[0], re.M)) == {f.name for f in fields(Experiment)} - {
         "arms"
     }
@@ -259,6 +258,10 @@ def test_chosen_arms_always_make_an_experiment(losses: tuple[str, ...], inits: t
         ArmOptions(("ohem:ratio=nan",)),
         ArmOptions(("ohem:ratio=0",)),
         ArmOptions(("bce:ratio=1",)),
+        ArmOptions(("focal:gamma=2",)),
+        ArmOptions(("rivals:ratio=1",)),
+        ArmOptions(("asymmetric:margin=0.99999999",)),
+        ArmOptions(("smooth_ap:tau=1e-60",)),
         ArmOptions(("my.module:Loss",)),
         ArmOptions(inits=("warm",)),
         ArmOptions(alphas=("some",)),
@@ -286,6 +289,13 @@ def test_rivals_are_named_one_by_one_or_all_together() -> None:
     arms = chosen_arms(ArmOptions(("ohem:ratio=1", "ohem", "tversky:alpha=0.1,beta=0.9"), inits=("own",)))
     assert [arm.name for arm in arms] == ["bce", "ohem ratio=1", "ohem", "tversky alpha=0.1 beta=0.9"]
     assert [arm.loss for arm in chosen_arms(ArmOptions(("rivals",), inits=("own",)))] == ["bce", *RIVALS]
+
+
+def test_one_loss_is_one_arm_whatever_it_is_called() -> None:
+    texts = ("poly1:epsilon=0", "label_smoothed:smoothing=0", "asymmetric:gamma_positive=2,gamma_negative=2,margin=0")
+    dice = ("dice:smooth=3", "tversky:alpha=0.5,beta=0.5,smooth=1.5", "poly1:epsilon=-0.0")
+    arms = chosen_arms(ArmOptions((*texts, *dice, "focal"), gammas=(2.0,), inits=("own",)))
+    assert [arm.name for arm in arms] == ["bce", "gamma=2", "dice smooth=3"]
 
 
 def test_one_own_loss_alone_is_compared_with_bce_and_not_with_the_default_arms() -> None:

@@ -8,10 +8,10 @@ import focalbench
 ORDER = (
     *("errors", "ranges", "randomness", "arms"),
     *("datasets.dataset", "datasets.synthetic", "datasets.prevalence"),
-    *("datasets.table", "datasets.tables", "datasets.files"),
+    *("datasets.table", "datasets.tables", "datasets.columns", "datasets.files"),
     *("datasets.splits", "datasets.preprocessing", "datasets.build", "datasets.card", "datasets"),
     *("losses.reference", "losses.binary", "losses.comparators", "losses.inverse"),
-    *("losses.rivals", "losses.custom", "losses.stack_loss", "losses.arm_loss"),
+    *("losses.rivals", "losses.source", "losses.custom", "losses.stack_loss", "losses.arm_loss"),
     *("losses.multiclass", "losses.reduction", "losses.modules", "losses.catalogue", "losses"),
     "boosting",
     *("audit.peers", "audit.exactness", "audit.cost", "audit.survey", "audit"),

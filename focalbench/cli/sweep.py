@@ -36,6 +36,14 @@ def sweep(
         bool,
         typer.Option("--keep-duplicates", help="CSV: keep exact duplicate rows (they leak across splits)."),
     ] = False,
+    group: Annotated[
+        str | None, typer.Option(help="CSV: the column whose rows belong together, such as a patient or a day.")
+    ] = None,
+    time: Annotated[str | None, typer.Option(help="CSV: the column to split by: the latest rows are the test.")] = None,
+    weight: Annotated[str | None, typer.Option(help="CSV: the column that says what a row counts for.")] = None,
+    test_prevalence: Annotated[
+        str, typer.Option(help="How a table's test comes to --pos-rate: thin its positives, or weight them.")
+    ] = "thin",
     label_noise: Annotated[
         float, typer.Option(help="Share of positives whose label is swapped with a negative's, in [0, 0.5).")
     ] = 0.0,
@@ -81,11 +89,15 @@ def sweep(
         "positive": positive,
         "drop": tuple(drop or ()),
         "keep_duplicates": keep_duplicates,
+        "group": group,
+        "time": time,
+        "weight": weight,
     }
     _check_table_options(dataset, table_options)
     settings: dict[str, Any] = {
         "datasets": (dataset,),
         "positive_rates": rates,
+        "test_prevalence": test_prevalence,
         "label_noise": label_noise,
         "lrs": tuple(dict.fromkeys(lr)) if lr else QUICK_LRS if quick else None,
         "seeds": QUICK_SEEDS if quick and seeds is None else seeds,

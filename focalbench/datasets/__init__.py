@@ -1,8 +1,9 @@
 """Data sets: synthetic families, real tables, the user's file; split, thinned to an exact rate."""
 
 from focalbench.datasets.build import build_splits, load_table, resolve, split_counts
+from focalbench.datasets.columns import Columns
 from focalbench.datasets.dataset import Counts, Dataset, SplitCounts, Splits
-from focalbench.datasets.files import file_sha256, read_csv_table
+from focalbench.datasets.files import file_sha256, read_table
 from focalbench.datasets.preprocessing import preprocess
 from focalbench.datasets.prevalence import positive_count, synthetic_counts, table_counts, warnings_for
 from focalbench.datasets.synthetic import ABOUT, FAMILIES
@@ -14,6 +15,7 @@ __all__ = [
     "FAMILIES",
     "REAL_TABLES",
     "Card",
+    "Columns",
     "Counts",
     "Dataset",
     "SplitCounts",
@@ -24,7 +26,7 @@ __all__ = [
     "load_table",
     "positive_count",
     "preprocess",
-    "read_csv_table",
+    "read_table",
     "real_table",
     "resolve",
     "split_counts",

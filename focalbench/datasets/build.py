@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from focalbench.arms import Recipe
+from focalbench.datasets.columns import Columns
 from focalbench.datasets.dataset import Counts, Dataset, SplitCounts, Splits
-from focalbench.datasets.files import file_sha256, read_csv_table
+from focalbench.datasets.files import SUFFIXES, file_sha256, read_table
 from focalbench.datasets.preprocessing import preprocess
 from focalbench.datasets.prevalence import pool_counts, positive_parts, swap_count, synthetic_counts, table_counts
-from focalbench.datasets.splits import Rows, allot, deal_groups, thin, with_label_noise
+from focalbench.datasets.splits import Rows, allot, deal_groups, thin, weighted_to_rate, with_label_noise
 from focalbench.datasets.synthetic import FAMILIES, draw
 from focalbench.datasets.table import Table
 from focalbench.datasets.tables import REAL_TABLES, real_table
@@ -33,7 +34,7 @@ def resolve(recipe: Recipe) -> Recipe:
     if recipe.dataset in REAL_TABLES:
         return replace(recipe, sha256=load_table(recipe).sha256)
     path = recipe.path or recipe.dataset
-    if not Path(path).exists() and Path(path).suffix not in (".csv", ".tsv", ".txt", ".gz"):
+    if not Path(path).exists() and Path(path).suffix not in SUFFIXES:
         raise _unknown(recipe.dataset)
     drop = tuple(sorted(set(recipe.drop)))  # in whatever order they were typed
     return replace(recipe, dataset=Path(path).name, path=path, sha256=file_sha256(path), drop=drop)
@@ -44,7 +45,9 @@ def load_table(recipe: Recipe) -> Table:
 
     Raises InputError where it cannot be read, or is no longer the one whose hash the recipe holds.
     """
-    table = _table(replace(recipe, rows=0, positive_rate=None, label_noise=0.0, sha256=""), recipe.path)
+    table = _table(
+        replace(recipe, rows=0, positive_rate=None, label_noise=0.0, test_prevalence="thin", sha256=""), recipe.path
+    )
     if recipe.sha256 not in ("", table.sha256):
         raise InputError(f"{recipe.dataset} has changed since it was planned; plan again, or restore the file")
     return table
@@ -93,7 +96,13 @@ def _real(recipe: Recipe, counts: SplitCounts, seed: int) -> list[Dataset]:
     else:
         splits = thin(table.targets, counts, pools, seed, recipe.key)
     features = preprocess(table, splits)
-    return [Dataset(part, table.targets[rows]) for part, rows in zip(features, splits, strict=True)]
+    train, validation, test = (
+        Dataset(part, table.targets[rows], None, None if table.weights is None else table.weights[rows])
+        for part, rows in zip(features, splits, strict=True)
+    )
+    if recipe.test_prevalence == "weight" and recipe.positive_rate is not None:
+        test = weighted_to_rate(test, recipe.positive_rate)
+    return [train, validation, test]
 
 
 def _pools(table: Table, recipe: Recipe, seed: int) -> tuple[Rows, Rows, Rows] | None:
@@ -113,7 +122,12 @@ def _table(source: Recipe, path: str | None) -> Table:
         return real_table(source.dataset)
     if path is None:
         raise _unknown(source.dataset)
-    return read_csv_table(path, source.target, source.positive, source.drop, source.keep_duplicates)
+    return read_table(path, _columns(source))
+
+
+def _columns(source: Recipe) -> Columns:
+    special = {"group": source.group, "time": source.time, "weight": source.weight}
+    return Columns(source.target, source.positive, source.drop, **special, keep_duplicates=source.keep_duplicates)
 
 
 def _unknown(dataset: str) -> InputError:

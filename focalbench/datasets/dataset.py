@@ -45,12 +45,14 @@ class Dataset:
     """Rows of one split.
 
     features: (rows, d) float32. targets: (rows,) int8 of 0 and 1. bayes_logits: (rows,) float64 log odds of
-    the target given the row, or None where nobody knows them (real tables).
+    the target given the row, or None where nobody knows them (real tables). weights: (rows,) float64 >= 0, what each
+    row counts for, None for 1 each.
     """
 
     features: Features
     targets: Targets
     bayes_logits: Floats | None = None
+    weights: Floats | None = None
 
     @property
     def rows(self) -> int:
@@ -64,8 +66,10 @@ class Dataset:
 
     @property
     def prevalence(self) -> float:
-        """Share of the rows whose target is 1, in [0, 1]."""
-        return self.positives / self.rows
+        """Share of the rows, by weight, whose target is 1, in [0, 1]."""
+        if self.weights is None:
+            return self.positives / self.rows
+        return float(self.weights @ self.targets / self.weights.sum())
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +90,8 @@ class Splits:
         """Hash of every array's type, shape and bytes (64 hex digits), so that a result can name its data."""
         parts = (self.train, self.validation, self.test)
         arrays = [a for part in parts for a in (part.features, part.targets, part.bayes_logits)]
-        return _sha256([*arrays, self.noisy_test_targets])
+        weights = [part.weights for part in parts if part.weights is not None]
+        return _sha256([*arrays, self.noisy_test_targets, *weights])
 
 
 def _sha256(arrays: Iterable[NDArray[np.generic] | None]) -> str:

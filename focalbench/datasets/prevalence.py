@@ -51,6 +51,8 @@ def synthetic_counts(recipe: Recipe) -> SplitCounts:
     Raises InputError for a rate, noise or number of rows that cannot be had, naming the rates that can.
     """
     _check(recipe)
+    if recipe.test_prevalence != "thin":
+        raise InputError("synthetic test rows are drawn at the rate, none to spare: leave --test-prevalence weight out")
     if recipe.positive_rate is None:
         raise InputError("a synthetic data set has no natural positive rate; give one, such as --pos-rate 0.0015")
     return _checked(recipe, recipe.positive_rate, lambda rate: _synthetic_sizes(rate, recipe.rows), 1.0)
@@ -148,6 +150,12 @@ def _check(recipe: Recipe) -> None:
         raise InputError(f"a positive rate lies between 0 and 1, both excluded; got {recipe.positive_rate}")
     if not 0 <= recipe.label_noise < 0.5:
         raise InputError(f"label noise lies between 0 and 0.5 (excluded); got {recipe.label_noise}")
+    if recipe.test_prevalence not in ("thin", "weight"):
+        raise InputError(f"unknown --test-prevalence {recipe.test_prevalence!r}; choose thin or weight")
+    if recipe.test_prevalence == "weight" and recipe.label_noise:
+        raise InputError(
+            "--label-noise is counted in rows, so it cannot go with --test-prevalence weight; leave one out"
+        )
     if recipe.rows < 1:
         raise InputError(f"the number of training rows must be positive, got {recipe.rows}")
 
@@ -185,8 +193,17 @@ def _synthetic_sizes(rate: float, rows: int) -> SplitCounts:
 
 def _table_sizes(rate: float, recipe: Recipe, rows: int, positives: int) -> SplitCounts:
     train, validation = _leading_sizes(rate, recipe, positives, rows - positives)
-    rest = rows - positives - train.negatives - validation.negatives
-    return SplitCounts(train, validation, largest_split(rate, positive_parts(recipe, rows, positives)[2], rest))
+    left = positive_parts(recipe, rows, positives)[2]
+    return SplitCounts(
+        train, validation, _test(rate, recipe, left, rows - positives - train.negatives - validation.negatives)
+    )
+
+
+def _test(rate: float, recipe: Recipe, positives: int, negatives: int) -> Counts:
+    """What the test takes of the rows left for it: all where they are weighted, else what has the rate."""
+    if recipe.test_prevalence == "weight":
+        return Counts(positives + negatives, positives)
+    return largest_split(rate, positives, negatives)
 
 
 def _pool_sizes(rate: float, recipe: Recipe, pools: SplitCounts) -> SplitCounts:
@@ -196,7 +213,7 @@ def _pool_sizes(rate: float, recipe: Recipe, pools: SplitCounts) -> SplitCounts:
 
     train = at_most(recipe.rows, pools.train)
     validation = at_most(train.rows, pools.validation)
-    return SplitCounts(train, validation, largest_split(rate, pools.test.positives, pools.test.negatives))
+    return SplitCounts(train, validation, _test(rate, recipe, pools.test.positives, pools.test.negatives))
 
 
 def _leading_sizes(rate: float, recipe: Recipe, positives: int, negatives: int) -> tuple[Counts, Counts]:

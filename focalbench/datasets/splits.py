@@ -1,5 +1,7 @@
 """Which rows go where: seeded, stratified, nested over rates; and label noise that keeps every count."""
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -68,6 +70,18 @@ def thin(
     return train, validation, test
 
 
+def weighted_to_rate(dataset: Dataset, rate: float) -> Dataset:
+    """Weight the positives so that they are a share `rate` of the whole, instead of leaving most of them out.
+
+    A positive weighs rate / (1 - rate) x negatives / positives, a negative 1 (times a weight of its own): every
+    positive is kept, and weighted metrics estimate those at the rate.
+    """
+    own = np.ones(dataset.rows) if dataset.weights is None else dataset.weights
+    positive = dataset.targets == 1
+    factor = rate / (1 - rate) * own[~positive].sum() / own[positive].sum()
+    return replace(dataset, weights=np.where(positive, factor * own, own))
+
+
 def with_label_noise(dataset: Dataset, swaps: int, rng: np.random.Generator) -> Dataset:
     """Swap the labels of so many random positives and as many random negatives: the prevalence stays.
 
@@ -81,7 +95,7 @@ def with_label_noise(dataset: Dataset, swaps: int, rng: np.random.Generator) -> 
     if logits is not None and swaps > 0:
         negatives = dataset.rows - dataset.positives
         logits = _observed_logits(logits, swaps / dataset.positives, swaps / negatives)
-    return Dataset(dataset.features, targets, logits)
+    return Dataset(dataset.features, targets, logits, dataset.weights)
 
 
 def _observed_logits(logits: Floats, flipped_positives: float, flipped_negatives: float) -> Floats:

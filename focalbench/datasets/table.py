@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from focalbench.datasets.dataset import Targets
+from focalbench.datasets.dataset import Floats, Targets
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,7 +22,8 @@ class Table:
     NaN in both). targets: (rows,) int8 of 0 and 1. categorical: names of the categorical columns. sha256: of
     the source's bytes. notes: what was done to the source, a sentence each. groups: (rows,) numbers of the groups
     that rows belong to, of which none may be in two splits; None where every row stands for itself. ordered: whether
-    the groups are times, the latest of which are the test.
+    the groups are times, the latest of which are the test. weights: (rows,) float64 >= 0, what each row counts for,
+    None for 1 each.
     """
 
     frame: "pd.DataFrame"
@@ -32,6 +33,7 @@ class Table:
     notes: tuple[str, ...] = ()
     groups: Groups | None = None
     ordered: bool = False
+    weights: Floats | None = None
 
     @property
     def rows(self) -> int:
@@ -49,6 +51,14 @@ def distinct_rows(frame: "pd.DataFrame", targets: Targets) -> tuple[NDArray[np.b
     repeated = np.asarray(frame.assign(**{_unused(frame): targets}).duplicated())
     count = int(repeated.sum())
     return ~repeated, (f"removed {count:,} duplicate rows of {len(targets):,}",) if count else ()
+
+
+def row_numbers(frame: "pd.DataFrame", targets: Targets) -> NDArray[np.intp]:
+    """A number for each row, (rows,), the same for rows that are the same, target included."""
+    import pandas as pd
+
+    hashes = pd.util.hash_pandas_object(frame.assign(**{_unused(frame): targets}), index=False)
+    return np.asarray(pd.factorize(hashes)[0], dtype=np.intp)
 
 
 def _unused(frame: "pd.DataFrame") -> str:

@@ -22,7 +22,7 @@ from focalbench.ranges import within
 # ---- class weights
 
 
-def class_balanced_weights(positives: int, negatives: int, beta: float) -> Weights:
+def class_balanced_weights(positives: float, negatives: float, beta: float) -> Weights:
     """Weights (1 - beta) / (1 - beta^n) of a class of n rows, divided by their mean over the training rows.
 
     positives, negatives: rows of each class, >= 1. beta in [0, 1): 0 weights all rows by 1, beta -> 1 gives both

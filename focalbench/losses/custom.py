@@ -5,14 +5,14 @@ its company; and a step of the network costs more than the loss.
 """
 
 import copy
-import hashlib
 import importlib
 import inspect
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
-from pathlib import Path
+from itertools import product
 from types import ModuleType
 from typing import Any
 
@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from focalbench.errors import InputError
+from focalbench.losses.source import module_hash
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
@@ -32,24 +33,40 @@ class Custom:
 
     def __call__(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Loss as one number, of logits (sample,) and targets (sample,) of 0 or 1. Raises InputError if it fails."""
-        try:
-            value = self.loss(logits[:, None] if self.column else logits, targets)
-        except Exception as error:
-            raise InputError(f"--loss {self.spec} failed: {type(error).__name__}: {_one_line(error)}") from error
-        if not isinstance(value, Tensor) or value.numel() not in (1, len(logits)):
-            got = f"shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
-            raise InputError(f"--loss {self.spec} must return one number, or one for each sample; it returned {got}")
-        return value.mean()
+        with _told(f"--loss {self.spec} failed"):
+            # copies, because a loss may well write into what it is given
+            value = self.loss(logits[:, None] if self.column else logits.clone(), targets.clone())
+            if isinstance(value, Tensor) and value.is_floating_point() and value.numel() in (1, len(logits)):
+                return value.mean()
+        got = f"{tuple(value.shape)} of {value.dtype}" if isinstance(value, Tensor) else type(value).__name__
+        raise InputError(f"--loss {self.spec} must return one number, or one for each sample; it returned {got}")
+
+    def to(self, device: str) -> "Custom":
+        """Move what the loss holds to the training device."""
+        if isinstance(self.loss, nn.Module):
+            self.loss.to(device)
+        return self
 
     def gradient(self, logits: Tensor, targets: Tensor) -> Tensor:
         """D loss / d logits, (sample,); 0 where the loss does not depend on them, as without positives it may not."""
-        with torch.enable_grad():
+        with torch.enable_grad(), _told(f"--loss {self.spec} failed"):
             x = logits.detach().clone().requires_grad_()
             value = self(x, targets)
             if not value.requires_grad:
                 return torch.zeros_like(logits)
             (gradient,) = torch.autograd.grad(value, x, allow_unused=True)
         return torch.zeros_like(logits) if gradient is None else gradient
+
+
+@contextmanager
+def _told(what: str) -> Iterator[None]:
+    """Turn whatever somebody's code raises into one sentence."""
+    try:
+        yield
+    except InputError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise InputError(f"{what}: {type(error).__name__}: {_one_line(error)}") from error
 
 
 def make_custom(spec: str) -> Custom:
@@ -60,79 +77,78 @@ def make_custom(spec: str) -> Custom:
     0 or 1, both float32, and returns one number or one for each sample. Raises InputError for anything else.
     """
     found = _found(spec)
-    loss = _built(spec, found)
-    if isinstance(loss, nn.Module) and any(parameter.requires_grad for parameter in loss.parameters()):
-        raise InputError(f"--loss {spec} has parameters of its own to train, and the sweep trains the network's only")
-    flat = Custom(spec, loss, column=False)
-    try:
-        _try(flat)
-    except InputError as refused:
-        column = Custom(spec, _built(spec, found), column=True)
+    refusals = []
+    for called, column in product(_ways(spec, found), (False, True)):
         try:
-            _try(column)
-        except InputError:
-            raise refused from None
-        return Custom(spec, _built(spec, found), column=True)
-    return Custom(spec, _built(spec, found), column=False)
+            copies = [Custom(spec, _built(spec, found, called=called), column=column) for _ in range(3)]
+            _try(spec, copies[:2])
+            return copies[2]
+        except InputError as error:
+            refusals.append(error)
+    raise refusals[0] from None
 
 
-def _try(loss: Custom) -> None:
-    """Call a loss on a batch of both classes, whose gradient must be there, and on one without positives."""
+def _try(spec: str, copies: Sequence[Custom]) -> None:
+    """Call copies of a loss on a batch of both classes and on one without positives: all must say the same."""
     x = torch.linspace(-2, 2, 64)
     mixed = torch.zeros(64)
     mixed[[40, 60]] = 1
-    gradient = loss.gradient(x, mixed)
-    if not bool(gradient.isfinite().all()) or not bool(gradient.any()):
-        raise InputError(f"--loss {loss.spec} gives no finite gradient to logits from -2 to 2, two of 64 positive")
-    loss.gradient(x, torch.zeros(64))
+    found = []
+    for loss in copies:
+        gradient, without = loss.gradient(x, mixed), loss.gradient(x, torch.zeros(64))
+        if not bool(gradient.isfinite().all()) or not bool(gradient.any()):
+            raise InputError(f"--loss {spec} gives no finite gradient to logits from -2 to 2, two of 64 positive")
+        if not bool(without.isfinite().all()):
+            raise InputError(f"--loss {spec} gives no finite gradient on a batch without positives, which are common")
+        found.append(torch.stack([gradient, without]))
+    if not torch.equal(found[0], found[1]):
+        raise InputError(f"--loss {spec} gives another gradient when asked again; draw nothing at random in it")
 
 
-def _built(spec: str, found: Any) -> Loss:
-    """A new loss from what NAME means; a copy of an instance, so that no run sees another's state."""
+def _ways(spec: str, found: Any) -> list[bool]:
+    """Whether to call NAME for a loss, to use it as it is, or to try both, this way first."""
+    if not callable(found):
+        raise InputError(f"--loss {spec} is no loss: {type(found).__name__} cannot be called with logits and targets")
+    if inspect.isclass(found):
+        return [True]
+    ways = [False] if not inspect.isfunction(found) or _takes(found, 0, 0) else []
+    return [*ways, True] if inspect.isfunction(found) and _takes(found) else ways
+
+
+def _takes(function: Callable[..., object], *arguments: object) -> bool:
     try:
-        if isinstance(found, nn.Module):
-            return copy.deepcopy(found)
-        loss = found() if inspect.isclass(found) or _needs_nothing(found) else found
-    except Exception as error:
-        raise InputError(f"--loss {spec} cannot be built: {type(error).__name__}: {_one_line(error)}") from error
-    if not callable(loss):
-        raise InputError(f"--loss {spec} is no loss: {type(loss).__name__} cannot be called with logits and targets")
-    built: Loss = loss
-    return built
-
-
-def _needs_nothing(found: Any) -> bool:
-    try:
-        inspect.signature(found).bind()
-    except (TypeError, ValueError):  # it wants arguments, or is no function that could tell
+        inspect.signature(function).bind(*arguments)
+    except TypeError:
         return False
     return True
 
 
-@cache
-def source_hash(spec: str) -> str:
-    """Hash of the source behind module:NAME: of the module's file, or of its whole package's (64 hex digits).
-
-    Asked once a process, which imports the source once too.
-    """
-    _found(spec)
-    top = sys.modules[spec.split(":")[0].split(".")[0]]
-    file = top.__file__
-    if file is None or not file.endswith(".py"):
-        raise InputError(f"--loss {spec}: {top.__name__} has no source file to name the loss by; wrap it in one")
-    files = sorted(Path(file).parent.rglob("*.py")) if hasattr(top, "__path__") else [Path(file)]
-    digest = hashlib.sha256()
-    for path in files:
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
+def _built(spec: str, found: Any, *, called: bool) -> Loss:
+    """A new loss from what NAME means, or a copy of it, so that no run sees another's state."""
+    with _told(f"--loss {spec} cannot be built"):
+        loss: Loss = copy.deepcopy(found() if called else found)
+    if not callable(loss):
+        raise InputError(f"--loss {spec} is no loss: {type(loss).__name__} cannot be called with logits and targets")
+    if isinstance(loss, nn.Module) and any(parameter.requires_grad for parameter in loss.parameters()):
+        raise InputError(f"--loss {spec} has parameters of its own to train, and the sweep trains the network's only")
+    return loss
 
 
 def _found(spec: str) -> Any:
     module_name, _, name = spec.partition(":")
     module = _imported(spec, module_name)
-    if not hasattr(module, name):
-        raise InputError(f"--loss {spec}: {module_name} holds no {name!r}")
-    return getattr(module, name)
+    with _told(f"--loss {spec}"):
+        if not hasattr(module, name):
+            raise InputError(f"--loss {spec}: {module_name} holds no {name!r}")
+        return getattr(module, name)
+
+
+@cache
+def source_hash(spec: str) -> str:
+    """Hash of the source behind module:NAME (64 hex digits); asked once a process, which imports it once too."""
+    _found(spec)
+    with _told(f"--loss {spec}"):
+        return module_hash(spec.split(":")[0])
 
 
 def _imported(spec: str, name: str) -> ModuleType:
@@ -140,7 +156,7 @@ def _imported(spec: str, name: str) -> ModuleType:
         sys.path.append(here)
     try:
         return importlib.import_module(name)
-    except (Exception, SystemExit) as error:
+    except (Exception, SystemExit) as error:  # whatever its top level does
         why = f"{type(error).__name__}: {_one_line(error)}"
         raise InputError(f"--loss {spec}: cannot import {name} ({why}); start in its folder or install it") from None
 

@@ -7,22 +7,28 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from focalbench.arms import OF_A_BATCH
 from focalbench.losses import comparators
 from focalbench.losses.binary import Hyperparameter, focal_star_loss
 from focalbench.losses.inverse import LARGEST_CONSTANT
 from focalbench.losses.reference import Array
 
-OF_A_BATCH = ("ohem", "topk", "dice", "tversky", "smooth_ap")  # all others are elementwise
-WITH_A_WAY_BACK = ("focal_star", "label_smoothed", "poly1", "logit_adjusted")  # both gradients strictly monotone
-FLAT = 1e-9  # differences of a loss that are none
+WITH_A_WAY_BACK = (
+    "focal_star",
+    "label_smoothed",
+    "poly1",
+    "logit_adjusted",
+)  # their gradients' ratio never turns
+FLAT = 1e-6  # differences of a loss that are none, in float32 too
+ROUNDING = 1e-12
 FEW = 4096  # rows, or thereabouts, that stand for the training rows when a constant is sought
 
 
 class ClassCounts(NamedTuple):
-    """Training rows of each class."""
+    """Training rows of each class, by weight where rows have one."""
 
-    positives: int
-    negatives: int
+    positives: float
+    negatives: float
 
     @property
     def prevalence(self) -> float:
@@ -82,11 +88,15 @@ def rival_loss(rival: Rival, h: Mapping[str, Hyperparameter], logits: Tensor, ta
 def rival_constant(rival: Rival) -> float:
     """The logit that, given to every row, minimises a rival's loss; see constant_of."""
     h, counts = dict(rival.params), rival.counts
+    if rival.name == "smooth_ap":
+        return 0.0  # it sees only order; to find that out would take gigabytes
     if rival.name in OF_A_BATCH:
         targets, share = few_rows(counts), torch.ones(1, dtype=torch.float64)
     else:
         targets = torch.tensor([1.0, 0.0], dtype=torch.float64)
         share = torch.tensor([counts.prevalence, 1 - counts.prevalence], dtype=torch.float64)
+        if h.get("start") == 0:  # LDAM, weighted from the first epoch on
+            share *= torch.tensor(comparators.class_balanced_weights(*counts, h["beta"]), dtype=torch.float64)
 
     def loss(constants: Tensor) -> Tensor:
         logits = constants.view(-1, 1, 1).expand(-1, 1, len(targets))
@@ -106,19 +116,23 @@ def few_rows(counts: ClassCounts) -> Tensor:
 def constant_of(loss: Callable[[Tensor], Tensor], points: int = 241) -> float:
     """The constant within +-30 that minimises loss(constants (point,)) -> (point,), by a grid and then bisection.
 
-    0 where there is no such constant, or only one at the grid's edge, where no gradient is left to start with: soft
-    Dice is best with everything called positive, and to smooth AP, which sees only order, all are equal.
+    0 where none is better than both ends of the grid, where no gradient is left to start with: soft Dice is best with
+    everything called positive, and to a ranking loss, which sees only order, all are equal.
     """
     grid = torch.linspace(-LARGEST_CONSTANT, LARGEST_CONSTANT, points, dtype=torch.float64)
-    values = loss(grid).detach()
-    best = int(values.argmin())
-    if best in (0, points - 1) or not bool(values[best] < values.max() - FLAT):
+    values = loss(grid).detach().nan_to_num(nan=torch.inf)
+    least = values.min()
+    if not bool(least + FLAT * max(1.0, abs(float(least))) < values[[0, -1]].min()):
         return 0.0
+    lowest = (values <= least + ROUNDING).nonzero()[:, 0]  # several where the bottom is flat: the middle one
+    best = int(lowest[len(lowest) // 2])
     low, high = float(grid[best - 1]), float(grid[best + 1])
     for _ in range(60):
         middle = (low + high) / 2
         at = torch.tensor([middle], dtype=torch.float64, requires_grad=True)
         (slope,) = torch.autograd.grad(loss(at).sum(), at)
+        if float(slope) == 0:
+            return middle
         low, high = (low, middle) if float(slope) > 0 else (middle, high)
     return (low + high) / 2
 

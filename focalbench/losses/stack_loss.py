@@ -6,10 +6,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from focalbench.arms import OF_A_BATCH
 from focalbench.losses.binary import Hyperparameter, Weights, focal_gradient
 from focalbench.losses.comparators import class_balanced_weights, deferred_weights
 from focalbench.losses.custom import Custom
-from focalbench.losses.rivals import OF_A_BATCH, Rival, rival_loss
+from focalbench.losses.rivals import Rival, rival_loss
 
 
 class WeightedFocal(NamedTuple):
@@ -40,13 +41,16 @@ class StackLoss:
         for _, part in self.parts:
             part.start(epoch)
 
-    def gradient(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """D mean loss/d logits, (run, output, width), 0 beyond the batch's targets (sample,), sample <= width."""
+    def gradient(self, logits: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
+        """D mean loss/d logits, (run, output, width), 0 beyond the batch's targets (sample,), sample <= width.
+
+        weights: (sample,), what each row counts for in the mean, None for 1 each; for elementwise losses only.
+        """
         if len(self.parts) == 1:
-            return self.parts[0][1].gradient(logits, targets)
+            return self.parts[0][1].gradient(logits, targets, weights)
         gradient = torch.empty_like(logits)
         for runs, part in self.parts:
-            gradient[runs] = part.gradient(logits[runs], targets)
+            gradient[runs] = part.gradient(logits[runs], targets, weights)
         return gradient
 
 
@@ -54,7 +58,9 @@ def _part(losses: Sequence[RunLoss], epochs: int, device: str) -> "_FocalPart | 
     focal = [loss for loss in losses if isinstance(loss, WeightedFocal)]
     rivals = [loss for loss in losses if isinstance(loss, Rival)]
     own = [loss for loss in losses if isinstance(loss, Custom)]
-    return _FocalPart(focal, device) if focal else _RivalPart(rivals, epochs, device) if rivals else _CustomPart(own)
+    if focal:
+        return _FocalPart(focal, device)
+    return _RivalPart(rivals, epochs, device) if rivals else _CustomPart(own, device)
 
 
 def _column(values: Sequence[Hyperparameter], device: str) -> Tensor:
@@ -73,12 +79,11 @@ class _FocalPart:
     def start(self, epoch: int) -> None:
         pass
 
-    def gradient(self, logits: Tensor, targets: Tensor) -> Tensor:
+    def gradient(self, logits: Tensor, targets: Tensor, weights: Tensor | None) -> Tensor:
         count = len(targets)
         padded, scale = targets.new_zeros(2, logits.shape[-1])  # rows that only fill up weigh nothing
-        padded[:count], scale[:count] = targets, 1 / count
-        weights = torch.where(padded > 0, self.positive, self.negative) * scale
-        return focal_gradient(logits, padded, self.gamma, weights)
+        padded[:count], scale[:count] = targets, 1 / count if weights is None else weights / count
+        return focal_gradient(logits, padded, self.gamma, torch.where(padded > 0, self.positive, self.negative) * scale)
 
 
 class _RivalPart:
@@ -96,13 +101,14 @@ class _RivalPart:
             self.positive = _column([weight.positive for weight in weights], self.device)
             self.negative = _column([weight.negative for weight in weights], self.device)
 
-    def gradient(self, logits: Tensor, targets: Tensor) -> Tensor:
+    def gradient(self, logits: Tensor, targets: Tensor, weights: Tensor | None) -> Tensor:
         gradient, count = torch.zeros_like(logits), len(targets)
         with torch.enable_grad():
             x = logits[..., :count].detach().clone().requires_grad_()
             loss = rival_loss(self.rivals[0], self.hyperparameters, x, targets)
             if self.rivals[0].name not in OF_A_BATCH:
-                loss = loss * torch.where(targets > 0, self.positive, self.negative) / count
+                scale = torch.where(targets > 0, self.positive, self.negative) / count
+                loss = loss * (scale if weights is None else scale * weights)
             gradient[..., :count] = torch.autograd.grad(loss.sum(), x)[0]
         return gradient
 
@@ -115,13 +121,14 @@ def _deferred(rival: Rival, epoch: int, epochs: int) -> Weights:
 class _CustomPart:
     """Losses of one's own, each run with its copy."""
 
-    def __init__(self, losses: Sequence[Custom]) -> None:
-        self.losses = losses
+    def __init__(self, losses: Sequence[Custom], device: str) -> None:
+        self.losses = [loss.to(device) for loss in losses]
 
     def start(self, epoch: int) -> None:
         pass
 
-    def gradient(self, logits: Tensor, targets: Tensor) -> Tensor:
+    def gradient(self, logits: Tensor, targets: Tensor, weights: Tensor | None) -> Tensor:
+        assert weights is None, "refused when planning"
         gradient = torch.zeros_like(logits)
         for run, loss in enumerate(self.losses):
             gradient[run, 0, : len(targets)] = loss.gradient(logits[run, 0, : len(targets)], targets)

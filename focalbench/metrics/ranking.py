@@ -34,15 +34,18 @@ def roc_auc(scores: Tensor, targets: Tensor, weights: Tensor | None = None) -> T
     return per_run(lambda row, positive: _weighted_roc_auc(row, positive, mass), scores, targets)
 
 
-def precision_recall_grid(scores: Tensor, targets: Tensor, points: int = 200) -> Tensor:
+def precision_recall_grid(scores: Tensor, targets: Tensor, points: int = 200, weights: Tensor | None = None) -> Tensor:
     """Return the precision of each run at the recalls k / points, k = 1..points, without interpolation.
 
     The precision is that of the highest threshold whose recall reaches the level. scores: (run, sample),
-    finite. targets: (sample,) of 0/1. Returns (run, points) float64 in (0, 1]. Raises InputError as
-    average_precision, and for points < 1.
+    finite. targets: (sample,) of 0/1. weights: (sample,) >= 0. Returns (run, points) float64 in (0, 1]. Raises
+    InputError as average_precision, and for points < 1.
     """
     if points < 1:
         raise InputError(f"the precision-recall curve needs at least one point, got {points}")
+    if weights is not None:
+        mass = checked_weights(weights, targets)
+        return per_run(lambda row, positive: _weighted_grid(row, positive, mass, points), scores, targets)
 
     def curve(row: Tensor, positive: Tensor) -> Tensor:
         precisions = _precisions(row, positive)
@@ -102,14 +105,25 @@ def _suffix_sums(values: Tensor) -> Tensor:
 
 def _weighted_average_precision(row: Tensor, positive: Tensor, weights: Tensor) -> Tensor:
     """The weighted mean, over the positives, of the weighted precision at the positive's own score."""
+    own, _, precision = _weighted_curve(row, positive, weights)
+    return (own * precision).sum() / own.sum()
+
+
+def _weighted_grid(row: Tensor, positive: Tensor, weights: Tensor, points: int) -> Tensor:
+    own, true_positives, precision = _weighted_curve(row, positive, weights)
+    level = torch.arange(1, points + 1, device=row.device).double() / points * own.sum() * (1 - 1e-12)
+    return precision[len(own) - torch.searchsorted(true_positives.flip(0), level) - 1]
+
+
+def _weighted_curve(row: Tensor, positive: Tensor, weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Each positive's weight, and the weighted true positives and precision at its score, in ascending order."""
     ranked, order = row[positive].sort()
     own = weights[positive][order]
     true_positives = _suffix_sums(own)[torch.searchsorted(ranked, ranked)]
     reached = torch.searchsorted(ranked, row, right=True)
     flagged = _suffix_sums(torch.bincount(reached, weights, minlength=len(ranked) + 1)[1:])
     flagged = flagged[torch.searchsorted(ranked, ranked)]  # all that tie with a positive
-    precision = torch.where(true_positives > 0, true_positives / flagged, 0.0)
-    return (own * precision).sum() / own.sum()
+    return own, true_positives, torch.where(true_positives > 0, true_positives / flagged, 0.0)
 
 
 def _weighted_roc_auc(row: Tensor, positive: Tensor, weights: Tensor) -> Tensor:

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
 from scipy.special import expit, logit
 
-from focalbench.arms import LOSSES, RIVALS, Arm
+from focalbench.arms import LOSSES, OF_A_BATCH, RIVALS, Arm
 from focalbench.errors import InputError
 from focalbench.losses.arm_loss import class_weights, recovered, run_loss, start_bias
-from focalbench.losses.rivals import OF_A_BATCH, WITH_A_WAY_BACK, ClassCounts, Rival, rival_loss
+from focalbench.losses.rivals import WITH_A_WAY_BACK, ClassCounts, Rival, rival_loss
 from focalbench.losses.stack_loss import WeightedFocal
 
 RARE = ClassCounts(60, 39_940)
@@ -91,6 +91,23 @@ def test_weights_and_starts_need_both_classes(counts: ClassCounts) -> None:
 )
 def test_start_bias_at_a_prevalence_of_15_in_10000(arm: Arm, bias: float) -> None:
     assert start_bias(arm, RARE) == pytest.approx(bias, abs=5e-4 if bias else 1e-12, rel=0)
+
+
+@pytest.mark.parametrize("name", ["dice", "tversky", "smooth_ap"])
+@pytest.mark.parametrize("smooth", [0.0, 1.0])
+def test_losses_without_a_best_constant_start_at_0_at_every_rate(name: str, smooth: float) -> None:
+    arm = Arm(name) if name == "smooth_ap" else Arm(name, params=(("smooth", smooth),))
+    for positives in (1, 7, 22, 30, 93, 300, 750, 1400):
+        assert start_bias(arm, ClassCounts(positives, 1500 - positives)) == 0
+
+
+def test_ldam_weighted_from_the_first_epoch_starts_at_the_weighted_constant() -> None:
+    late, early = (start_bias(Arm("ldam", params=(("start", start),)), ClassCounts(30, 1470)) for start in (0.8, 0.0))
+    assert [late, early] == pytest.approx([-4.07, 0.07], abs=0.01)
+
+
+def test_balanced_classes_start_hinge_at_0() -> None:
+    assert start_bias(Arm("hinge"), ClassCounts(500, 500)) == pytest.approx(0, abs=1e-9)
 
 
 ELEMENTWISE = [name for name in RIVALS if name not in (*OF_A_BATCH, "class_balanced", "hinge")]

@@ -63,6 +63,24 @@ def two_numbers(logits, targets): return logits[:2]
 def constant(logits, targets): return torch.tensor(1.0)
 def flat(logits, targets): return (0 * logits).sum()
 def not_a_number(logits, targets): return (logits / 0).sum()
+class Stateful(Plain):
+    def __init__(self): self.calls = 0
+    def __call__(self, logits, targets):
+        self.calls += 1
+        return self.calls * bce(logits, targets)
+stateful = Stateful()
+def shared(): return stateful
+def in_place(logits, targets): targets.mul_(2).sub_(1); return torch.relu(1 - targets * logits).mean()
+def defaults(logits=None, targets=None): return bce(logits, targets)
+def make(alpha=0.5, gamma=0.0): return Mean()
+def anything(*arguments): return bce(*arguments)
+def noisy(logits, targets): return bce(logits + torch.randn_like(logits), targets)
+def per_positive(logits, targets): return bce(logits, targets, reduction="sum") / targets.sum()
+def whole(logits, targets): return (logits > targets).sum()
+def leaves(logits, targets): raise SystemExit(0)
+def overwritten(logits, targets): e = logits.exp(); loss = (e * targets).sum() - e.sum(); e.zero_(); return loss
+def dice(x, y): p = torch.sigmoid(x); return 1 - (2 * (p * y).sum() + 1) / (p.sum() + y.sum() + 1)
+def naive(x, y): p = torch.sigmoid(x); return -(y * torch.log(p) + (1 - y) * torch.log(1 - p)).mean()
 def broken(logits, targets): raise ValueError("no\\nsuch thing")
 def cannot_be_built(): raise OSError("no weights")
 def hinge(logits, targets): return torch.relu(1 - (2 * targets - 1) * logits).mean()
@@ -82,9 +100,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 GOOD = ("Mean", "Plain", "Columns", "mean", "columns", "each", "each_column", "build", "with_more")
+FLEXIBLE = ("defaults", "make", "anything")
 
 
-@pytest.mark.parametrize("name", GOOD)
+@pytest.mark.parametrize("name", [*GOOD, *FLEXIBLE])
 def test_every_kind_of_name_is_called_as_it_should_be(name: str) -> None:
     x, y = torch.linspace(-3, 3, 40), (torch.arange(40) % 7 == 0).float()
     leaf = x.clone().requires_grad_()
@@ -103,7 +122,7 @@ def test_a_batch_that_has_no_gradient_moves_nothing() -> None:
     assert torch.equal(loss.gradient(torch.ones(4), torch.zeros(4)), torch.zeros(4))
 
 
-@pytest.mark.parametrize("name", ["Counting", "counting"])
+@pytest.mark.parametrize("name", ["Counting", "counting", "Stateful", "stateful", "shared"])
 def test_every_run_has_its_own_state_untouched_by_the_tries(name: str) -> None:
     x, y = torch.zeros(4), torch.tensor([1.0, 0, 0, 0])
     for _ in range(2):
@@ -122,7 +141,13 @@ def test_every_run_has_its_own_state_untouched_by_the_tries(name: str) -> None:
         ("mine:number", "is no loss: int cannot be called"),
         ("mine:needs_positives", "failed: IndexError"),
         ("mine:no_tensor", "must return one number, or one for each sample; it returned float"),
-        ("mine:two_numbers", r"it returned shape \(2,\)"),
+        ("mine:two_numbers", r"it returned \(2,\)"),
+        ("mine:whole", "it returned .* of torch.int64"),
+        ("torch:eq", "it returned .* of torch.bool"),
+        ("mine:noisy", "another gradient when asked again"),
+        ("mine:per_positive", "on a batch without positives"),
+        ("mine:leaves", "failed: SystemExit: 0"),
+        ("mine:overwritten", "failed: RuntimeError"),
         ("mine:constant", "no finite gradient"),
         ("mine:flat", "no finite gradient"),
         ("mine:not_a_number", "no finite gradient"),
@@ -154,7 +179,7 @@ def test_the_hash_is_that_of_the_source_and_a_change_under_way_is_refused(folder
     assert source_hash("mine:hinge") != arm.source
     with pytest.raises(InputError, match="its source has changed since the sweep began"):
         run_loss(arm, COUNTS)
-    with pytest.raises(InputError, match="math has no source file"):
+    with pytest.raises(InputError, match="math has no source"):
         source_hash("math:exp")
 
 
@@ -167,7 +192,26 @@ def test_a_package_is_hashed_whole(folder: Path) -> None:
     (folder / "other" / "helper.py").write_text("factor = 2")
     source_hash.cache_clear()
     assert source_hash("other.losses:mean") != before
+    (folder / "other" / "helper.py").write_text("")
+    (folder / "other" / "__init__.py").write_text("factor = 2")  # the same bytes, elsewhere
+    source_hash.cache_clear()
+    assert source_hash("other.losses:mean") != before
     sys.modules.pop("other.losses")
+
+
+def test_what_a_file_imports_is_part_of_its_hash_installed_or_not(folder: Path) -> None:
+    (folder / "other.py").write_text("import mine\nfrom hypothesis import given\nloss = mine.each")
+    first = source_hash("other:loss")
+    (folder / "mine.py").write_text(MINE + "\n")
+    source_hash.cache_clear()
+    assert source_hash("other:loss") != first
+    (folder / "mine.py").write_text(MINE)
+    source_hash.cache_clear()
+    assert source_hash("other:loss") == first
+    (folder / "other.py").write_text("import mine\nfrom hypothesis import given\nloss = mine.mean")
+    source_hash.cache_clear()
+    assert source_hash("other:loss") != first
+    assert source_hash("torch.nn:BCEWithLogitsLoss") == source_hash("torch:nn")  # an installed one is its version
 
 
 def test_it_starts_at_its_own_constant() -> None:
@@ -177,11 +221,14 @@ def test_it_starts_at_its_own_constant() -> None:
     assert start("Mean") == pytest.approx(start_bias(Arm("bce"), COUNTS), abs=5e-3)  # 32 of 1,067, not 30 of 1,000
     assert start("hinge") == pytest.approx(-1)
     assert start("pairs") == 0  # sees only order
+    assert start("dice") == 0  # best at an end
+    assert start("in_place") == pytest.approx(-1)
+    assert start("naive") == pytest.approx(start("Mean"), abs=1e-3)  # NaN far from 0
 
 
 def test_its_runs_are_those_of_the_same_loss_of_this_package_whatever_the_company() -> None:
     recipe, training = Recipe("gaussians", rows=600, positive_rate=0.05), Training(hidden=(8,), epochs=3, batch_size=64)
-    names = ("mean", "Counting", "columns", "pairs")
+    names = ("mean", "Counting", "columns", "pairs", "in_place")
     arms = [Arm(f"mine:{name}", init="prior", source=source_hash(f"mine:{name}")) for name in names]
     company = (*(Run(recipe, training, arm, 0.01, 0) for arm in arms), Run(recipe, training, Arm("bce"), 0.01, 0))
     together = run_stack(company)

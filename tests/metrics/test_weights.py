@@ -19,6 +19,7 @@ from focalbench.metrics import (
     expected_observed,
     log_loss,
     log_loss_skill,
+    precision_recall_grid,
     reliability_grid,
     roc_auc,
 )
@@ -26,6 +27,7 @@ from focalbench.metrics import (
 Metric = Callable[[Tensor, Tensor, Tensor | None], Tensor]
 METRICS: dict[str, Metric] = {
     "average_precision": average_precision,
+    "precision_recall_grid": lambda x, y, w: precision_recall_grid(x, y, 7, w),
     "roc_auc": roc_auc,
     "log_loss": log_loss,
     "log_loss_skill": log_loss_skill,
