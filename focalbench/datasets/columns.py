@@ -78,9 +78,7 @@ def _check_columns(source: str, frame: "pd.DataFrame", columns: Columns) -> None
         raise InputError(f"the target {columns.target!r} is among the columns to drop; leave it out of --drop")
     for option, name in columns.special.items():
         if name == columns.target or name in columns.drop:
-            raise InputError(
-                f"{option} {name} is the target or a column to drop as well; a column has one part to play"
-            )
+            raise InputError(f"{option} {name} is the target or dropped as well; give each column one part to play")
 
 
 def _groups(frame: "pd.DataFrame", columns: Columns) -> Groups | None:

@@ -83,12 +83,17 @@ def _zst(path: str, content: bytes) -> bytes:
         import zstandard
     except ImportError:
         raise InputError(f"{path} is packed with Zstandard, which needs an extra: {_REMEDY}") from None
+    parts = []
     try:
-        with zstandard.ZstdDecompressor().stream_reader(io.BytesIO(content), read_across_frames=True) as stream:
-            unpacked: bytes = stream.read()
-    except zstandard.ZstdError as error:
-        raise OSError(str(error)) from None
-    return unpacked
+        while content:  # a frame after the other; a cut one would else be read as a shorter table
+            frame = zstandard.ZstdDecompressor().decompressobj()
+            parts.append(frame.decompress(content))
+            if not frame.eof:
+                raise EOFError
+            content = frame.unused_data
+    except zstandard.ZstdError:
+        raise EOFError from None
+    return b"".join(parts)
 
 
 def _decoded(path: str, content: bytes) -> tuple[str, tuple[str, ...]]:

@@ -1,10 +1,14 @@
 import contextlib
 import gzip
+import io
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
+import zstandard
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -198,3 +202,118 @@ def test_a_column_that_numbers_the_rows_is_pointed_out(tmp_path: Path) -> None:
     (note,) = read(str(tmp_path / "d.csv"), "y").notes
     assert note.startswith("whole numbers that never repeat")
     assert note.endswith(": id")
+
+
+# ---- the ways a file can be dressed
+
+
+def packed(content: bytes, how: str) -> bytes:
+    if how == "gz":
+        return gzip.compress(content)
+    if how == "zip":
+        archive = io.BytesIO()
+        with zipfile.ZipFile(archive, "w") as file:
+            file.writestr("inner.csv", content)
+            file.writestr("__MACOSX/._inner.csv", b"x")
+        return archive.getvalue()
+    return zstandard.compress(content) if how == "zst" else content
+
+
+@pytest.mark.parametrize("how", ["", "gz", "zip", "zst"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+def test_every_usual_packing_and_encoding_gives_the_same_table(tmp_path: Path, how: str, encoding: str) -> None:
+    text = "größe,farbe,y\n1,rot,0\n2,grün,1\n3,rot,0\n4,grün,1\n"
+    table = read(write(tmp_path, packed(text.encode(encoding), how), f"d.csv.{how}"))
+    assert list(table.frame.columns) == ["größe", "farbe"]
+    assert table.frame["farbe"].tolist() == ["rot", "grün", "rot", "grün"]
+    assert any("Windows-1252" in note for note in table.notes) == (encoding == "cp1252")
+
+
+@pytest.mark.parametrize("how", ["gz", "zip", "zst"])
+def test_damaged_archives_are_refused(tmp_path: Path, how: str) -> None:
+    whole = packed(GOOD.encode() * 50, how)
+    for content in (whole[:-9], whole[: len(whole) // 2], whole[:12] + bytes(40)):
+        with pytest.raises(InputError, match=r"pack it again"):
+            read(write(tmp_path, content, "d.csv"))
+
+
+def test_an_archive_of_several_files_is_refused(tmp_path: Path) -> None:
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("a.csv", GOOD)
+        file.writestr("b.csv", GOOD)
+    with pytest.raises(InputError, match=r"holds 2 files \(a.csv, b.csv\)"):
+        read(write(tmp_path, archive.getvalue(), "d.zip"))
+
+
+def test_parquet_gives_what_csv_gives(tmp_path: Path) -> None:
+    frame = pd.read_csv(
+        io.StringIO("x,colour,when,flag,y\n" + "1.5,red,2020-01-02,true,0\n2,,2021-01-01,false,1\n" * 2)
+    )
+    frame.to_parquet(tmp_path / "d.parquet")
+    frame.to_csv(tmp_path / "d.csv", index=False)
+    found, expected = read(str(tmp_path / "d.parquet")), read(str(tmp_path / "d.csv"))
+    pd.testing.assert_frame_equal(found.frame, expected.frame)
+    assert found.targets.tolist() == expected.targets.tolist()
+    with pytest.raises(InputError, match="no readable Parquet file"):
+        read(write(tmp_path, (tmp_path / "d.parquet").read_bytes()[:-7], "bad.parquet"))
+
+
+def test_parquet_columns_that_csv_lacks_are_taken_as_text_and_never_executed(tmp_path: Path) -> None:
+    odd = {"x": [1.0, 2.0, 3.0], "lists": [[1], [2], [1]], "bytes": [b"a", b"b", b"a"], "y": [0, 1, 0]}
+    pd.DataFrame(odd).to_parquet(tmp_path / "d.parquet")
+    table = read(str(tmp_path / "d.parquet"))
+    assert table.categorical == ("lists", "bytes")
+
+
+# ---- columns with another part to play
+
+
+def special(tmp_path: Path, rows: int = 60) -> str:
+    lines = [f"{i % 13},{i % 7},{2000 + i % 9}-01-0{1 + i % 3},{i % 4},{i % 2}\n" for i in range(rows)]
+    return write(tmp_path, "x,g,t,w,y\n" + "".join(lines))
+
+
+def test_groups_times_and_weights_are_no_features(tmp_path: Path) -> None:
+    path = special(tmp_path)
+    by_group = read(path, group="g", weight="w", keep_duplicates=True)
+    assert list(by_group.frame.columns) == ["x", "t"]
+    assert by_group.groups is not None
+    assert by_group.weights is not None
+    assert by_group.groups.tolist() == [i % 7 for i in range(60)]
+    assert by_group.weights.tolist() == [i % 4 for i in range(60)]
+    assert not by_group.ordered
+    by_time = read(path, time="t", drop=("g", "w"), keep_duplicates=True)
+    assert by_time.ordered
+    assert by_time.groups is not None
+    stamps = [(i % 9, i % 3) for i in range(60)]
+    assert [sorted(set(stamps)).index(stamp) for stamp in stamps] == by_time.groups.tolist()
+
+
+def test_what_is_left_of_copies_weighs_what_they_weighed(tmp_path: Path) -> None:
+    text = "x,w,y\n" + "1,2,0\n5,1,1\n1,3.5,0\n1,1,1\n5,0,1\n2,9,0\n"
+    table = read(write(tmp_path, text), weight="w")
+    assert table.weights is not None
+    assert table.weights.tolist() == [5.5, 1.0, 1.0, 9.0]
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "says"),
+    [
+        ("x,g,y\n1,a,0\n2,,1\n", {"group": "g"}, "--group g is missing in 1 rows, first in data row 2"),
+        ("x,t,y\n1,soon,0\n2,2020-01-01,1\n", {"time": "t"}, "--time t is no date, time or number in 1 rows"),
+        (
+            "x,w,y\n1,a,0\n2,1,1\n",
+            {"weight": "w"},
+            "--weight w is no number of at least 0 in 1 rows, first in data row 1",
+        ),
+        ("x,w,y\n1,1,0\n2,-1,1\n", {"weight": "w"}, "--weight w is no number of at least 0 in 1 rows"),
+        ("x,w,y\n1,1,0\n2,inf,1\n", {"weight": "w"}, "--weight w is no number"),
+        ("x,w,y\n1,1,0\n2,2,1\n", {"weight": "y"}, "--weight y is the target or dropped as well"),
+        ("x,w,y\n1,1,0\n2,2,1\n", {"group": "w", "drop": ("w",)}, "--group w is the target or dropped as well"),
+        ("x,w,y\n1,1,0\n2,2,1\n", {"group": "v"}, "no column 'v'"),
+    ],
+)
+def test_senseless_parts_are_refused(tmp_path: Path, text: str, options: dict[str, Any], says: str) -> None:
+    with pytest.raises(InputError, match=says):
+        read(write(tmp_path, text), **options)
