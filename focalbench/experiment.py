@@ -97,7 +97,7 @@ class Experiment:
                 raise InputError(f"{arm.name} is {plain.name} up to a factor; name the loss {plain.loss}")
             if self.weight and (arm.loss in OF_A_BATCH or is_custom(arm.loss)):
                 raise InputError(
-                    f"{arm.loss} sees whole batches and takes no weights of rows; leave it or --weight out"
+                    f"{arm.loss} sees whole batches and takes no row weights; leave it or --weight out"
                 )
         if self.group and self.time:
             raise InputError("--group and --time are two ways to split; give one")

@@ -1,6 +1,7 @@
 """One stack from recipe to results: the accounting, the start, and the same numbers in any company."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,8 +11,10 @@ from sklearn.metrics import average_precision_score, brier_score_loss, log_loss,
 
 from focalbench import stack as stack_module
 from focalbench.arms import Arm, Recipe, Run, Training
-from focalbench.datasets.build import build_splits
+from focalbench.datasets.build import build_splits, resolve
+from focalbench.errors import InputError
 from focalbench.evaluation import batch_accounting, measure
+from focalbench.experiment import Experiment
 from focalbench.losses.inverse import best_constant
 from focalbench.losses.rivals import ClassCounts
 from focalbench.models import Architecture
@@ -142,3 +145,56 @@ def test_a_stack_leaves_the_process_as_it_was() -> None:
     assert torch.get_num_threads() == 2
     assert float(np.float64(1e-310) * np.float64(0.5)) > 0  # denormals live
     torch.set_num_threads(threads)
+
+
+# ---- weights
+
+
+def weighted_file(folder: Path, rows: int = 3000) -> Path:
+    rng = np.random.default_rng(0)
+    x, weight = rng.standard_normal((rows, 2)), rng.integers(1, 4, rows)
+    y = (x[:, 0] + rng.standard_normal(rows) > 2.2).astype(int)
+    lines = [f"{a},{b},{w},{t}" for (a, b), w, t in zip(x, weight, y, strict=True)]
+    (folder / "w.csv").write_text("a,b,w,y\n" + "\n".join(lines) + "\n")
+    return folder / "w.csv"
+
+
+def test_a_test_that_is_weighted_to_the_rate_keeps_all_its_positives(tmp_path: Path) -> None:
+    path, training = str(weighted_file(tmp_path)), Training(hidden=(8,), epochs=4, batch_size=64)
+    thin = resolve(Recipe(path, 1200, 0.04, target="y", drop=("w",)))
+    weight = replace(thin, test_prevalence="weight")
+    (a,), (b,) = (run_stack((Run(recipe, training, Arm("bce"), 0.01, 0),)) for recipe in (thin, weight))
+    assert a.values["train_positives"] == b.values["train_positives"] == 48
+    assert a.values["val_average_precision"] == b.values["val_average_precision"]  # training sees no difference
+    assert int(b.values["test_positives"] or 0) > 1.5 * int(a.values["test_positives"] or 0)
+    assert b.values["test_prevalence"] == pytest.approx(0.04)
+    assert "test_prevalence" not in a.values
+    assert "precision_at_k" not in b.values
+    assert float(b.values["test_average_precision"] or 0) > 0.1
+
+
+def test_weights_of_rows_reach_training_the_start_and_the_metrics(tmp_path: Path) -> None:
+    path, training = str(weighted_file(tmp_path)), Training(hidden=(8,), epochs=4, batch_size=64)
+    plain = resolve(Recipe(path, 1200, target="y", drop=("w",)))
+    weighted = resolve(Recipe(path, 1200, target="y", weight="w"))
+    splits = build_splits(weighted, 0)
+    assert splits.train.weights is not None
+    assert splits.train.features.shape[1] == 2
+    counts = stack_module._counts(splits)
+    assert counts.positives + counts.negatives == pytest.approx(1200)
+    assert counts.prevalence == pytest.approx(np.average(splits.train.targets, weights=splits.train.weights))
+    arms = (Arm("bce"), Arm("pos_weight"), Arm("poly1"), Arm("focal", gamma=2.0))
+    results = run_stack(tuple(Run(weighted, training, arm, 0.01, 0) for arm in arms))
+    (other,) = run_stack((Run(plain, training, Arm("bce"), 0.01, 0),))
+    assert results[0].values["test_average_precision"] != other.values["test_average_precision"]
+    expected = [float(result.values["recovered_expected_observed"] or 0) for result in results]
+    assert expected == pytest.approx([1] * 4, abs=0.25)  # without the start's and the inverse's share it is 0.5 or 20
+    for model, arm in REFERENCES:
+        (reference,) = run_stack((Run(weighted, Training(model=model, hidden=(), epochs=0), arm, 0.0, 0),))
+        assert float(reference.values["test_average_precision"] or 0) > 0.1
+
+
+def test_losses_of_whole_batches_take_no_weights_of_rows() -> None:
+    for arm in (Arm("ohem"), Arm("a:b", source="0")):
+        with pytest.raises(InputError, match="takes no row weights"):
+            Experiment(datasets=("d.csv",), target="y", weight="w", arms=(Arm("bce"), arm))

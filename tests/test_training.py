@@ -11,14 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from focalbench.arms import RIVALS, Arm
+from focalbench.arms import OF_A_BATCH, RIVALS, Arm
 from focalbench.losses.arm_loss import run_loss
-from focalbench.losses.rivals import ClassCounts
-from focalbench.losses.stack_loss import WeightedFocal
+from focalbench.losses.rivals import ClassCounts, Rival
+from focalbench.losses.stack_loss import StackLoss, WeightedFocal
 from focalbench.metrics.ranking import average_precision
 from focalbench.models import Architecture, Network, Parameters, draw_weights
 from focalbench.training import Adam, Member, Rows, Schedule, Trained, epoch_budgets, score, train
-from tests.plain import plain_model, plain_train
+from tests.plain import plain_loss, plain_model, plain_train
 
 FEATURES, BATCH = 5, 48
 
@@ -127,6 +127,25 @@ def test_a_run_has_the_same_bits_in_any_company(data: st.DataObject) -> None:
         assert alone.curves[0].tobytes() == together.curves[i].tobytes()
         for mine, all_runs in zip(alone.choices[2].parameters.views, together.choices[2].parameters.views, strict=True):
             assert torch.equal(mine[0], all_runs[i])
+
+
+@pytest.mark.parametrize("members", [make_members((7,)), make_rivals((7,))], ids=["core", "rivals"])
+def test_a_rows_weight_multiplies_its_loss(members: list[Member]) -> None:
+    members = [m for m in members if not (isinstance(m.loss, Rival) and m.loss.name in OF_A_BATCH)]
+    loss = StackLoss([member.loss for member in members], 4, "cpu")
+    loss.start(0)
+    rng = np.random.default_rng(0)
+    logits = torch.from_numpy(rng.standard_normal((len(members), 1, 48)).astype(np.float32))
+    targets = torch.from_numpy((rng.random(40) < 0.3).astype(np.float32))
+    weights = torch.from_numpy(rng.integers(0, 3, 40).astype(np.float32))
+    found = loss.gradient(logits, targets, weights)
+    repeated = torch.repeat_interleave(torch.arange(40), weights.long())
+    for i, member in enumerate(members):
+        x = logits[i, 0, :40].clone().requires_grad_()
+        mean = plain_loss(member.loss, x[repeated], targets[repeated], 0.0)
+        (expected,) = torch.autograd.grad(mean * len(repeated) / 40, x)
+        torch.testing.assert_close(found[i, 0, :40], expected, atol=1e-7, rtol=1e-5)
+    assert not found[..., 40:].any()
 
 
 def test_adam_is_torchs_adam() -> None:

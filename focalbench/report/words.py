@@ -14,7 +14,7 @@ CLAIM_SEEDS = 20  # fewer screen; a reported claim uses these
 BLURB = (
     "AUCPR: step-wise average precision, as scikit-learn's; ±: half a 95% interval; differences are paired by seed; "
     "p adj.: corrected for all arms of one start, what verdicts rest on; skill: log loss avoided, 1 at best, by the "
-    "probabilities that the loss's inverse recovers; below 0 the bare prevalence is better."
+    "probabilities that the loss's inverse recovers (blank: it has none); below 0 the bare prevalence is better."
 )
 
 

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from focalbench.arms import Recipe
 from focalbench.datasets.dataset import Counts, Dataset, SplitCounts, Splits
 from focalbench.datasets.prevalence import pool_counts, positive_parts, table_counts
-from focalbench.datasets.splits import allot, deal_groups, thin, with_label_noise
+from focalbench.datasets.splits import allot, deal_groups, thin, weighted_to_rate, with_label_noise
 from focalbench.errors import InputError
 
 TARGETS = (np.random.default_rng(0).random(12_000) < 0.2).astype(np.int8)
@@ -116,6 +116,24 @@ def test_seeds_differ() -> None:
     (_, (a, _, _)), (_, (b, _, _)) = allotted(5000, 0.1, 0), allotted(5000, 0.1, 1)
     for label in (0, 1):
         assert not np.array_equal(a[TARGETS[a] == label], b[TARGETS[b] == label])
+
+
+@given(st.floats(0.001, 0.4), st.booleans())
+def test_weighting_to_a_rate_keeps_every_row(rate: float, has_weights: bool) -> None:
+    own = np.linspace(0.5, 2, 200) if has_weights else None
+    whole = Dataset(np.zeros((200, 1), np.float32), (np.arange(200) < 40).astype(np.int8), None, own)
+    weighted = weighted_to_rate(whole, rate)
+    assert weighted.rows == 200
+    assert weighted.prevalence == pytest.approx(rate)
+    assert weighted.weights is not None
+    negatives = np.ones(160) if own is None else own[40:]
+    np.testing.assert_allclose(weighted.weights[40:], negatives)
+    assert splits_of(weighted).sha256 != splits_of(whole).sha256
+
+
+def splits_of(test: Dataset) -> Splits:
+    plain = Dataset(np.zeros((2, 1), np.float32), np.zeros(2, np.int8))
+    return Splits(plain, plain, test)
 
 
 @given(st.integers(1, 40), st.integers(0, 2**32))
