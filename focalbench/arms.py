@@ -188,7 +188,7 @@ class Training:
     """How every arm of a plan is trained: equal terms.
 
     model: logistic or mlp; hidden: units per hidden layer; optimizer: adam (no weight decay); epochs and
-    batch_size in passes and rows; sampler: random; device: cpu or cuda.
+    batch_size in passes and rows; sampler: one of samplers.SAMPLERS; device: cpu or cuda.
     """
 
     model: str = "mlp"

@@ -20,14 +20,19 @@ Curves = dict[str, list[float | None]]
 
 
 def measure(
-    arm: Arm, counts: ClassCounts, logits: Tensor, targets: Tensor, weights: Tensor | None = None
+    arm: Arm,
+    counts: ClassCounts,
+    logits: Tensor,
+    targets: Tensor,
+    weights: Tensor | None = None,
+    shift: float = 0.0,
 ) -> tuple[Values, Curves]:
     """Measure one run's finite test logits (sample,) against targets (sample,) of 0/1.
 
     counts: of the training split, which the arm's class weights and so its inverse depend on. Calibration is given
     raw and after the inverse of the loss ("recovered_"), which is missing where a loss has none, or none for a score.
     weights: (sample,) of the rows, or None; with them what counts rows, precision at k and recall at a false positive
-    rate, is missing.
+    rate, is missing. shift: of the log odds, from the rate trained at back to the data's.
     """
     row = logits[None]
     back = recovered(arm, counts, logits)
@@ -38,7 +43,7 @@ def measure(
         **_calibration(row, targets, weights, ""),
     }
     if back is not None and np.isfinite(back).all():
-        values |= _calibration(torch.from_numpy(back)[None].to(targets.device), targets, weights, "recovered_")
+        values |= _calibration(torch.from_numpy(back + shift)[None].to(targets.device), targets, weights, "recovered_")
     reliability = calibration.reliability_grid(row, targets, RELIABILITY_BINS, weights)[0]
     curves: Curves = {
         "precision": _finite(ranking.precision_recall_grid(row, targets, GRID_POINTS, weights)[0].tolist()),

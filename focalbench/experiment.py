@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from focalbench.arms import INITS, LOSSES, OF_A_BATCH, RIVALS, Alpha, Arm, Init, is_custom
 from focalbench.errors import InputError
+from focalbench.samplers import check_sampler
 
 BCE = Arm("bce")
 GAMMA_2 = Arm("focal", gamma=2.0)
@@ -62,6 +63,7 @@ class Experiment:
     seeds: int = 10
     epochs: int = 20
     batch_size: int = 512
+    sampler: str = "random"
     model: str = "mlp"
     hidden: tuple[int, ...] = (64, 64)
     device: str = "cpu"
@@ -85,6 +87,7 @@ class Experiment:
         for rate in self.positive_rates:
             if rate is not None and not 0 < rate < 1:
                 raise InputError(f"the positive rate must lie between 0 and 1, got {rate}")
+        check_sampler(self.sampler, self.batch_size)
         if self.device not in ("cpu", "cuda"):
             raise InputError(f"unknown device {self.device!r}; choose cpu or cuda")
         names = [Path(dataset).name for dataset in self.datasets]
@@ -96,9 +99,7 @@ class Experiment:
             if (plain := plain_arm(arm)) != arm:
                 raise InputError(f"{arm.name} is {plain.name} up to a factor; name the loss {plain.loss}")
             if self.weight and (arm.loss in OF_A_BATCH or is_custom(arm.loss)):
-                raise InputError(
-                    f"{arm.loss} sees whole batches and takes no row weights; leave it or --weight out"
-                )
+                raise InputError(f"{arm.loss} sees whole batches and takes no row weights; leave it or --weight out")
         if self.group and self.time:
             raise InputError("--group and --time are two ways to split; give one")
         if self.test_prevalence not in ("thin", "weight"):

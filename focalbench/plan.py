@@ -76,6 +76,7 @@ def _runs(experiment: Experiment, recipe: Recipe) -> Iterator[Run]:
         hidden=experiment.hidden if experiment.model == "mlp" else (),
         epochs=experiment.epochs,
         batch_size=experiment.batch_size,
+        sampler=experiment.sampler,
         device=experiment.device,
     )
     for (arm, restart), lr, seed in product(candidates(experiment.arms), experiment.lrs, seeds):

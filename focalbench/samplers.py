@@ -1,12 +1,114 @@
-"""Which rows form a batch: the order of the rows in every epoch, drawn from the run's own generator."""
+"""Which rows form a batch: the order of the rows in every epoch, drawn from the run's own generator.
+
+Every arm of a seed sees the same batches. An epoch is an array of row numbers, cut into batches from the front; rows
+may come more than once. Where a sampler moves the rate of positives, starts, class weights and the way back to
+probabilities follow what was drawn (stack.py).
+"""
+
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
+from focalbench.datasets.dataset import Dataset
+from focalbench.errors import InputError
 from focalbench.randomness import generator
 
+Order = NDArray[np.int64]
+SAMPLERS = ("random", "stratified", "balanced", "quota:K", "hard")
+HARD_SHARE = 0.1  # of the negatives, those that look most like positives: the hard pool
+HARD_BATCH = 0.5  # of a batch's negatives, those that come from it
 
-def random_orders(rows: int, epochs: int, seed: int, key: str) -> list[NDArray[np.int64]]:
-    """A fresh permutation of all rows for every epoch; every arm of a seed sees the same ones."""
-    rng = generator(seed, "batches", key)
-    return [rng.permutation(rows) for _ in range(epochs)]
+
+def orders(sampler: str, train: Dataset, batch_size: int, epochs: int, seed: int, key: str) -> list[Order]:
+    """The rows of every epoch, (row drawn,) each, for a sampler's name; see check_sampler."""
+    rng = generator(seed, "batches" if sampler == "random" else f"batches {sampler}", key)
+    if sampler == "random":
+        return [rng.permutation(train.rows) for _ in range(epochs)]
+    if sampler == "stratified":
+        return [stratified(train.targets, rng) for _ in range(epochs)]
+    negatives = np.flatnonzero(train.targets == 0)
+    if sampler == "hard":
+        hard = hard_negatives(train)
+        return [_hard_epoch(train.targets, hard, batch_size, rng) for _ in range(epochs)]
+    quota = _quota(sampler, batch_size)
+    positives = _endless(np.flatnonzero(train.targets == 1), rng)
+    return [_quota_epoch(positives, rng.permutation(negatives), quota, batch_size) for _ in range(epochs)]
+
+
+def check_sampler(sampler: str, batch_size: int) -> None:
+    """Raise InputError unless a sampler is one of these, and its quota fits into a batch.
+
+    random: every row once an epoch. stratified: the same, positives spread evenly, so that every batch is as near the
+    global rate as can be. balanced: half of every batch are positives. quota:K: K positives in every batch, all
+    negatives once an epoch, positives as often as that takes. hard: every row once, half of each batch's negatives
+    from the tenth that a logistic regression scores highest, for as long as these last.
+    """
+    name, _, count = sampler.partition(":")
+    if sampler in SAMPLERS and name != "quota":
+        return
+    if name != "quota" or not count.isdigit():
+        raise InputError(f"unknown sampler {sampler!r}; choose random, stratified, balanced, hard, or quota:K")
+    if not 1 <= int(count) < batch_size:
+        raise InputError(f"the sampler {sampler} needs 1 to {batch_size - 1} positives in a batch of {batch_size}")
+
+
+def _quota(sampler: str, batch_size: int) -> int:
+    return batch_size // 2 if sampler == "balanced" else int(sampler.partition(":")[2])
+
+
+def stratified(targets: NDArray[np.int8], rng: np.random.Generator) -> Order:
+    """All rows, positives a constant distance apart (with a random first one), so no batch has two more than another.
+
+    targets: (row,) of 0/1. Returns (row,).
+    """
+    positives, negatives = (rng.permutation(np.flatnonzero(targets == label)) for label in (1, 0))
+    order = np.empty(len(targets), dtype=np.int64)
+    places = ((np.arange(len(positives)) + rng.random()) * len(targets) / max(len(positives), 1)).astype(np.int64)
+    taken = np.zeros(len(targets), dtype=np.bool_)
+    taken[places] = True
+    order[taken], order[~taken] = positives, negatives
+    return order
+
+
+def _endless(rows: Order, rng: np.random.Generator) -> Iterator[int]:
+    """The rows in one random order after the other, so that none comes twice before all have come once more."""
+    while True:
+        yield from rng.permutation(rows).tolist()
+
+
+def _quota_epoch(positives: Iterator[int], negatives: Order, quota: int, batch_size: int) -> Order:
+    """Batches of `quota` positives and batch_size - quota negatives, until all negatives have come."""
+    parts = []
+    for start in range(0, len(negatives), batch_size - quota):
+        some = negatives[start : start + batch_size - quota]
+        wanted = quota if len(some) == batch_size - quota else max(1, round(quota * len(some) / (batch_size - quota)))
+        parts += [np.array([next(positives) for _ in range(wanted)], dtype=np.int64), some]
+    return np.concatenate(parts)
+
+
+def hard_negatives(train: Dataset) -> Order:
+    """Rows of the negatives that a logistic regression scores highest: the hard pool, the same for every arm."""
+    from sklearn.linear_model import LogisticRegression
+
+    scores = LogisticRegression(max_iter=1000).fit(train.features, train.targets).decision_function(train.features)
+    negatives = np.flatnonzero(train.targets == 0)
+    count = max(1, round(HARD_SHARE * len(negatives)))
+    return negatives[np.argsort(-scores[negatives], kind="stable")[:count]]
+
+
+def _hard_epoch(targets: NDArray[np.int8], hard: Order, batch_size: int, rng: np.random.Generator) -> Order:
+    """All rows once: half of each batch hard negatives while these last, then the easy rest; positives anywhere."""
+    easy = rng.permutation(np.setdiff1d(np.flatnonzero(targets == 0), hard, assume_unique=True))
+    pool = rng.permutation(hard)
+    share = max(1, round(HARD_BATCH * batch_size))
+    parts: list[Order] = []
+    while len(pool) or len(easy):
+        from_pool, pool = pool[:share], pool[share:]
+        rest = batch_size - len(from_pool)
+        parts += [from_pool, easy[:rest]]
+        easy = easy[rest:]
+    negatives = np.concatenate(parts)
+    positives = rng.permutation(np.flatnonzero(targets == 1))
+    places = np.sort(rng.integers(0, len(negatives) + 1, len(positives)))
+    return np.insert(negatives, places, positives)

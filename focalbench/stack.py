@@ -14,12 +14,13 @@ from focalbench.datasets.build import build_splits
 from focalbench.datasets.dataset import Dataset, Splits
 from focalbench.evaluation import Curves, Values, batch_accounting, finite_or_none, measure
 from focalbench.losses.arm_loss import run_loss, start_bias
+from focalbench.losses.inverse import log_odds
 from focalbench.losses.rivals import ClassCounts
 from focalbench.metrics.ranking import average_precision
 from focalbench.models import Architecture, Network, draw_weights
 from focalbench.randomness import generator
 from focalbench.references import is_reference, reference_logits
-from focalbench.samplers import random_orders
+from focalbench.samplers import Order, orders
 from focalbench.store import Result
 from focalbench.training import Choice, Member, Rows, Schedule, Trained, epoch_budgets, score, train
 
@@ -79,19 +80,21 @@ def _fit_reference(run: Run, splits: Splits) -> list[Measured]:
 
     with threadpool_limits(1):
         logits, validation = reference_logits(run, splits)
-    values, curves = _measure(run, torch.from_numpy(logits), splits, chosen=True)
+    counts = drawn_counts(splits.train, [np.arange(splits.train.rows)])
+    values, curves = _measure(run, torch.from_numpy(logits), splits, counts, chosen=True)
     return [(values | {"status": "ok", "val_average_precision": validation}, curves)]
 
 
 def _train(stack: tuple[Run, ...], splits: Splits) -> list[Measured]:
     training, key = stack[0].training, stack[0].recipe.key
     architecture = Architecture(splits.train.features.shape[1], training.hidden)
-    members = [_member(run, architecture, _counts(splits)) for run in stack]
-    orders = random_orders(splits.train.rows, training.epochs, stack[0].seed, key)
+    drawn = orders(training.sampler, splits.train, training.batch_size, training.epochs, stack[0].seed, key)
+    counts = drawn_counts(splits.train, drawn)
+    members = [_member(run, architecture, counts) for run in stack]
     rows, validation = _rows(splits.train, training.device), _rows(splits.validation, training.device)
-    trained = train(architecture, rows, validation, members, Schedule(training.batch_size, orders))
-    batches = batch_accounting(splits.train.targets, orders, training.batch_size)
-    measured = _measure_choices(stack, architecture, trained, splits)
+    trained = train(architecture, rows, validation, members, Schedule(training.batch_size, drawn))
+    batches = batch_accounting(splits.train.targets, drawn, training.batch_size)
+    measured = _measure_choices(stack, architecture, trained, splits, counts)
     return [(values | batches, curves) for values, curves in measured]
 
 
@@ -101,11 +104,15 @@ def _rows(part: Dataset, device: str) -> Rows:
     return Rows(torch.from_numpy(part.features).to(device), targets, weights)
 
 
-def _counts(splits: Splits) -> ClassCounts:
-    train = splits.train
-    if train.weights is None:
-        return ClassCounts(train.positives, train.rows - train.positives)
-    return ClassCounts(train.prevalence * train.rows, (1 - train.prevalence) * train.rows)
+def drawn_counts(train: Dataset, drawn: list[Order]) -> ClassCounts:
+    """Rows of each class that an epoch draws on average, by weight where they have one: what a loss is minimised on."""
+    targets = sum(int(np.count_nonzero(train.targets[order])) for order in drawn)
+    rows = sum(map(len, drawn))
+    if train.weights is not None:
+        mass = sum(float(train.weights[order].sum()) for order in drawn)
+        targets_mass = sum(float(train.weights[order] @ train.targets[order]) for order in drawn)
+        return ClassCounts(targets_mass / mass * rows / len(drawn), (1 - targets_mass / mass) * rows / len(drawn))
+    return ClassCounts(targets / len(drawn), (rows - targets) / len(drawn))
 
 
 def _member(run: Run, architecture: Architecture, counts: ClassCounts) -> Member:
@@ -117,7 +124,7 @@ def _member(run: Run, architecture: Architecture, counts: ClassCounts) -> Member
 
 
 def _measure_choices(
-    stack: tuple[Run, ...], architecture: Architecture, trained: Trained, splits: Splits
+    stack: tuple[Run, ...], architecture: Architecture, trained: Trained, splits: Splits, counts: ClassCounts
 ) -> list[Measured]:
     """Score the test split with what validation chose, once for each budget of epochs that chose differently."""
     training = stack[0].training
@@ -132,7 +139,7 @@ def _measure_choices(
     ]
     measured = []
     for i, run in enumerate(stack):
-        values, curves = _measure(run, logits[i].cpu(), splits, chosen=bool(whole.epochs[i]))
+        values, curves = _measure(run, logits[i].cpu(), splits, counts, chosen=bool(whole.epochs[i]))
         values["status"] = "diverged" if trained.diverged[i] else "ok"
         values["epoch"] = int(whole.epochs[i])
         values["val_average_precision"] = finite_or_none(whole.average_precision[i])
@@ -154,13 +161,17 @@ def _test_precision(architecture: Architecture, choice: Choice, test: Rows, batc
     return average_precision(_test_logits(architecture, choice, test, batch_size), test.targets, test.weights)
 
 
-def _measure(run: Run, logits: Tensor, splits: Splits, *, chosen: bool) -> Measured:
-    """Measure one run's test logits (sample,); without a chosen epoch the arm's best constant stands in for them."""
+def _measure(run: Run, logits: Tensor, splits: Splits, counts: ClassCounts, *, chosen: bool) -> Measured:
+    """Measure one run's test logits (sample,); without a chosen epoch the arm's best constant stands in for them.
+
+    counts: what training drew; where a sampler moved the rate, the way back to probabilities moves it back.
+    """
     targets = torch.from_numpy(splits.test.targets)
     if not chosen:
-        logits = torch.full_like(logits, start_bias(replace(run.arm, init="own"), _counts(splits)))
+        logits = torch.full_like(logits, start_bias(replace(run.arm, init="own"), counts))
     weights = None if splits.test.weights is None else torch.from_numpy(splits.test.weights)
-    values, curves = measure(run.arm, _counts(splits), logits, targets, weights)
+    shift = log_odds(splits.train.prevalence) - log_odds(counts.prevalence)
+    values, curves = measure(run.arm, counts, logits, targets, weights, shift)
     noisy = splits.noisy_test_targets
     if noisy is not None:
         observed = average_precision(logits[None], torch.from_numpy(noisy))

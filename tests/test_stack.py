@@ -180,7 +180,7 @@ def test_weights_of_rows_reach_training_the_start_and_the_metrics(tmp_path: Path
     splits = build_splits(weighted, 0)
     assert splits.train.weights is not None
     assert splits.train.features.shape[1] == 2
-    counts = stack_module._counts(splits)
+    counts = stack_module.drawn_counts(splits.train, [np.arange(1200)])
     assert counts.positives + counts.negatives == pytest.approx(1200)
     assert counts.prevalence == pytest.approx(np.average(splits.train.targets, weights=splits.train.weights))
     arms = (Arm("bce"), Arm("pos_weight"), Arm("poly1"), Arm("focal", gamma=2.0))
@@ -188,7 +188,7 @@ def test_weights_of_rows_reach_training_the_start_and_the_metrics(tmp_path: Path
     (other,) = run_stack((Run(plain, training, Arm("bce"), 0.01, 0),))
     assert results[0].values["test_average_precision"] != other.values["test_average_precision"]
     expected = [float(result.values["recovered_expected_observed"] or 0) for result in results]
-    assert expected == pytest.approx([1] * 4, abs=0.25)  # without the start's and the inverse's share it is 0.5 or 20
+    assert expected == pytest.approx([1] * 4, abs=0.25)
     for model, arm in REFERENCES:
         (reference,) = run_stack((Run(weighted, Training(model=model, hidden=(), epochs=0), arm, 0.0, 0),))
         assert float(reference.values["test_average_precision"] or 0) > 0.1

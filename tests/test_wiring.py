@@ -25,7 +25,7 @@ from focalbench.models import Architecture, Layer, draw_weights
 from focalbench.randomness import generator
 from focalbench.records import Record
 from focalbench.references import LOGISTIC, PENALTIES
-from focalbench.samplers import random_orders
+from focalbench.samplers import orders as drawn_orders
 from focalbench.stack import run_stack
 from focalbench.training import Member, Rows, train
 from tests.plain import Plain, plain_train
@@ -61,7 +61,7 @@ def plain_member(run: Run, rate: float) -> Member:
 def test_a_whole_run_is_the_plain_loop_on_the_same_draws() -> None:
     splits = build_splits(RECIPE, 7)
     train_rows, validation = rows_of(splits.train), rows_of(splits.validation)
-    orders = random_orders(600, 3, 7, RECIPE.key)
+    orders = drawn_orders("random", splits.train, 64, 3, 7, RECIPE.key)
     truth, noisy = splits.test.targets, splits.noisy_test_targets
 
     def plain(run: Run, epochs: int) -> tuple[Plain, NDArray[np.float32]]:
@@ -99,7 +99,8 @@ def start_of(run: Run) -> tuple[list[Layer], list[NDArray[np.int64]]]:
 
 
 def test_every_epoch_and_every_seed_shuffles_anew() -> None:
-    orders = [order for seed in (0, 1) for order in random_orders(50, 3, seed, "key")]
+    fifty = Dataset(np.zeros((50, 1), np.float32), np.zeros(50, np.int8))
+    orders = [order for seed in (0, 1) for order in drawn_orders("random", fifty, 10, 3, seed, "key")]
     assert all(sorted(order) == list(range(50)) for order in orders)
     assert len({tuple(order) for order in (*orders, np.arange(50))}) == 7
 

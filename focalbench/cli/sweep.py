@@ -68,6 +68,9 @@ def sweep(
     rows: Annotated[int | None, typer.Option(help="Training rows. Default: 40000.")] = None,
     epochs: Annotated[int, typer.Option(help="Passes over the training rows.")] = 20,
     batch_size: Annotated[int, typer.Option(help="Rows a step.")] = 512,
+    sampler: Annotated[
+        str, typer.Option(help="random, stratified, balanced, quota:K (positives a batch) or hard (negatives).")
+    ] = "random",
     model: Annotated[str, typer.Option(help="logistic or mlp.")] = "mlp",
     hidden: Annotated[str | None, typer.Option(help="Units of the MLP's hidden layers. Default: 64,64.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
@@ -105,6 +108,7 @@ def sweep(
         "rows": rows,
         "epochs": epochs,
         "batch_size": batch_size,
+        "sampler": sampler,
         "model": model,
         "hidden": _hidden(hidden, model),
         "references": references,
