@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+import pytest
+
 from focalbench.records import read_csv
 from focalbench.report.tables import summary
 
@@ -16,8 +18,9 @@ def block(name: str) -> str:
     return found.group(1)
 
 
-def test_the_headline_table_is_that_of_the_results() -> None:
-    assert block("headline") == summary(read_csv(ROOT / "results" / "headline" / "table.csv"))
+@pytest.mark.parametrize("name", ["headline", "rivals"])
+def test_the_tables_are_those_of_the_results(name: str) -> None:
+    assert block(name) == summary(read_csv(ROOT / "results" / name / "table.csv"))
 
 
 def test_a_changed_result_would_show() -> None:
