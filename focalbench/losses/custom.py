@@ -106,13 +106,14 @@ def _try(spec: str, copies: Sequence[Custom]) -> None:
 
 
 def _ways(spec: str, found: Any) -> list[bool]:
-    """Whether to call NAME for a loss, to use it as it is, or to try both, this way first."""
+    """Whether to call NAME for a loss (True) or to use it as it is, in the order to try."""
     if not callable(found):
         raise InputError(f"--loss {spec} is no loss: {type(found).__name__} cannot be called with logits and targets")
     if inspect.isclass(found):
         return [True]
-    ways = [False] if not inspect.isfunction(found) or _takes(found, 0, 0) else []
-    return [*ways, True] if inspect.isfunction(found) and _takes(found) else ways
+    if not (inspect.isfunction(found) and _takes(found)):
+        return [False]
+    return [False, True] if _takes(found, 0, 0) else [True]
 
 
 def _takes(function: Callable[..., object], *arguments: object) -> bool:
