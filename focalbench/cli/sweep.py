@@ -159,6 +159,7 @@ def _rates(dataset: str, asked: list[float] | None) -> tuple[float | None, ...]:
 
 def _check_table_options(dataset: str, options: dict[str, Any]) -> None:
     """An option that the data set does not use is an error, and a file needs its target."""
+    from focalbench.datasets.fetched import is_fetched
     from focalbench.datasets.synthetic import FAMILIES
     from focalbench.datasets.tables import REAL_TABLES
 
@@ -166,6 +167,8 @@ def _check_table_options(dataset: str, options: dict[str, Any]) -> None:
     if dataset in (*FAMILIES, *REAL_TABLES):
         if given:
             raise InputError(f"{', '.join(given)}: used with a CSV file only, and --dataset is {dataset}")
+    elif is_fetched(dataset):
+        typer.echo(f"{dataset}: from its library's cache, or the network", err=True)
     elif not options["target"] and Path(dataset).is_file():  # what is no file is told apart where it is resolved
         raise InputError(f"--dataset {dataset} needs --target, the name of the column to predict")
 

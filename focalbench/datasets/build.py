@@ -10,6 +10,7 @@ import numpy as np
 from focalbench.arms import Recipe
 from focalbench.datasets.columns import Columns
 from focalbench.datasets.dataset import Counts, Dataset, SplitCounts, Splits
+from focalbench.datasets.fetched import is_fetched, read_fetched
 from focalbench.datasets.files import SUFFIXES, file_sha256, read_table
 from focalbench.datasets.preprocessing import preprocess
 from focalbench.datasets.prevalence import pool_counts, positive_parts, swap_count, synthetic_counts, table_counts
@@ -33,6 +34,8 @@ def resolve(recipe: Recipe) -> Recipe:
         return recipe
     if recipe.dataset in REAL_TABLES:
         return replace(recipe, sha256=load_table(recipe).sha256)
+    if is_fetched(recipe.dataset):
+        return replace(recipe, sha256=load_table(recipe).sha256, drop=tuple(sorted(set(recipe.drop))))
     path = recipe.path or recipe.dataset
     if not Path(path).exists() and Path(path).suffix not in SUFFIXES:
         raise _unknown(recipe.dataset)
@@ -120,6 +123,8 @@ def _noisy(dataset: Dataset, recipe: Recipe, split: str, seed: int) -> Dataset:
 def _table(source: Recipe, path: str | None) -> Table:
     if source.dataset in REAL_TABLES:
         return real_table(source.dataset)
+    if is_fetched(source.dataset):
+        return read_fetched(source.dataset, _columns(source))
     if path is None:
         raise _unknown(source.dataset)
     return read_table(path, _columns(source))
@@ -133,5 +138,5 @@ def _columns(source: Recipe) -> Columns:
 def _unknown(dataset: str) -> InputError:
     names = (*FAMILIES, *REAL_TABLES)
     close = get_close_matches(dataset, names, n=1)
-    hint = f"did you mean {close[0]}?" if close else f"choose one of {', '.join(names)}, or the path of a CSV file"
+    hint = f"did you mean {close[0]}?" if close else f"choose one of {', '.join(names)}, or the path of a file"
     return InputError(f"unknown data set {dataset!r}; {hint}")
