@@ -5,10 +5,16 @@ from dataclasses import dataclass, replace
 from itertools import groupby, pairwise, product
 from typing import cast
 
+import numpy as np
+
 from focalbench.arms import Arm, Recipe, Run, TestPrevalence, Training
 from focalbench.datasets.build import load_table, resolve, split_counts
+from focalbench.datasets.columns import listed
+from focalbench.datasets.leaks import leaking_columns
 from focalbench.datasets.prevalence import warnings_for
 from focalbench.datasets.synthetic import FAMILIES
+from focalbench.datasets.table import Table
+from focalbench.datasets.tables import REAL_TABLES
 from focalbench.experiment import Experiment
 from focalbench.references import REFERENCES, SETTINGS, is_reference
 
@@ -36,9 +42,37 @@ def make_plan(experiment: Experiment) -> Plan:
         label = f"{recipe.dataset} at {'its natural rate' if rate is None else f'rate {rate:g}'}"
         counts = [split_counts(recipe, seed) for seed in seeds_of(experiment)]
         warnings += [f"{label}: {text}" for text in warnings_for(recipe, counts)]
-        notes += [] if recipe.dataset in FAMILIES else [f"{recipe.dataset}: {n}" for n in load_table(recipe).notes]
+        if recipe.dataset not in FAMILIES:
+            table = load_table(recipe)
+            notes += [f"{recipe.dataset}: {text}" for text in (*table.notes, *_described(table))]
+            warnings += _leaks(recipe, table)
         runs += _runs(experiment, recipe)
     return Plan(tuple(runs), tuple(dict.fromkeys(notes)), tuple(warnings))
+
+
+def _described(table: Table) -> Iterator[str]:
+    """What the features were taken for, and what the seeds redraw."""
+    numbers = [str(name) for name in table.frame.columns if name not in table.categorical]
+    yield "; ".join(
+        f"{kind}: {listed(names)}"
+        for kind, names in (("numbers", numbers), ("categories", list(table.categorical)))
+        if names
+    )
+    if table.ordered:
+        yield "split by time, the same for every seed: intervals show what the draws of training move, not of rows"
+    elif table.groups is not None:
+        yield f"{len(np.unique(table.groups)):,} groups, none in two splits"
+
+
+def _leaks(recipe: Recipe, table: Table) -> list[str]:
+    """A warning for every column of a user's table that predicts the target almost alone."""
+    if recipe.dataset in REAL_TABLES:
+        return []
+    return [
+        f"{recipe.dataset}: the column {name} alone reaches an average precision of {precision:.2f}; if it is known "
+        "only afterwards, --drop it"
+        for name, precision in leaking_columns(table)
+    ]
 
 
 def seeds_of(experiment: Experiment) -> range:

@@ -179,7 +179,7 @@ def test_two_files_of_one_name_are_two_tables(tmp_path: Path) -> None:
 def test_what_is_no_data_set_is_refused() -> None:
     with pytest.raises(InputError, match="did you mean census-income"):
         resolve(Recipe("census-incom", 1000))
-    with pytest.raises(InputError, match="or the path of a CSV file"):
+    with pytest.raises(InputError, match="or the path of a file"):
         resolve(Recipe("qqqq", 1000))
     with pytest.raises(InputError, match="no file"):
         resolve(Recipe("qqqq.csv", 1000))
