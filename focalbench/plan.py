@@ -12,7 +12,7 @@ from focalbench.datasets.build import load_table, resolve, split_counts
 from focalbench.datasets.columns import listed
 from focalbench.datasets.leaks import leaking_columns
 from focalbench.datasets.prevalence import warnings_for
-from focalbench.datasets.synthetic import FAMILIES
+from focalbench.datasets.synthetic import is_synthetic
 from focalbench.datasets.table import Table
 from focalbench.datasets.tables import REAL_TABLES
 from focalbench.experiment import Experiment
@@ -42,7 +42,7 @@ def make_plan(experiment: Experiment) -> Plan:
         label = f"{recipe.dataset} at {'its natural rate' if rate is None else f'rate {rate:g}'}"
         counts = [split_counts(recipe, seed) for seed in seeds_of(experiment)]
         warnings += [f"{label}: {text}" for text in warnings_for(recipe, counts)]
-        if recipe.dataset not in FAMILIES:
+        if not is_synthetic(recipe.dataset):
             table = load_table(recipe)
             notes += [f"{recipe.dataset}: {text}" for text in (*table.notes, *_described(table))]
             warnings += _leaks(recipe, table)

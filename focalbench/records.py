@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from focalbench.arms import LOSSES, Arm, Run
-from focalbench.datasets.synthetic import FAMILIES
+from focalbench.datasets.synthetic import is_synthetic
 from focalbench.errors import InputError
 from focalbench.references import is_reference, row_name
 from focalbench.store import Number, Result
@@ -91,7 +91,7 @@ def record(run: Run, result: Result) -> Record:
     asked: dict[str, Number] = {
         "run_id": run.run_id,
         "dataset": run.recipe.dataset,
-        "source": "synthetic" if run.recipe.dataset in FAMILIES else "table",
+        "source": "synthetic" if is_synthetic(run.recipe.dataset) else "table",
         "positive_rate": run.recipe.positive_rate,
         "label_noise": run.recipe.label_noise,
         "arm": row_name(run),

@@ -15,7 +15,7 @@ from focalbench.errors import InputError
 from focalbench.randomness import generator
 
 Order = NDArray[np.int64]
-SAMPLERS = ("random", "stratified", "balanced", "quota:K", "hard")
+SAMPLERS = ("random", "stratified", "balanced", "quota:K", "hard", "groups")
 HARD_SHARE = 0.1  # of the negatives, those that look most like positives: the hard pool
 HARD_BATCH = 0.5  # of a batch's negatives, those that come from it
 
@@ -27,6 +27,8 @@ def orders(sampler: str, train: Dataset, batch_size: int, epochs: int, seed: int
         return [rng.permutation(train.rows) for _ in range(epochs)]
     if sampler == "stratified":
         return [stratified(train.targets, rng) for _ in range(epochs)]
+    if sampler == "groups":
+        return [_whole_groups(train, rng) for _ in range(epochs)]
     negatives = np.flatnonzero(train.targets == 0)
     if sampler == "hard":
         hard = hard_negatives(train)
@@ -42,15 +44,23 @@ def check_sampler(sampler: str, batch_size: int) -> None:
     random: every row once an epoch. stratified: the same, positives spread evenly, so that every batch is as near the
     global rate as can be. balanced: half of every batch are positives. quota:K: K positives in every batch, all
     negatives once an epoch, positives as often as that takes. hard: every row once, half of each batch's negatives
-    from the tenth that a logistic regression scores highest, for as long as these last.
+    from the tenth that a logistic regression scores highest, for as long as these last. groups: whole groups (images)
+    one after the other, in random order; whole ones a batch where the batch size is a multiple of theirs.
     """
     name, _, count = sampler.partition(":")
     if sampler in SAMPLERS and name != "quota":
         return
     if name != "quota" or not count.isdigit():
-        raise InputError(f"unknown sampler {sampler!r}; choose random, stratified, balanced, hard, or quota:K")
+        raise InputError(f"unknown sampler {sampler!r}; choose random, stratified, balanced, hard, groups, or quota:K")
     if not 1 <= int(count) < batch_size:
         raise InputError(f"the sampler {sampler} needs 1 to {batch_size - 1} positives in a batch of {batch_size}")
+
+
+def _whole_groups(train: Dataset, rng: np.random.Generator) -> Order:
+    if train.groups is None:
+        raise InputError("the sampler groups needs rows that come in groups, such as those of the data set dense")
+    places = rng.permutation(int(train.groups.max()) + 1)
+    return np.argsort(places[train.groups], kind="stable")
 
 
 def _quota(sampler: str, batch_size: int) -> int:

@@ -7,7 +7,7 @@ import focalbench
 
 ORDER = (
     *("errors", "ranges", "randomness", "arms"),
-    *("datasets.dataset", "datasets.synthetic", "datasets.prevalence"),
+    *("datasets.dataset", "datasets.synthetic", "datasets.dense", "datasets.prevalence"),
     *("datasets.table", "datasets.tables", "datasets.columns", "datasets.fetched", "datasets.files", "datasets.leaks"),
     *("datasets.splits", "datasets.preprocessing", "datasets.build", "datasets.card", "datasets"),
     *("losses.reference", "losses.binary", "losses.comparators", "losses.inverse"),

@@ -69,7 +69,7 @@ def sweep(
     epochs: Annotated[int, typer.Option(help="Passes over the training rows.")] = 20,
     batch_size: Annotated[int, typer.Option(help="Rows a step.")] = 512,
     sampler: Annotated[
-        str, typer.Option(help="random, stratified, balanced, quota:K (positives a batch) or hard (negatives).")
+        str, typer.Option(help="random, stratified, balanced, quota:K (positives a batch), hard (negatives) or groups.")
     ] = "random",
     model: Annotated[str, typer.Option(help="logistic or mlp.")] = "mlp",
     hidden: Annotated[str | None, typer.Option(help="Units of the MLP's hidden layers. Default: 64,64.")] = None,
@@ -149,22 +149,22 @@ def _split_losses(losses: list[str]) -> tuple[tuple[str, ...], tuple[Arm, ...]]:
 
 
 def _rates(dataset: str, asked: list[float] | None) -> tuple[float | None, ...]:
-    from focalbench.datasets.synthetic import FAMILIES
+    from focalbench.datasets.synthetic import is_synthetic
 
     for rate in asked or ():
         if not 0 < rate < 1:
             raise InputError(f"--pos-rate must lie between 0 and 1, got {rate}; 0.0015 is 15 positives in 10,000")
-    return tuple(dict.fromkeys(asked)) if asked else ((DEFAULT_RATE,) if dataset in FAMILIES else (None,))
+    return tuple(dict.fromkeys(asked)) if asked else ((DEFAULT_RATE,) if is_synthetic(dataset) else (None,))
 
 
 def _check_table_options(dataset: str, options: dict[str, Any]) -> None:
     """An option that the data set does not use is an error, and a file needs its target."""
     from focalbench.datasets.fetched import is_fetched
-    from focalbench.datasets.synthetic import FAMILIES
+    from focalbench.datasets.synthetic import is_synthetic
     from focalbench.datasets.tables import REAL_TABLES
 
     given = ["--" + name.replace("_", "-") for name, value in options.items() if value]
-    if dataset in (*FAMILIES, *REAL_TABLES):
+    if is_synthetic(dataset) or dataset in REAL_TABLES:
         if given:
             raise InputError(f"{', '.join(given)}: used with a CSV file only, and --dataset is {dataset}")
     elif is_fetched(dataset):

@@ -10,12 +10,13 @@ import numpy as np
 from focalbench.arms import Recipe
 from focalbench.datasets.columns import Columns
 from focalbench.datasets.dataset import Counts, Dataset, SplitCounts, Splits
+from focalbench.datasets.dense import draw_dense
 from focalbench.datasets.fetched import is_fetched, read_fetched
 from focalbench.datasets.files import SUFFIXES, file_sha256, read_table
 from focalbench.datasets.preprocessing import preprocess
 from focalbench.datasets.prevalence import pool_counts, positive_parts, swap_count, synthetic_counts, table_counts
 from focalbench.datasets.splits import Rows, allot, deal_groups, thin, weighted_to_rate, with_label_noise
-from focalbench.datasets.synthetic import FAMILIES, draw
+from focalbench.datasets.synthetic import FAMILIES, canonical, draw, is_synthetic
 from focalbench.datasets.table import Table
 from focalbench.datasets.tables import REAL_TABLES, real_table
 from focalbench.errors import InputError
@@ -30,8 +31,8 @@ def resolve(recipe: Recipe) -> Recipe:
     The dataset is a synthetic family, a real table, or the path of a CSV file. Raises InputError where it is
     none of these, or cannot be read.
     """
-    if recipe.dataset in FAMILIES:
-        return recipe
+    if is_synthetic(recipe.dataset):
+        return replace(recipe, dataset=canonical(recipe.dataset))
     if recipe.dataset in REAL_TABLES:
         return replace(recipe, sha256=load_table(recipe).sha256)
     if is_fetched(recipe.dataset):
@@ -61,7 +62,7 @@ def split_counts(recipe: Recipe, seed: int) -> SplitCounts:
 
     Raises InputError for what cannot be had.
     """
-    if recipe.dataset in FAMILIES:
+    if is_synthetic(recipe.dataset):
         return synthetic_counts(recipe)
     table = load_table(recipe)
     pools = _pools(table, recipe, seed)
@@ -77,7 +78,7 @@ def build_splits(recipe: Recipe, seed: int) -> Splits:
     Raises InputError as split_counts does.
     """
     counts = split_counts(recipe, seed)
-    clean = _synthetic(recipe, counts, seed) if recipe.dataset in FAMILIES else _real(recipe, counts, seed)
+    clean = _synthetic(recipe, counts, seed) if is_synthetic(recipe.dataset) else _real(recipe, counts, seed)
     if recipe.label_noise == 0:
         return Splits(clean[0], clean[1], clean[2])
     pairs = zip(clean, _SPLITS, strict=True)
@@ -87,7 +88,8 @@ def build_splits(recipe: Recipe, seed: int) -> Splits:
 
 def _synthetic(recipe: Recipe, counts: SplitCounts, seed: int) -> list[Dataset]:
     parts = zip(_SPLITS, counts.each, strict=True)
-    return [draw(recipe.dataset, part, split, seed, recipe.key) for split, part in parts]
+    draw_split = draw_dense if recipe.dataset.startswith("dense") else draw
+    return [draw_split(recipe.dataset, part, split, seed, recipe.key) for split, part in parts]
 
 
 def _real(recipe: Recipe, counts: SplitCounts, seed: int) -> list[Dataset]:

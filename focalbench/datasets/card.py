@@ -3,7 +3,7 @@
 from focalbench.arms import Recipe
 from focalbench.datasets.build import load_table, resolve
 from focalbench.datasets.prevalence import synthetic_rates, table_rates
-from focalbench.datasets.synthetic import ABOUT, DIMENSIONS
+from focalbench.datasets.synthetic import ABOUT, DIMENSIONS, is_synthetic, knobs
 from focalbench.datasets.table import Table
 from focalbench.datasets.tables import REAL_TABLES
 from focalbench.errors import InputError
@@ -16,10 +16,12 @@ def card(name: str) -> tuple[tuple[str, str], ...]:
 
     Raises InputError for an unknown name and for a table whose package is missing.
     """
-    if name in ABOUT:
+    if is_synthetic(name):
+        knob = knobs(name)
         return (
-            ("about", ABOUT[name]),
-            ("size", f"as many as asked for, {DIMENSIONS} numbers"),
+            ("about", ABOUT[name.partition(":")[0]]),
+            ("size", f"as many rows as asked for, {knob.get('dimension', DIMENSIONS):g} numbers"),
+            ("knobs", _listed_knobs(knob)),
             ("natural rate", "none: give one"),
             ("rates", _rates(synthetic_rates(Recipe(name, ROWS)))),
             ("Bayes score", "known exactly"),
@@ -38,6 +40,12 @@ def card(name: str) -> tuple[tuple[str, str], ...]:
         ("licence", known.licence),
         ("read from", f"the installed package {known.package}"),
         ("sha256", table.sha256),
+    )
+
+
+def _listed_knobs(knob: dict[str, float]) -> str:
+    return (
+        ("as NAME:KNOB=VALUE,... " + ", ".join(f"{name}={value:g}" for name, value in knob.items())) if knob else "none"
     )
 
 

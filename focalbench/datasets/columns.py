@@ -150,11 +150,13 @@ def _text(value: object) -> str:
 
 def _features(frame: "pd.DataFrame") -> tuple["pd.DataFrame", tuple[str, ...]]:
     """Return numeric columns as float64 and the others as categories, without the useless ones; and notes."""
+    import pandas as pd
+
     frame, mended = _with_numbers(frame)
     numeric = frame.select_dtypes(["number", "bool"]).astype("float64")
     infinite = numeric.columns[(numeric.abs() > _LARGEST).any()]
     numeric = numeric.mask(numeric.abs() > _LARGEST)
-    typed = frame.assign(**numeric)
+    typed = pd.concat([numeric, frame.drop(columns=numeric.columns)], axis=1)[list(frame.columns)]
     unnamed = [name for name in typed.columns if name.startswith("Unnamed: ")]  # an exported row index
     constant = [name for name in typed.columns if typed[name].nunique(dropna=False) < 2]
     texts = [name for name in typed.columns if name not in numeric.columns]
@@ -197,7 +199,8 @@ def _with_numbers(frame: "pd.DataFrame") -> tuple["pd.DataFrame", list[str]]:
             notes.append(
                 f"column {name} read as numbers" + (f", {lost} cells that are none as missing" if lost else "")
             )
-    return frame.assign(**read), notes
+    columns = {name: read.get(name, frame[name]) for name in frame.columns}
+    return pd.DataFrame(columns, index=frame.index), notes
 
 
 def did_you_mean(name: str, names: list[str]) -> str:

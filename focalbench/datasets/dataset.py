@@ -46,13 +46,14 @@ class Dataset:
 
     features: (rows, d) float32. targets: (rows,) int8 of 0 and 1. bayes_logits: (rows,) float64 log odds of
     the target given the row, or None where nobody knows them (real tables). weights: (rows,) float64 >= 0, what each
-    row counts for, None for 1 each.
+    row counts for, None for 1 each. groups: (rows,) which rows belong together, such as an image's anchors, or None.
     """
 
     features: Features
     targets: Targets
     bayes_logits: Floats | None = None
     weights: Floats | None = None
+    groups: NDArray[np.int64] | None = None
 
     @property
     def rows(self) -> int:

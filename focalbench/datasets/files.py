@@ -140,7 +140,7 @@ def _flat(frame: "pd.DataFrame") -> "pd.DataFrame":
     odd = [name for name in frame.columns if not pd.api.types.is_numeric_dtype(frame[name])]
     texts = {name: frame[name].where(frame[name].isna(), frame[name].map(str)).astype(object) for name in odd}
     numbers = {name: frame[name].astype("float64") for name in frame.columns.difference(odd, sort=False)}
-    return frame.assign(**texts, **numbers)
+    return pd.DataFrame({name: texts.get(name, numbers.get(name)) for name in frame.columns}, index=frame.index)
 
 
 def _short(error: BaseException) -> str:

@@ -35,8 +35,11 @@ def preprocess(table: Table, splits: tuple[Rows, Rows, Rows]) -> tuple[Features,
 
 def _coded(table: Table) -> "pd.DataFrame":
     """Replace each category by its code, so that level 0 is a missing value."""
+    import pandas as pd
+
     codes = {name: table.frame[name].cat.codes.astype("int32") + 1 for name in table.categorical}
-    return table.frame.assign(**codes)
+    columns = {name: codes.get(name, table.frame[name]) for name in table.frame.columns}
+    return pd.DataFrame(columns, index=table.frame.index)
 
 
 def _encoder(coded: "pd.DataFrame", categorical: tuple[str, ...]) -> Any:

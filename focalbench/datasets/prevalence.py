@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from focalbench.arms import Recipe
 from focalbench.datasets.dataset import Counts, SplitCounts
-from focalbench.datasets.synthetic import FAMILIES
+from focalbench.datasets.synthetic import is_synthetic
 from focalbench.errors import InputError
 
 MIN_POSITIVES = 20  # fewer in a split: refused
@@ -135,7 +135,7 @@ def warnings_for(recipe: Recipe, by_seed: Sequence[SplitCounts]) -> tuple[str, .
             f"validation holds {validation} positives: below {CHOICE_POSITIVES} the choice "
             "of epoch and learning rate is unreliable; more positives would help"
         )
-    if recipe.dataset not in FAMILIES and test < TABLE_TEST_POSITIVES:
+    if not is_synthetic(recipe.dataset) and test < TABLE_TEST_POSITIVES:
         found.append(
             f"test holds {test} positives: below {TABLE_TEST_POSITIVES} the average "
             "precision is noisy; more positives would help"

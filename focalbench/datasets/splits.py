@@ -95,7 +95,7 @@ def with_label_noise(dataset: Dataset, swaps: int, rng: np.random.Generator) -> 
     if logits is not None and swaps > 0:
         negatives = dataset.rows - dataset.positives
         logits = _observed_logits(logits, swaps / dataset.positives, swaps / negatives)
-    return Dataset(dataset.features, targets, logits, dataset.weights)
+    return replace(dataset, targets=targets, bayes_logits=logits)
 
 
 def _observed_logits(logits: Floats, flipped_positives: float, flipped_negatives: float) -> Floats:

@@ -48,7 +48,7 @@ class Table:
 
 def distinct_rows(frame: "pd.DataFrame", targets: Targets) -> tuple[NDArray[np.bool_], tuple[str, ...]]:
     """Which rows do not repeat an earlier one, target included, (rows,); and a note when some do."""
-    repeated = np.asarray(frame.assign(**{_unused(frame): targets}).duplicated())
+    repeated = np.asarray(_with_targets(frame, targets).duplicated())
     count = int(repeated.sum())
     return ~repeated, (f"removed {count:,} duplicate rows of {len(targets):,}",) if count else ()
 
@@ -57,9 +57,12 @@ def row_numbers(frame: "pd.DataFrame", targets: Targets) -> NDArray[np.intp]:
     """A number for each row, (rows,), the same for rows that are the same, target included."""
     import pandas as pd
 
-    hashes = pd.util.hash_pandas_object(frame.assign(**{_unused(frame): targets}), index=False)
+    hashes = pd.util.hash_pandas_object(_with_targets(frame, targets), index=False)
     return np.asarray(pd.factorize(hashes)[0], dtype=np.intp)
 
 
-def _unused(frame: "pd.DataFrame") -> str:
-    return "target" + "_" * max(len(str(name)) for name in frame.columns)
+def _with_targets(frame: "pd.DataFrame", targets: Targets) -> "pd.DataFrame":
+    import pandas as pd
+
+    unused = "target" + "_" * max(len(str(name)) for name in frame.columns)
+    return pd.concat([frame, pd.Series(targets, index=frame.index, name=unused)], axis=1)

@@ -6,22 +6,32 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import expit
-from scipy.stats import multivariate_normal
+from scipy.stats import multivariate_normal, multivariate_t
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score
 
 from focalbench.arms import Recipe
 from focalbench.datasets import ABOUT, FAMILIES, Dataset, build_splits, split_counts
+from focalbench.datasets.build import resolve
 from focalbench.datasets.dataset import Counts
-from focalbench.datasets.synthetic import _MIXTURES, Cluster, draw
+from focalbench.datasets.dense import draw_dense
+from focalbench.datasets.synthetic import Cluster, canonical, draw, knobs, mixture
 from focalbench.errors import InputError
+from focalbench.samplers import orders
 
-families = pytest.mark.parametrize("family", FAMILIES)
+MIXTURES = ("mixture", "gaussians", "xor")
+TURNED = (
+    "mixture:clusters=1,dimension=1",
+    "mixture:hard=0,distance=2,scale=1.5",
+    "mixture:clusters=5,hard=0.4,hard_distance=4,hard_scale=0.5,dimension=30",
+    "mixture:tails=3",
+)
+families = pytest.mark.parametrize("family", [*MIXTURES, *TURNED])
 
 
 @settings(max_examples=20, deadline=None)
 @given(
-    st.sampled_from(FAMILIES),
+    st.sampled_from((*MIXTURES, *TURNED, "dense:anchors=500,hard=1")),
     st.floats(0.02, 0.4),
     st.integers(1000, 3000),
     st.sampled_from([0.0, 0.013, 0.3]),
@@ -32,7 +42,7 @@ def test_the_rate_asked_for_is_the_rate_got(family: str, rate: float, rows: int,
     for part, count in zip((splits.train, splits.validation, splits.test), counts.each, strict=True):
         assert (part.rows, part.positives) == (count.rows, count.positives)
         assert part.positives == round(rate * part.rows)
-        assert part.features.shape == (part.rows, 10)
+        assert part.features.shape == (part.rows, int(knobs(family).get("dimension", 10)))
         assert part.features.dtype == np.float32
         assert part.targets.dtype == np.int8
     assert (splits.noisy_test_targets is None) == (noise == 0)
@@ -80,12 +90,15 @@ def test_rows_are_mixed() -> None:
     assert 220 < part.targets[:1000].sum() < 380
 
 
-def log_density(clusters: tuple[Cluster, ...], points: np.ndarray) -> np.ndarray:
+def log_density(family: str, clusters: tuple[Cluster, ...], points: np.ndarray) -> np.ndarray:
+    dimension, tails = mixture(family).dimension, mixture(family).tails
     total = np.zeros(len(points))
     for cluster in clusters:
-        centre = np.zeros(10)
+        centre = np.zeros(dimension)
         centre[: len(cluster.mean)] = cluster.mean
-        total += cluster.weight * multivariate_normal(centre, cluster.scale**2).pdf(points)
+        shape = np.eye(dimension) * cluster.scale**2
+        each = multivariate_normal(centre, shape) if np.isinf(tails) else multivariate_t(centre, shape, tails)
+        total += cluster.weight * each.pdf(points)
     return np.log(total)
 
 
@@ -93,14 +106,15 @@ def log_density(clusters: tuple[Cluster, ...], points: np.ndarray) -> np.ndarray
 def test_bayes_logits_match_scipy_densities(family: str) -> None:
     part = draw(family, Counts(500, 50), "train", 0, "k")
     points = part.features.astype(np.float64)
-    ratio = log_density(_MIXTURES[family].positive, points) - log_density(_MIXTURES[family].negative, points)
+    classes = (mixture(family).positive, mixture(family).negative)
+    positive, negative = (log_density(family, clusters, points) for clusters in classes)
     assert part.bayes_logits is not None
-    np.testing.assert_allclose(part.bayes_logits, ratio + np.log(50 / 450), rtol=1e-9, atol=1e-9)
-    for clusters in (_MIXTURES[family].positive, _MIXTURES[family].negative):
+    np.testing.assert_allclose(part.bayes_logits, positive - negative + np.log(50 / 450), rtol=1e-8, atol=1e-8)
+    for clusters in classes:
         assert sum(cluster.weight for cluster in clusters) == pytest.approx(1)
 
 
-@families
+@pytest.mark.parametrize("family", [*MIXTURES, *TURNED, "dense:anchors=2000", "dense:hard=0"])
 @pytest.mark.parametrize("noise", [0.0, 0.3])
 def test_bayes_probabilities_are_calibrated(family: str, noise: float) -> None:
     part = build_splits(Recipe(family, 100_000, 0.1, noise), 0).train
@@ -133,6 +147,71 @@ def test_unknown_family_is_refused_and_every_family_described() -> None:
     assert set(ABOUT) == set(FAMILIES)
     with pytest.raises(InputError, match="did you mean mixture"):
         split_counts(Recipe("mixtures", 1000, 0.05), 0)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "says"),
+    [
+        ("mixture:hards=1", "mixture has no knob 'hards'; it has clusters"),
+        ("gaussians:tails=3", "gaussians has no knob 'tails'; it has none"),
+        ("mixture:hard=1", r"the knob hard of mixture must lie in \[0, 1\), got 1"),
+        ("mixture:clusters=2.5", "must lie a whole number in"),
+        ("mixture:clusters=20", "needs a dimension for every cluster"),
+        ("mixture:tails", "write knobs as name=number"),
+        ("dense:correlation=1", "correlation of dense"),
+    ],
+)
+def test_senseless_knobs_are_refused(dataset: str, says: str) -> None:
+    with pytest.raises(InputError, match=says):
+        resolve(Recipe(dataset, 1000, 0.05))
+
+
+def test_one_data_set_has_one_name() -> None:
+    names = ("mixture:tails=5,hard=0.1", "mixture:hard=0.10,tails=5.0,scale=0.7")
+    assert {canonical(name) for name in names} == {"mixture:hard=0.1,tails=5"}
+    assert resolve(Recipe("mixture:scale=0.7", 10)) == Recipe("mixture", 10)
+
+
+# ---- dense detection
+
+
+def test_dense_images_have_their_objects_and_their_hard_negatives() -> None:
+    part = draw_dense("dense:anchors=1000,hard=4,distance=50,hard_distance=20", Counts(5_500, 50), "train", 0, "k")
+    assert part.groups is not None
+    assert np.bincount(part.groups).tolist() == [1000] * 5 + [500]
+    first = part.features[:, 0]
+    assert np.count_nonzero(first > 35) == 50 == part.positives
+    assert np.count_nonzero((first > 10) & (first < 35)) == 200
+    for at in np.flatnonzero(part.targets):
+        assert np.all(first[[at - 2, at - 1, at + 1, at + 2]] > 10)
+
+
+def test_dense_neighbours_are_correlated_and_images_are_not() -> None:
+    part = draw_dense("dense:anchors=500,correlation=0.8,distance=0,hard_distance=0", Counts(50_000, 50), "a", 0, "k")
+    noise = part.features.reshape(100, 500, 10)
+    assert np.var(noise) == pytest.approx(1, abs=0.03)
+    assert np.mean(noise[:, 1:] * noise[:, :-1]) == pytest.approx(0.8, abs=0.03)
+    assert np.mean(noise[1:, 0] * noise[:-1, -1]) == pytest.approx(0, abs=0.1)
+
+
+def test_dense_objects_nest_over_rates_and_too_many_are_refused() -> None:
+    low, high = (draw_dense("dense:anchors=500", Counts(5_000, count), "train", 0, "k") for count in (20, 60))
+    assert positives(low) < positives(high)
+    with pytest.raises(InputError, match="do not fit into 5000 anchors"):
+        draw_dense("dense", Counts(5_000, 900), "train", 0, "k")
+
+
+def test_the_groups_sampler_keeps_images_whole() -> None:
+    train = draw_dense("dense:anchors=100", Counts(1_000, 20), "train", 0, "k")
+    assert train.groups is not None
+    one, two = orders("groups", train, 200, 2, 0, "k")
+    for order in (one, two):
+        images = train.groups[order].reshape(5, 200)
+        assert all(len(set(batch)) == 2 for batch in images)
+        assert sorted(order) == list(range(1_000))
+    assert not np.array_equal(one, two)
+    with pytest.raises(InputError, match="needs rows that come in groups"):
+        orders("groups", draw("mixture", Counts(100, 20), "train", 0, "k"), 10, 1, 0, "k")
 
 
 def test_synthetic_data_need_numpy_only() -> None:
