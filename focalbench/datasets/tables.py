@@ -68,13 +68,13 @@ def _census_income(card: Card) -> Table:
 
 def _flights_cancelled(card: Card) -> Table:
     flights, contents = _flights(card)
-    return _flight_table(flights, np.asarray(flights["dep_time"].isna()), contents)
+    return _flight_table(flights, np.asarray(flights["dep_time"].isna()), [*contents, b"cancelled"])
 
 
 def _flights_late(card: Card) -> Table:
     flights, contents = _flights(card)
     landed = flights[flights["arr_delay"].notna()]
-    return _flight_table(landed, np.asarray(landed["arr_delay"] > _LATE), contents)
+    return _flight_table(landed, np.asarray(landed["arr_delay"] > _LATE), [*contents, b"late"])
 
 
 def _flights(card: Card) -> tuple["pd.DataFrame", list[bytes]]:

@@ -177,8 +177,9 @@ def tables(draw: st.DrawFn) -> bytes:
     names = draw(st.lists(odd, min_size=1, max_size=5, unique=True))
     names.insert(draw(st.integers(0, len(names))), "y")
     out = io.StringIO()
-    quoting = csv.QUOTE_ALL if draw(st.booleans()) else csv.QUOTE_MINIMAL
-    writer = csv.writer(out, delimiter=draw(st.sampled_from(",;\t|")), quoting=quoting)
+    delimiter = draw(st.sampled_from(",;\t|"))
+    quoted = csv.writer(out, delimiter=delimiter, quoting=csv.QUOTE_ALL)
+    writer = quoted if draw(st.booleans()) else csv.writer(out, delimiter=delimiter)
     writer.writerow(names)
     is_sound, columns = draw(st.booleans()), [draw(st.lists(CELL, min_size=2, max_size=4)) for _ in names]
     for i in range(draw(st.integers(0, 40))):

@@ -6,7 +6,7 @@ import pytest
 from sklearn.metrics import average_precision_score
 
 from focalbench.arms import Recipe
-from focalbench.datasets import build_splits, load_table, real_table, resolve, split_counts
+from focalbench.datasets import REAL_TABLES, build_splits, load_table, real_table, resolve, split_counts
 from focalbench.errors import InputError
 
 try:
@@ -40,6 +40,10 @@ def test_a_day_of_flights_is_never_in_two_splits_and_the_rate_is_exact() -> None
             assert (part.rows, part.positives) == (count.rows, count.positives)
             assert count.positives == round(0.0015 * count.rows)
     assert split_counts(recipe, 0).test != split_counts(recipe, 1).test  # other days, other numbers
+
+
+def test_every_table_has_a_hash_of_its_own() -> None:  # it stands for the table in a run's identity
+    assert len({real_table(name).sha256 for name in REAL_TABLES}) == len(REAL_TABLES)
 
 
 def test_no_single_column_of_a_real_table_gives_the_answer_away() -> None:
