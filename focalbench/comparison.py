@@ -39,7 +39,7 @@ FLIP_SEED = 20_170_807  # a table is recomputed exactly, so its random flips are
 SIZES = ("train_rows", "train_positives", "val_rows", "val_positives", "test_rows", "test_positives")
 TABLE_COLUMNS = (
     *("dataset", "positive_rate", "label_noise", "kind", "arm", "family", "loss", "alpha", "gamma", "init"),
-    *("n_seeds", "candidates", "diverged", "prevalence", "bayes_average_precision"),
+    *("n_seeds", "candidates", "diverged", "prevalence", "test_prevalence", "bayes_average_precision"),
     *SIZES,
     *(
         "average_precision",
@@ -196,6 +196,7 @@ def _summary(entry: Entry, ratio: float | None) -> dict[str, Number]:
         "candidates": _candidates(list(entry.considered)),
         "diverged": sum(row["status"] == "diverged" for row in entry.considered),
         "prevalence": _mean(_prevalence(entry)),
+        "test_prevalence": _mean(entry.column("test_prevalence")),
         "average_precision": interval.estimate,
         "ap_low": _finite(max(interval.low, 0.0)),  # an average precision lies in [0, 1]
         "ap_high": _finite(min(interval.high, 1.0)),

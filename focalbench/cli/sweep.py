@@ -168,7 +168,8 @@ def _check_table_options(dataset: str, options: dict[str, Any]) -> None:
         if given:
             raise InputError(f"{', '.join(given)}: used with a CSV file only, and --dataset is {dataset}")
     elif is_fetched(dataset):
-        typer.echo(f"{dataset}: from its library's cache, or the network", err=True)
+        if not dataset.startswith("sklearn"):
+            typer.echo(f"{dataset}: from its library's cache, or the network", err=True)
     elif not options["target"] and Path(dataset).is_file():  # what is no file is told apart where it is resolved
         raise InputError(f"--dataset {dataset} needs --target, the name of the column to predict")
 

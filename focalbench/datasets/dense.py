@@ -21,13 +21,7 @@ def draw_dense(dataset: str, counts: Counts, split: str, seed: int, key: str) ->
     cut short. Raises InputError where the objects and their hard negatives do not fit in.
     """
     knob = knobs(dataset)
-    anchors, hard = int(knob["anchors"]), int(knob["hard"])
-    slots = counts.rows // (hard + 1)
-    if counts.positives > slots:
-        raise InputError(
-            f"{counts.positives} objects with {hard} hard negatives each do not fit into {counts.rows} anchors; "
-            "lower the positive rate or the knob hard"
-        )
+    anchors, hard, slots = int(knob["anchors"]), int(knob["hard"]), room(dataset, counts)
     taken = generator(seed, f"{split}-objects", key).permutation(slots)[: counts.positives] * (hard + 1)
     means = np.zeros(counts.rows)
     for step in range(hard + 1):
@@ -41,6 +35,18 @@ def draw_dense(dataset: str, counts: Counts, split: str, seed: int, key: str) ->
     logits = _bayes(features[:, 0].astype(np.float32).astype(np.float64), knob, share)
     prior = np.log(counts.positives) - np.log(counts.negatives)
     return Dataset(features.astype(np.float32), targets, logits + prior, groups=np.arange(counts.rows) // anchors)
+
+
+def room(dataset: str, counts: Counts) -> int:
+    """How many objects with their hard negatives would fit in. Raises InputError where the wanted ones do not."""
+    hard = int(knobs(dataset)["hard"])
+    slots = counts.rows // (hard + 1)
+    if counts.positives > slots:
+        raise InputError(
+            f"{counts.positives} objects with {hard} hard negatives each do not fit into {counts.rows} anchors; "
+            "lower the positive rate or the knob hard"
+        )
+    return slots
 
 
 def _noise(rows: int, anchors: int, dimension: int, correlation: float, seed: int, purpose: str, key: str) -> Floats:

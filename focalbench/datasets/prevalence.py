@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from focalbench.arms import Recipe
 from focalbench.datasets.dataset import Counts, SplitCounts
+from focalbench.datasets.dense import room
 from focalbench.datasets.synthetic import is_synthetic
 from focalbench.errors import InputError
 
@@ -55,7 +56,11 @@ def synthetic_counts(recipe: Recipe) -> SplitCounts:
         raise InputError("synthetic test rows are drawn at the rate, none to spare: leave --test-prevalence weight out")
     if recipe.positive_rate is None:
         raise InputError("a synthetic data set has no natural positive rate; give one, such as --pos-rate 0.0015")
-    return _checked(recipe, recipe.positive_rate, lambda rate: _synthetic_sizes(rate, recipe.rows), 1.0)
+    counts = _checked(recipe, recipe.positive_rate, lambda rate: _synthetic_sizes(rate, recipe.rows), 1.0)
+    if recipe.dataset.startswith("dense"):
+        for part in counts.each:
+            room(recipe.dataset, part)
+    return counts
 
 
 def synthetic_rates(recipe: Recipe) -> tuple[float, float] | None:

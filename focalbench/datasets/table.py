@@ -19,11 +19,11 @@ class Table:
     """A table and how it may be split.
 
     frame: the feature columns, float64 where numeric, pandas categories where categorical (a missing value is
-    NaN in both). targets: (rows,) int8 of 0 and 1. categorical: names of the categorical columns. sha256: of
-    the source's bytes and of what makes this table of them: it stands for the table in a run's identity. notes: what was done to the source, a sentence each. groups: (rows,) numbers of the groups
-    that rows belong to, of which none may be in two splits; None where every row stands for itself. ordered: whether
-    the groups are times, the latest of which are the test. weights: (rows,) float64 >= 0, what each row counts for,
-    None for 1 each.
+    NaN in both). targets: (rows,) int8 of 0 and 1. categorical: names of the categorical columns. sha256: of the
+    source's bytes and of what makes this table of them; it stands for the table in a run's identity. notes: what was
+    done to the source, a sentence each. groups: (rows,) numbers of the groups that rows belong to, of which none may
+    be in two splits; None where every row stands for itself. ordered: whether the groups are times, the latest of
+    which are the test. weights: (rows,) float64 >= 0, what each row counts for, None for 1 each.
     """
 
     frame: "pd.DataFrame"

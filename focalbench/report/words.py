@@ -38,6 +38,8 @@ def title(cell: Sequence[Record]) -> str:
     ]
     if first["bayes_average_precision"] is not None:
         parts.append(f"Bayes ceiling {first['bayes_average_precision']:.3f}")
+    if first["test_prevalence"] is not None:
+        parts.append("test rows weighted")
     if first["label_noise"]:
         parts.append(f"label noise {first['label_noise']:g} (test labels clean)")
     return ", ".join(parts)

@@ -131,6 +131,30 @@ def test_rivals_and_one_own_loss_stand_in_the_same_table_whatever_the_workers(tm
     assert "your own loss is named on the command line only, as --loss mine:loss" in said
 
 
+def test_a_file_can_be_split_by_group_or_time_and_its_test_weighted(tmp_path: Path) -> None:
+    rng = random.Random(0)
+    rows_of_file = []
+    for i in range(4000):
+        x = rng.gauss(0, 1)
+        rows_of_file.append(f"{x},{i % 40},2020-01-{1 + i % 28:02d},{1 + i % 3},{int(x + rng.gauss(0, 1) > 1.7)}")
+    (tmp_path / "d.csv").write_text("x,patient,day,w,y\n" + "\n".join(rows_of_file) + "\n")
+    common = "sweep --dataset d.csv --target y --rows 2000 --epochs 1 --hidden 4 --lr 0.01 --seeds 1 --device cpu"
+    common += " --loss pos_weight --workers 1 --no-references --init own"
+    by_group = focalbench(common + " --group patient --drop day --weight w --out group", tmp_path)
+    assert "d.csv: 40 groups, none in two splits" in by_group.stderr
+    assert "d.csv: numbers: x" in by_group.stderr
+    assert "test rows weighted" in by_group.stdout
+    by_time = focalbench(common + " --time day --drop w --sampler stratified --out time", tmp_path)
+    assert "split by time, the same for every seed" in by_time.stderr
+    assert "test rows weighted" not in by_time.stdout
+    assert {row["sampler"] for row in rows(tmp_path / "time").values()} == {"stratified"}
+    weighted = focalbench(common + " --pos-rate 0.04 --test-prevalence weight --drop w --drop day --out w", tmp_path)
+    assert "chance 0.0400, test rows weighted" in weighted.stdout
+    (row, *_) = rows(tmp_path / "w").values()
+    assert float(row["test_prevalence"]) == pytest.approx(0.04)
+    assert int(row["test_positives"]) / int(row["test_rows"]) > 0.08
+
+
 def test_neither_workers_nor_company_nor_order_change_a_number(home: Path, tmp_path: Path) -> None:
     focalbench(SMALL.replace("--workers 1", "--workers 2") + f" --out {tmp_path}/two", home)
     assert files(tmp_path / "two") == files(home / "a")
