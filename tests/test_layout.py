@@ -8,7 +8,15 @@ import focalbench
 ORDER = (
     *("errors", "ranges", "randomness", "arms"),
     *("datasets.dataset", "datasets.synthetic", "datasets.dense", "datasets.prevalence"),
-    *("datasets.table", "datasets.tables", "datasets.columns", "datasets.fetched", "datasets.files", "datasets.leaks"),
+    *(
+        "datasets.table",
+        "datasets.cache",
+        "datasets.tables",
+        "datasets.columns",
+        "datasets.fetched",
+        "datasets.files",
+        "datasets.leaks",
+    ),
     *("datasets.splits", "datasets.preprocessing", "datasets.build", "datasets.card", "datasets"),
     *("losses.reference", "losses.binary", "losses.comparators", "losses.inverse"),
     *("losses.rivals", "losses.source", "losses.custom", "losses.stack_loss", "losses.arm_loss"),

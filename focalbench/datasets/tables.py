@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from focalbench.datasets.cache import cached
 from focalbench.datasets.table import Groups, Table, distinct_rows
 from focalbench.errors import InputError
 
@@ -28,7 +29,16 @@ class Card(NamedTuple):
     files: tuple[str, ...]
     licence: str
     removed: str
-    read: Callable[["Card"], Table]
+    read: Callable[[list[bytes]], "Unhashed"]
+    label: bytes = b""  # tells apart the tables of one file
+
+
+class Unhashed(NamedTuple):
+    """A table before it has a name: features, which rows are positive, and the groups if any."""
+
+    frame: "pd.DataFrame"
+    positive: Mask
+    groups: Groups | None = None
 
 
 _CENSUS_NUMERIC = {
@@ -47,11 +57,11 @@ _SCHEDULED = ("sched_dep_time", "sched_arr_time")
 _LATE = 300  # minutes
 
 
-def _census_income(card: Card) -> Table:
+def _census_income(contents: list[bytes]) -> Unhashed:
     """Seven columns are numbers; codes are categories, '?' and NA are levels of their own."""
     import pandas as pd
 
-    content = b"".join(_contents(card))
+    content = b"".join(contents)
     names = [_CENSUS_NUMERIC.get(i, f"c{i:02d}") for i in range(_CENSUS_LABEL + 1)]
     types = {name: "float64" if i in _CENSUS_NUMERIC else "category" for i, name in enumerate(names)}
     whole = pd.read_csv(
@@ -63,65 +73,55 @@ def _census_income(card: Card) -> Table:
         keep_default_na=False,
     )
     targets = np.asarray(whole.pop(names[_CENSUS_LABEL]) == _CENSUS_POSITIVE)
-    return _distinct(whole.drop(columns=names[_CENSUS_WEIGHT]), targets, [content])
+    return Unhashed(whole.drop(columns=names[_CENSUS_WEIGHT]), targets)
 
 
-def _flights_cancelled(card: Card) -> Table:
-    flights, contents = _flights(card)
-    return _flight_table(flights, np.asarray(flights["dep_time"].isna()), [*contents, b"cancelled"])
+def _flights_cancelled(contents: list[bytes]) -> Unhashed:
+    flights = _flights(contents)
+    return _before_departure(flights, np.asarray(flights["dep_time"].isna()))
 
 
-def _flights_late(card: Card) -> Table:
-    flights, contents = _flights(card)
+def _flights_late(contents: list[bytes]) -> Unhashed:
+    flights = _flights(contents)
     landed = flights[flights["arr_delay"].notna()]
-    return _flight_table(landed, np.asarray(landed["arr_delay"] > _LATE), [*contents, b"late"])
+    return _before_departure(landed, np.asarray(landed["arr_delay"] > _LATE))
 
 
-def _flights(card: Card) -> tuple["pd.DataFrame", list[bytes]]:
+def _flights(contents: list[bytes]) -> "pd.DataFrame":
     """The flights in the file's order, each with the weather of its airport and scheduled hour."""
     import pandas as pd
 
-    contents = _contents(card)
     flights = pd.read_csv(io.BytesIO(contents[0]), compression="zip")
     weather = pd.read_csv(io.BytesIO(contents[1])).drop_duplicates(["origin", "time_hour"])
-    return flights.merge(weather[["origin", "time_hour", *_WEATHER]], how="left", on=["origin", "time_hour"]), contents
+    return flights.merge(weather[["origin", "time_hour", *_WEATHER]], how="left", on=["origin", "time_hour"])
 
 
-def _flight_table(flights: "pd.DataFrame", targets: Mask, contents: list[bytes]) -> Table:
+def _before_departure(flights: "pd.DataFrame", positive: Mask) -> Unhashed:
+    """What was known before departure, and the day as group."""
     import pandas as pd
 
-    clock = {
-        f"{end}_minute": flights[f"sched_{end}_time"] // 100 * 60 + flights[f"sched_{end}_time"] % 100
-        for end in ("dep", "arr")
-    }
+    clock = {name: flights[name] // 100 * 60 + flights[name] % 100 for name in _SCHEDULED}  # hhmm to minutes
     frame = flights[[*_KNOWN_BEFORE, *_WEATHER]].assign(**clock)
     days = pd.factorize(flights["month"] * 100 + flights["day"], sort=True)[0].astype(np.int64)
-    return _distinct(frame.astype(dict.fromkeys(("carrier", "origin", "dest"), "category")), targets, contents, days)
+    return Unhashed(frame.astype(dict.fromkeys(("carrier", "origin", "dest"), "category")), positive, days)
 
 
-def _shuttle(card: Card) -> Table:
+def _shuttle(contents: list[bytes]) -> Unhashed:
     import pandas as pd
 
-    contents = _contents(card)
     whole = pd.read_csv(io.BytesIO(contents[0]), compression="gzip")
     targets = np.asarray(whole.pop("anomaly") == 1)
-    return _distinct(whole, targets, contents)
+    return Unhashed(whole, targets)
 
 
-def _distinct(
-    frame: "pd.DataFrame",
-    positive: Mask,
-    contents: list[bytes],
-    groups: Groups | None = None,
-) -> Table:
+def _distinct(found: Unhashed, sha256: str) -> Table:
     """The table without rows that repeat an earlier one."""
-    kept, notes = distinct_rows(frame, positive.astype(np.int8))
-    frame = frame[kept].reset_index(drop=True)
+    kept, notes = distinct_rows(found.frame, found.positive.astype(np.int8))
+    frame = found.frame[kept].reset_index(drop=True)
     categorical = tuple(name for name in frame.columns if frame[name].dtype == "category")
     numbers = {name: "float64" for name in frame.columns if name not in categorical}
-    targets = positive[kept].astype(np.int8)
-    digest = hashlib.sha256(b"".join(contents)).hexdigest()
-    return Table(frame.astype(numbers), targets, categorical, digest, notes, None if groups is None else groups[kept])
+    groups = None if found.groups is None else found.groups[kept]
+    return Table(frame.astype(numbers), found.positive[kept].astype(np.int8), categorical, sha256, notes, groups)
 
 
 def _contents(card: Card) -> list[bytes]:
@@ -152,6 +152,7 @@ REAL_TABLES: dict[str, Card] = {
         "what is known only afterwards (times, delays, and the tail number, which cancelled flights lack), the "
         "flight's number and the date; a day is never split, because its flights share their weather and their trouble",
         _flights_cancelled,
+        b"cancelled",
     ),
     "flights-late": Card(
         "the same flights where they landed; positive: more than 300 minutes late",
@@ -160,6 +161,7 @@ REAL_TABLES: dict[str, Card] = {
         "CC0",
         "as flights-cancelled, and the flights that never landed",
         _flights_late,
+        b"late",
     ),
     "shuttle": Card(
         "sensor readings of the Space Shuttle; positive: an anomaly; nearly trivial, a control",
@@ -173,6 +175,8 @@ REAL_TABLES: dict[str, Card] = {
 
 
 def real_table(name: str) -> Table:
-    """Read one of REAL_TABLES. Raises InputError where its package is not installed."""
+    """Read one of REAL_TABLES, from the cache if it is there. Raises InputError where its package is not installed."""
     card = REAL_TABLES[name]
-    return card.read(card)
+    contents = _contents(card)
+    digest = hashlib.sha256(b"".join([*contents, card.label])).hexdigest()
+    return cached(name, digest, lambda: _distinct(card.read(contents), digest))
