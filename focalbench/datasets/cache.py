@@ -1,7 +1,7 @@
 """Real tables as read and coded, kept between processes: numbers and category codes only, nothing that was fitted.
 
-A file in the user's cache folder (FOCALBENCH_CACHE, else XDG_CACHE_HOME, else ~/.cache), named by the hash of what the
-table is made of. It holds its own checksum; a damaged or foreign one is made anew, and a folder that cannot be
+A file in the user's cache folder (FOCALBENCH_CACHE, else XDG_CACHE_HOME, else ~/.cache), named by the hashes of what
+the table is made of and of the code that makes it. It holds its own checksum; a damaged or foreign one is made anew, and a folder that cannot be
 written to is no error. Nothing in it is executed: arrays without pickle, and JSON.
 """
 
@@ -11,6 +11,7 @@ import os
 import tempfile
 import zipfile
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,13 +23,13 @@ from focalbench.datasets.table import Table
 if TYPE_CHECKING:
     import pandas as pd
 
-FORMAT = 1
+_READERS = ("cache.py", "table.py", "tables.py")  # another version of these makes other files
 Arrays = dict[str, NDArray[Any]]
 
 
 def cached(name: str, sha256: str, make: Callable[[], Table]) -> Table:
     """The table of that name and hash from the cache, or made and put there."""
-    path = cache_folder() / f"{name}-{sha256[:16]}-{FORMAT}.npz"
+    path = cache_folder() / f"{name}-{sha256[:16]}-{_code()}.npz"
     found = _read(path, sha256)
     if found is not None:
         return found
@@ -42,6 +43,13 @@ def cache_folder() -> Path:
     chosen = os.environ.get("FOCALBENCH_CACHE")
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(chosen) if chosen else Path(base) / "focalbench"
+
+
+@lru_cache
+def _code() -> str:
+    """Hash of the source that reads tables, 8 hex digits."""
+    sources = (Path(__file__).with_name(name).read_bytes() for name in _READERS)
+    return hashlib.sha256(b"".join(sources)).hexdigest()[:8]
 
 
 def _read(path: Path, sha256: str) -> Table | None:
