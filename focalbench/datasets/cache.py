@@ -1,8 +1,8 @@
 """Real tables as read and coded, kept between processes: numbers and category codes only, nothing that was fitted.
 
 A file in the user's cache folder (FOCALBENCH_CACHE, else XDG_CACHE_HOME, else ~/.cache), named by the hashes of what
-the table is made of and of the code that makes it. It holds its own checksum; a damaged or foreign one is made anew, and a folder that cannot be
-written to is no error. Nothing in it is executed: arrays without pickle, and JSON.
+the table is made of and of the code that makes it. It holds its own checksum; a damaged or foreign one is made anew,
+and a folder that cannot be written to is no error. Nothing in it is executed: arrays without pickle, and JSON.
 """
 
 import hashlib
