@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from focalbench.arms import INITS, LOSSES, OF_A_BATCH, RIVALS, Alpha, Arm, Init, is_custom
+from focalbench.datasets.synthetic import canonical, is_synthetic
 from focalbench.errors import InputError
 from focalbench.samplers import check_sampler
 
@@ -87,10 +88,10 @@ class Experiment:
         for rate in self.positive_rates:
             if rate is not None and not 0 < rate < 1:
                 raise InputError(f"the positive rate must lie between 0 and 1, got {rate}")
-        check_sampler(self.sampler, self.batch_size)
         if self.device not in ("cpu", "cuda"):
             raise InputError(f"unknown device {self.device!r}; choose cpu or cuda")
-        names = [Path(dataset).name for dataset in self.datasets]
+        object.__setattr__(self, "sampler", check_sampler(self.sampler, self.batch_size))
+        names = [canonical(name) if is_synthetic(name) else Path(name).name for name in self.datasets]
         repeatable = {"positive_rates": self.positive_rates, "lrs": self.lrs, "arms": self.arms, "file names": names}
         for name, values in repeatable.items():
             if len(set(values)) < len(values):
@@ -104,6 +105,8 @@ class Experiment:
             raise InputError("--group and --time are two ways to split; give one")
         if self.test_prevalence not in ("thin", "weight"):
             raise InputError(f"unknown --test-prevalence {self.test_prevalence!r}; choose thin or weight")
+        if self.test_prevalence == "weight" and None in self.positive_rates:
+            raise InputError("--test-prevalence weight brings the test to --pos-rate; give that as well")
         for init in {arm.init for arm in self.arms}:
             if replace(BCE, init=init) not in self.arms:
                 raise InputError(f"arms started at {init!r} need bce at the same start to be compared with")

@@ -15,6 +15,7 @@ from focalbench.datasets.prevalence import warnings_for
 from focalbench.datasets.synthetic import is_synthetic
 from focalbench.datasets.table import Table
 from focalbench.datasets.tables import REAL_TABLES
+from focalbench.errors import InputError
 from focalbench.experiment import Experiment
 from focalbench.references import REFERENCES, SETTINGS, is_reference
 
@@ -46,8 +47,16 @@ def make_plan(experiment: Experiment) -> Plan:
             table = load_table(recipe)
             notes += [f"{recipe.dataset}: {text}" for text in (*table.notes, *_described(table))]
             warnings += _leaks(recipe, table)
+        if experiment.sampler == "groups" and not _has_groups(recipe):
+            raise InputError(f"--sampler groups: {recipe.dataset} has no groups; use dense or a table with --group")
         runs += _runs(experiment, recipe)
     return Plan(tuple(runs), tuple(dict.fromkeys(notes)), tuple(warnings))
+
+
+def _has_groups(recipe: Recipe) -> bool:
+    if is_synthetic(recipe.dataset):
+        return recipe.dataset.startswith("dense")
+    return load_table(recipe).groups is not None
 
 
 def _described(table: Table) -> Iterator[str]:

@@ -12,7 +12,7 @@ from focalbench.randomness import generator
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from focalbench.datasets.dataset import Splits
+    from focalbench.datasets.dataset import Dataset, Splits
 
 LOGISTIC, BOOSTING = "sklearn-logistic", "sklearn-hist-gradient-boosting"
 REFERENCES = tuple((model, arm) for model in (LOGISTIC, BOOSTING) for arm in (Arm("bce"), Arm("pos_weight")))
@@ -47,7 +47,8 @@ def reference_logits(run: Run, splits: Splits) -> tuple[NDArray[np.float64], flo
     from sklearn.metrics import average_precision_score
 
     train, validation = splits.train, splits.validation
-    fitted = [model.fit(train.features, train.targets, sample_weight=train.weights) for model in _models(run)]
+    weights = _row_weights(run, train)
+    fitted = [model.fit(train.features, train.targets, sample_weight=weights) for model in _models(run, train)]
     scores = [
         float(average_precision_score(validation.targets, scores, sample_weight=validation.weights))
         for scores in (model.decision_function(validation.features) for model in fitted)
@@ -57,8 +58,18 @@ def reference_logits(run: Run, splits: Splits) -> tuple[NDArray[np.float64], flo
     return logits, scores[best]
 
 
-def _models(run: Run) -> list[Any]:
-    weighting = "balanced" if run.arm.loss == "pos_weight" else None
+def _row_weights(run: Run, train: Dataset) -> NDArray[np.float64] | None:
+    """Weights of mean 1, the class weights in them: scikit-learn's own count rows, whatever these weigh."""
+    if train.weights is None:
+        return None
+    weights: NDArray[np.float64] = train.weights / train.weights.mean()
+    if run.arm.loss == "pos_weight":
+        weights = weights * np.where(train.targets == 1, 0.5 / train.prevalence, 0.5 / (1 - train.prevalence))
+    return weights
+
+
+def _models(run: Run, train: Dataset) -> list[Any]:
+    weighting = "balanced" if run.arm.loss == "pos_weight" and train.weights is None else None
     if run.training.model == LOGISTIC:
         from sklearn.linear_model import LogisticRegression
 

@@ -16,6 +16,7 @@ from focalbench.randomness import generator
 
 Order = NDArray[np.int64]
 SAMPLERS = ("random", "stratified", "balanced", "quota:K", "hard", "groups")
+MOST_POSITIVE = 0.9  # share of a batch: beyond it an epoch, which sees all negatives, would be huge
 HARD_SHARE = 0.1  # of the negatives, those that look most like positives: the hard pool
 HARD_BATCH = 0.5  # of a batch's negatives, those that come from it
 
@@ -38,28 +39,33 @@ def orders(sampler: str, train: Dataset, batch_size: int, epochs: int, seed: int
     return [_quota_epoch(positives, rng.permutation(negatives), quota, batch_size) for _ in range(epochs)]
 
 
-def check_sampler(sampler: str, batch_size: int) -> None:
-    """Raise InputError unless a sampler is one of these, and its quota fits into a batch.
+def check_sampler(sampler: str, batch_size: int) -> str:
+    """The one name of a sampler. Raises InputError unless it is one of these, and its quota fits into a batch.
 
     random: every row once an epoch. stratified: the same, positives spread evenly, so that every batch is as near the
-    global rate as can be. balanced: half of every batch are positives. quota:K: K positives in every batch, all
-    negatives once an epoch, positives as often as that takes. hard: every row once, half of each batch's negatives
-    from the tenth that a logistic regression scores highest, for as long as these last. groups: whole groups (images)
-    one after the other, in random order; whole ones a batch where the batch size is a multiple of theirs.
+    global rate as can be. balanced: half of every batch are positives. quota:K: K positives in every batch, at most
+    nine in ten, all negatives once an epoch, positives as often as that takes. hard: every row once, about half of
+    each batch's negatives from the tenth that a logistic regression scores highest, for as long as these last. groups:
+    whole groups (images) one after the other, in random order; whole ones a batch where the batch size is a multiple
+    of theirs.
     """
     name, _, count = sampler.partition(":")
-    if sampler in SAMPLERS and name != "quota":
-        return
-    if name != "quota" or not count.isdigit():
+    if sampler in SAMPLERS and name not in ("quota", "balanced"):
+        return sampler
+    if sampler != "balanced" and not (name == "quota" and count.isascii() and count.isdigit()):
         raise InputError(f"unknown sampler {sampler!r}; choose random, stratified, balanced, hard, groups, or quota:K")
-    if not 1 <= int(count) < batch_size:
-        raise InputError(f"the sampler {sampler} needs 1 to {batch_size - 1} positives in a batch of {batch_size}")
+    quota, most = _quota(sampler, batch_size), int(MOST_POSITIVE * batch_size)
+    if not 1 <= quota <= most:
+        raise InputError(f"the sampler {sampler} needs 1 to {most} positives in a batch of {batch_size}, not {quota}")
+    return "balanced" if quota == batch_size // 2 else f"quota:{quota}"
 
 
 def _whole_groups(train: Dataset, rng: np.random.Generator) -> Order:
+    """Groups in random order, those cut short last, so that the others keep to their batches."""
     if train.groups is None:
         raise InputError("the sampler groups needs rows that come in groups, such as those of the data set dense")
-    places = rng.permutation(int(train.groups.max()) + 1)
+    sizes = np.bincount(train.groups)
+    places = rng.permutation(len(sizes)) + len(sizes) * (sizes < sizes.max())
     return np.argsort(places[train.groups], kind="stable")
 
 

@@ -291,6 +291,19 @@ def test_rivals_are_named_one_by_one_or_all_together() -> None:
     assert [arm.loss for arm in chosen_arms(ArmOptions(("rivals",), inits=("own",)))] == ["bce", *RIVALS]
 
 
+def test_settings_that_contradict_one_another_are_refused() -> None:
+    for options in (
+        {"group": "g", "time": "t"},
+        {"test_prevalence": "weight", "positive_rates": (None,)},
+        {"test_prevalence": "other"},
+        {"datasets": ("mixture", "mixture:scale=0.7")},
+        {"sampler": "quota:600"},
+    ):
+        with pytest.raises(InputError):
+            Experiment(**options)
+    assert Experiment(sampler="quota:256").sampler == "balanced"
+
+
 def test_one_loss_is_one_arm_whatever_it_is_called() -> None:
     texts = ("poly1:epsilon=0", "label_smoothed:smoothing=0", "asymmetric:gamma_positive=2,gamma_negative=2,margin=0")
     dice = ("dice:smooth=3", "tversky:alpha=0.5,beta=0.5,smooth=1.5", "poly1:epsilon=-0.0")

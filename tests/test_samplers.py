@@ -92,6 +92,15 @@ def test_unknown_samplers_are_refused(sampler: str) -> None:
         check_sampler(sampler, 64)
 
 
+def test_one_sampler_has_one_name() -> None:
+    names = {name: check_sampler(name, 64) for name in ("quota:08", "quota:32", "balanced", "random", "groups")}
+    assert names == {"quota:08": "quota:8", "quota:32": "balanced", "balanced": "balanced"} | {
+        name: name for name in ("random", "groups")
+    }
+    with pytest.raises(InputError, match="needs 1 to 0 positives"):
+        check_sampler("balanced", 1)
+
+
 @pytest.mark.parametrize("sampler", EVERY)
 def test_probabilities_are_recovered_whatever_rate_the_sampler_trains_at(sampler: str) -> None:
     recipe = Recipe("gaussians", rows=3000, positive_rate=0.02)

@@ -160,6 +160,7 @@ def _rates(dataset: str, asked: list[float] | None) -> tuple[float | None, ...]:
 def _check_table_options(dataset: str, options: dict[str, Any]) -> None:
     """An option that the data set does not use is an error, and a file needs its target."""
     from focalbench.datasets.fetched import is_fetched
+    from focalbench.datasets.files import exists
     from focalbench.datasets.synthetic import is_synthetic
     from focalbench.datasets.tables import REAL_TABLES
 
@@ -170,7 +171,7 @@ def _check_table_options(dataset: str, options: dict[str, Any]) -> None:
     elif is_fetched(dataset):
         if not dataset.startswith("sklearn"):
             typer.echo(f"{dataset}: from its library's cache, or the network", err=True)
-    elif not options["target"] and Path(dataset).is_file():  # what is no file is told apart where it is resolved
+    elif not options["target"] and exists(dataset):  # what is no file is told apart where it is resolved
         raise InputError(f"--dataset {dataset} needs --target, the name of the column to predict")
 
 

@@ -4,15 +4,17 @@ from dataclasses import replace
 from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from focalbench.arms import Recipe
 from focalbench.datasets.columns import Columns
 from focalbench.datasets.dataset import Counts, Dataset, SplitCounts, Splits
 from focalbench.datasets.dense import draw_dense
 from focalbench.datasets.fetched import is_fetched, read_fetched
-from focalbench.datasets.files import SUFFIXES, file_sha256, read_table
+from focalbench.datasets.files import SUFFIXES, exists, file_sha256, read_table
 from focalbench.datasets.preprocessing import preprocess
 from focalbench.datasets.prevalence import pool_counts, positive_parts, swap_count, synthetic_counts, table_counts
 from focalbench.datasets.splits import Rows, allot, deal_groups, thin, weighted_to_rate, with_label_noise
@@ -31,17 +33,26 @@ def resolve(recipe: Recipe) -> Recipe:
     The dataset is a synthetic family, a real table, or the path of a CSV file. Raises InputError where it is
     none of these, or cannot be read.
     """
+    if is_synthetic(recipe.dataset) or recipe.dataset in REAL_TABLES:
+        _check_no_columns(recipe)
     if is_synthetic(recipe.dataset):
         return replace(recipe, dataset=canonical(recipe.dataset))
     if recipe.dataset in REAL_TABLES:
         return replace(recipe, sha256=load_table(recipe).sha256)
     if is_fetched(recipe.dataset):
-        return replace(recipe, sha256=load_table(recipe).sha256, drop=tuple(sorted(set(recipe.drop))))
+        table, drop = load_table(recipe), tuple(sorted(set(recipe.drop)))
+        return replace(recipe, sha256=table.sha256, target=table.target, drop=drop)
     path = recipe.path or recipe.dataset
-    if not Path(path).exists() and Path(path).suffix not in SUFFIXES:
+    if not exists(path) and Path(path).suffix not in SUFFIXES:
         raise _unknown(recipe.dataset)
     drop = tuple(sorted(set(recipe.drop)))  # in whatever order they were typed
     return replace(recipe, dataset=Path(path).name, path=path, sha256=file_sha256(path), drop=drop)
+
+
+def _check_no_columns(recipe: Recipe) -> None:
+    options = ("target", "positive", "drop", "keep_duplicates", "group", "time", "weight")
+    if given := [name for name in options if getattr(recipe, name)]:
+        raise InputError(f"{recipe.dataset} has no use for {', '.join(given)}, which belong to a file; leave them out")
 
 
 def load_table(recipe: Recipe) -> Table:
@@ -102,12 +113,21 @@ def _real(recipe: Recipe, counts: SplitCounts, seed: int) -> list[Dataset]:
         splits = thin(table.targets, counts, pools, seed, recipe.key)
     features = preprocess(table, splits)
     train, validation, test = (
-        Dataset(part, table.targets[rows], None, None if table.weights is None else table.weights[rows])
+        Dataset(part, table.targets[rows], None, _of(table.weights, rows), _numbered(_of(table.groups, rows)))
         for part, rows in zip(features, splits, strict=True)
     )
     if recipe.test_prevalence == "weight" and recipe.positive_rate is not None:
         test = weighted_to_rate(test, recipe.positive_rate)
     return [train, validation, test]
+
+
+def _of(values: NDArray[Any] | None, rows: Rows) -> NDArray[Any] | None:
+    return None if values is None else values[rows]
+
+
+def _numbered(groups: NDArray[np.int64] | None) -> NDArray[np.int64] | None:
+    """The groups of a split, counted from 0 without gaps."""
+    return None if groups is None else np.unique(groups, return_inverse=True)[1].astype(np.int64)
 
 
 def _pools(table: Table, recipe: Recipe, seed: int) -> tuple[Rows, Rows, Rows] | None:

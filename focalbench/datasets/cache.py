@@ -10,6 +10,7 @@ import json
 import os
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _READERS = ("cache.py", "table.py", "tables.py")  # another version of these makes other files
+_DAMAGED = (
+    *(OSError, ValueError, TypeError, LookupError, AttributeError, EOFError, RuntimeError),
+    *(zipfile.BadZipFile, zlib.error),
+)
 Arrays = dict[str, NDArray[Any]]
 
 
@@ -60,7 +65,7 @@ def _read(path: Path, sha256: str) -> Table | None:
         if meta["checksum"] != _checksum(arrays) or meta["sha256"] != sha256:
             return None
         return _table(meta, arrays)
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+    except _DAMAGED:
         return None
 
 

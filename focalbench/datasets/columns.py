@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 _LARGEST = float(np.finfo(np.float32).max)
 _DECIMAL_COMMA = r"^(-?\d*),(\d+)$"
+_THOUSANDS = r"-?\d{1,3}(,\d{3})+(\.\d+)?"
+_WRITTEN_DATE = r"^\s*(\d{1,2})[/.-](\d{1,2})[/.-](\d{2,4})"
+_MONTHS, _FULL_YEAR = 12, 1000
 _LOST_NUMBERS = 0.05  # a column of text with at most this share of cells that are no numbers is one of numbers
 _FEW_ROWS = 1000  # among fewer, whole numbers may well differ by chance
 _SHOWN = 8  # names or values listed in a message
@@ -53,6 +56,8 @@ def make_table(source: str, frame: "pd.DataFrame", columns: Columns, sha256: str
     _check_columns(source, frame, columns)
     targets = _binary(frame[columns.target], str(columns.target), columns.positive)
     groups, weights = _groups(frame, columns), _weights(frame, columns)
+    if weights is not None and min(weights[targets == label].sum() for label in (0, 1)) <= 0:
+        raise InputError(f"--weight {columns.weight} leaves one class of {columns.target} without any weight")
     features, notes = _features(frame.drop(columns=[columns.target, *columns.drop, *columns.special.values()]))
     if not columns.keep_duplicates:
         kept, note = distinct_rows(features, targets)
@@ -63,7 +68,9 @@ def make_table(source: str, frame: "pd.DataFrame", columns: Columns, sha256: str
         groups = None if groups is None else groups[kept]
         weights = None if weights is None else weights[kept]
     categorical = tuple(name for name in features.columns if features[name].dtype == "category")
-    return Table(features, targets, categorical, sha256, notes, groups, columns.time is not None, weights)
+    return Table(
+        features, targets, categorical, sha256, notes, groups, columns.time is not None, weights, str(columns.target)
+    )
 
 
 def _check_columns(source: str, frame: "pd.DataFrame", columns: Columns) -> None:
@@ -90,13 +97,25 @@ def _groups(frame: "pd.DataFrame", columns: Columns) -> Groups | None:
         return None
     values = frame[name]
     if columns.time and not pd.api.types.is_numeric_dtype(values):
-        values = pd.to_datetime(values, errors="coerce", format="mixed", utc=True)
+        day_first = _day_first(name, values)
+        values = pd.to_datetime(values, errors="coerce", format="mixed", dayfirst=day_first, utc=True)
     missing = np.asarray(values.isna())
     if missing.any():
         what = "no date, time or number" if columns.time else "missing"
         first = f"{missing.sum()} rows, first in data row {missing.argmax() + 1}"
         raise InputError(f"{option} {name} is {what} in {first}; fill them in or remove these rows")
     return np.asarray(pd.factorize(values, sort=columns.time is not None)[0], dtype=np.int64)
+
+
+def _day_first(name: str, values: "pd.Series[object]") -> bool:
+    """Whether dates such as 13/02/2023 begin with the day. Raises InputError where that cannot be told."""
+    parts = values.dropna().astype(str).str.extract(_WRITTEN_DATE).dropna().astype(int)
+    if parts.empty:
+        return False
+    first, second = parts.iloc[:, 0].max() > _MONTHS, parts.iloc[:, 1].max() > _MONTHS
+    if first == second or parts.iloc[:, 2].max() < _FULL_YEAR:
+        raise InputError(f"--time {name} may begin with the day or the month; write dates as 2023-01-31")
+    return bool(first)
 
 
 def _weights(frame: "pd.DataFrame", columns: Columns) -> Floats | None:
@@ -192,15 +211,26 @@ def _with_numbers(frame: "pd.DataFrame") -> tuple["pd.DataFrame", list[str]]:
     notes = []
     for name in frame.columns.difference(frame.select_dtypes(["number", "bool"]).columns, sort=False):
         text = frame[name].dropna().astype(str).str.strip()
-        numbers = pd.to_numeric(text.str.replace(_DECIMAL_COMMA, r"\1.\2", regex=True), errors="coerce")
+        plain, commas = _without_commas(text)
+        numbers = pd.to_numeric(plain, errors="coerce")
         lost = int(numbers.isna().sum())
         if len(numbers) and lost <= _LOST_NUMBERS * len(numbers):
             read[name] = numbers.reindex(frame.index)
             notes.append(
-                f"column {name} read as numbers" + (f", {lost} cells that are none as missing" if lost else "")
+                f"column {name} read as numbers{commas}" + (f", {lost} cells that are none as missing" if lost else "")
             )
     columns = {name: read.get(name, frame[name]) for name in frame.columns}
     return pd.DataFrame(columns, index=frame.index), notes
+
+
+def _without_commas(text: "pd.Series[str]") -> tuple["pd.Series[str]", str]:
+    """Numbers as Python writes them: commas part thousands where all could, else they are decimal ones; and a note."""
+    has_comma = text.str.contains(",", regex=False)
+    if not has_comma.any():
+        return text, ""
+    if text[has_comma].str.fullmatch(_THOUSANDS).all():
+        return text.str.replace(",", "", regex=False), " (commas part thousands)"
+    return text.str.replace(_DECIMAL_COMMA, r"\1.\2", regex=True), " (commas are decimal)"
 
 
 def did_you_mean(name: str, names: list[str]) -> str:

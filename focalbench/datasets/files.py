@@ -4,6 +4,8 @@ import csv
 import gzip
 import hashlib
 import io
+import lzma
+import re
 import warnings
 import zipfile
 import zlib
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".csv", ".tsv", ".txt", ".gz", ".zip", ".zst", ".parquet")
 _SEPARATORS = ",;\t|"
+_DAMAGED = (OSError, EOFError, ValueError, RuntimeError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
 _REMEDY = "pip install 'focalbench[files]'"
 
 
@@ -45,6 +48,14 @@ def read_table(path: str, columns: Columns) -> Table:
     return replace(table, notes=notes + table.notes)
 
 
+def exists(path: str) -> bool:
+    """Whether there is such a file or folder, as far as can be seen."""
+    try:
+        return Path(path).exists()
+    except OSError:  # too long a name, or no right to look
+        return False
+
+
 def _read_bytes(path: str) -> bytes:
     file = Path(path)
     try:
@@ -65,7 +76,18 @@ def _unpacked(path: str, content: bytes) -> bytes:
             return _only_member(path, content)
         if content.startswith(b"\x28\xb5\x2f\xfd"):
             return _zst(path, content)
-    except (OSError, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError):
+    except InputError:
+        raise
+    except (
+        OSError,
+        EOFError,
+        zlib.error,
+        lzma.LZMAError,
+        zipfile.BadZipFile,
+        NotImplementedError,
+        RuntimeError,
+        ValueError,
+    ):
         raise InputError(f"{path} is a damaged or locked archive; pack it again") from None
     return content
 
@@ -123,10 +145,11 @@ def _parquet(path: str, content: bytes) -> "pd.DataFrame":
     except ImportError:
         raise InputError(f"{path} is a Parquet file, which needs an extra: {_REMEDY}") from None
     try:
-        frame: pd.DataFrame = parquet.read_table(io.BytesIO(content)).to_pandas()
+        frame: pd.DataFrame = parquet.read_table(io.BytesIO(content)).to_pandas(ignore_metadata=True)
     except (pyarrow.ArrowException, OSError, ValueError) as error:
         raise InputError(f"{path} is no readable Parquet file ({_short(error)}); write it again") from None
-    frame.columns = frame.columns.map(str)
+    frame.columns = frame.columns.map(str)  # an index without a name is no column
+    frame = frame.drop(columns=[name for name in frame.columns if re.fullmatch(r"__index_level_\d+__", name)])
     if frame.empty:
         raise InputError(f"{path} has no rows or no columns; name a file with data")
     _check_names(path, list(frame.columns))
@@ -138,7 +161,8 @@ def _flat(frame: "pd.DataFrame") -> "pd.DataFrame":
     import pandas as pd
 
     odd = [name for name in frame.columns if not pd.api.types.is_numeric_dtype(frame[name])]
-    texts = {name: frame[name].where(frame[name].isna(), frame[name].map(str)).astype(object) for name in odd}
+    cells = {name: frame[name].astype(object) for name in odd}
+    texts = {name: cell.map(str).mask(cell.isna() | (cell.map(str).str.strip() == "?")) for name, cell in cells.items()}
     numbers = {name: frame[name].astype("float64") for name in frame.columns.difference(odd, sort=False)}
     return pd.DataFrame({name: texts.get(name, numbers.get(name)) for name in frame.columns}, index=frame.index)
 
@@ -155,7 +179,7 @@ def _parse(path: str, text: str) -> "pd.DataFrame":
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)
             options = {"sep": separator, "index_col": False, "low_memory": False, "skipinitialspace": True}
-            frame = pd.read_csv(io.StringIO(text), na_values=["?"], **options)
+            frame = pd.read_csv(io.BytesIO(text.encode()), na_values=["?"], **options)
     except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
         message = f"{path} is not a regular table: {str(error).strip()}"
         raise InputError(f"{message}; give every row as many cells as the header") from None

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from focalbench.arms import Recipe
 from focalbench.datasets.dataset import Counts, SplitCounts
 from focalbench.datasets.dense import room
-from focalbench.datasets.synthetic import is_synthetic
+from focalbench.datasets.synthetic import is_synthetic, knobs
 from focalbench.errors import InputError
 
 MIN_POSITIVES = 20  # fewer in a split: refused
@@ -56,7 +56,7 @@ def synthetic_counts(recipe: Recipe) -> SplitCounts:
         raise InputError("synthetic test rows are drawn at the rate, none to spare: leave --test-prevalence weight out")
     if recipe.positive_rate is None:
         raise InputError("a synthetic data set has no natural positive rate; give one, such as --pos-rate 0.0015")
-    counts = _checked(recipe, recipe.positive_rate, lambda rate: _synthetic_sizes(rate, recipe.rows), 1.0)
+    counts = _checked(recipe, recipe.positive_rate, lambda rate: _synthetic_sizes(rate, recipe.rows), _top(recipe))
     if recipe.dataset.startswith("dense"):
         for part in counts.each:
             room(recipe.dataset, part)
@@ -65,7 +65,13 @@ def synthetic_counts(recipe: Recipe) -> SplitCounts:
 
 def synthetic_rates(recipe: Recipe) -> tuple[float, float] | None:
     """Return the lowest and highest rate of a synthetic recipe that can be had, or None where there is none."""
-    return reachable_rates(recipe, lambda rate: _synthetic_sizes(rate, recipe.rows), 1.0)
+    return reachable_rates(recipe, lambda rate: _synthetic_sizes(rate, recipe.rows), _top(recipe))
+
+
+def _top(recipe: Recipe) -> float:
+    """The highest rate a family can have: an object brings its hard negatives along."""
+    hard = knobs(recipe.dataset).get("hard", 0.0) if recipe.dataset.startswith("dense") else 0.0
+    return 0.999 / (hard + 1) if hard else 1.0
 
 
 def table_counts(recipe: Recipe, rows: int, positives: int) -> SplitCounts:

@@ -7,10 +7,11 @@ from numpy.typing import NDArray
 
 from focalbench.datasets.dataset import Counts, Dataset, Floats, SplitCounts, Targets
 from focalbench.datasets.table import Groups
+from focalbench.errors import InputError
 from focalbench.randomness import generator
 
 Rows = NDArray[np.intp]
-DEALT = (0.6, 0.8)  # of a table's rows, where groups cannot be split: up to here training, up to there validation
+DEALT = (0.6, 0.2, 0.2)  # of a table's rows, where groups cannot be split: training, validation, test
 
 
 def allot(
@@ -37,14 +38,26 @@ def allot(
 def deal_groups(groups: Groups, seed: int, key: str, *, ordered: bool) -> tuple[Rows, Rows, Rows]:
     """Return the rows that train, validation and test may take, whole groups each: 60%, 20% and 20% of the rows.
 
-    groups: (rows,) of the whole table. Which go where is drawn from the seed; ordered groups are times, and the
-    first train, the next validate, the latest test, whatever the seed.
+    groups: (rows,) of the whole table. In an order drawn from the seed, each goes to the split that lacks most rows;
+    ordered groups are times, and the first train, the next validate, the latest test, whatever the seed. Raises
+    InputError where a split is left without any group.
     """
     names, members, sizes = np.unique(groups, return_inverse=True, return_counts=True)
-    order = np.arange(len(names)) if ordered else generator(seed, "split-groups", key).permutation(len(names))
-    before = np.cumsum(sizes[order]) - sizes[order]  # rows in the groups that come earlier
     place = np.empty(len(names), dtype=np.intp)
-    place[order] = np.searchsorted(np.array(DEALT) * len(groups), before, side="right")
+    if ordered:
+        before = np.cumsum(sizes) - sizes  # rows of earlier times
+        place[:] = np.searchsorted(np.cumsum(DEALT)[:2] * len(groups), before, side="right")
+    else:
+        lacking = np.array(DEALT) * len(groups)
+        for group in generator(seed, "split-groups", key).permutation(len(names)):
+            place[group] = lacking.argmax()
+            lacking[place[group]] -= sizes[group]
+    if len(np.unique(place)) < len(DEALT):
+        kind, most = ("time" if ordered else "group"), sizes.max() / len(groups)
+        raise InputError(
+            f"{len(names)} {kind}s, the largest with {most:.0%} of the rows, cannot be dealt to three splits "
+            f"(seed {seed}); use a finer column, or leave it out"
+        )
     train, validation, test = (np.flatnonzero(place[members] == split) for split in range(3))
     return train, validation, test
 
@@ -71,14 +84,14 @@ def thin(
 
 
 def weighted_to_rate(dataset: Dataset, rate: float) -> Dataset:
-    """Weight the positives so that they are a share `rate` of the whole, instead of leaving most of them out.
+    """Weight the positives as if so many had been left out that a share `rate` of the rows were positive.
 
-    A positive weighs rate / (1 - rate) x negatives / positives, a negative 1 (times a weight of its own): every
-    positive is kept, and weighted metrics estimate those at the rate.
+    A positive weighs rate / (1 - rate) x negatives / positives, counted in rows, a negative 1 (each times a weight of
+    its own): every positive is kept, and weighted metrics estimate those at the rate.
     """
     own = np.ones(dataset.rows) if dataset.weights is None else dataset.weights
     positive = dataset.targets == 1
-    factor = rate / (1 - rate) * own[~positive].sum() / own[positive].sum()
+    factor = rate / (1 - rate) * np.count_nonzero(~positive) / np.count_nonzero(positive)
     return replace(dataset, weights=np.where(positive, factor * own, own))
 
 

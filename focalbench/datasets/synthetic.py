@@ -49,7 +49,7 @@ KNOBS = (
     Parameter("hard_distance", 3.0, "[0, 1e3]"),  # of the fringe from the bulk, towards the positives
     Parameter("hard_scale", 1.0, "(0, 1e3]"),
     Parameter("dimension", DIMENSIONS, "[1, 1000]"),
-    Parameter("tails", math.inf, "(0, inf]"),
+    Parameter("tails", math.inf, "[1, inf]"),
 )
 DENSE_KNOBS = (
     Parameter("anchors", 10_000, "[2, 1e6]"),  # of an image
@@ -59,7 +59,7 @@ DENSE_KNOBS = (
     Parameter("hard_distance", 2.0, "[0, 1e3]"),
     Parameter("dimension", DIMENSIONS, "[1, 1000]"),
 )
-_WHOLE = ("clusters", "dimension", "anchors")
+_WHOLE = {"mixture": ("clusters", "dimension"), "dense": ("anchors", "hard", "dimension")}
 
 ABOUT = {
     "mixture": "an easy bulk of negatives, a small hard fringe by three positive clusters (Bayes AUCPR .71 at 0.0015)",
@@ -86,17 +86,21 @@ def knobs(dataset: str) -> dict[str, float]:
     family, _, rest = dataset.partition(":")
     known = {knob.name: knob for knob in _OF_FAMILY.get(family, ())}
     found = {name: float(knob.default) for name, knob in known.items()}
+    said = set()
     for part in rest.split(",") if rest else ():
         name, _, text = part.partition("=")
+        if name in said:
+            raise InputError(f"--dataset {dataset} names {name} twice")
+        said.add(name)
         if name not in known:
             raise InputError(f"{family} has no knob {name!r}; it has {', '.join(known) or 'none'}")
         try:
             found[name] = float(text)
         except ValueError:
             raise InputError(f"--dataset {dataset}: write knobs as name=number,... after the colon") from None
-        whole = name not in _WHOLE or found[name] == int(found[name])
-        if not (within(found[name], known[name].interval) and whole):
-            kind = "a whole number in " if name in _WHOLE else "in "
+        must_be_whole = name in _WHOLE[family]
+        if not within(found[name], known[name].interval) or (must_be_whole and not found[name].is_integer()):
+            kind = "as a whole number in " if must_be_whole else "in "
             raise InputError(f"the knob {name} of {family} must lie {kind}{known[name].interval}, got {text}")
     if family == "mixture" and found["clusters"] > found["dimension"]:
         raise InputError("mixture needs a dimension for every cluster; raise dimension or lower clusters")

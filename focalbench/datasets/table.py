@@ -23,7 +23,8 @@ class Table:
     source's bytes and of what makes this table of them; it stands for the table in a run's identity. notes: what was
     done to the source, a sentence each. groups: (rows,) numbers of the groups that rows belong to, of which none may
     be in two splits; None where every row stands for itself. ordered: whether the groups are times, the latest of
-    which are the test. weights: (rows,) float64 >= 0, what each row counts for, None for 1 each.
+    which are the test. weights: (rows,) float64 >= 0, what each row counts for, None for 1 each. target: the column's
+    name, where a file or library has one.
     """
 
     frame: "pd.DataFrame"
@@ -34,6 +35,7 @@ class Table:
     groups: Groups | None = None
     ordered: bool = False
     weights: Floats | None = None
+    target: str = ""
 
     @property
     def rows(self) -> int:

@@ -56,13 +56,14 @@ def precision_recall_grid(scores: Tensor, targets: Tensor, points: int = 200, we
 
 
 def checked_weights(weights: Tensor, targets: Tensor) -> Tensor:
-    """The weights as float64. Raises InputError unless finite, >= 0, of the targets' shape, and of both classes."""
+    """The weights as float64 of mean 1. Raises InputError unless they are finite, >= 0 and of both classes."""
     mass = weights.double()
     if mass.shape != targets.shape or not bool((mass >= 0).all() & mass.isfinite().all()):
         raise InputError(f"weights must be finite, >= 0 and of the targets' shape {tuple(targets.shape)}")
     if not mass[targets == 1].sum() > 0 or not mass[targets == 0].sum() > 0:
         raise InputError("weights leave one class without any; metrics need positives and negatives")
-    return mass
+    mass = mass / mass.max()  # twice, because a sum of the largest numbers would be infinite
+    return mass / mass.mean()
 
 
 def per_run(metric: Callable[[Tensor, Tensor], Tensor], scores: Tensor, targets: Tensor) -> Tensor:

@@ -55,7 +55,8 @@ def _point(entry: Entry, curve: str, x: float, column: NDArray[np.float64]) -> R
     present = column[~np.isnan(column)]
     first = entry.chosen[0]
     where = {name: first[name] for name in ("dataset", "positive_rate", "label_noise")}
-    point: dict[str, Number] = {**where, "arm": entry.name, "kind": entry.kind, "curve": curve, "x": x}
+    place = None if np.isnan(x) else x  # a reliability bin that is empty in every run lies nowhere
+    point: dict[str, Number] = {**where, "arm": entry.name, "kind": entry.kind, "curve": curve, "x": place}
     if not len(present):
         return point | {"mean": None, "low": None, "high": None}
     interval = mean_interval(present, split_ratio(first))

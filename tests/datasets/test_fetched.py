@@ -1,5 +1,6 @@
 """Tables that libraries fetch: from a cache prepared here, and from a server that fails."""
 
+import gc
 import gzip
 import hashlib
 import json
@@ -105,6 +106,7 @@ def test_a_table_with_a_digit_target_comes_from_the_cache_by_number_and_by_name(
 
 def test_a_fetched_table_is_split_at_an_exact_rate(cache: Path) -> None:
     recipe = resolve(Recipe(f"openml:{NUMBER}", 1500, 0.04))
+    assert recipe == resolve(Recipe(f"openml:{NUMBER}", 1500, 0.04, target="Class"))  # its own target
     assert recipe.sha256 == load_table(recipe).sha256
     splits = build_splits(recipe, 0)
     assert splits.train.positives == round(0.04 * splits.train.rows)
@@ -131,6 +133,7 @@ def server() -> Iterator[str]:
     httpd.server_close()
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # scikit-learn leaves a reply open
 @pytest.mark.parametrize("number", [404, 412])
 def test_a_server_that_refuses_is_told_in_one_line(
     cache: Path, server: str, monkeypatch: pytest.MonkeyPatch, number: int
@@ -139,6 +142,8 @@ def test_a_server_that_refuses_is_told_in_one_line(
     with pytest.raises(InputError, match=f"openml:{number} cannot be had .*; check the name and the network") as error:
         read_fetched(f"openml:{number}", Columns(None))
     assert "\n" not in str(error.value)
+    del error
+    gc.collect()
 
 
 def test_damage_in_the_cache_is_told_in_one_line(cache: Path) -> None:

@@ -297,6 +297,47 @@ def test_what_is_left_of_copies_weighs_what_they_weighed(tmp_path: Path) -> None
     assert table.weights.tolist() == [5.5, 1.0, 1.0, 9.0]
 
 
+@pytest.mark.parametrize("pattern", ["%Y-%m-%d", "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d %B %Y", "%Y%m%d"])
+def test_times_are_ordered_as_they_were_written(tmp_path: Path, pattern: str) -> None:
+    days = pd.date_range("2023-01-01", periods=300)
+    shuffled = np.random.default_rng(0).permutation(300)
+    lines = [f"{i},{days[i].strftime(pattern)},{i % 2}\n" for i in shuffled]
+    table = read(write(tmp_path, "x,t,y\n" + "".join(lines)), time="t")
+    assert table.groups is not None
+    assert table.groups.tolist() == shuffled.tolist()
+
+
+@pytest.mark.parametrize("dates", ["01/02/2023 03/04/2023", "13/02/2023 02/14/2023", "13/02/23 14/02/23"])
+def test_dates_that_could_be_read_both_ways_are_refused(tmp_path: Path, dates: str) -> None:
+    text = "x,t,y\n" + "".join(f"{i},{cell},{i % 2}\n" for i, cell in enumerate(dates.split()))
+    with pytest.raises(InputError, match="write dates as 2023-01-31"):
+        read(write(tmp_path, text), time="t")
+
+
+def test_commas_part_thousands_or_decimals_and_the_note_says_which(tmp_path: Path) -> None:
+    text = "a;b;y\n1,585;1,5;0\n216;2,25;1\n1,234,567;3;0\n-9,128;0,125;1\n"
+    table = read(write(tmp_path, text))
+    assert table.frame["a"].tolist() == [1585.0, 216.0, 1234567.0, -9128.0]
+    assert table.frame["b"].tolist() == [1.5, 2.25, 3.0, 0.125]
+    said = ("column a read as numbers (commas part thousands)", "column b read as numbers (commas are decimal)")
+    assert table.notes[:2] == said
+
+
+def test_weights_that_erase_a_class_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="leaves one class of y without any weight"):
+        read(write(tmp_path, "x,w,y\n1,0,1\n2,3,0\n3,0,1\n"), weight="w")
+
+
+def test_parquet_keeps_an_index_and_a_category_with_gaps(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"g": list("abcabc"), "c": pd.Categorical(["u", None, "v"] * 2), "y": [0, 1] * 3})
+    frame["x"] = range(6)
+    frame.set_index("g").to_parquet(tmp_path / "d.parquet")
+    table = read(str(tmp_path / "d.parquet"), group="g")
+    assert table.groups is not None
+    assert table.groups.tolist() == [0, 1, 2, 0, 1, 2]
+    assert table.frame["c"].isna().tolist() == [False, True, False] * 2
+
+
 @pytest.mark.parametrize(
     ("text", "options", "says"),
     [

@@ -100,11 +100,18 @@ def test_positives_of_groups_nest_over_rates(one: float, other: float) -> None:
 
 
 def test_a_group_that_is_nearly_everything_leaves_a_split_empty_and_is_refused() -> None:
-    pools = deal_groups(np.zeros(len(TARGETS), np.int64), 0, "k", ordered=False)
-    assert [len(pool) for pool in pools] == [len(TARGETS), 0, 0]
-    counts = SplitCounts(Counts(len(TARGETS), POSITIVES), Counts(0, 0), Counts(0, 0))
-    with pytest.raises(InputError, match="no rate gives that"):
-        pool_counts(Recipe("file", 10**6), counts)
+    for ordered in (False, True):
+        with pytest.raises(InputError, match="largest with 100% of the rows, cannot be dealt to three splits"):
+            deal_groups(np.zeros(len(TARGETS), np.int64), 0, "k", ordered=ordered)
+
+
+@settings(deadline=None)
+@given(st.integers(0, 200))
+def test_groups_of_very_unequal_sizes_still_fill_every_split(seed: int) -> None:
+    sizes = np.array([4000, 2500, 1500, 1000, *[10] * 300])
+    pools = deal_groups(np.repeat(np.arange(len(sizes)), sizes), seed, "k", ordered=False)
+    assert [len(pool) / sizes.sum() for pool in pools] == pytest.approx([0.6, 0.2, 0.2], abs=0.25)
+    assert min(len(pool) for pool in pools) > 0.02 * sizes.sum()
 
 
 def test_the_natural_rate_uses_the_table_up() -> None:
@@ -118,13 +125,16 @@ def test_seeds_differ() -> None:
         assert not np.array_equal(a[TARGETS[a] == label], b[TARGETS[b] == label])
 
 
-@given(st.floats(0.001, 0.4), st.booleans())
+@given(st.floats(0.001, 0.19), st.booleans())
 def test_weighting_to_a_rate_keeps_every_row(rate: float, has_weights: bool) -> None:
     own = np.linspace(0.5, 2, 200) if has_weights else None
     whole = Dataset(np.zeros((200, 1), np.float32), (np.arange(200) < 40).astype(np.int8), None, own)
     weighted = weighted_to_rate(whole, rate)
     assert weighted.rows == 200
-    assert weighted.prevalence == pytest.approx(rate)
+    assert has_weights or weighted.prevalence == pytest.approx(rate)
+    assert weighted.weights is not None
+    factor = rate / (1 - rate) * 160 / 40  # by rows, as thinning would
+    np.testing.assert_allclose(weighted.weights[:40], factor * (np.ones(40) if own is None else own[:40]))
     assert weighted.weights is not None
     negatives = np.ones(160) if own is None else own[40:]
     np.testing.assert_allclose(weighted.weights[40:], negatives)

@@ -155,15 +155,26 @@ def test_unknown_family_is_refused_and_every_family_described() -> None:
         ("mixture:hards=1", "mixture has no knob 'hards'; it has clusters"),
         ("gaussians:tails=3", "gaussians has no knob 'tails'; it has none"),
         ("mixture:hard=1", r"the knob hard of mixture must lie in \[0, 1\), got 1"),
-        ("mixture:clusters=2.5", "must lie a whole number in"),
+        ("mixture:clusters=2.5", "must lie as a whole number in"),
         ("mixture:clusters=20", "needs a dimension for every cluster"),
         ("mixture:tails", "write knobs as name=number"),
         ("dense:correlation=1", "correlation of dense"),
+        ("dense:hard=6.5", "as a whole number in"),
+        ("mixture:clusters=inf", "as a whole number in"),
+        ("mixture:clusters=nan", "as a whole number in"),
+        ("mixture:tails=0.1", "the knob tails"),
+        ("mixture:hard=0.1,hard=0.2", "names hard twice"),
     ],
 )
 def test_senseless_knobs_are_refused(dataset: str, says: str) -> None:
     with pytest.raises(InputError, match=says):
         resolve(Recipe(dataset, 1000, 0.05))
+
+
+def test_column_options_are_refused_where_there_are_no_columns() -> None:
+    for options in ({"target": "y"}, {"group": "g"}, {"keep_duplicates": True}):
+        with pytest.raises(InputError, match="belong to a file"):
+            resolve(Recipe("mixture", 1000, 0.05, **options))
 
 
 def test_one_data_set_has_one_name() -> None:
