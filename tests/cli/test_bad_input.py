@@ -91,7 +91,7 @@ OPTIONS = [
     ("--sampler quota:512", "sampler"),
     ("--dataset mixture:nope=1", "knob"),
     ("--dataset mixture:hard=2", "hard"),
-    ("--dataset dense:hard=900", "do not fit"),
+    ("--dataset dense:hard=900", "choose a rate"),
     ("--dataset sklearn:nope", "sklearn:nope"),
     ("--positive 1", "--positive"),
     ("--drop c", "--drop"),
