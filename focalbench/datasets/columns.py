@@ -172,23 +172,28 @@ def _features(frame: "pd.DataFrame") -> tuple["pd.DataFrame", tuple[str, ...]]:
     import pandas as pd
 
     frame, mended = _with_numbers(frame)
-    numeric = frame.select_dtypes(["number", "bool"]).astype("float64")
-    infinite = numeric.columns[(numeric.abs() > _LARGEST).any()]
-    numeric = numeric.mask(numeric.abs() > _LARGEST)
-    typed = pd.concat([numeric, frame.drop(columns=numeric.columns)], axis=1)[list(frame.columns)]
+    numeric: dict[str, Floats] = {}
+    infinite = []
+    for name in frame.select_dtypes(["number", "bool"]).columns:  # one by one: a large table is not copied whole
+        values = frame[name].to_numpy(np.float64)
+        if (too_large := np.abs(values) > _LARGEST).any():
+            infinite.append(name)
+            values = np.where(too_large, np.nan, values)
+        numeric[name] = values
+    typed = pd.DataFrame({name: numeric.get(name, frame[name]) for name in frame.columns}, index=frame.index)
     unnamed = [name for name in typed.columns if name.startswith("Unnamed: ")]  # an exported row index
     constant = [name for name in typed.columns if typed[name].nunique(dropna=False) < 2]
-    texts = [name for name in typed.columns if name not in numeric.columns]
-    distinct = typed.drop(columns=unnamed).drop_duplicates()
+    texts = [name for name in typed.columns if name not in numeric]
+    distinct = typed.drop(columns=unnamed).drop_duplicates() if texts else typed
     identifiers = [name for name in texts if name in distinct and distinct[name].is_unique]
-    numbered = [name for name in numeric if _counts_rows(numeric[name])]
+    numbered = [name for name in numeric if _counts_rows(typed[name])]
     kept = typed.drop(columns={*unnamed, *constant, *identifiers})
     if kept.columns.empty:
         raise InputError("no feature column varies; name a file with at least one usable feature")
     notes = mended + [
         f"{what}: {listed(names)}"
         for what, names in (
-            ("infinite values, or beyond 3e38, treated as missing", list(infinite)),
+            ("infinite values, or beyond 3e38, treated as missing", infinite),
             ("dropped columns without a name", unnamed),
             ("dropped columns that do not vary", constant),
             ("dropped text columns that never repeat", identifiers),

@@ -42,9 +42,11 @@ def read_table(path: str, columns: Columns) -> Table:
     digest = hashlib.sha256(content).hexdigest()
     if content.startswith(b"PAR1"):
         return make_table(path, _parquet(path, content), columns, digest)
-    text, notes = _decoded(path, _unpacked(path, content))
+    data, notes = _as_utf8(path, _unpacked(path, content))
     del content  # large, and no longer needed
-    table = make_table(path, _parse(path, text), columns, digest)
+    frame = _parse(path, data)
+    del data
+    table = make_table(path, frame, columns, digest)
     return replace(table, notes=notes + table.notes)
 
 
@@ -118,22 +120,24 @@ def _zst(path: str, content: bytes) -> bytes:
     return b"".join(parts)
 
 
-def _decoded(path: str, content: bytes) -> tuple[str, tuple[str, ...]]:
-    """The text of a file, and a note where its encoding had to be guessed."""
-    for mark, encoding in ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"), (b"", "utf-8-sig")):
+def _as_utf8(path: str, content: bytes) -> tuple[bytes, tuple[str, ...]]:
+    """A text file in UTF-8 without a mark, and a note where its encoding had to be guessed."""
+    data, notes = _recoded(content)
+    if b"\0" in data:
+        raise InputError(f"{path} is no text (it holds NUL characters); save it as CSV in UTF-8")
+    return data, notes
+
+
+def _recoded(content: bytes) -> tuple[bytes, tuple[str, ...]]:
+    for mark, encoding in ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"), (b"", "utf-8")):
         if content.startswith(mark):
             try:
-                return _without_nul(path, content.decode(encoding)), ()
+                text = content.decode(encoding)
             except UnicodeDecodeError:
                 continue
-    text = content.decode("cp1252", errors="replace")
-    return _without_nul(path, text), ("not UTF-8: read as Windows-1252, which other alphabets will not survive",)
-
-
-def _without_nul(path: str, text: str) -> str:
-    if "\0" in text:
-        raise InputError(f"{path} is no text (it holds NUL characters); save it as CSV in UTF-8")
-    return text
+            return (content.removeprefix(b"\xef\xbb\xbf") if encoding == "utf-8" else text.encode()), ()
+    guessed = content.decode("cp1252", errors="replace").encode()
+    return guessed, ("not UTF-8: read as Windows-1252, which other alphabets will not survive",)
 
 
 def _parquet(path: str, content: bytes) -> "pd.DataFrame":
@@ -171,15 +175,15 @@ def _short(error: BaseException) -> str:
     return " ".join(str(error).split())[:120]
 
 
-def _parse(path: str, text: str) -> "pd.DataFrame":
+def _parse(path: str, data: bytes) -> "pd.DataFrame":
     import pandas as pd
 
-    separator = _separator(path, text)
+    separator = _separator(path, data[:100_000].decode(errors="ignore"))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)
             options = {"sep": separator, "index_col": False, "low_memory": False, "skipinitialspace": True}
-            frame = pd.read_csv(io.BytesIO(text.encode()), na_values=["?"], **options)
+            frame = pd.read_csv(io.BytesIO(data), na_values=["?"], **options)
     except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
         message = f"{path} is not a regular table: {str(error).strip()}"
         raise InputError(f"{message}; give every row as many cells as the header") from None
@@ -188,9 +192,9 @@ def _parse(path: str, text: str) -> "pd.DataFrame":
     return frame
 
 
-def _separator(path: str, text: str) -> str:
+def _separator(path: str, head: str) -> str:
     """Return the separator that gives the header most columns. Raises InputError for an unusable header."""
-    head = text[:100_000].lstrip("\r\n")
+    head = head.lstrip("\r\n")
 
     def names(separator: str) -> list[str]:
         return next(csv.reader(io.StringIO(head), delimiter=separator, skipinitialspace=True), [])

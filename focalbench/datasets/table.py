@@ -50,7 +50,11 @@ class Table:
 
 def distinct_rows(frame: "pd.DataFrame", targets: Targets) -> tuple[NDArray[np.bool_], tuple[str, ...]]:
     """Which rows do not repeat an earlier one, target included, (rows,); and a note when some do."""
-    repeated = np.asarray(_with_targets(frame, targets).duplicated())
+    import pandas as pd
+
+    suspects = np.asarray(pd.Series(_hashes(frame, targets)).duplicated(keep=False))  # most tables have few
+    repeated = np.zeros(len(targets), dtype=np.bool_)
+    repeated[suspects] = np.asarray(_with_targets(frame[suspects], targets[suspects]).duplicated())
     count = int(repeated.sum())
     return ~repeated, (f"removed {count:,} duplicate rows of {len(targets):,}",) if count else ()
 
@@ -59,8 +63,24 @@ def row_numbers(frame: "pd.DataFrame", targets: Targets) -> NDArray[np.intp]:
     """A number for each row, (rows,), the same for rows that are the same, target included."""
     import pandas as pd
 
-    hashes = pd.util.hash_pandas_object(_with_targets(frame, targets), index=False)
-    return np.asarray(pd.factorize(hashes)[0], dtype=np.intp)
+    return np.asarray(pd.factorize(_hashes(frame, targets))[0], dtype=np.intp)
+
+
+def _hashes(frame: "pd.DataFrame", targets: Targets) -> NDArray[np.uint64]:
+    """A hash of each row, a column at a time; the two zeros are one number."""
+    import pandas as pd
+
+    total = targets.astype(np.uint64)
+    for name in frame.columns:
+        column = frame[name]
+        if column.dtype == "category":
+            part = pd.util.hash_array(np.asarray(column.cat.codes, dtype=np.int64))
+        elif column.dtype.kind in "biuf":
+            part = pd.util.hash_array(column.to_numpy(np.float64) + 0.0)
+        else:
+            part = pd.util.hash_pandas_object(column, index=False).to_numpy()
+        total = total * np.uint64(1_099_511_628_211) + part
+    return total
 
 
 def _with_targets(frame: "pd.DataFrame", targets: Targets) -> "pd.DataFrame":

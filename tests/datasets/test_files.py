@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from focalbench.arms import Recipe
 from focalbench.datasets import Columns, Table, build_splits, file_sha256, load_table, read_table, resolve, split_counts
+from focalbench.datasets.table import distinct_rows, row_numbers
 from focalbench.errors import InputError
 
 GOOD = "x,colour,y\n1,red,0\n2,blue,1\n3,red,0\n4,,1\n"
@@ -264,6 +265,26 @@ def test_parquet_columns_that_csv_lacks_are_taken_as_text_and_never_executed(tmp
     pd.DataFrame(odd).to_parquet(tmp_path / "d.parquet")
     table = read(str(tmp_path / "d.parquet"))
     assert table.categorical == ("lists", "bytes")
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.integers(0, 10**6))
+def test_repeated_rows_are_found_as_pandas_finds_them(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    frame = pd.DataFrame(
+        {
+            "a": rng.choice([0.0, -0.0, 1.5, np.nan], 60),
+            "b": rng.integers(0, 3, 60).astype(float),
+            "c": pd.Categorical(rng.choice(np.array(["u", "v", None], dtype=object), 60), categories=["u", "v"]),
+        }
+    )
+    targets = rng.integers(0, 2, 60).astype(np.int8)
+    kept, notes = distinct_rows(frame, targets)
+    expected = ~frame.assign(y=targets).duplicated().to_numpy()
+    np.testing.assert_array_equal(kept, expected)
+    assert notes == ((f"removed {60 - kept.sum()} duplicate rows of 60",) if not kept.all() else ())
+    numbers = row_numbers(frame, targets)
+    assert len(set(numbers)) == kept.sum()
 
 
 # ---- columns with another part to play
