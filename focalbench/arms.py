@@ -55,8 +55,6 @@ RIVALS: dict[str, tuple[Parameter, ...]] = {
     ),
     "smooth_ap": (Parameter("tau", 0.01, "(0, inf)"),),
 }
-
-
 OF_A_BATCH = ("ohem", "topk", "dice", "tversky", "smooth_ap")  # all others are elementwise
 
 
@@ -229,11 +227,7 @@ class Run:
     def identity(self) -> str:
         """Canonical JSON of everything that changes this run's numbers."""
         content = asdict(self) | {"engine": ENGINE_VERSION}
-        for (
-            part,
-            name,
-            usual,
-        ) in _LATER:  # what came later is left out where it is not used: stored runs keep their names
+        for part, name, usual in _LATER:
             if content[part][name] == usual:
                 del content[part][name]
         del content["recipe"]["path"]

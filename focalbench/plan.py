@@ -41,22 +41,22 @@ def make_plan(experiment: Experiment) -> Plan:
     for dataset, rate in product(experiment.datasets, experiment.positive_rates):
         recipe = resolve(_recipe(experiment, dataset, rate))
         label = f"{recipe.dataset} at {'its natural rate' if rate is None else f'rate {rate:g}'}"
-        counts = [split_counts(recipe, seed) for seed in seeds_of(experiment)]
+        seeds = seeds_of(experiment) if _has_groups(recipe) else seeds_of(experiment)[:1]  # else all are alike
+        counts = [split_counts(recipe, seed) for seed in seeds]
         warnings += [f"{label}: {text}" for text in warnings_for(recipe, counts)]
         if not is_synthetic(recipe.dataset):
             table = load_table(recipe)
             notes += [f"{recipe.dataset}: {text}" for text in (*table.notes, *_described(table))]
             warnings += _leaks(recipe, table)
-        if experiment.sampler == "groups" and not _has_groups(recipe):
+        if experiment.sampler == "groups" and not (_has_groups(recipe) or recipe.dataset.startswith("dense")):
             raise InputError(f"--sampler groups: {recipe.dataset} has no groups; use dense or a table with --group")
         runs += _runs(experiment, recipe)
     return Plan(tuple(runs), tuple(dict.fromkeys(notes)), tuple(warnings))
 
 
 def _has_groups(recipe: Recipe) -> bool:
-    if is_synthetic(recipe.dataset):
-        return recipe.dataset.startswith("dense")
-    return load_table(recipe).groups is not None
+    """Whether rows are split by group or time, so that the counts hang on the seed."""
+    return not is_synthetic(recipe.dataset) and load_table(recipe).groups is not None
 
 
 def _described(table: Table) -> Iterator[str]:

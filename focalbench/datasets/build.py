@@ -28,10 +28,10 @@ _SPLITS = ("train", "validation", "test")
 
 
 def resolve(recipe: Recipe) -> Recipe:
-    """Return the recipe with what its dataset names: a real table's hash; a file's hash, path and bare name.
+    """Return the recipe with what its dataset names: a family's one name; a table's hash; a file's hash and path.
 
-    The dataset is a synthetic family, a real table, or the path of a CSV file. Raises InputError where it is
-    none of these, or cannot be read.
+    The dataset is a synthetic family, a real table, one that a library fetches, or the path of a file. Raises
+    InputError where it is none of these, cannot be read, or has no use for the column options.
     """
     if is_synthetic(recipe.dataset) or recipe.dataset in REAL_TABLES:
         _check_no_columns(recipe)
@@ -60,9 +60,8 @@ def load_table(recipe: Recipe) -> Table:
 
     Raises InputError where it cannot be read, or is no longer the one whose hash the recipe holds.
     """
-    table = _table(
-        replace(recipe, rows=0, positive_rate=None, label_noise=0.0, test_prevalence="thin", sha256=""), recipe.path
-    )
+    whole = replace(recipe, rows=0, positive_rate=None, label_noise=0.0, test_prevalence="thin", sha256="")
+    table = _table(whole, recipe.path)
     if recipe.sha256 not in ("", table.sha256):
         raise InputError(f"{recipe.dataset} has changed since it was planned; plan again, or restore the file")
     return table

@@ -1,5 +1,6 @@
 """From an arm to its loss: what training needs, where its last bias starts, and the way back to probabilities."""
 
+import copy
 import warnings
 from functools import cache
 
@@ -73,11 +74,11 @@ def start_bias(arm: Arm, counts: ClassCounts) -> float:
 
 @cache
 def _custom_constant(arm: Arm, counts: ClassCounts) -> float:
-    targets = few_rows(counts).float()
+    targets, own = few_rows(counts).float(), _custom(arm)
 
     def loss(constants: Tensor) -> Tensor:
-        own = _custom(arm)  # a new one: the search leaves no trace in the loss that is trained with
-        return torch.stack([own(constant.float().expand(len(targets)), targets).double() for constant in constants])
+        values = [copy.deepcopy(own)(constant.float().expand(len(targets)), targets) for constant in constants]
+        return torch.stack(values).double()  # a copy each: what a loss remembers is no part of the search
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that all scores are equal is our doing

@@ -13,14 +13,10 @@ from focalbench.losses.binary import Hyperparameter, focal_star_loss
 from focalbench.losses.inverse import LARGEST_CONSTANT
 from focalbench.losses.reference import Array
 
-WITH_A_WAY_BACK = (
-    "focal_star",
-    "label_smoothed",
-    "poly1",
-    "logit_adjusted",
-)  # their gradients' ratio never turns
+# the ratio of their two gradients never turns
+WITH_A_WAY_BACK = ("focal_star", "label_smoothed", "poly1", "logit_adjusted")
 FLAT = 1e-6  # differences of a loss that are none, in float32 too
-ROUNDING = 1e-12
+ROUNDING = 1e-12  # of a flat bottom's values in float64
 FEW = 4096  # rows, or thereabouts, that stand for the training rows when a constant is sought
 
 

@@ -37,9 +37,10 @@ class StackLoss:
         ]
 
     def start(self, epoch: int) -> None:
-        """Begin an epoch, counted from 0."""
+        """Begin an epoch, counted from 0: deferred weights hang on it."""
         for _, part in self.parts:
-            part.start(epoch)
+            if isinstance(part, _RivalPart):
+                part.start(epoch)
 
     def gradient(self, logits: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
         """D mean loss/d logits, (run, output, width), 0 beyond the batch's targets (sample,), sample <= width.
@@ -75,9 +76,6 @@ class _FocalPart:
         self.gamma = _column(gammas, device) if any(gammas) else 0.0  # 0 takes the cheaper expression, same bits
         self.positive = _column([loss.positive for loss in losses], device)
         self.negative = _column([loss.negative for loss in losses], device)
-
-    def start(self, epoch: int) -> None:
-        pass
 
     def gradient(self, logits: Tensor, targets: Tensor, weights: Tensor | None) -> Tensor:
         count = len(targets)
@@ -123,9 +121,6 @@ class _CustomPart:
 
     def __init__(self, losses: Sequence[Custom], device: str) -> None:
         self.losses = [loss.to(device) for loss in losses]
-
-    def start(self, epoch: int) -> None:
-        pass
 
     def gradient(self, logits: Tensor, targets: Tensor, weights: Tensor | None) -> Tensor:
         assert weights is None, "refused when planning"

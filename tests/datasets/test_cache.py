@@ -71,7 +71,11 @@ def test_a_damaged_file_is_made_anew(folder: Path, damage: str) -> None:
 def test_a_folder_that_cannot_be_written_to_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("FOCALBENCH_CACHE", str(tmp_path / "file" / "cache"))
-    same(cache.cached("t", SHA, made), made())
+    found = cache.cached("t", SHA, made)
+    same(found, made())
+    assert not cache.cache_folder().exists()
+    with pytest.raises(AssertionError, match="come from the cache"):
+        cache.cached("t", SHA, never)  # nothing was kept, so it is made again
 
 
 def test_where_it_lies(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
