@@ -44,7 +44,7 @@ def plain_epoch(rows: Rows, order: torch.Tensor) -> None:
 def lockstep(rng: np.random.Generator) -> tuple[Network, StackLoss, Adam]:
     """A stack of RUNS runs, a third of them without gamma."""
     gammas = [0.0] * (RUNS // 3) + [2.0] * (RUNS - RUNS // 3)
-    members = [Member(draw_weights(ARCHITECTURE, rng), 1e-3, WeightedFocal(gamma, 1.0, 1.0)) for gamma in gammas]
+    members = [Member(draw_weights(ARCHITECTURE, rng), 1e-3, WeightedFocal(gamma, (1.0,), (1.0,))) for gamma in gammas]
     parameters = Parameters(ARCHITECTURE, RUNS, "cpu")
     parameters.load([member.layers for member in members])
     network = Network(ARCHITECTURE, parameters, BATCH)
@@ -77,7 +77,8 @@ def main() -> None:
         times["plain"].append(seconds(lambda: plain_epoch(rows, order)))
         times["lockstep"].append(seconds(lockstep_epoch) / RUNS)
         times["score"].append(seconds(lambda: score(network, rows.features)) / RUNS)
-        times["AP"].append(seconds(partial(average_precision, score(network, rows.features), rows.targets)) / RUNS)
+        scores = score(network, rows.features)[:, 0]
+        times["AP"].append(seconds(partial(average_precision, scores, rows.targets)) / RUNS)
         times["peak"] += [seconds(lambda: torch.mm(square, square, out=into)) for _ in range(20)]
     middle = {name: median(values) for name, values in times.items()}
     peak = 2 * 1024**3 / middle["peak"]

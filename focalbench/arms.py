@@ -15,6 +15,8 @@ ENGINE_VERSION = 1  # raise it when a change moves the numbers of the same run
 Init = Literal["own", "prior", "zero"]
 Alpha = float | Literal["balanced"] | None
 TestPrevalence = Literal["thin", "weight"]
+Task = Literal["binary", "multiclass", "multilabel"]
+TASKS: tuple[Task, ...] = ("binary", "multiclass", "multilabel")
 INITS: tuple[Init, ...] = ("own", "prior", "zero")
 
 
@@ -26,7 +28,8 @@ class Parameter(NamedTuple):
     interval: str
 
 
-LOSSES = ("bce", "pos_weight", "alpha", "focal")
+LOSSES = ("bce", "pos_weight", "alpha", "focal")  # of a sigmoid for each output
+SOFTMAX = ("ce", "weighted_ce", "softmax_focal")  # of one softmax over the classes
 RIVALS: dict[str, tuple[Parameter, ...]] = {
     "class_balanced": (Parameter("beta", 0.9999, "[0, 1)"),),
     "focal_star": (Parameter("gamma", 2.0, "(0, inf)"), Parameter("beta", 1.0, "(-inf, inf)")),
@@ -55,6 +58,7 @@ RIVALS: dict[str, tuple[Parameter, ...]] = {
     ),
     "smooth_ap": (Parameter("tau", 0.01, "(0, inf)"),),
 }
+FOCAL = ("focal", "softmax_focal")
 OF_A_BATCH = ("ohem", "topk", "dice", "tversky", "smooth_ap")  # all others are elementwise
 
 
@@ -62,11 +66,12 @@ OF_A_BATCH = ("ohem", "topk", "dice", "tversky", "smooth_ap")  # all others are 
 class Arm:
     """A loss with its hyperparameters and its start: a row of a table.
 
-    loss: bce, pos_weight, alpha (focal with gamma 0), focal, one of RIVALS, or your own as "module:NAME". alpha:
-    weight of the positives in [0, 1] (the negatives get 1 - alpha), "balanced" (alpha = share of negatives) or None
-    (off). gamma: focusing exponent >= 0. init: where the last bias starts: own (the arm's own best constant), prior
-    (log odds) or zero. params: a rival's hyperparameters by name; those left out take their defaults. source: hash
-    of your own loss's source. Raises InputError for an unknown loss and for values outside their ranges.
+    loss: bce, pos_weight, alpha (focal with gamma 0), focal, one of SOFTMAX or RIVALS, or your own as "module:NAME".
+    alpha: weight of the positives in [0, 1] (the negatives get 1 - alpha), "balanced" (alpha = share of negatives; with
+    a softmax, classes weighted against their rows) or None (off). gamma: focusing exponent >= 0. init: where the last
+    bias starts: own (the arm's own best constant), prior (log odds) or zero. params: a rival's hyperparameters by name;
+    those left out take their defaults. source: hash of your own loss's source. Raises InputError for an unknown loss
+    and for values outside their ranges.
     """
 
     loss: str
@@ -77,16 +82,18 @@ class Arm:
     source: str = ""
 
     def __post_init__(self) -> None:
-        if self.loss not in (*LOSSES, *RIVALS) and not (is_custom(self.loss) and self.source):
-            raise InputError(f"unknown loss {self.loss!r}; choose one of {', '.join((*LOSSES, *RIVALS))}")
+        if self.loss not in (*LOSSES, *SOFTMAX, *RIVALS) and not (is_custom(self.loss) and self.source):
+            raise InputError(f"unknown loss {self.loss!r}; choose one of {', '.join((*LOSSES, *SOFTMAX, *RIVALS))}")
         if self.init not in INITS:
             raise InputError(f"unknown start {self.init!r}; choose one of {', '.join(INITS)}")
         if not (0 <= self.gamma < float("inf")):
             raise InputError(f"gamma must be a finite number >= 0, got {self.gamma}")
         if self.alpha not in (None, "balanced") and not (0 <= float(self.alpha) <= 1):
             raise InputError(f"alpha must lie in [0, 1], or be 'balanced' or 'none', got {self.alpha}")
-        if self.loss not in ("alpha", "focal") and (self.alpha is not None or self.gamma != 0):
+        if self.loss not in ("alpha", *FOCAL) and (self.alpha is not None or self.gamma != 0):
             raise InputError(f"{self.loss} takes neither alpha nor gamma; use the loss focal")
+        if self.loss == "softmax_focal" and self.alpha not in (None, "balanced"):
+            raise InputError(f"softmax_focal weights classes, alpha none or balanced; got {self.alpha}")
         if self.loss == "alpha" and (self.alpha is None or self.gamma != 0):
             raise InputError("the loss alpha needs an alpha and has gamma 0; use the loss focal for a gamma")
         object.__setattr__(self, "params", _completed(self.loss, self.params))
@@ -94,7 +101,7 @@ class Arm:
     @property
     def family(self) -> str:
         """Arms that are tuned together: focal without and with alpha are two families."""
-        return "alpha-focal" if self.loss == "focal" and self.alpha is not None else self.loss
+        return f"alpha-{self.loss}" if self.loss in FOCAL and self.alpha is not None else self.loss
 
     @property
     def name(self) -> str:
@@ -105,9 +112,9 @@ class Arm:
         >>> Arm("ohem").name, Arm("ohem", params=(("ratio", 1.0),)).name
         ('ohem', 'ohem ratio=1')
         """
-        parts = [] if self.loss in ("alpha", "focal") else [self.loss]
+        parts = [] if self.loss in ("alpha", "focal") else [self.loss.removesuffix("_focal")]
         parts += [] if self.alpha is None else [f"alpha={_short(self.alpha)}"]
-        parts += [f"gamma={_short(self.gamma)}"] if self.loss == "focal" else []
+        parts += [f"gamma={_short(self.gamma)}"] if self.loss in FOCAL else []
         usual = {(parameter.name, parameter.default) for parameter in RIVALS.get(self.loss, ())}
         parts += [f"{name}={_short(value)}" for name, value in self.params if (name, value) not in usual]
         return " ".join(parts) + ("" if self.init == "own" else f" ({self.init} start)")
@@ -116,7 +123,7 @@ class Arm:
 def is_custom(loss: str) -> bool:
     """Whether a loss is somebody's own, named as module:NAME, and not one of this package with hyperparameters."""
     module, colon, _ = loss.partition(":")
-    return bool(colon) and module not in (*RIVALS, *LOSSES, "rivals")
+    return bool(colon) and module not in (*RIVALS, *LOSSES, *SOFTMAX, "rivals")
 
 
 def _completed(loss: str, params: tuple[tuple[str, float], ...]) -> tuple[tuple[str, float], ...]:
@@ -148,11 +155,11 @@ def _short(value: float | str) -> str:
 class Recipe:
     """Which rows a run sees, seed apart.
 
-    dataset: a synthetic family, a real table's name, or a file's name. sha256: of the file's bytes, or "" where
-    the generator is code. target, positive, drop, keep_duplicates: the column options of a file.
-    positive_rate: None is the table's natural rate. label_noise: share of the positives whose label is swapped
-    with a negative's. rows: training rows asked for. path: where a file lies; moves nothing, so it is no part of
-    the identity.
+    task: binary, multiclass or multilabel. dataset: a synthetic family, a real table's name, or a file's name. sha256:
+    of the file's bytes, or "" where the generator is code. target, positive, drop, keep_duplicates and the like: the
+    column options of a file; labels: the columns to predict of a multilabel one. positive_rate: None is the table's
+    natural rate. label_noise: share of the positives whose label is swapped with a negative's. rows: training rows
+    asked for. path: where a file lies; moves nothing, so it is no part of the identity.
     """
 
     dataset: str
@@ -168,6 +175,8 @@ class Recipe:
     time: str | None = None
     weight: str | None = None
     test_prevalence: TestPrevalence = "thin"
+    task: Task = "binary"
+    labels: tuple[str, ...] = ()
     path: str | None = field(default=None, compare=False)
 
     @property
@@ -197,7 +206,6 @@ class Training:
     sampler: str = "random"
     weights: str = "uniform-fan-in"
     preprocessing: str = "standard-onehot"
-    task: str = "binary"
     device: str = "cpu"
 
 
@@ -209,6 +217,7 @@ _LATER: tuple[tuple[str, str, object], ...] = (
     ("recipe", "time", None),
     ("recipe", "weight", None),
     ("recipe", "test_prevalence", "thin"),
+    ("recipe", "labels", ()),
 )
 
 
@@ -231,6 +240,7 @@ class Run:
             if content[part][name] == usual:
                 del content[part][name]
         del content["recipe"]["path"]
+        content["training"]["task"] = content["recipe"].pop("task")  # where it once stood
         if self.recipe.sha256:  # a renamed file is the same data
             del content["recipe"]["dataset"]
         return json.dumps(content, sort_keys=True, separators=(",", ":"))

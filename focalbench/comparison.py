@@ -1,9 +1,11 @@
-"""From the records of runs to one row an arm: choose on validation, average over seeds, compare with BCE.
+"""From the records of runs to one row an arm: choose on validation, average over seeds, compare with the baseline.
 
-A cell is one data set at one rate. Its fixed arms of one start are one family of tests, compared with BCE at that
-start; tuned rows (the best arm of a family, chosen on validation) and references stand outside it.
+A cell is one data set at one rate. Its fixed arms of one start are one family of tests, compared with the baseline
+(BCE, or the cross entropy of a softmax where there is one) at that start; tuned rows (the best arm of a family, chosen
+on validation) and references stand outside it.
 """
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -40,12 +42,13 @@ SIZES = ("train_rows", "train_positives", "val_rows", "val_positives", "test_row
 TABLE_COLUMNS = (
     *("dataset", "positive_rate", "label_noise", "kind", "arm", "family", "loss", "alpha", "gamma", "init"),
     *("n_seeds", "candidates", "diverged", "prevalence", "test_prevalence", "bayes_average_precision"),
+    "n_classes",
     *SIZES,
     *(
         "average_precision",
         "ap_low",
         "ap_high",
-        "delta_vs_bce",
+        "delta",
         "delta_low",
         "delta_high",
         "p_value",
@@ -83,12 +86,17 @@ def compare(records: Sequence[Record], *, claims: bool = True) -> list[Record]:
 
     claims: whether differences are tested; without it every verdict is "smoke test".
     """
-    return [row for _, cell in groupby(records, key=_cell) for row in _compare_cell(list(cell), claims=claims)]
+    return [row for cell in cells_of(records) for row in _compare_cell(cell, claims=claims)]
+
+
+def cells_of(records: Sequence[Record]) -> list[list[Record]]:
+    """The records of each data set at one rate."""
+    return [list(cell) for _, cell in groupby(records, key=_cell)]
 
 
 def entries_of(records: Sequence[Record]) -> list[Entry]:
     """The rows in the making of every cell, with the runs that validation chose for each seed."""
-    return [entry for _, cell in groupby(records, key=_cell) for entry in _entries(list(cell))]
+    return [entry for cell in cells_of(records) for entry in _entries(cell)]
 
 
 def _entries(records: list[Record]) -> list[Entry]:
@@ -109,7 +117,7 @@ def _compare_cell(records: list[Record], *, claims: bool) -> list[Record]:
     return [
         dict.fromkeys(TABLE_COLUMNS)
         | _summary(entry, ratio)
-        | _against_bce(entry, entries, ratio)
+        | _against_baseline(entry, entries, ratio)
         | _against_own_start(entry, entries, ratio)
         | findings.get(entry.name, {})
         for entry in entries
@@ -138,8 +146,9 @@ def _tuned(records: list[Record]) -> list[Entry]:
     for rows in _by([row for row in records if row["family"] != "reference"], "init").values():
         families = _by(rows, "family")
         most = max(map(_candidates, families.values()))
-        if not _candidates(families["bce"], restart=0) < most == _candidates(families["bce"]):
-            continue  # nothing to tune, or BCE was not given as many candidates
+        baseline = families[baseline_family(rows)]
+        if not _candidates(baseline, restart=0) < most == _candidates(baseline):
+            continue  # nothing to tune, or the baseline was not given as many candidates
         start = "" if rows[0]["init"] == "own" else f" ({rows[0]['init']} start)"
         for family, members in families.items():
             if _candidates(members) == most:
@@ -197,6 +206,7 @@ def _summary(entry: Entry, ratio: float | None) -> dict[str, Number]:
         "diverged": sum(row["status"] == "diverged" for row in entry.considered),
         "prevalence": _mean(_prevalence(entry)),
         "test_prevalence": _mean(entry.column("test_prevalence")),
+        "n_classes": _measured_classes(first),
         "average_precision": interval.estimate,
         "ap_low": _finite(max(interval.low, 0.0)),  # an average precision lies in [0, 1]
         "ap_high": _finite(min(interval.high, 1.0)),
@@ -206,8 +216,15 @@ def _summary(entry: Entry, ratio: float | None) -> dict[str, Number]:
     }
 
 
+def _measured_classes(row: Record) -> int | None:
+    """How many classes or labels the average is over; none for a binary target."""
+    if row["classes"] is None:
+        return None
+    return sum(each["test_average_precision"] is not None for each in json.loads(cast(str, row["classes"])))
+
+
 def _prevalence(entry: Entry) -> Floats:
-    """Of the test rows, by weight where they have one, (seed,)."""
+    """Of the test rows, by weight where they have one; the mean over classes: what chance reaches. (seed,)."""
     counted = entry.column("test_positives") / entry.column("test_rows")
     weighted = entry.column("test_prevalence")
     return np.where(np.isnan(weighted), counted, weighted)
@@ -255,18 +272,31 @@ def budget_limited(entry: Entry) -> bool:
 
 def _validation(row: Record) -> float:
     """Validation average precision, at chance where a run never was finite."""
-    value = row["val_average_precision"]
+    value, mean = row["val_average_precision"], row["test_prevalence"]
+    if value is None and row["classes"] is not None:
+        value = mean
     return cast(int, row["val_positives"]) / cast(int, row["val_rows"]) if value is None else cast(float, value)
 
 
-def _against_bce(entry: Entry, entries: list[Entry], ratio: float | None) -> dict[str, Number]:
-    """The paired difference to BCE: of the same start, tuned for a tuned row, the first start's for a reference."""
+def baseline_family(records: Iterable[Record]) -> str:
+    """What the rows of a cell are compared with: the cross entropy of a softmax where there is one, else BCE."""
+    return "ce" if any(row["family"] == "ce" for row in records) else "bce"
+
+
+def baseline_of(entry: Entry, entries: list[Entry]) -> Entry:
+    """The baseline of a row: of the same start, tuned for a tuned row, the first start's for a reference."""
     kind = "arm" if entry.kind == "reference" else entry.kind
-    baselines = [e for e in entries if e.kind == kind and e.chosen[0]["family"] == "bce"]
-    baseline = next((e for e in baselines if e.init == entry.init), baselines[0])
+    family = baseline_family(e.chosen[0] for e in entries)
+    baselines = [e for e in entries if e.kind == kind and e.chosen[0]["family"] == family]
+    return next((e for e in baselines if e.init == entry.init), baselines[0])
+
+
+def _against_baseline(entry: Entry, entries: list[Entry], ratio: float | None) -> dict[str, Number]:
+    """The paired difference to the baseline."""
+    baseline = baseline_of(entry, entries)
     if baseline is entry:
         return {}
-    return _difference(entry, baseline, ("delta_vs_bce", "delta_low", "delta_high"), ratio)
+    return _difference(entry, baseline, ("delta", "delta_low", "delta_high"), ratio)
 
 
 def _against_own_start(entry: Entry, entries: list[Entry], ratio: float | None) -> dict[str, Number]:
@@ -288,11 +318,11 @@ def _difference(entry: Entry, other: Entry, names: Sequence[str], ratio: float |
 
 def _findings(fixed: list[Entry], ratio: float | None) -> dict[str, dict[str, Number]]:
     """P-values, verdicts and the best set of the fixed arms of one start; below 6 seeds there are none."""
-    (bce,) = (entry for entry in fixed if entry.chosen[0]["family"] == "bce")
-    others = [entry for entry in fixed if entry is not bce]
-    if not others or len(bce.test) < LEAST_SEEDS:
-        return {entry.name: {"verdict": "baseline" if entry is bce else "too few seeds"} for entry in fixed}
-    differences = np.stack([entry.test - bce.test for entry in others], axis=1)
+    baseline = baseline_of(fixed[0], fixed)
+    others = [entry for entry in fixed if entry is not baseline]
+    if not others or len(baseline.test) < LEAST_SEEDS:
+        return {entry.name: {"verdict": "baseline" if entry is baseline else "too few seeds"} for entry in fixed}
+    differences = np.stack([entry.test - baseline.test for entry in others], axis=1)
     raw, adjusted, critical = _p_values(differences, ratio)
     best = indistinguishable_from_best(np.stack([e.test for e in fixed], axis=1), _rng(), ratio)
     detectable = smallest_detectable(differences, critical, ratio)
@@ -300,9 +330,9 @@ def _findings(fixed: list[Entry], ratio: float | None) -> dict[str, dict[str, Nu
         entry.name: {"in_best_set": str(bool(member)).lower(), "smallest_detectable": detectable}
         for entry, member in zip(fixed, best, strict=True)
     }
-    findings[bce.name]["verdict"] = "baseline"
+    findings[baseline.name]["verdict"] = "baseline"
     for i, entry in enumerate(others):
-        limited = budget_limited(entry) or budget_limited(bce)
+        limited = budget_limited(entry) or budget_limited(baseline)
         verdict = _verdict(adjusted[i], differences[:, i].mean(), limited=limited)
         findings[entry.name] |= {"p_value": raw[i], "p_adjusted": adjusted[i], "verdict": verdict}
     return findings

@@ -1,13 +1,13 @@
 """What is measured on a run's test scores: one dictionary of numbers and one of curves, for arms and references."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from focalbench.arms import Arm
-from focalbench.losses.arm_loss import recovered
-from focalbench.losses.rivals import ClassCounts
+from focalbench.losses.reference import Array
 from focalbench.metrics import calibration, ranking, threshold
 from focalbench.store import Number
 
@@ -20,22 +20,15 @@ Curves = dict[str, list[float | None]]
 
 
 def measure(
-    arm: Arm,
-    counts: ClassCounts,
-    logits: Tensor,
-    targets: Tensor,
-    weights: Tensor | None = None,
-    shift: float = 0.0,
+    logits: Tensor, back: Array | None, targets: Tensor, weights: Tensor | None = None
 ) -> tuple[Values, Curves]:
-    """Measure one run's finite test logits (sample,) against targets (sample,) of 0/1.
+    """Measure one output of one run: finite test logits (sample,) against targets (sample,) of 0/1.
 
-    counts: of the training split, which the arm's class weights and so its inverse depend on. Calibration is given
-    raw and after the inverse of the loss ("recovered_"), which is missing where a loss has none, or none for a score.
-    weights: (sample,) of the rows, or None; with them what counts rows, precision at k and recall at a false positive
-    rate, is missing. shift: of the log odds, from the rate trained at back to the data's.
+    Calibration is given raw and after the inverse of the loss ("recovered_"), of the logits `back` (sample,), which is
+    None where a loss has no inverse, and missing where it has none for a score. weights: (sample,) of the rows, or
+    None; with them what counts rows, precision at k and recall at a false positive rate, is missing.
     """
     row = logits[None]
-    back = recovered(arm, counts, logits)
     values: Values = {
         "test_average_precision": float(ranking.average_precision(row, targets, weights)),
         "roc_auc": float(ranking.roc_auc(row, targets, weights)),
@@ -43,7 +36,7 @@ def measure(
         **_calibration(row, targets, weights, ""),
     }
     if back is not None and np.isfinite(back).all():
-        values |= _calibration(torch.from_numpy(back + shift)[None].to(targets.device), targets, weights, "recovered_")
+        values |= _calibration(torch.from_numpy(back)[None].to(targets.device), targets, weights, "recovered_")
     reliability = calibration.reliability_grid(row, targets, RELIABILITY_BINS, weights)[0]
     curves: Curves = {
         "precision": _finite(ranking.precision_recall_grid(row, targets, GRID_POINTS, weights)[0].tolist()),
@@ -51,6 +44,20 @@ def measure(
         "reliability_observed": _finite(reliability[:, 1].tolist()),
     }
     return values, curves
+
+
+def macro(measured: Sequence[tuple[Values, Curves]]) -> tuple[Values, Curves]:
+    """The mean over outputs of everything measured; missing where it is missing for one of them."""
+    every = [values for values, _ in measured]
+    means: Values = {name: _mean([values.get(name) for values in every]) for name in every[0]}
+    del means["k"]
+    points = zip(*(curves["precision"] for _, curves in measured), strict=True)
+    return means, {"precision": [_mean(point) for point in points]}
+
+
+def _mean(values: Sequence[Number]) -> float | None:
+    numbers = [value for value in values if isinstance(value, (int, float))]
+    return float(np.mean(numbers)) if len(numbers) == len(values) else None
 
 
 def _counted(row: Tensor, targets: Tensor) -> Values:

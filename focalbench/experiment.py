@@ -7,8 +7,8 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, cast
 
-from focalbench.arms import INITS, LOSSES, OF_A_BATCH, RIVALS, Alpha, Arm, Init, is_custom
-from focalbench.datasets.synthetic import canonical, is_synthetic
+from focalbench.arms import FOCAL, INITS, LOSSES, OF_A_BATCH, RIVALS, SOFTMAX, TASKS, Alpha, Arm, Init, is_custom
+from focalbench.datasets.families import canonical, is_synthetic
 from focalbench.errors import InputError
 from focalbench.samplers import check_sampler
 
@@ -25,11 +25,31 @@ OWN_ARMS = (
     RETINANET,
     *(Arm("focal", alpha="balanced", gamma=gamma) for gamma in (0.5, 1.0, 2.0)),
 )
-ZERO_STARTED = (BCE, Arm("pos_weight"), GAMMA_2)  # shown from zero bias too: what people do without thinking
+CE, WEIGHTED_CE, SOFTMAX_GAMMA_2 = Arm("ce"), Arm("weighted_ce"), Arm("softmax_focal", gamma=2.0)
+MULTICLASS_ARMS = (
+    CE,
+    WEIGHTED_CE,
+    *(Arm("softmax_focal", gamma=gamma) for gamma in GAMMAS),
+    *(Arm("softmax_focal", alpha="balanced", gamma=gamma) for gamma in (0.5, 1.0, 2.0)),
+    BCE,
+    Arm("pos_weight"),
+    GAMMA_2,
+    RETINANET,
+)
+# shown from zero bias too: what people do without thinking
+ZERO_STARTED = (BCE, Arm("pos_weight"), GAMMA_2, CE, WEIGHTED_CE, SOFTMAX_GAMMA_2)
 MOST = {"rows": 10_000_000, "seeds": 10_000, "epochs": 10_000, "batch_size": 100_000}  # beyond: a slip of the hand
 MOST_UNITS = 16_384
 CHECK_EPOCHS = 5  # beyond them, rounding on another CPU moves the numbers
 QUICK_ARMS = (BCE, Arm("pos_weight"), GAMMA_2, replace(BCE, init="zero"), replace(GAMMA_2, init="zero"))
+QUICK_MULTICLASS = (
+    CE,
+    WEIGHTED_CE,
+    SOFTMAX_GAMMA_2,
+    BCE,
+    *(replace(arm, init="zero") for arm in (CE, SOFTMAX_GAMMA_2)),
+)
+SAMPLERS_OF_CLASSES = ("random", "stratified", "groups")  # those that leave the rates alone
 
 
 def with_zero_starts(arms: Sequence[Arm]) -> tuple[Arm, ...]:
@@ -41,14 +61,17 @@ def with_zero_starts(arms: Sequence[Arm]) -> tuple[Arm, ...]:
 class Experiment:
     """datasets x positive_rates (None: natural) x arms x lrs x seeds, on equal terms.
 
-    rows: training rows; label_noise: share of positives swapped, in [0, 0.5); epochs and batch_size in passes and
-    rows; references: whether scikit-learn's models stand under the table; claims: False where a table is too
-    small to support one, and says so.
+    task: binary, multiclass (the rate is that of the rare class) or multilabel. labels: the columns of 0/1 that a
+    multilabel file predicts. arms: () are those of the default sweep of the task. rows: training rows; label_noise:
+    share of positives swapped, in [0, 0.5); epochs and batch_size in passes and rows; references: whether
+    scikit-learn's models stand under the table; claims: False where a table is too small to support one, and says so.
     """
 
+    task: str = "binary"
     datasets: tuple[str, ...] = ("mixture",)
     positive_rates: tuple[float | None, ...] = (0.0015,)
     target: str | None = None
+    labels: tuple[str, ...] = ()
     positive: str | None = None
     drop: tuple[str, ...] = ()
     keep_duplicates: bool = False
@@ -58,7 +81,7 @@ class Experiment:
     test_prevalence: str = "thin"
     label_noise: float = 0.0
     rows: int = 40_000
-    arms: tuple[Arm, ...] = with_zero_starts(OWN_ARMS)
+    arms: tuple[Arm, ...] = ()
     lrs: tuple[float, ...] = (3e-4, 1e-3, 3e-3, 1e-2)
     first_seed: int = 0
     seeds: int = 10
@@ -72,6 +95,10 @@ class Experiment:
     claims: bool = True
 
     def __post_init__(self) -> None:
+        if self.task not in TASKS:
+            raise InputError(f"unknown task {self.task!r}; choose one of {', '.join(TASKS)}")
+        if not self.arms:
+            object.__setattr__(self, "arms", with_zero_starts(own_arms(self.task)))
         for name, most in MOST.items():
             if not 1 <= getattr(self, name) <= most:
                 raise InputError(f"{name} must lie between 1 and {most:,}, got {getattr(self, name):,}")
@@ -107,9 +134,50 @@ class Experiment:
             raise InputError(f"unknown --test-prevalence {self.test_prevalence!r}; choose thin or weight")
         if self.test_prevalence == "weight" and None in self.positive_rates:
             raise InputError("--test-prevalence weight brings the test to --pos-rate; give that as well")
+        baseline = baseline_of(self.task)
         for init in {arm.init for arm in self.arms}:
-            if replace(BCE, init=init) not in self.arms:
-                raise InputError(f"arms started at {init!r} need bce at the same start to be compared with")
+            if replace(baseline, init=init) not in self.arms:
+                raise InputError(f"arms started at {init!r} need {baseline.loss} at the same start to be compared with")
+        self._check_task()
+
+    def _check_task(self) -> None:
+        """What goes with one task only."""
+        for arm in self.arms:
+            if arm.loss in SOFTMAX and self.task != "multiclass":
+                raise InputError(f"{arm.loss} is a softmax over classes: use it with --task multiclass")
+            if arm.loss not in (*LOSSES, *SOFTMAX) and self.task != "binary":
+                raise InputError(f"{arm.loss} is for --task binary; {self.task} has {', '.join(_core(self.task))}")
+        if self.labels and (self.task != "multilabel" or self.target or self.positive):
+            raise InputError("--label names what --task multilabel predicts, instead of --target and --positive")
+        if self.task == "binary":
+            return
+        if self.label_noise or self.test_prevalence != "thin":
+            raise InputError("--label-noise and --test-prevalence weight are for --task binary; leave them out")
+        if self.sampler not in SAMPLERS_OF_CLASSES:
+            names = ", ".join(SAMPLERS_OF_CLASSES)
+            raise InputError(f"--sampler {self.sampler} draws two classes only; with --task {self.task} choose {names}")
+        tables = [name for name in self.datasets if not is_synthetic(name)]
+        if self.task == "multilabel" and tables and set(self.positive_rates) != {None}:
+            raise InputError("the labels of a table share its rows, so no label has a rate of its own; drop --pos-rate")
+
+
+def baseline_of(task: str) -> Arm:
+    """What the others are compared with: BCE, or the cross entropy of a softmax over classes."""
+    return CE if task == "multiclass" else BCE
+
+
+def own_arms(task: str) -> tuple[Arm, ...]:
+    """The arms of a task's default sweep, at their own starts."""
+    return MULTICLASS_ARMS if task == "multiclass" else OWN_ARMS
+
+
+def quick_arms(task: str) -> tuple[Arm, ...]:
+    """The few arms of a smoke test."""
+    return QUICK_MULTICLASS if task == "multiclass" else QUICK_ARMS
+
+
+def _core(task: str) -> tuple[str, ...]:
+    return (*SOFTMAX, *LOSSES) if task == "multiclass" else LOSSES
 
 
 @dataclass(frozen=True)
@@ -131,8 +199,8 @@ class ArmOptions:
         return bool(self.losses or self.custom or self.alphas or self.gammas or self.inits)
 
 
-def chosen_arms(options: ArmOptions) -> tuple[Arm, ...]:
-    """The product of the options, BCE always first. What is not said takes the default sweep's values.
+def chosen_arms(options: ArmOptions, task: str = "binary") -> tuple[Arm, ...]:
+    """The product of the options, the task's baseline always first. What is not said takes the default sweep's values.
 
     Raises InputError for unknown values and for an option that no chosen loss uses.
 
@@ -140,12 +208,12 @@ def chosen_arms(options: ArmOptions) -> tuple[Arm, ...]:
     ['bce', 'gamma=2', 'bce (zero start)', 'gamma=2 (zero start)']
     """
     alphas = [_alpha(text) for text in options.alphas]
-    arms = [BCE]
-    for loss in _losses(options):
+    arms = [baseline_of(task)]
+    for loss in _losses(options, task):
         if loss == "alpha":
             arms += _alpha_arms(alphas)
-        elif loss == "focal":
-            arms += _focal_arms(alphas, options.gammas)
+        elif loss in FOCAL:
+            arms += _focal_arms(loss, alphas, options.gammas, task)
         elif loss == "rivals":
             arms += [Arm(name) for name in RIVALS]
         else:
@@ -160,13 +228,13 @@ def chosen_arms(options: ArmOptions) -> tuple[Arm, ...]:
     return tuple(replace(arm, init=cast(Init, init)) for init in dict.fromkeys(options.inits) for arm in unique)
 
 
-def _losses(options: ArmOptions) -> tuple[str, ...]:
-    losses = options.losses or (() if options.custom else LOSSES)
-    if options.gammas and "focal" not in losses:
+def _losses(options: ArmOptions, task: str) -> tuple[str, ...]:
+    losses = options.losses or (() if options.custom else SOFTMAX if task == "multiclass" else LOSSES)
+    if options.gammas and not set(FOCAL) & set(losses):
         raise InputError("--gamma is used by --loss focal only; add it or leave --gamma out")
-    if options.alphas and not {"alpha", "focal"} & set(losses):
+    if options.alphas and not {"alpha", *FOCAL} & set(losses):
         raise InputError("--alpha is used by --loss alpha and --loss focal only; add one or leave --alpha out")
-    if options.losses and set(options.alphas) == {"none"} and "focal" not in losses:
+    if options.losses and set(options.alphas) == {"none"} and not set(FOCAL) & set(losses):
         raise InputError("--alpha none means no weighting, which is --loss bce; give --loss alpha a number")
     return losses
 
@@ -178,14 +246,14 @@ def _named_arm(text: str) -> Arm:
     'tversky beta=0.9'
     """
     name, _, rest = text.partition(":")
-    if name not in (*LOSSES, *RIVALS):
-        known = ", ".join((*LOSSES, "rivals", *RIVALS))
+    if name not in (*LOSSES, *SOFTMAX, *RIVALS):
+        known = ", ".join((*LOSSES, *SOFTMAX, "rivals", *RIVALS))
         raise InputError(f"unknown --loss {text!r}; choose one of {known}, or your own as module:NAME")
     try:
         params = tuple((key, float(value)) for key, value in (part.split("=") for part in rest.split(",") if part))
     except ValueError:
         raise InputError(f"--loss {text}: write hyperparameters of {name} as name=number,... after the colon") from None
-    if params and name in LOSSES:
+    if params and name in (*LOSSES, *SOFTMAX):
         raise InputError(f"--loss {text}: {name} takes its hyperparameters from --alpha and --gamma")
     if len(dict(params)) < len(params):
         raise InputError(f"--loss {text} names a hyperparameter twice")
@@ -208,10 +276,10 @@ def _alpha_arms(alphas: Sequence[Alpha]) -> list[Arm]:
     return [plain_arm(Arm("alpha", alpha=alpha)) for alpha in values]
 
 
-def _focal_arms(alphas: Sequence[Alpha], gammas: Sequence[float]) -> list[Arm]:
+def _focal_arms(loss: str, alphas: Sequence[Alpha], gammas: Sequence[float], task: str) -> list[Arm]:
     if not alphas and not gammas:
-        return [arm for arm in OWN_ARMS if arm.loss == "focal"]
-    return [plain_arm(Arm("focal", alpha, gamma)) for alpha in alphas or (None,) for gamma in gammas or GAMMAS]
+        return [arm for arm in own_arms(task) if arm.loss == loss]
+    return [plain_arm(Arm(loss, alpha, gamma)) for alpha in alphas or (None,) for gamma in gammas or GAMMAS]
 
 
 def plain_arm(arm: Arm) -> Arm:
@@ -224,8 +292,10 @@ def plain_arm(arm: Arm) -> Arm:
     """
     if arm.loss in RIVALS:
         return _plain_rival(arm)
-    if arm.loss not in ("alpha", "focal") or arm.gamma != 0:
+    if arm.loss not in ("alpha", *FOCAL) or arm.gamma != 0:
         return arm
+    if arm.loss == "softmax_focal":
+        return Arm("weighted_ce" if arm.alpha == "balanced" else "ce", init=arm.init)
     if arm.alpha == "balanced":
         return Arm("pos_weight", init=arm.init)
     return Arm("bce", init=arm.init) if arm.alpha is None else Arm("alpha", alpha=arm.alpha, init=arm.init)
@@ -298,6 +368,8 @@ def from_mapping(content: Mapping[str, Any], base: Experiment, where: str) -> Ex
         if key not in defaults:
             raise InputError(f"{where}: unknown key {key!r}; the keys are {', '.join(defaults)}")
         changes[key] = _value(key, value, defaults[key], where)
+    if "task" in changes and "arms" not in changes:
+        changes["arms"] = ()  # the task's own
     return replace(base, **changes)
 
 
@@ -313,7 +385,7 @@ def _value(key: str, value: object, default: object, where: str) -> object:
 
 
 def _list(key: str, value: object, where: str) -> list[object]:
-    if not isinstance(value, list) or (key not in ("drop", "hidden") and not value):
+    if not isinstance(value, list) or (key not in ("drop", "hidden", "labels") and not value):
         raise InputError(f"{where}: {key} must be a list with at least one entry, got {value!r}")
     return value
 

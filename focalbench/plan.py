@@ -7,12 +7,13 @@ from typing import cast
 
 import numpy as np
 
-from focalbench.arms import Arm, Recipe, Run, TestPrevalence, Training
-from focalbench.datasets.build import load_table, resolve, split_counts
+from focalbench.arms import Arm, Recipe, Run, Task, TestPrevalence, Training
+from focalbench.datasets.build import load_table, measured, names_of, resolve, split_counts
 from focalbench.datasets.columns import listed
+from focalbench.datasets.dataset import SplitCounts
+from focalbench.datasets.families import is_synthetic
 from focalbench.datasets.leaks import leaking_columns
 from focalbench.datasets.prevalence import warnings_for
-from focalbench.datasets.synthetic import is_synthetic
 from focalbench.datasets.table import Table
 from focalbench.datasets.tables import REAL_TABLES
 from focalbench.errors import InputError
@@ -44,6 +45,7 @@ def make_plan(experiment: Experiment) -> Plan:
         seeds = seeds_of(experiment) if _has_groups(recipe) else seeds_of(experiment)[:1]  # else all are alike
         counts = [split_counts(recipe, seed) for seed in seeds]
         warnings += [f"{label}: {text}" for text in warnings_for(recipe, counts)]
+        warnings += [f"{label}: {text}" for text in _unmeasured(recipe, counts)]
         if not is_synthetic(recipe.dataset):
             table = load_table(recipe)
             notes += [f"{recipe.dataset}: {text}" for text in (*table.notes, *_described(table))]
@@ -52,6 +54,19 @@ def make_plan(experiment: Experiment) -> Plan:
             raise InputError(f"--sampler groups: {recipe.dataset} has no groups; use dense or a table with --group")
         runs += _runs(experiment, recipe)
     return Plan(tuple(runs), tuple(dict.fromkeys(notes)), tuple(warnings))
+
+
+def _unmeasured(recipe: Recipe, by_seed: Sequence[SplitCounts]) -> list[str]:
+    """The classes that are trained on, and left out of averages, because a split has too few of them."""
+    names = names_of(recipe)
+    if not names:
+        return []
+    found = {measured(recipe, counts) for counts in by_seed}
+    if len(found) > 1:
+        raise InputError("the seeds differ in which classes have enough rows to be measured; merge or remove rare ones")
+    (kept,) = found
+    left_out = [name for k, name in enumerate(names) if k not in kept]
+    return [f"too few rows to measure {listed(left_out)}: trained on, left out of every average"] if left_out else []
 
 
 def _has_groups(recipe: Recipe) -> bool:
@@ -101,6 +116,8 @@ def _recipe(experiment: Experiment, dataset: str, rate: float | None) -> Recipe:
         rows=experiment.rows,
         positive_rate=rate,
         label_noise=experiment.label_noise,
+        task=cast(Task, experiment.task),
+        labels=experiment.labels,
         target=experiment.target,
         positive=experiment.positive,
         drop=experiment.drop,
@@ -144,8 +161,8 @@ def _untrained(model: str) -> Training:
 def candidates(arms: Sequence[Arm]) -> list[tuple[Arm, int]]:
     """Every arm with restart 0, then the surplus that gives every tuned family the same number of candidates.
 
-    A start's tuned families are bce and those with several arms. The smaller ones spend their surplus on other
-    draws of the initial weights (restart 1, 2, ...), going round their arms.
+    A start's tuned families are the baseline's and those with several arms. The smaller ones spend their surplus on
+    other draws of the initial weights (restart 1, 2, ...), going round their arms.
 
     >>> [restart for _, restart in candidates([Arm("bce"), Arm("focal", gamma=1.0), Arm("focal", gamma=2.0)])]
     [0, 0, 0, 1]
@@ -160,11 +177,12 @@ def candidates(arms: Sequence[Arm]) -> list[tuple[Arm, int]]:
 
 
 def tuned_families(arms: Sequence[Arm]) -> list[list[Arm]]:
-    """The families of one start that get a tuned row: bce and those with several arms; none without such."""
+    """The families of one start that get a tuned row: the baseline's and those with several arms; none without such."""
     names = dict.fromkeys(arm.family for arm in arms)
+    baseline = "ce" if "ce" in names else "bce"
     families = [[arm for arm in arms if arm.family == name] for name in names]
     several = [family for family in families if len(family) > 1]
-    return [family for family in families if family[0].family == "bce" or family in several] if several else []
+    return [family for family in families if family[0].family == baseline or family in several] if several else []
 
 
 def make_stacks(runs: Iterable[Run]) -> list[tuple[Run, ...]]:

@@ -6,8 +6,8 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from focalbench.arms import LOSSES, Arm, Run
-from focalbench.datasets.synthetic import is_synthetic
+from focalbench.arms import LOSSES, SOFTMAX, Arm, Run
+from focalbench.datasets.families import is_synthetic
 from focalbench.errors import InputError
 from focalbench.references import is_reference, row_name
 from focalbench.store import Number, Result
@@ -66,6 +66,7 @@ RUN_COLUMNS = (
     *("val_average_precision_half", "test_average_precision_half"),
     *METRICS,
     "k",
+    "classes",
     "data_sha256",
 )
 _TEXT = {
@@ -82,7 +83,7 @@ _TEXT = {
     "hidden",
     "sampler",
 }
-_TEXT |= {"status", "data_sha256", "kind", "verdict", "in_best_set", "budget_limited", "curve"}
+_TEXT |= {"class", "classes", "status", "data_sha256", "kind", "verdict", "in_best_set", "budget_limited", "curve"}
 
 
 def record(run: Run, result: Result) -> Record:
@@ -98,7 +99,7 @@ def record(run: Run, result: Result) -> Record:
         "family": "reference" if reference else run.arm.family,
         "loss": run.arm.loss,
         "alpha": None if run.arm.alpha is None else str(run.arm.alpha),
-        "gamma": run.arm.gamma if run.arm.loss in LOSSES else None,
+        "gamma": run.arm.gamma if run.arm.loss in (*LOSSES, *SOFTMAX) else None,
         "init": None if reference else run.arm.init,
         "params": _params(run.arm),
         "lr": None if reference else run.lr,
@@ -115,7 +116,7 @@ def record(run: Run, result: Result) -> Record:
 
 def _params(arm: Arm) -> str:
     """All that makes up an arm's loss beside its name, as JSON."""
-    if arm.loss in LOSSES:
+    if arm.loss in (*LOSSES, *SOFTMAX):
         return json.dumps({"alpha": arm.alpha, "gamma": arm.gamma})
     return json.dumps(dict(arm.params) | ({"source": arm.source} if arm.source else {}))
 

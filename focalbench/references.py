@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -39,14 +40,16 @@ def row_name(run: Run) -> str:
     return _NAMES[run.training.model] + (", class-weighted" if run.arm.loss == "pos_weight" else "")
 
 
-def reference_logits(run: Run, splits: Splits) -> tuple[NDArray[np.float64], float]:
-    """Fit every setting on the training split, choose on validation, and return test log odds (rows,) float64.
+def reference_logits(run: Run, splits: Splits, output: int) -> tuple[NDArray[np.float64], float]:
+    """Fit every setting to one output of the training split, choose on validation, and return test log odds (rows,).
 
-    The second value is the chosen setting's validation average precision.
+    The second value is the chosen setting's validation average precision. Several outputs get a model each.
     """
     from sklearn.metrics import average_precision_score
 
-    train, validation = splits.train, splits.validation
+    train, validation = (
+        replace(part, targets=part.outputs[:, output], labels=None) for part in (splits.train, splits.validation)
+    )
     weights = _row_weights(run, train)
     fitted = [model.fit(train.features, train.targets, sample_weight=weights) for model in _models(run, train)]
     scores = [

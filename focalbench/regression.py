@@ -12,11 +12,13 @@ import numpy as np
 from focalbench.comparison import TABLE_COLUMNS, compare
 from focalbench.errors import InputError
 from focalbench.experiment import CHECK_EPOCHS, load
+from focalbench.per_class import CLASS_COLUMNS, per_class
 from focalbench.plan import make_plan
 from focalbench.platforms import machine, versions
 from focalbench.records import METRICS, RUN_COLUMNS, Record, read_csv, to_csv
 from focalbench.report.folder import (
     CHECK,
+    CLASSES,
     MANIFEST,
     RUNS,
     TABLE,
@@ -101,15 +103,17 @@ def verify_files(folder: Path, file: Path) -> list[str]:
     try:
         records, table = read_csv(folder / RUNS), read_csv(folder / TABLE)
         written = {name: (folder / name).read_text(encoding="utf-8") for name in ("table.md", "table.tex")}
-        again = compare(records, claims=experiment.claims)
+        again, classes = compare(records, claims=experiment.claims), per_class(records)
+        by_class = read_csv(folder / CLASSES) if classes else []
     except (InputError, OSError, KeyError, ValueError) as error:
         return [*problems, f"{folder} cannot be read back: {error}"]
     if [row["run_id"] for row in records] != [run.run_id for run in make_plan(experiment).runs]:
         problems.append(f"{folder / RUNS} does not hold the runs that {file} plans with this version")
     if manifest.get("data_sha256") != data_hashes(records):
         problems.append(f"the data hashes in {folder / MANIFEST} are not those of {RUNS}")
-    problems += _different_cells(table, again, str(folder / TABLE))
-    made = {"table.md": markdown(again), "table.tex": latex(again)}
+    problems += _different_cells(table, again, TABLE_COLUMNS, str(folder / TABLE))
+    problems += _different_cells(by_class, classes, CLASS_COLUMNS, str(folder / CLASSES))
+    made = {"table.md": markdown(again, classes), "table.tex": latex(again, classes)}
     return problems + [f"{folder / name} is not what {RUNS} gives" for name in made if made[name] != written[name]]
 
 
@@ -121,13 +125,13 @@ def _wrong_hashes(folder: Path, expected: dict[str, str]) -> list[str]:
     return sorted(problems + [f"{folder / name} was changed after it was made" for name in changed])
 
 
-def _different_cells(old: Sequence[Record], new: Sequence[Record], where: str) -> list[str]:
+def _different_cells(old: Sequence[Record], new: Sequence[Record], columns: Sequence[str], where: str) -> list[str]:
     if len(old) != len(new):
         return [f"{where} has {len(old)} rows, {RUNS} gives {len(new)}"]
     return [
         f"{where}, {before['arm']}, {name}: {before.get(name)} is not the {after[name]} that {RUNS} gives"
         for before, after in zip(old, new, strict=True)
-        for name in TABLE_COLUMNS
+        for name in columns
         if not _equal(before.get(name), after[name])
     ]
 

@@ -20,10 +20,13 @@ Watch = Callable[[int, int], None]  # called with (runs done, runs in the plan)
 
 @dataclass(frozen=True)
 class Outcome:
-    """A finished plan: its table, how many of its runs were new, and under which library versions all were made."""
+    """A finished plan: its table, that of single classes if any, how many of its runs were new, and under which library
+    versions all were made.
+    """
 
     plan: Plan
     table: list[Record]
+    classes: list[Record]
     new_runs: int
     made_with: frozenset[str]  # JSON as the store keeps it
 
@@ -58,9 +61,9 @@ def run_experiment(experiment: Experiment, plan: Plan, folder: Path, workers: in
             watch(finished, len(plan.runs))
         results, made_with = store.results(plan.runs), frozenset(store.versions(plan.runs))
     records = [record(run, result) for run, result in zip(plan.runs, results, strict=True)]
-    table = write_results(folder, experiment, records, results)
+    table, classes = write_results(folder, experiment, records, results)
     write_manifest(folder, experiment, made_with, {})
-    return Outcome(plan, table, len(missing), made_with)
+    return Outcome(plan, table, classes, len(missing), made_with)
 
 
 def fresh_records(experiment: Experiment, workers: int) -> list[Record]:

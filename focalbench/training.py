@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from focalbench.losses.stack_loss import RunLoss, StackLoss
+from focalbench.losses.stack_loss import RunLoss, StackLoss, ranking_scores
 from focalbench.metrics.ranking import average_precision
 from focalbench.models import Architecture, Layer, Network, Parameters
 
@@ -21,7 +21,8 @@ BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8  # Adam's defaults (Kingma and Ba, 2015
 
 @dataclass(frozen=True)
 class Rows:
-    """A split on the training device: features (sample, feature) float32, targets (sample,) float32 of 0/1.
+    """A split on the training device: features (sample, feature) float32, targets (sample,) float32 of 0/1, or
+    (sample, output) where there are several outputs.
 
     weights: (sample,) float32 of mean 1, what each row counts for, or None for 1 each.
     """
@@ -53,10 +54,13 @@ class Member:
 
 @dataclass(frozen=True)
 class Schedule:
-    """What a stack shares: batch size, and the row order of every epoch, (epoch, sample) int64."""
+    """What a stack shares: batch size, the row order of every epoch, (epoch, sample) int64, and the outputs whose mean
+    average precision validation chooses by.
+    """
 
     batch_size: int
     orders: Sequence[NDArray[np.int64]]
+    measured: tuple[int, ...] = (0,)
 
 
 @dataclass(frozen=True)
@@ -109,14 +113,16 @@ def train(
     parameters = Parameters(architecture, len(members), device)
     parameters.load([member.layers for member in members])
     network = Network(architecture, parameters, schedule.batch_size)
-    loss = StackLoss([member.loss for member in members], len(schedule.orders), device)
+    losses = [member.loss for member in members]
+    loss = StackLoss(losses, len(schedule.orders), device)
     adam = Adam(parameters, [member.lr for member in members])
     selection = Selection(architecture, len(members), device)
     choices: dict[int, Choice] = {}
     for epoch, order in enumerate(schedule.orders, 1):
         loss.start(epoch - 1)
         train_epoch(network, loss, adam, train.take(torch.from_numpy(order).to(device)), schedule.batch_size)
-        selection.see(epoch, score(network, validation.features), validation, parameters)
+        scores = ranking_scores(losses, score(network, validation.features))
+        selection.see(epoch, scores, macro_average_precision(scores, validation, schedule.measured), parameters)
         if epoch in epoch_budgets(len(schedule.orders)):
             choices[epoch] = selection.choice(architecture)
     return Trained(np.stack(selection.curve, axis=1), selection.diverged, choices)
@@ -139,16 +145,28 @@ def train_epoch(network: Network, loss: StackLoss, adam: Adam, rows: Rows, batch
 
 def train_step(network: Network, loss: StackLoss, adam: Adam, batch: Rows) -> None:
     """One step of every run on one batch."""
-    delta = loss.gradient(network.forward(batch.features), batch.targets, batch.weights)
+    delta = loss.gradient(network.forward(batch.features), batch.targets.movedim(0, -1), batch.weights)
     adam.step(network.backward(delta))
 
 
 def score(network: Network, features: Tensor) -> Tensor:
-    """Logits (run, sample) of all rows (binary: the only output)."""
-    logits = features.new_empty(network.runs, len(features))
-    for part, into in zip(torch.split(features, network.width), torch.split(logits, network.width, dim=1), strict=True):
-        into.copy_(network.forward(part)[:, 0, : len(part)])
+    """Logits (run, output, sample) of all rows."""
+    logits = features.new_empty(network.runs, network.outputs[-1].shape[1], len(features))
+    for part, into in zip(torch.split(features, network.width), torch.split(logits, network.width, dim=2), strict=True):
+        into.copy_(network.forward(part)[:, :, : len(part)])
     return logits
+
+
+def macro_average_precision(scores: Tensor, rows: Rows, measured: Sequence[int]) -> Tensor:
+    """Mean over some outputs of the average precision of scores (run, output, sample): (run,); what is not finite is 0.
+
+    One output after the other, so that a run's bits do not depend on its company.
+    """
+    targets = rows.targets.view(len(rows.targets), -1)
+    total = scores.new_zeros(len(scores), dtype=torch.float64)
+    for output in measured:
+        total += average_precision(scores[:, output].nan_to_num(0, 0, 0), targets[:, output], rows.weights)
+    return total / len(measured)
 
 
 class Selection:
@@ -161,15 +179,17 @@ class Selection:
         self.diverged = np.zeros(runs, dtype=np.bool_)
         self.curve: list[NDArray[np.float64]] = []
 
-    def see(self, epoch: int, logits: Tensor, rows: Rows, parameters: Parameters) -> None:
-        """Take in the validation logits (run, sample) after an epoch; ties go to the earlier epoch."""
-        finite = logits.isfinite().all(dim=1)
-        value = average_precision(logits.nan_to_num(0, 0, 0), rows.targets, rows.weights).cpu().numpy()
-        value[~finite.cpu().numpy()] = np.nan
+    def see(self, epoch: int, scores: Tensor, precisions: Tensor, parameters: Parameters) -> None:
+        """Take in the validation scores (run, output, sample) after an epoch and their average precision (run,).
+
+        Scores that are not finite count as none; ties go to the earlier epoch.
+        """
+        value = precisions.cpu().numpy()
+        value[~scores.isfinite().flatten(1).all(dim=1).cpu().numpy()] = np.nan
         self.diverged |= np.isnan(value)
         better = value > self.average_precision  # False for NaN
         self.epochs[better], self.average_precision[better] = epoch, value[better]
-        self.best.copy_runs(parameters, torch.from_numpy(better).to(logits.device))
+        self.best.copy_runs(parameters, torch.from_numpy(better).to(scores.device))
         self.curve.append(value)
 
     def choice(self, architecture: Architecture) -> Choice:

@@ -12,7 +12,7 @@ from torch import Tensor
 from focalbench.losses.binary import focal_loss
 from focalbench.losses.custom import Custom
 from focalbench.losses.rivals import rival_loss
-from focalbench.losses.stack_loss import RunLoss, WeightedFocal
+from focalbench.losses.stack_loss import RunLoss, SoftmaxFocal, WeightedFocal
 from focalbench.training import Member, Rows
 
 
@@ -36,10 +36,15 @@ def plain_model(member: Member) -> torch.nn.Sequential:
 
 
 def plain_loss(loss: RunLoss, logits: Tensor, targets: Tensor, share: float) -> Tensor:
-    """The mean loss of one batch (sample,); share: of the epochs, this one included, that have begun."""
+    """The mean loss of one batch (sample, output); share: of the epochs, this one included, that have begun."""
     if isinstance(loss, WeightedFocal):
-        weights = torch.where(targets > 0, loss.positive, loss.negative)
-        return (weights * focal_loss(logits, targets, gamma=loss.gamma)).mean()
+        weights = torch.where(targets > 0, torch.tensor(loss.positive), torch.tensor(loss.negative))
+        mean: Tensor = (weights * focal_loss(logits, targets, gamma=loss.gamma)).sum(1).mean()
+        return mean
+    if isinstance(loss, SoftmaxFocal):
+        own, log_p = torch.tensor(loss.weights)[targets.argmax(1)], (logits.log_softmax(1) * targets).sum(1)
+        return (own * (1 - log_p.exp()) ** loss.gamma * -log_p).mean()
+    logits, targets = logits[:, 0], targets[:, 0]
     if isinstance(loss, Custom):
         return loss(logits, targets)
     h = dict(loss.params)
@@ -52,6 +57,11 @@ def plain_loss(loss: RunLoss, logits: Tensor, targets: Tensor, share: float) -> 
     return values.mean()
 
 
+def plain_scores(logits: Tensor, loss: RunLoss) -> Tensor:
+    """What ranks rows for each output, (sample, output)."""
+    return logits.double().softmax(1) if isinstance(loss, SoftmaxFocal) else logits
+
+
 def plain_train(
     train: Rows, validation: Rows, member: Member, orders: list[NDArray[np.int64]], batch_size: int
 ) -> Plain:
@@ -60,13 +70,14 @@ def plain_train(
     best, curve = (-1.0, 0, model), []
     for epoch, order in enumerate(orders, 1):
         for index in torch.split(torch.from_numpy(order), batch_size):
-            logits, targets = model(train.features[index])[:, 0], train.targets[index]
-            loss = plain_loss(member.loss, logits, targets, epoch / len(orders))
+            logits = model(train.features[index])
+            loss = plain_loss(member.loss, logits, train.targets[index].view(logits.shape), epoch / len(orders))
             adam.zero_grad()
             torch.autograd.backward(loss)
             adam.step()
         with torch.no_grad():
-            value = average_precision_score(validation.targets, model(validation.features)[:, 0])
+            scores = plain_scores(model(validation.features), member.loss)
+            value = average_precision_score(validation.targets.view(scores.shape), scores)  # the mean over outputs
         curve.append(float(value))
         if value > best[0]:
             best = (value, epoch, copy.deepcopy(model))

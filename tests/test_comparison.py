@@ -55,7 +55,7 @@ def test_the_interval_of_the_paired_difference_is_scipys() -> None:
     test = np.array([number(row["test_average_precision"]) for row in rows]).reshape(2, 10)
     expected = stats.ttest_rel(test[1], test[0]).confidence_interval()
     row = by_arm(compare(rows))["gamma=2"]
-    assert number(row["delta_vs_bce"]) == pytest.approx((test[1] - test[0]).mean())
+    assert number(row["delta"]) == pytest.approx((test[1] - test[0]).mean())
     assert (number(row["delta_low"]), number(row["delta_high"])) == pytest.approx(tuple(expected))
     assert row["verdict"] == "better"
     assert by_arm(compare(rows))["bce"]["verdict"] == "baseline"
@@ -86,7 +86,7 @@ def test_fewer_than_six_seeds_get_no_p_value_and_no_claim() -> None:
 def test_identical_values_are_no_difference() -> None:
     rows = [run_record(arm, seed, value) for arm in (BCE, GAMMA) for seed, value in enumerate(draws(0.4, 8))]
     row = by_arm(compare(rows))["gamma=2"]
-    assert (row["delta_vs_bce"], row["p_adjusted"], row["verdict"]) == (0, 1, "not told apart")
+    assert (row["delta"], row["p_adjusted"], row["verdict"]) == (0, 1, "not told apart")
 
 
 def test_a_diverged_run_counts_at_its_value_and_is_counted() -> None:
@@ -136,7 +136,7 @@ def test_tuned_rows_choose_among_equally_many_candidates() -> None:
     table = by_arm(compare(rows))
     assert [table[name]["candidates"] for name in ("bce", "bce, tuned", "focal, tuned")] == [1, 2, 2]
     assert table["focal, tuned"]["average_precision"] == pytest.approx((3 * 0.5 + 3 * 0.3) / 6)
-    assert table["focal, tuned"]["delta_vs_bce"] == pytest.approx(0.05)  # to tuned BCE, not to the fixed arm
+    assert table["focal, tuned"]["delta"] == pytest.approx(0.05)  # to tuned BCE, not to the fixed arm
     assert table["focal, tuned"]["p_adjusted"] is None
 
 

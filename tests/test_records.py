@@ -11,15 +11,16 @@ from hypothesis import strategies as st
 from focalbench.arms import Arm, Recipe, Run, Training
 from focalbench.comparison import TABLE_COLUMNS
 from focalbench.errors import InputError
+from focalbench.per_class import CLASS_COLUMNS
 from focalbench.records import RUN_COLUMNS, Record, read_csv, record, to_csv
 from focalbench.report.curves import CURVE_COLUMNS
 from focalbench.store import Number, Result
 
 TEXT_COLUMNS = {
     *("run_id", "dataset", "source", "arm", "family", "loss", "alpha", "init", "params", "model", "hidden", "sampler"),
-    *("status", "data_sha256", "kind", "verdict", "in_best_set", "budget_limited", "curve"),
+    *("status", "data_sha256", "kind", "verdict", "in_best_set", "budget_limited", "curve", "class", "classes"),
 }
-COLUMNS = tuple(dict.fromkeys((*RUN_COLUMNS, *TABLE_COLUMNS, *CURVE_COLUMNS)))
+COLUMNS = tuple(dict.fromkeys((*RUN_COLUMNS, *TABLE_COLUMNS, *CLASS_COLUMNS, *CURVE_COLUMNS)))
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0\r"), min_size=1, max_size=20)
 NUMBER = st.one_of(st.integers(-(2**70), 2**70), st.floats(allow_nan=False, allow_infinity=False))
 EXTREMES = [0.1 + 0.2, 5e-324, -5e-324, 1.7976931348623157e308, 1e22, 1e-7, -0.0, 1 / 3, 2**53 + 1, -(10**30)]
@@ -51,7 +52,7 @@ def test_records_come_back_to_the_last_bit(tmp_path: Path, table: tuple[tuple[st
 
 
 def test_a_whole_row_comes_back(tmp_path: Path) -> None:
-    for columns in (RUN_COLUMNS, TABLE_COLUMNS, CURVE_COLUMNS):
+    for columns in (RUN_COLUMNS, TABLE_COLUMNS, CLASS_COLUMNS, CURVE_COLUMNS):
         row: Record = {name: f"a {name}" if name in TEXT_COLUMNS else i / 7 for i, name in enumerate(columns)}
         assert read(tmp_path, to_csv(columns, [row])) == [row]
 

@@ -4,7 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -141,7 +141,7 @@ def test_a_changed_seed_in_the_experiment_file_is_caught(project: tuple[Path, Pa
 
 
 def test_alpha_given_to_the_wrong_class_is_caught(project: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    def swapped(arm: Arm, counts: ClassCounts) -> RunLoss:
+    def swapped(arm: Arm, counts: Sequence[ClassCounts]) -> RunLoss:
         loss = run_loss(arm, counts)
         assert isinstance(loss, WeightedFocal)
         return loss._replace(positive=loss.negative, negative=loss.positive)

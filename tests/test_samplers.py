@@ -33,7 +33,7 @@ def test_these_draw_every_row_once_an_epoch(sampler: str, positives: int, negati
     train = rows_with(positives, negatives)
     drawn = orders(sampler, train, size, 2, 0, "k")
     assert all(sorted(order) == list(range(train.rows)) for order in drawn)
-    assert drawn_counts(train, drawn) == (positives, negatives)
+    assert drawn_counts(train, drawn) == ((positives, negatives),)
 
 
 @settings(deadline=None)

@@ -15,6 +15,7 @@ from focalbench.datasets.build import build_splits, resolve
 from focalbench.errors import InputError
 from focalbench.evaluation import batch_accounting, measure
 from focalbench.experiment import Experiment
+from focalbench.losses.arm_loss import recovered
 from focalbench.losses.inverse import best_constant
 from focalbench.losses.rivals import ClassCounts
 from focalbench.models import Architecture
@@ -56,7 +57,7 @@ def test_every_split_holds_exactly_the_positives_asked_for_label_noise_included(
 
 
 def test_arms_of_a_seed_share_data_weights_and_batches() -> None:
-    members = [stack_module._member(run, Architecture(10, (8,)), ClassCounts(12, 588)) for run in runs(1)]
+    members = [stack_module._member(run, Architecture(10, (8,)), [ClassCounts(12, 588)]) for run in runs(1)]
     for member in members[1:]:
         for (weight, bias), (same, same_bias) in zip(members[0].layers[:-1], member.layers[:-1], strict=True):
             assert np.array_equal(weight, same)
@@ -66,11 +67,11 @@ def test_arms_of_a_seed_share_data_weights_and_batches() -> None:
 
 def test_the_last_bias_starts_at_the_arms_own_constant() -> None:
     member = stack_module._member(
-        Run(RECIPE, TRAINING, Arm("focal", gamma=2.0), 0.01, 0), Architecture(10, (8,)), ClassCounts(12, 588)
+        Run(RECIPE, TRAINING, Arm("focal", gamma=2.0), 0.01, 0), Architecture(10, (8,)), [ClassCounts(12, 588)]
     )
     assert member.layers[-1][1] == pytest.approx([best_constant(0.02, None, 2.0)])
     zero = stack_module._member(
-        Run(RECIPE, TRAINING, Arm("bce", init="zero"), 0.01, 0), Architecture(10, (8,)), ClassCounts(12, 588)
+        Run(RECIPE, TRAINING, Arm("bce", init="zero"), 0.01, 0), Architecture(10, (8,)), [ClassCounts(12, 588)]
     )
     assert zero.layers[-1][1].tolist() == [0.0]
 
@@ -93,7 +94,7 @@ def test_measures_are_scikit_learns() -> None:
     splits = build_splits(RECIPE, 0)
     logits = torch.randn(splits.test.rows, generator=torch.Generator().manual_seed(0)) - 3
     targets = torch.from_numpy(splits.test.targets)
-    values, curves = measure(Arm("bce"), ClassCounts(1, 49), logits, targets)
+    values, curves = measure(logits, recovered(Arm("bce"), ClassCounts(1, 49), logits), targets)
     truth, probability = splits.test.targets, torch.sigmoid(logits.double()).numpy()
     assert values["test_average_precision"] == pytest.approx(average_precision_score(truth, logits))
     assert values["roc_auc"] == pytest.approx(roc_auc_score(truth, logits))
@@ -109,7 +110,7 @@ def test_the_inverse_recovers_what_reweighting_moved() -> None:
     targets = torch.from_numpy(build_splits(RECIPE, 0).test.targets)
     counts = ClassCounts(int(targets.sum()), int((targets == 0).sum()))
     logits = torch.zeros(len(targets), dtype=torch.float64)  # pos_weight's best constant: probability one half
-    values, _ = measure(Arm("pos_weight"), counts, logits, targets)
+    values, _ = measure(logits, recovered(Arm("pos_weight"), counts, logits), targets)
     assert values["expected_observed"] == pytest.approx(0.5 / float(targets.double().mean()))
     assert values["recovered_expected_observed"] == pytest.approx(1.0)
 
@@ -180,7 +181,7 @@ def test_weights_of_rows_reach_training_the_start_and_the_metrics(tmp_path: Path
     splits = build_splits(weighted, 0)
     assert splits.train.weights is not None
     assert splits.train.features.shape[1] == 2
-    counts = stack_module.drawn_counts(splits.train, [np.arange(1200)])
+    (counts,) = stack_module.drawn_counts(splits.train, [np.arange(1200)])
     assert counts.positives + counts.negatives == pytest.approx(1200)
     assert counts.prevalence == pytest.approx(np.average(splits.train.targets, weights=splits.train.weights))
     arms = (Arm("bce"), Arm("pos_weight"), Arm("poly1"), Arm("focal", gamma=2.0))

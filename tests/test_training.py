@@ -34,11 +34,11 @@ def make_members(hidden: tuple[int, ...], features: int = FEATURES) -> list[Memb
     layers = draw_weights(Architecture(features, hidden), np.random.default_rng(3))
     other = draw_weights(Architecture(features, hidden), np.random.default_rng(4))
     return [
-        Member(layers, 1e-2, WeightedFocal(0.0, 1.0, 1.0)),
-        Member(layers, 3e-3, WeightedFocal(0.0, 4.0, 0.6)),
-        Member(other, 1e-2, WeightedFocal(0.0, 1.0, 1.0)),
-        Member(layers, 1e-2, WeightedFocal(2.0, 1.0, 1.0)),
-        Member(other, 3e-3, WeightedFocal(5.0, 2.5, 0.7)),
+        Member(layers, 1e-2, WeightedFocal(0.0, (1.0,), (1.0,))),
+        Member(layers, 3e-3, WeightedFocal(0.0, (4.0,), (0.6,))),
+        Member(other, 1e-2, WeightedFocal(0.0, (1.0,), (1.0,))),
+        Member(layers, 1e-2, WeightedFocal(2.0, (1.0,), (1.0,))),
+        Member(other, 3e-3, WeightedFocal(5.0, (2.5,), (0.7,))),
     ]
 
 
@@ -67,7 +67,7 @@ def test_a_lockstep_run_is_the_plain_run(hidden: tuple[int, ...]) -> None:
         with torch.no_grad():
             expected = plain.model(test.features)[:, 0]
         if choice.epochs[i] == plain.epoch:
-            found = score(Network(Architecture(FEATURES, hidden), choice.parameters, BATCH), test.features)[i]
+            found = score(Network(Architecture(FEATURES, hidden), choice.parameters, BATCH), test.features)[i, 0]
             torch.testing.assert_close(found, expected, atol=2e-4, rtol=2e-3)
         else:  # a tie between epochs, rounded the other way
             assert plain.curve[choice.epochs[i] - 1] == pytest.approx(max(plain.curve), abs=2e-3)
@@ -85,7 +85,9 @@ RIVAL_ARMS = (
 
 def make_rivals(hidden: tuple[int, ...], features: int = FEATURES) -> list[Member]:
     layers = draw_weights(Architecture(features, hidden), np.random.default_rng(3))
-    return [Member(layers, lr, run_loss(arm, COUNTS)) for arm, lr in zip(RIVAL_ARMS, cycle((1e-2, 3e-3)), strict=False)]
+    return [
+        Member(layers, lr, run_loss(arm, [COUNTS])) for arm, lr in zip(RIVAL_ARMS, cycle((1e-2, 3e-3)), strict=False)
+    ]
 
 
 def test_a_lockstep_rival_is_the_plain_run_deferred_weights_included() -> None:
@@ -142,7 +144,7 @@ def test_a_rows_weight_multiplies_its_loss(members: list[Member]) -> None:
     repeated = torch.repeat_interleave(torch.arange(40), weights.long())
     for i, member in enumerate(members):
         x = logits[i, 0, :40].clone().requires_grad_()
-        mean = plain_loss(member.loss, x[repeated], targets[repeated], 0.0)
+        mean = plain_loss(member.loss, x[repeated][:, None], targets[repeated][:, None], 0.0)
         (expected,) = torch.autograd.grad(mean * len(repeated) / 40, x)
         torch.testing.assert_close(found[i, 0, :40], expected, atol=1e-7, rtol=1e-5)
     assert not found[..., 40:].any()
@@ -190,7 +192,7 @@ def test_a_diverged_run_harms_nobody_and_keeps_its_best_finite_epoch() -> None:
     assert trained.choices[4].epochs[1] == 0
     assert np.isnan(trained.choices[4].average_precision[1])
     test = make_rows(150, 2)
-    logits = score(Network(Architecture(FEATURES, (8,)), trained.choices[4].parameters, BATCH), test.features)
+    logits = score(Network(Architecture(FEATURES, (8,)), trained.choices[4].parameters, BATCH), test.features)[:, 0]
     assert float(average_precision(logits, test.targets)[1]) == pytest.approx(float(test.targets.mean()))
 
 
@@ -207,7 +209,7 @@ def test_the_chosen_parameters_are_those_of_the_chosen_epoch() -> None:
     for epochs in (3, 8):
         trained = train_stack(make_members((16, 16)), (16, 16), epochs)
         choice = trained.choices[epochs]
-        logits = score(Network(Architecture(FEATURES, (16, 16)), choice.parameters, BATCH), validation.features)
+        logits = score(Network(Architecture(FEATURES, (16, 16)), choice.parameters, BATCH), validation.features)[:, 0]
         found = average_precision(logits, validation.targets).numpy()
         assert found.tobytes() == choice.average_precision.tobytes()
 
@@ -220,6 +222,6 @@ def test_scores_do_not_depend_on_how_many_rows_are_scored() -> None:
     features = make_rows(131, 0).features
     with torch.no_grad():
         expected = torch.stack([plain_model(member)(features)[:, 0] for member in members])
-    whole = score(network, features)
+    whole = score(network, features)[:, 0]
     torch.testing.assert_close(whole, expected, atol=1e-5, rtol=1e-4)
-    assert torch.equal(score(network, features[:50]), whole[:, :50])
+    assert torch.equal(score(network, features[:50])[:, 0], whole[:, :50])

@@ -18,6 +18,7 @@ from focalbench.comparison import compare
 from focalbench.datasets.build import build_splits
 from focalbench.datasets.dataset import Dataset
 from focalbench.evaluation import measure
+from focalbench.losses.arm_loss import recovered
 from focalbench.losses.reference import focal_gradient, focal_loss
 from focalbench.losses.rivals import ClassCounts
 from focalbench.losses.stack_loss import WeightedFocal
@@ -55,7 +56,7 @@ def plain_member(run: Run, rate: float) -> Member:
 
     layers = draw_weights(Architecture(10, (8,)), generator(run.seed, "weights (8,) 0", run.recipe.key))
     layers[-1] = layers[-1][0], np.array([minimize_scalar(expected_loss).x], dtype=np.float32)
-    return Member(layers, run.lr, WeightedFocal(run.arm.gamma, positive, negative))
+    return Member(layers, run.lr, WeightedFocal(run.arm.gamma, (positive,), (negative,)))
 
 
 def test_a_whole_run_is_the_plain_loop_on_the_same_draws() -> None:
@@ -167,7 +168,8 @@ def some_logits(rows: int = 400) -> tuple[NDArray[np.float64], NDArray[np.int64]
 )
 def test_calibration_is_measured_raw_and_where_the_arms_own_gradients_balance(arm: Arm, alpha: float | None) -> None:
     logits, targets = some_logits()
-    values, _ = measure(arm, ClassCounts(1, 9), torch.from_numpy(logits), torch.from_numpy(targets))
+    back = recovered(arm, ClassCounts(1, 9), torch.from_numpy(logits))
+    values, _ = measure(torch.from_numpy(logits), back, torch.from_numpy(targets))
     pull_up, pull_down = (abs(focal_gradient(logits, y, alpha=alpha, gamma=arm.gamma)) for y in (1, 0))
     assert values["recovered_log_loss"] == pytest.approx(log_loss(targets, pull_down / (pull_up + pull_down)))
     assert values["log_loss"] == pytest.approx(log_loss(targets, 1 / (1 + np.exp(-logits))))
@@ -175,7 +177,7 @@ def test_calibration_is_measured_raw_and_where_the_arms_own_gradients_balance(ar
 
 def test_the_reliability_curve_is_that_of_the_raw_probabilities() -> None:
     logits, targets = some_logits()
-    _, curves = measure(Arm("focal", 0.9, 2.0), ClassCounts(1, 9), torch.from_numpy(logits), torch.from_numpy(targets))
+    _, curves = measure(torch.from_numpy(logits), None, torch.from_numpy(targets))
     ranked = np.sort(logits[targets == 1])
     top = logits >= ranked[9 * len(ranked) // 10]  # the last bin starts at its lowest positive
     assert curves["reliability_expected"][-1] == pytest.approx((1 / (1 + np.exp(-logits[top]))).mean())

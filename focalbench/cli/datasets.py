@@ -22,8 +22,8 @@ def datasets(
 
 
 def _list() -> None:
+    from focalbench.datasets.families import ABOUT
     from focalbench.datasets.fetched import ABOUT as FETCHED
-    from focalbench.datasets.synthetic import ABOUT
     from focalbench.datasets.tables import REAL_TABLES
 
     sections = {
@@ -33,7 +33,8 @@ def _list() -> None:
         },
         "Fetched once, then cached (--positive, --target, --drop and the like as for a file):": FETCHED,
         "Your own:": {
-            "FILE": "CSV (comma, semicolon, tab or bar; plain, gz, zip or zst) or Parquet, with --target COLUMN; "
+            "FILE": "CSV (comma, semicolon, tab or bar; plain, gz, zip or zst) or Parquet, with --target COLUMN (with "
+            "--task multilabel: --label COLUMN for each); "
             "Parquet and zst need pip install 'focalbench[files]'; see focalbench sweep --help"
         },
     }

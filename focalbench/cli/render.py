@@ -17,12 +17,20 @@ def show(outcome: Outcome, folder: Path) -> None:
     from focalbench.report.tables import print_rich
 
     console = Console()
-    print_rich(outcome.table, console)
+    print_rich(outcome.table, console, outcome.classes)
     before = len(outcome.plan.runs) - outcome.new_runs
     console.print(f"{outcome.new_runs} runs trained, {before} taken from the store. Files: {folder}", highlight=False)
     if outcome.other_versions:
         console.print("Some runs were made with other library versions; a new --out makes all of them anew.")
     console.print(f"Pictures: focalbench plot {folder}", highlight=False)
+
+
+def read_classes(folder: Path) -> list[Record]:
+    """The table of single classes of a results folder; none where targets are binary."""
+    from focalbench.records import read_csv
+    from focalbench.report.folder import CLASSES
+
+    return read_csv(folder / CLASSES) if (folder / CLASSES).is_file() else []
 
 
 def read_table(folder: Path) -> list[Record]:

@@ -25,12 +25,21 @@ def sweep(
     dataset: Annotated[
         str, typer.Option(help="A name that focalbench datasets lists, or the path of a CSV file.")
     ] = "mixture",
+    task: Annotated[str, typer.Option(help="binary, multiclass or multilabel.")] = "binary",
     pos_rate: Annotated[
         list[float] | None,
-        typer.Option(help="Exact positive rate; repeatable. Default: 0.0015, or a table's natural rate."),
+        typer.Option(
+            help="Exact positive rate, of the rarest class where there are several; repeatable. Default: 0.0015, or a "
+            "table's natural rate."
+        ),
     ] = None,
     target: Annotated[str | None, typer.Option(help="CSV: the column to predict.")] = None,
-    positive: Annotated[str | None, typer.Option(help="CSV: the target value that counts as positive.")] = None,
+    label: Annotated[
+        list[str] | None, typer.Option(help="CSV, multilabel: a column of 0 and 1 to predict; repeatable.")
+    ] = None,
+    positive: Annotated[
+        str | None, typer.Option(help="CSV: the target value that counts as positive, or names the rare class.")
+    ] = None,
     drop: Annotated[list[str] | None, typer.Option(help="CSV: a column to leave out; repeatable.")] = None,
     keep_duplicates: Annotated[
         bool,
@@ -50,8 +59,9 @@ def sweep(
     loss: Annotated[
         list[str] | None,
         typer.Option(
-            help="bce, pos_weight, alpha, focal; rivals for all the others, or one of them as name or "
-            "name:key=value,... (see: focalbench losses); your own as module:NAME; repeatable."
+            help="bce, pos_weight, alpha, focal; multiclass also ce, weighted_ce, softmax_focal; rivals for all the "
+            "others, or one of them as name or name:key=value,... (see: focalbench losses); your own as module:NAME; "
+            "repeatable."
         ),
     ] = None,
     alpha: Annotated[list[str] | None, typer.Option(help="none, balanced or a number in [0, 1]; repeatable.")] = None,
@@ -89,6 +99,7 @@ def sweep(
     rates = _rates(dataset, pos_rate)
     table_options = {
         "target": target,
+        "labels": tuple(label or ()),
         "positive": positive,
         "drop": tuple(drop or ()),
         "keep_duplicates": keep_duplicates,
@@ -98,6 +109,7 @@ def sweep(
     }
     _check_table_options(dataset, table_options)
     settings: dict[str, Any] = {
+        "task": task,
         "datasets": (dataset,),
         "positive_rates": rates,
         "test_prevalence": test_prevalence,
@@ -126,12 +138,12 @@ def sweep(
 
 def _experiment(settings: dict[str, Any], options: ArmOptions, *, quick: bool) -> Experiment:
     """The experiment of the options that were given; what is None keeps its default."""
-    from focalbench.experiment import QUICK_ARMS, Experiment, chosen_arms
+    from focalbench.experiment import Experiment, chosen_arms, quick_arms
 
     given = {name: value for name, value in settings.items() if value is not None}
     if options.given:
-        return Experiment(arms=chosen_arms(options), **given)
-    return Experiment(arms=QUICK_ARMS, **given) if quick else Experiment(**given)
+        return Experiment(arms=chosen_arms(options, settings["task"]), **given)
+    return Experiment(arms=quick_arms(settings["task"]), **given) if quick else Experiment(**given)
 
 
 def _split_losses(losses: list[str]) -> tuple[tuple[str, ...], tuple[Arm, ...]]:
@@ -149,7 +161,7 @@ def _split_losses(losses: list[str]) -> tuple[tuple[str, ...], tuple[Arm, ...]]:
 
 
 def _rates(dataset: str, asked: list[float] | None) -> tuple[float | None, ...]:
-    from focalbench.datasets.synthetic import is_synthetic
+    from focalbench.datasets.families import is_synthetic
 
     for rate in asked or ():
         if not 0 < rate < 1:
@@ -159,19 +171,21 @@ def _rates(dataset: str, asked: list[float] | None) -> tuple[float | None, ...]:
 
 def _check_table_options(dataset: str, options: dict[str, Any]) -> None:
     """An option that the data set does not use is an error, and a file needs its target."""
+    from focalbench.datasets.families import is_synthetic
     from focalbench.datasets.fetched import is_fetched
     from focalbench.datasets.files import exists
-    from focalbench.datasets.synthetic import is_synthetic
     from focalbench.datasets.tables import REAL_TABLES
 
-    given = ["--" + name.replace("_", "-") for name, value in options.items() if value]
+    given = ["--" + {"labels": "label"}.get(name, name).replace("_", "-") for name, value in options.items() if value]
     if is_synthetic(dataset) or dataset in REAL_TABLES:
         if given:
             raise InputError(f"{', '.join(given)}: used with a CSV file only, and --dataset is {dataset}")
     elif is_fetched(dataset):
         if not dataset.startswith("sklearn"):
             typer.echo(f"{dataset}: from its library's cache, or the network", err=True)
-    elif not options["target"] and exists(dataset):  # what is no file is told apart where it is resolved
+    elif not (options["target"] or options["labels"]) and exists(
+        dataset
+    ):  # what is no file is told apart where it is resolved
         raise InputError(f"--dataset {dataset} needs --target, the name of the column to predict")
 
 

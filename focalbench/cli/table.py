@@ -19,19 +19,17 @@ def table(
     """Print the table of a finished sweep."""
     from rich.console import Console
 
-    from focalbench.cli.render import read_table
+    from focalbench.cli.render import read_classes, read_table
     from focalbench.report import tables
 
     if format not in FORMATS:
         raise InputError(f"unknown --format {format!r}; choose one of {', '.join(FORMATS)}")
     rows = read_table(folder)
+    classes = read_classes(folder)
     if format == "rich":
-        tables.print_rich(rows, Console())
+        tables.print_rich(rows, Console(), classes)
+    elif format in ("markdown", "latex"):
+        write = tables.markdown if format == "markdown" else tables.latex
+        typer.echo(write(rows, classes), nl=False)
     else:
-        write = {
-            "markdown": tables.markdown,
-            "summary": tables.summary,
-            "latex": tables.latex,
-            "csv": tables.csv_text,
-        }[format]
-        typer.echo(write(rows), nl=False)
+        typer.echo(tables.summary(rows) if format == "summary" else tables.csv_text(rows), nl=False)

@@ -9,16 +9,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from focalbench.arms import Recipe
+from focalbench.arms import Recipe, Task
+from focalbench.datasets.classes import draw_classes, draw_labels, output_names
 from focalbench.datasets.columns import Columns
 from focalbench.datasets.dataset import Counts, Dataset, SplitCounts, Splits
 from focalbench.datasets.dense import draw_dense
+from focalbench.datasets.families import FAMILIES, canonical, is_synthetic, task_of
 from focalbench.datasets.fetched import is_fetched, read_fetched
 from focalbench.datasets.files import SUFFIXES, exists, file_sha256, read_table
+from focalbench.datasets.outputs import measured_outputs
 from focalbench.datasets.preprocessing import preprocess
 from focalbench.datasets.prevalence import pool_counts, positive_parts, swap_count, synthetic_counts, table_counts
 from focalbench.datasets.splits import Rows, allot, deal_groups, thin, weighted_to_rate, with_label_noise
-from focalbench.datasets.synthetic import FAMILIES, canonical, draw, is_synthetic
+from focalbench.datasets.synthetic import draw
 from focalbench.datasets.table import Table
 from focalbench.datasets.tables import REAL_TABLES, real_table
 from focalbench.errors import InputError
@@ -35,13 +38,14 @@ def resolve(recipe: Recipe) -> Recipe:
     """
     if is_synthetic(recipe.dataset) or recipe.dataset in REAL_TABLES:
         _check_no_columns(recipe)
+        _check_task(recipe, task_of(recipe.dataset))
     if is_synthetic(recipe.dataset):
         return replace(recipe, dataset=canonical(recipe.dataset))
     if recipe.dataset in REAL_TABLES:
         return replace(recipe, sha256=load_table(recipe).sha256)
     if is_fetched(recipe.dataset):
         table, drop = load_table(recipe), tuple(sorted(set(recipe.drop)))
-        return replace(recipe, sha256=table.sha256, target=table.target, drop=drop)
+        return replace(recipe, sha256=table.sha256, target=table.target or None, drop=drop)
     path = recipe.path or recipe.dataset
     if not exists(path) and Path(path).suffix not in SUFFIXES:
         raise _unknown(recipe.dataset)
@@ -50,9 +54,14 @@ def resolve(recipe: Recipe) -> Recipe:
 
 
 def _check_no_columns(recipe: Recipe) -> None:
-    options = ("target", "positive", "drop", "keep_duplicates", "group", "time", "weight")
+    options = ("target", "positive", "drop", "keep_duplicates", "group", "time", "weight", "labels")
     if given := [name for name in options if getattr(recipe, name)]:
         raise InputError(f"{recipe.dataset} has no use for {', '.join(given)}, which belong to a file; leave them out")
+
+
+def _check_task(recipe: Recipe, task: Task) -> None:
+    if recipe.task != task:
+        raise InputError(f"{recipe.dataset} is a {task} data set, and the task is {recipe.task}; use --task {task}")
 
 
 def load_table(recipe: Recipe) -> Table:
@@ -90,15 +99,30 @@ def build_splits(recipe: Recipe, seed: int) -> Splits:
     counts = split_counts(recipe, seed)
     clean = _synthetic(recipe, counts, seed) if is_synthetic(recipe.dataset) else _real(recipe, counts, seed)
     if recipe.label_noise == 0:
-        return Splits(clean[0], clean[1], clean[2])
+        return Splits(clean[0], clean[1], clean[2], None, names_of(recipe), measured(recipe, counts))
     pairs = zip(clean, _SPLITS, strict=True)
     train, validation, test = (_noisy(dataset, recipe, split, seed) for dataset, split in pairs)
     return Splits(train, validation, clean[2], test.targets)
 
 
+def names_of(recipe: Recipe) -> tuple[str, ...]:
+    """What the classes or labels of a recipe are called; none for a binary target."""
+    return output_names(recipe.dataset) if is_synthetic(recipe.dataset) else load_table(recipe).names
+
+
+def measured(recipe: Recipe, counts: SplitCounts) -> tuple[int, ...]:
+    """The outputs that are validated and tested: all but classes of a table with too few rows (measured_outputs)."""
+    names = names_of(recipe)
+    if not names or is_synthetic(recipe.dataset):
+        return tuple(range(len(names) or 1))
+    return measured_outputs(load_table(recipe), counts)
+
+
 def _synthetic(recipe: Recipe, counts: SplitCounts, seed: int) -> list[Dataset]:
     parts = zip(_SPLITS, counts.each, strict=True)
-    draw_split = draw_dense if recipe.dataset.startswith("dense") else draw
+    draw_split = {"multiclass": draw_classes, "multilabel": draw_labels, "binary": draw}[recipe.task]
+    if recipe.dataset.startswith("dense"):
+        draw_split = draw_dense
     return [draw_split(recipe.dataset, part, split, seed, recipe.key) for split, part in parts]
 
 
@@ -107,12 +131,18 @@ def _real(recipe: Recipe, counts: SplitCounts, seed: int) -> list[Dataset]:
     pools = _pools(table, recipe, seed)
     if pools is None:
         parts = positive_parts(recipe, table.rows, table.positives)
-        splits = allot(table.targets, counts, parts, seed, recipe.key)
+        splits = allot(table.targets, counts, parts, seed, recipe.key, table.labels)
     else:
         splits = thin(table.targets, counts, pools, seed, recipe.key)
     features = preprocess(table, splits)
     train, validation, test = (
-        Dataset(part, table.targets[rows], None, _of(table.weights, rows), _numbered(_of(table.groups, rows)))
+        Dataset(
+            part,
+            table.targets[rows],
+            weights=_of(table.weights, rows),
+            groups=_numbered(_of(table.groups, rows)),
+            labels=_of(table.labels, rows),
+        )
         for part, rows in zip(features, splits, strict=True)
     )
     if recipe.test_prevalence == "weight" and recipe.positive_rate is not None:
@@ -153,7 +183,15 @@ def _table(source: Recipe, path: str | None) -> Table:
 
 def _columns(source: Recipe) -> Columns:
     special = {"group": source.group, "time": source.time, "weight": source.weight}
-    return Columns(source.target, source.positive, source.drop, **special, keep_duplicates=source.keep_duplicates)
+    return Columns(
+        source.target,
+        source.positive,
+        source.drop,
+        **special,
+        keep_duplicates=source.keep_duplicates,
+        task=source.task,
+        labels=source.labels,
+    )
 
 
 def _unknown(dataset: str) -> InputError:

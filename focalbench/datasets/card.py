@@ -2,8 +2,8 @@
 
 from focalbench.arms import Recipe
 from focalbench.datasets.build import load_table, resolve
+from focalbench.datasets.families import ABOUT, DIMENSIONS, is_synthetic, knobs, task_of
 from focalbench.datasets.prevalence import synthetic_rates, table_rates
-from focalbench.datasets.synthetic import ABOUT, DIMENSIONS, is_synthetic, knobs
 from focalbench.datasets.table import Table
 from focalbench.datasets.tables import REAL_TABLES
 from focalbench.errors import InputError
@@ -17,13 +17,14 @@ def card(name: str) -> tuple[tuple[str, str], ...]:
     Raises InputError for an unknown name and for a table whose package is missing.
     """
     if is_synthetic(name):
-        knob = knobs(name)
+        knob, recipe = knobs(name), Recipe(name, ROWS, task=task_of(name))
+        numbers = knob["labels"] * knob["clusters"] if "labels" in knob else knob.get("dimension", DIMENSIONS)
         return (
             ("about", ABOUT[name.partition(":")[0]]),
-            ("size", f"as many rows as asked for, {knob.get('dimension', DIMENSIONS):g} numbers"),
+            ("size", f"as many rows as asked for, {numbers:g} numbers"),
             ("knobs", _listed_knobs(knob)),
             ("natural rate", "none: give one"),
-            ("rates", _rates(synthetic_rates(Recipe(name, ROWS)))),
+            ("rates", _rates(synthetic_rates(recipe)) + ("" if recipe.task == "binary" else ", of the rarest")),
             ("Bayes score", "known exactly"),
         )
     if name not in REAL_TABLES:

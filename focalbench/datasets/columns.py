@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from focalbench.arms import Task
 from focalbench.datasets.dataset import Floats, Targets
+from focalbench.datasets.outputs import rarest
 from focalbench.datasets.table import Groups, Table, distinct_rows, row_numbers
 from focalbench.errors import InputError
 
@@ -20,6 +22,8 @@ _WRITTEN_DATE = r"^\s*(\d{1,2})[/.-](\d{1,2})[/.-](\d{2,4})"
 _MONTHS, _FULL_YEAR = 12, 1000
 _LOST_NUMBERS = 0.05  # a column of text with at most this share of cells that are no numbers is one of numbers
 _FEW_ROWS = 1000  # among fewer, whole numbers may well differ by chance
+LEAST_CLASSES, MOST_CLASSES = 3, 100
+LEAST_OF_A_CLASS = 10  # rows, so that each split can have some
 _SHOWN = 8  # names or values listed in a message
 
 
@@ -27,9 +31,11 @@ _SHOWN = 8  # names or values listed in a message
 class Columns:
     """What a user says of a file's columns.
 
-    target: the column to predict; positive: the value that counts as 1, compared as text ("1" matches 1.0), not
-    needed for 0/1 or true/false. drop: columns to leave out. group: rows with the same value are never in two splits.
-    time: the latest rows are the test. weight: what a row counts for, >= 0.
+    target: the column to predict; positive: the value that counts as 1, compared as text ("1" matches 1.0), not needed
+    for 0/1 or true/false; of a multiclass target the rare class, not needed where it is the rarest. task: binary,
+    multiclass or multilabel; labels: of a multilabel one the columns of 0/1 to predict, without target. drop: columns
+    to leave out. group: rows with the same value are never in two splits. time: the latest rows are the test. weight:
+    what a row counts for, >= 0.
     """
 
     target: str | None
@@ -39,6 +45,13 @@ class Columns:
     time: str | None = None
     weight: str | None = None
     keep_duplicates: bool = False
+    task: Task = "binary"
+    labels: tuple[str, ...] = ()
+
+    @property
+    def predicted(self) -> tuple[str, ...]:
+        """The columns to predict."""
+        return self.labels if self.target is None else (self.target,)
 
     @property
     def special(self) -> dict[str, str]:
@@ -54,37 +67,49 @@ def make_table(source: str, frame: "pd.DataFrame", columns: Columns, sha256: str
     missing, and exact duplicates are removed unless kept; each with a note. Raises InputError for anything else.
     """
     _check_columns(source, frame, columns)
-    targets = _binary(frame[columns.target], str(columns.target), columns.positive)
+    targets, labels, names = _predicted(frame, columns)
+    codes = targets if labels is None else np.unique(labels, axis=0, return_inverse=True)[1].reshape(-1)
     groups, weights = _groups(frame, columns), _weights(frame, columns)
     if weights is not None and min(weights[targets == label].sum() for label in (0, 1)) <= 0:
         raise InputError(f"--weight {columns.weight} leaves one class of {columns.target} without any weight")
-    features, notes = _features(frame.drop(columns=[columns.target, *columns.drop, *columns.special.values()]))
+    features, notes = _features(frame.drop(columns=[*columns.predicted, *columns.drop, *columns.special.values()]))
     if not columns.keep_duplicates:
-        kept, note = distinct_rows(features, targets)
+        kept, note = distinct_rows(features, codes)
         if weights is not None and note:  # what is left counts for its copies
-            numbers = row_numbers(features, targets)
+            numbers = row_numbers(features, codes)
             weights = np.bincount(numbers, weights)[numbers].astype(np.float64)
         features, targets, notes = features[kept].reset_index(drop=True), targets[kept], notes + note
+        labels = None if labels is None else labels[kept]
         groups = None if groups is None else groups[kept]
         weights = None if weights is None else weights[kept]
     categorical = tuple(name for name in features.columns if features[name].dtype == "category")
     return Table(
-        features, targets, categorical, sha256, notes, groups, columns.time is not None, weights, str(columns.target)
+        features,
+        targets,
+        categorical,
+        sha256,
+        notes,
+        groups,
+        columns.time is not None,
+        weights,
+        columns.target or "",
+        labels,
+        names,
     )
 
 
 def _check_columns(source: str, frame: "pd.DataFrame", columns: Columns) -> None:
     names = [str(name) for name in frame.columns]
-    if columns.target is None:
+    if not columns.predicted:
         raise InputError(f"{source} needs a target column: --target with one of {listed(names)}")
-    for name in (columns.target, *columns.drop, *columns.special.values()):
+    for name in (*columns.predicted, *columns.drop, *columns.special.values()):
         if name not in names:
             hint = did_you_mean(name, names) or f"; it has {listed(names)}"
             raise InputError(f"{source} has no column {name!r}{hint}")
-    if columns.target in columns.drop:
-        raise InputError(f"the target {columns.target!r} is among the columns to drop; leave it out of --drop")
+    if both := set(columns.predicted) & set(columns.drop):
+        raise InputError(f"the target {min(both)!r} is among the columns to drop; leave it out of --drop")
     for option, name in columns.special.items():
-        if name == columns.target or name in columns.drop:
+        if name in columns.predicted or name in columns.drop:
             raise InputError(f"{option} {name} is the target or dropped as well; give each column one part to play")
 
 
@@ -131,19 +156,58 @@ def _weights(frame: "pd.DataFrame", columns: Columns) -> Floats | None:
     return weights
 
 
+def _predicted(frame: "pd.DataFrame", columns: Columns) -> tuple[Targets, Targets | None, tuple[str, ...]]:
+    """Targets of the rare class, the labels, and their names; for a binary target the latter two are none."""
+    if columns.task == "binary":
+        return _binary(frame[columns.target], str(columns.target), columns.positive), None, ()
+    if columns.task == "multilabel":
+        labels = np.stack([_binary(frame[name], name, None) for name in columns.labels], axis=1)
+        names = columns.labels
+    else:
+        labels, names = _classes(frame[columns.target], str(columns.target))
+    rare = rarest(labels.sum(axis=0, dtype=np.float64))
+    if columns.task == "multiclass" and columns.positive is not None:
+        rare = names.index(_positive_value(str(columns.target), list(names), columns.positive))
+    last = [k for k in range(len(names)) if k != rare] + [rare]
+    return labels[:, rare].copy(), labels[:, last], tuple(names[k] for k in last)
+
+
+def _classes(column: "pd.Series[object]", name: str) -> tuple[Targets, tuple[str, ...]]:
+    """One-hot labels and the names of the classes, the most frequent first."""
+    texts = _as_text(column, name)
+    counts = texts.value_counts()
+    if not LEAST_CLASSES <= len(counts) <= MOST_CLASSES:
+        raise InputError(
+            f"the target {name!r} holds {len(counts):,} different values; --task multiclass is for {LEAST_CLASSES} to "
+            f"{MOST_CLASSES} classes"
+        )
+    names = tuple(sorted(counts.index, key=lambda value: (-counts[value], value)))
+    few = [f"{value} ({counts[value]} rows)" for value in names if counts[value] < LEAST_OF_A_CLASS]
+    if few:
+        raise InputError(
+            f"classes of {name!r} with fewer than {LEAST_OF_A_CLASS} rows: {listed(few)}; merge or remove them"
+        )
+    return np.stack([np.asarray(texts == value) for value in names], axis=1).astype(np.int8), names
+
+
 def _binary(column: "pd.Series[object]", name: str, positive: str | None) -> Targets:
+    labels = _as_text(column, name)
+    values = sorted(set(labels))
+    wanted = _positive_value(name, values, positive)
+    if len(values) < 2:
+        raise InputError(f"the target {name!r} holds only the value {values[0]}; both classes are needed")
+    return np.asarray(labels == wanted).astype(np.int8)
+
+
+def _as_text(column: "pd.Series[object]", name: str) -> "pd.Series[str]":
+    """A target's values in one spelling. Raises InputError where some are missing."""
     missing = np.asarray(column.isna() | column.isin([np.inf, -np.inf]))
     if missing.any():
         raise InputError(
             f"the target {name!r} is missing or infinite in {missing.sum()} rows, first in data row "
             f"{missing.argmax() + 1}; fill them in or remove these rows"
         )
-    labels = column.map({value: _text(value) for value in column.unique()})
-    values = sorted(set(labels))
-    wanted = _positive_value(name, values, positive)
-    if len(values) < 2:
-        raise InputError(f"the target {name!r} holds only the value {values[0]}; both classes are needed")
-    return np.asarray(labels == wanted).astype(np.int8)
+    return column.map({value: _text(value) for value in column.unique()})
 
 
 def _positive_value(name: str, values: list[str], positive: str | None) -> str:

@@ -44,9 +44,11 @@ class SplitCounts:
 class Dataset:
     """Rows of one split.
 
-    features: (rows, d) float32. targets: (rows,) int8 of 0 and 1. bayes_logits: (rows,) float64 log odds of
-    the target given the row, or None where nobody knows them (real tables). weights: (rows,) float64 >= 0, what each
-    row counts for, None for 1 each. groups: (rows,) which rows belong together, such as an image's anchors, or None.
+    features: (rows, d) float32. targets: (rows,) int8 of 0 and 1, those of the last label, the rare one, where there
+    are several. bayes_logits: (rows,) float64 log odds of the target given the row, or (rows, outputs) of each label,
+    or None where nobody knows them (real tables). labels: (rows, outputs) int8 of 0 and 1, one-hot for classes, None
+    for a binary target. weights: (rows,) float64 >= 0, what each row counts for, None for 1 each. groups: (rows,) which
+    rows belong together, such as an image's anchors, or None.
     """
 
     features: Features
@@ -54,6 +56,12 @@ class Dataset:
     bayes_logits: Floats | None = None
     weights: Floats | None = None
     groups: NDArray[np.int64] | None = None
+    labels: Targets | None = None
+
+    @property
+    def outputs(self) -> Targets:
+        """The labels, or the targets as their only column: (rows, outputs)."""
+        return self.targets[:, None] if self.labels is None else self.labels
 
     @property
     def rows(self) -> int:
@@ -78,13 +86,16 @@ class Splits:
     """The three splits of one seed.
 
     noisy_test_targets: (test rows,) int8, the test targets under the same label noise as the other splits;
-    None without noise. The targets of `test` itself are always clean.
+    None without noise. The targets of `test` itself are always clean. names: of the outputs, where there are several.
+    measured: the outputs with enough rows to be validated and tested.
     """
 
     train: Dataset
     validation: Dataset
     test: Dataset
     noisy_test_targets: Targets | None = None
+    names: tuple[str, ...] = ()
+    measured: tuple[int, ...] = (0,)
 
     @cached_property
     def sha256(self) -> str:
@@ -92,7 +103,8 @@ class Splits:
         parts = (self.train, self.validation, self.test)
         arrays = [a for part in parts for a in (part.features, part.targets, part.bayes_logits)]
         weights = [part.weights for part in parts if part.weights is not None]
-        return _sha256([*arrays, self.noisy_test_targets, *weights])
+        labels = [part.labels for part in parts if part.labels is not None]
+        return _sha256([*arrays, self.noisy_test_targets, *weights, *labels])
 
 
 def _sha256(arrays: Iterable[NDArray[np.generic] | None]) -> str:

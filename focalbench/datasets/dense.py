@@ -9,7 +9,7 @@ log f1(x) - log f0(x) + log(positives / negatives), f0 the mixture of background
 import numpy as np
 
 from focalbench.datasets.dataset import Counts, Dataset, Floats
-from focalbench.datasets.synthetic import knobs
+from focalbench.datasets.families import knobs
 from focalbench.errors import InputError
 from focalbench.randomness import generator
 

@@ -37,7 +37,7 @@ def read_fetched(dataset: str, columns: Columns) -> Table:
     fetch = {"openml": _openml, "sklearn": _sklearn, "imblearn": _imblearn}[library]
     frame, target = fetch(name)
     frame.columns = frame.columns.map(str)
-    chosen = replace(columns, target=columns.target or target)
+    chosen = columns if columns.labels else replace(columns, target=columns.target or target)
     return make_table(dataset, _plain(frame), chosen, _sha256(frame))
 
 

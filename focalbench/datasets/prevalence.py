@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from focalbench.arms import Recipe
 from focalbench.datasets.dataset import Counts, SplitCounts
 from focalbench.datasets.dense import room
-from focalbench.datasets.synthetic import is_synthetic, knobs
+from focalbench.datasets.families import is_synthetic, knobs
 from focalbench.errors import InputError
 
 MIN_POSITIVES = 20  # fewer in a split: refused
@@ -69,8 +69,11 @@ def synthetic_rates(recipe: Recipe) -> tuple[float, float] | None:
 
 
 def _top(recipe: Recipe) -> float:
-    """The highest rate a family can have: an object brings its hard negatives along."""
-    hard = knobs(recipe.dataset).get("hard", 0.0) if recipe.dataset.startswith("dense") else 0.0
+    """The highest rate a family can have: an object brings its hard negatives along, and the rare stays the rarest."""
+    knob = knobs(recipe.dataset)
+    if recipe.task != "binary":
+        return 1 / knob["classes"] if "classes" in knob else knob["most"]
+    hard = knob.get("hard", 0.0) if recipe.dataset.startswith("dense") else 0.0
     return 0.999 / (hard + 1) if hard else 1.0
 
 

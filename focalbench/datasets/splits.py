@@ -15,16 +15,25 @@ DEALT = (0.6, 0.2, 0.2)  # of a table's rows, where groups cannot be split: trai
 
 
 def allot(
-    targets: Targets, counts: SplitCounts, parts: tuple[int, int, int], seed: int, key: str
+    targets: Targets,
+    counts: SplitCounts,
+    parts: tuple[int, int, int],
+    seed: int,
+    key: str,
+    labels: Targets | None = None,
 ) -> tuple[Rows, Rows, Rows]:
     """Return the rows of train, validation and test, each in the table's order.
 
     targets: (rows,) of the whole table. counts: how many rows and positives each split gets. parts: how the
     table's positives are dealt to the splits, whatever the rate (prevalence.positive_parts); a split takes
-    the first ones of its part, so that its positives at a low rate are among those at a higher one.
+    the first ones of its part, so that its positives at a low rate are among those at a higher one. labels: (rows,
+    outputs) of the whole table or None; rows with the same ones, such as those of a class, are spread evenly over the
+    negatives of all splits.
     """
     positives = generator(seed, "split-positives", key).permutation(np.flatnonzero(targets == 1))
     negatives = generator(seed, "split-negatives", key).permutation(np.flatnonzero(targets == 0))
+    if labels is not None:
+        negatives = negatives[evenly(labels[negatives], generator(seed, "split-classes", key))]
     first_positive = np.cumsum([0, *parts[:2]])
     first_negative = np.cumsum([0, counts.train.negatives, counts.validation.negatives])
 
@@ -33,6 +42,19 @@ def allot(
 
     train, validation, test = map(rows, counts.each, first_positive, first_negative)
     return train, validation, test
+
+
+def evenly(labels: Targets, rng: np.random.Generator) -> Rows:
+    """An order of rows, (rows,), in which any stretch holds nearly the whole's share of each kind of labels.
+
+    labels: (rows, outputs). Rows of a kind keep their order, a constant distance apart after a random first one.
+    """
+    _, kinds, sizes = np.unique(labels, axis=0, return_inverse=True, return_counts=True)
+    kinds = kinds.reshape(-1)
+    rank = np.empty(len(kinds), dtype=np.intp)
+    by_kind = np.argsort(kinds, kind="stable")
+    rank[by_kind] = np.arange(len(kinds)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    return np.argsort((rank + rng.random(len(sizes))[kinds]) / sizes[kinds], kind="stable")
 
 
 def deal_groups(groups: Groups, seed: int, key: str, *, ordered: bool) -> tuple[Rows, Rows, Rows]:

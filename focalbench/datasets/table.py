@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Groups = NDArray[np.int64]
+Codes = Targets | NDArray[np.int64]  # a number for each value of the target
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +25,8 @@ class Table:
     done to the source, a sentence each. groups: (rows,) numbers of the groups that rows belong to, of which none may
     be in two splits; None where every row stands for itself. ordered: whether the groups are times, the latest of
     which are the test. weights: (rows,) float64 >= 0, what each row counts for, None for 1 each. target: the column's
-    name, where a file or library has one.
+    name, where a file or library has one. labels: (rows, outputs) int8 of 0 and 1, one-hot for classes, None for a
+    binary target; names: of these outputs. targets are then those of the last one, the rare one.
     """
 
     frame: "pd.DataFrame"
@@ -36,6 +38,8 @@ class Table:
     ordered: bool = False
     weights: Floats | None = None
     target: str = ""
+    labels: Targets | None = None
+    names: tuple[str, ...] = ()
 
     @property
     def rows(self) -> int:
@@ -43,12 +47,17 @@ class Table:
         return len(self.targets)
 
     @property
+    def multilabel(self) -> bool:
+        """Whether rows may have several labels, or none."""
+        return self.labels is not None and not self.target
+
+    @property
     def positives(self) -> int:
         """Number of rows whose target is 1."""
         return int(np.count_nonzero(self.targets))
 
 
-def distinct_rows(frame: "pd.DataFrame", targets: Targets) -> tuple[NDArray[np.bool_], tuple[str, ...]]:
+def distinct_rows(frame: "pd.DataFrame", targets: Codes) -> tuple[NDArray[np.bool_], tuple[str, ...]]:
     """Which rows do not repeat an earlier one, target included, (rows,); and a note when some do."""
     import pandas as pd
 
@@ -59,14 +68,14 @@ def distinct_rows(frame: "pd.DataFrame", targets: Targets) -> tuple[NDArray[np.b
     return ~repeated, (f"removed {count:,} duplicate rows of {len(targets):,}",) if count else ()
 
 
-def row_numbers(frame: "pd.DataFrame", targets: Targets) -> NDArray[np.intp]:
+def row_numbers(frame: "pd.DataFrame", targets: Codes) -> NDArray[np.intp]:
     """A number for each row, (rows,), the same for rows that are the same, target included."""
     import pandas as pd
 
     return np.asarray(pd.factorize(_hashes(frame, targets))[0], dtype=np.intp)
 
 
-def _hashes(frame: "pd.DataFrame", targets: Targets) -> NDArray[np.uint64]:
+def _hashes(frame: "pd.DataFrame", targets: Codes) -> NDArray[np.uint64]:
     """A hash of each row, a column at a time; the two zeros are one number."""
     import pandas as pd
 
@@ -83,7 +92,7 @@ def _hashes(frame: "pd.DataFrame", targets: Targets) -> NDArray[np.uint64]:
     return total
 
 
-def _with_targets(frame: "pd.DataFrame", targets: Targets) -> "pd.DataFrame":
+def _with_targets(frame: "pd.DataFrame", targets: Codes) -> "pd.DataFrame":
     import pandas as pd
 
     unused = "target" + "_" * max(len(str(name)) for name in frame.columns)

@@ -2,30 +2,42 @@
 
 import copy
 import warnings
+from collections.abc import Sequence
 from functools import cache
 
 import torch
 from torch import Tensor
 
-from focalbench.arms import LOSSES, Arm, is_custom
+from focalbench.arms import LOSSES, SOFTMAX, Arm, is_custom
 from focalbench.errors import InputError
 from focalbench.losses.comparators import class_balanced_weights
 from focalbench.losses.custom import Custom, make_custom, source_hash
-from focalbench.losses.inverse import best_constant, log_odds, recovered_logits
+from focalbench.losses.inverse import (
+    best_constant,
+    log_odds,
+    recovered_logits,
+    softmax_best_constants,
+    softmax_recovered_logits,
+)
 from focalbench.losses.reference import Array, class_alpha, is_balanced
 from focalbench.losses.rivals import ClassCounts, Rival, constant_of, few_rows, rival_constant, rival_recovered
-from focalbench.losses.stack_loss import RunLoss, WeightedFocal
+from focalbench.losses.stack_loss import RunLoss, SoftmaxFocal, WeightedFocal
 
 COARSE = 61  # points of the grid where a loss can be asked for one constant at a time only
 
 
-def run_loss(arm: Arm, counts: ClassCounts) -> RunLoss:
-    """What one run is trained with. Raises InputError where your own loss is not the one that was planned."""
+def run_loss(arm: Arm, counts: Sequence[ClassCounts]) -> RunLoss:
+    """What one run is trained with. counts: of each output. Raises InputError where your own loss is not the one that
+    was planned.
+    """
     if is_custom(arm.loss):
         return _custom(arm)
-    if (weights := class_weights(arm, counts)) is not None:
-        return WeightedFocal(arm.gamma, *weights)
-    return Rival(arm.loss, arm.params, counts)
+    if arm.loss in SOFTMAX:
+        return SoftmaxFocal(arm.gamma, softmax_weights(arm, counts))
+    weights = [pair for each in counts if (pair := class_weights(arm, each)) is not None]
+    if weights:
+        return WeightedFocal(arm.gamma, tuple(pair[0] for pair in weights), tuple(pair[1] for pair in weights))
+    return Rival(arm.loss, arm.params, counts[0])
 
 
 def _custom(arm: Arm) -> Custom:
@@ -52,6 +64,31 @@ def class_weights(arm: Arm, counts: ClassCounts) -> tuple[float, float] | None:
     positive, negative = (1.0, 1.0) if alpha is None else (alpha, 1 - alpha)
     mean = counts.prevalence * positive + (1 - counts.prevalence) * negative
     return positive / mean, negative / mean
+
+
+def softmax_weights(arm: Arm, counts: Sequence[ClassCounts]) -> tuple[float, ...]:
+    """Weight of each class, of mean 1 over the training rows: all alike, or against the classes' rows.
+
+    >>> softmax_weights(Arm("weighted_ce"), [ClassCounts(2, 2), ClassCounts(1, 3), ClassCounts(1, 3)])
+    (0.6666666666666666, 1.3333333333333333, 1.3333333333333333)
+    """
+    if arm.loss == "weighted_ce" or arm.alpha == "balanced":
+        return tuple(1 / each.prevalence / len(counts) for each in counts)
+    return (1.0,) * len(counts)
+
+
+def start_biases(arm: Arm, counts: Sequence[ClassCounts]) -> tuple[float, ...]:
+    """Return where the last bias of each output starts: start_bias for each, or the constants of a softmax.
+
+    Those minimise its own loss together; at the prior they are log shares. Their mean, which moves nothing, is 0.
+    """
+    if arm.loss not in SOFTMAX:
+        return tuple(start_bias(arm, each) for each in counts)
+    weights = softmax_weights(arm, counts)
+    if arm.init == "zero" or (arm.init == "own" and len(set(weights)) > 1):  # balanced: equal by symmetry
+        return (0.0,) * len(counts)
+    gamma = 0.0 if arm.init == "prior" else arm.gamma
+    return tuple(softmax_best_constants([each.prevalence for each in counts], gamma).tolist())
 
 
 def start_bias(arm: Arm, counts: ClassCounts) -> float:
@@ -83,6 +120,14 @@ def _custom_constant(arm: Arm, counts: ClassCounts) -> float:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that all scores are equal is our doing
         return constant_of(loss, COARSE)
+
+
+def recovered_outputs(arm: Arm, counts: Sequence[ClassCounts], logits: Tensor) -> Sequence[Array | None]:
+    """Recovered logits (sample,) of each output, from logits (output, sample)."""
+    if arm.loss not in SOFTMAX:
+        return [recovered(arm, each, row) for each, row in zip(counts, logits, strict=True)]
+    columns = logits.double().cpu().numpy().T
+    return list(softmax_recovered_logits(columns, softmax_weights(arm, counts), arm.gamma).T)
 
 
 def recovered(arm: Arm, counts: ClassCounts, logits: Tensor) -> Array | None:

@@ -38,6 +38,7 @@ CATALOGUE = (
         "alpha[t] (1 - p_t)^gamma (-log p_t), p_t = softmax(x)[t]",
         "alpha: C weights >= 0 or None, gamma >= 0, label_smoothing in [0, 1)",
         "Lin et al. 2017",
+        "softmax_focal, ce (gamma 0), weighted_ce (--task multiclass)",
     ),
     Entry(
         "class_balanced_weights",

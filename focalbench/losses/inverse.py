@@ -16,6 +16,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
+from focalbench.errors import InputError
 from focalbench.losses.reference import Array, check_hyperparameters, check_prevalence
 
 LARGEST_CONSTANT = 30.0  # stands in for infinity where a loss ignores one class
@@ -59,6 +60,63 @@ def best_constant(prevalence: float, alpha: float | None, gamma: float) -> float
         else:
             high = middle
     return (low + high) / 2
+
+
+def softmax_recovered_logits(logits: npt.ArrayLike, weights: npt.ArrayLike, gamma: float) -> Array:
+    """Log odds of the true class probabilities at which logits (rows, classes) minimise the softmax focal loss.
+
+    weights: (classes,) > 0. With loss w (1 - p)^gamma (-log p) of the true class, the minimiser has eta_c w_c times
+    its slope at p_c equal for all classes: eta_c is proportional to 1 / (w_c (q^gamma / p + gamma q^(gamma - 1) ce)).
+    Source: Charoenphakdee et al., CVPR 2021, theorem 11, with weights.
+    """
+    x = np.asarray(logits, dtype=np.float64)
+    return _leads(-_log_slope(_leads(x), gamma) - np.log(np.asarray(weights, dtype=np.float64)))
+
+
+def softmax_best_constants(shares: npt.ArrayLike, gamma: float) -> Array:
+    """Return the logits (classes,), of mean 0, that, given to every row, minimise the expected softmax focal loss.
+
+    shares: (classes,) > 0 of the rows, times their weights if any, else InputError. At the minimiser share x slope is
+    one value for all classes; it is found by bisection, and each probability at it by another.
+
+    >>> softmax_best_constants([0.5, 0.25, 0.25], 0.0).round(6).tolist()
+    [0.462098, -0.231049, -0.231049]
+    """
+    wanted = np.asarray(shares, dtype=np.float64)
+    if not (wanted > 0).all():
+        raise InputError("every class needs rows to start from; take more rows or merge classes")
+    target = np.log(wanted)
+    low, high = target.min() - 80.0, target.max() + 80.0
+    for _ in range(200):
+        middle = (low + high) / 2
+        leads = _leads_of_slope(middle - target, gamma)
+        low, high = (middle, high) if np.exp(-np.logaddexp(0.0, -leads)).sum() > 1 else (low, middle)
+    log_p = -np.logaddexp(0.0, -leads)
+    constants: Array = log_p - log_p.mean()
+    return constants
+
+
+def _leads_of_slope(log_slope: Array, gamma: float) -> Array:
+    """The lead at which the loss's slope by p has this logarithm, by bisection."""
+    low, high = np.full_like(log_slope, -200.0), np.full_like(log_slope, 200.0)
+    for _ in range(100):
+        middle = (low + high) / 2
+        above = _log_slope(middle, gamma) > log_slope
+        low, high = np.where(above, middle, low), np.where(above, high, middle)
+    return (low + high) / 2
+
+
+def _log_slope(lead: Array, gamma: float) -> Array:
+    """Log of -d/dp (1 - p)^gamma (-log p) at p = sigmoid(lead): q^gamma / p + gamma q^(gamma - 1) ce."""
+    slope: Array = -gamma * np.logaddexp(0.0, lead) + np.logaddexp(0.0, -lead) + np.log1p(gamma * _ratio(-lead))
+    return slope
+
+
+def _leads(x: Array) -> Array:
+    """Each class's log weight less the logsumexp of the others', (rows, classes)."""
+    others = [np.logaddexp.reduce(np.delete(x, k, axis=1), axis=1) for k in range(x.shape[1])]
+    odds: Array = x - np.stack(others, axis=1)
+    return odds
 
 
 def _ratio(u: Array) -> Array:

@@ -1,7 +1,7 @@
 """The losses of a stack of runs: those of one formula share one expression, every other gets its slice."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor
@@ -10,18 +10,36 @@ from focalbench.arms import OF_A_BATCH
 from focalbench.losses.binary import Hyperparameter, Weights, focal_gradient
 from focalbench.losses.comparators import class_balanced_weights, deferred_weights
 from focalbench.losses.custom import Custom
+from focalbench.losses.multiclass import leads, softmax_focal_gradient
 from focalbench.losses.rivals import Rival, rival_loss
 
 
 class WeightedFocal(NamedTuple):
-    """The focal loss of one run: gamma, and what a positive and a negative weigh."""
+    """The focal loss of one run: gamma, and what a positive and a negative of each output weigh."""
 
     gamma: float
-    positive: float
-    negative: float
+    positive: tuple[float, ...]
+    negative: tuple[float, ...]
 
 
-RunLoss = WeightedFocal | Rival | Custom
+class SoftmaxFocal(NamedTuple):
+    """The softmax focal loss of one run: gamma, and what each class weighs."""
+
+    gamma: float
+    weights: tuple[float, ...]
+
+
+RunLoss = WeightedFocal | SoftmaxFocal | Rival | Custom
+
+
+def ranking_scores(losses: Sequence[RunLoss], logits: Tensor) -> Tensor:
+    """What ranks rows for each output, (run, output, sample): its logit, or its log odds where it has a softmax."""
+    softmax = [run for run, loss in enumerate(losses) if isinstance(loss, SoftmaxFocal)]
+    if not softmax:
+        return logits
+    scores = logits.clone()
+    scores[softmax] = leads(logits[softmax])
+    return scores
 
 
 class StackLoss:
@@ -45,7 +63,8 @@ class StackLoss:
     def gradient(self, logits: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
         """D mean loss/d logits, (run, output, width), 0 beyond the batch's targets (sample,), sample <= width.
 
-        weights: (sample,), what each row counts for in the mean, None for 1 each; for elementwise losses only.
+        With several outputs targets are (output, sample), and the loss is the sum over the outputs. weights: (sample,),
+        what each row counts for in the mean, None for 1 each; for elementwise losses only.
         """
         if len(self.parts) == 1:
             return self.parts[0][1].gradient(logits, targets, weights)
@@ -55,17 +74,24 @@ class StackLoss:
         return gradient
 
 
-def _part(losses: Sequence[RunLoss], epochs: int, device: str) -> "_FocalPart | _RivalPart | _CustomPart":
+_Part: TypeAlias = "_FocalPart | _SoftmaxPart | _RivalPart | _CustomPart"
+
+
+def _part(losses: Sequence[RunLoss], epochs: int, device: str) -> _Part:
     focal = [loss for loss in losses if isinstance(loss, WeightedFocal)]
+    softmax = [loss for loss in losses if isinstance(loss, SoftmaxFocal)]
     rivals = [loss for loss in losses if isinstance(loss, Rival)]
     own = [loss for loss in losses if isinstance(loss, Custom)]
     if focal:
         return _FocalPart(focal, device)
+    if softmax:
+        return _SoftmaxPart(softmax, device)
     return _RivalPart(rivals, epochs, device) if rivals else _CustomPart(own, device)
 
 
-def _column(values: Sequence[Hyperparameter], device: str) -> Tensor:
-    return torch.tensor(values, dtype=torch.float32, device=device).view(-1, 1, 1)
+def _column(values: Sequence[Hyperparameter] | Sequence[tuple[float, ...]], device: str) -> Tensor:
+    """One number a run, (run, 1, 1), or one for each of its outputs, (run, output, 1)."""
+    return torch.tensor(values, dtype=torch.float32, device=device).view(len(values), -1, 1)
 
 
 class _FocalPart:
@@ -78,10 +104,30 @@ class _FocalPart:
         self.negative = _column([loss.negative for loss in losses], device)
 
     def gradient(self, logits: Tensor, targets: Tensor, weights: Tensor | None) -> Tensor:
-        count = len(targets)
-        padded, scale = targets.new_zeros(2, logits.shape[-1])  # rows that only fill up weigh nothing
-        padded[:count], scale[:count] = targets, 1 / count if weights is None else weights / count
+        padded, scale = _padded(logits, targets, weights)
         return focal_gradient(logits, padded, self.gamma, torch.where(padded > 0, self.positive, self.negative) * scale)
+
+
+class _SoftmaxPart:
+    """Softmax focal loss with per-run gamma and class weights, in closed form."""
+
+    def __init__(self, losses: Sequence[SoftmaxFocal], device: str) -> None:
+        gammas = [loss.gamma for loss in losses]
+        self.gamma = _column(gammas, device) if any(gammas) else 0.0
+        self.weights = _column([loss.weights for loss in losses], device)
+
+    def gradient(self, logits: Tensor, targets: Tensor, weights: Tensor | None) -> Tensor:
+        padded, scale = _padded(logits, targets, weights)
+        own = torch.where(padded > 0, self.weights, 0).amax(1, keepdim=True)  # of the row's class
+        return softmax_focal_gradient(logits, padded, self.gamma, own * scale)
+
+
+def _padded(logits: Tensor, targets: Tensor, weights: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Targets over the whole width of a batch, and each row's share of the mean: what only fills up weighs nothing."""
+    count, width = targets.shape[-1], logits.shape[-1]
+    padded, scale = targets.new_zeros(*targets.shape[:-1], width), targets.new_zeros(width)
+    padded[..., :count], scale[:count] = targets, 1 / count if weights is None else weights / count
+    return padded, scale
 
 
 class _RivalPart:

@@ -12,18 +12,15 @@ from numpy.typing import NDArray
 
 from focalbench.records import Record, read_csv
 from focalbench.report import style
-from focalbench.report.folder import FIGURES, TABLE, make_folder
-from focalbench.report.words import cells, short_title
+from focalbench.report.folder import CLASSES, FIGURES, TABLE, make_folder
+from focalbench.report.words import baseline_name, cells, short_title
 
 Values = NDArray[np.float64]
 End = tuple[float, float, str, str]  # x, y, label and colour of a curve's end
 
-FOLLOWED = (
-    "bce",
-    "pos_weight",
-    "gamma=2",
-    "gamma=5",
-)  # whose learning curves are drawn, at every start
+# whose learning curves are drawn, at every start
+FOLLOWED = ("bce", "pos_weight", "gamma=2", "gamma=5")
+FOLLOWED_SOFTMAX = ("ce", "weighted_ce", "softmax gamma=2", "softmax gamma=5")  # beside bce
 STARTS = {"own": style.SOLID, "prior": style.DASH_DOT, "zero": style.DASHES}
 
 
@@ -33,6 +30,7 @@ def draw_results(folder: Path, out: Path | None = None) -> list[Path]:
     Raises InputError where the folder holds no table.
     """
     table, curves = read_csv(folder / TABLE), read_csv(folder / "curves.csv")
+    classes = read_csv(folder / CLASSES) if (folder / CLASSES).is_file() else []
     target = out or folder / FIGURES
     make_folder(target)
     written = []
@@ -41,11 +39,17 @@ def draw_results(folder: Path, out: Path | None = None) -> list[Path]:
         written += _by_gamma(cell, target, f"gamma_{name}")
         written += _differences(cell, target, f"differences_{name}")
         written += _by_epoch(cell, [p for p in curves if _where(p) == where], target, f"epochs_{name}")
+        if here := [row for row in classes if _where(row)[:2] == where[:2]]:
+            written += _by_class(cell, here, target, f"classes_{name}")
     return written
 
 
 def _where(row: Record) -> tuple[object, ...]:
-    return row["dataset"], row["positive_rate"], row["label_noise"]
+    return row["dataset"], row["positive_rate"], row.get("label_noise")
+
+
+def _followed(cell: Sequence[Record]) -> tuple[str, ...]:
+    return (*FOLLOWED_SOFTMAX, "bce") if baseline_name(cell) == "CE" else FOLLOWED
 
 
 def _file_name(row: Record) -> str:
@@ -59,11 +63,12 @@ def _file_name(row: Record) -> str:
 
 def _by_gamma(cell: list[Record], folder: Path, name: str) -> list[Path]:
     arms = [row for row in cell if row["kind"] == "arm"]
+    plain, weighted, focal = _gamma_losses(cell)
     lines = [
-        ("no alpha", [row for row in arms if row["alpha"] is None and row["loss"] in ("bce", "focal")]),
+        ("no alpha", [row for row in arms if row["alpha"] is None and row["loss"] in (plain, focal)]),
         (
             "balanced alpha",
-            [row for row in arms if row["alpha"] == "balanced" or row["loss"] == "pos_weight"],
+            [row for row in arms if (row["loss"], row["alpha"]) == (focal, "balanced") or row["loss"] == weighted],
         ),
     ]
     fig, (ax,) = style.figure(6.0, 3.8)
@@ -93,6 +98,12 @@ def _by_gamma(cell: list[Record], folder: Path, name: str) -> list[Path]:
     style.name_above(ax)  # intervals fill the space around these lines: no room for a label at each
     style.title(ax, short_title(cell))
     return style.save(fig, folder, name)
+
+
+def _gamma_losses(cell: Sequence[Record]) -> tuple[str, str, str]:
+    """The losses without focusing, without and with weights, and the focal loss that extends them."""
+    softmax = baseline_name(cell) == "CE"
+    return ("ce", "weighted_ce", "softmax_focal") if softmax else ("bce", "pos_weight", "focal")
 
 
 def _gamma(row: Record) -> float:
@@ -125,10 +136,10 @@ def _level(ax: Axes, value: float, text: str) -> None:
 
 
 def _differences(cell: list[Record], folder: Path, name: str) -> list[Path]:
-    rows = [row for row in cell if row["delta_vs_bce"] is not None and row["kind"] != "reference"][::-1]
+    rows = [row for row in cell if row["delta"] is not None and row["kind"] != "reference"][::-1]
     fig, (ax,) = style.figure(6.0, 1.2 + 0.19 * len(rows))
     for y, row in enumerate(rows):
-        value = cast(float, row["delta_vs_bce"])
+        value = cast(float, row["delta"])
         color = style.VERMILLION if row["init"] != "own" else style.INK
         limited = row["budget_limited"] == "true" or row["verdict"] == "budget-limited"
         ax.plot(value, y, "o", color=color, markersize=4, markerfacecolor="white" if limited else color)
@@ -138,7 +149,8 @@ def _differences(cell: list[Record], folder: Path, name: str) -> list[Path]:
     ax.set_yticks(range(len(rows)), [str(row["arm"]) for row in rows])
     ax.tick_params(axis="y", length=0)
     explained = "95% interval of each row alone; hollow: budget-limited, no verdict"
-    ax.set(xlabel=f"test AUCPR minus that of BCE, same start (tuned: tuned BCE)\n{explained}")
+    baseline = baseline_name(cell)
+    ax.set(xlabel=f"test AUCPR minus that of {baseline}, same start (tuned: tuned {baseline})\n{explained}")
     style.title(ax, short_title(cell))
     return style.save(fig, folder, name)
 
@@ -147,7 +159,7 @@ def _differences(cell: list[Record], folder: Path, name: str) -> list[Path]:
 
 
 def _by_epoch(cell: list[Record], curves: list[Record], folder: Path, name: str) -> list[Path]:
-    arms = [row for row in cell if row["kind"] == "arm" and str(row["arm"]).split(" (")[0] in FOLLOWED]
+    arms = [row for row in cell if row["kind"] == "arm" and str(row["arm"]).split(" (")[0] in _followed(cell)]
     fig, (ax,) = style.figure(6.0, 3.8)
     ends: list[End] = []
     heights: list[Values] = []
@@ -167,7 +179,38 @@ def _by_epoch(cell: list[Record], curves: list[Record], folder: Path, name: str)
 
 
 def _arm_color(row: Record) -> str:
-    return {"bce": style.INK, "pos_weight": style.VERMILLION}.get(str(row["loss"]), style.gamma_color(_gamma(row)))
+    fixed = {"ce": style.INK, "weighted_ce": style.VERMILLION, "bce": style.INK, "pos_weight": style.VERMILLION}
+    if row["loss"] == "bce" and row["delta"] is not None:
+        return style.MUTED  # beside cross entropy
+    return fixed.get(str(row["loss"]), style.gamma_color(_gamma(row)))
+
+
+# ---- differences to the baseline, class by class
+
+
+def _by_class(cell: list[Record], classes: list[Record], folder: Path, name: str) -> list[Path]:
+    arms = [row for row in cell if row["kind"] == "arm" and row["arm"] in _followed(cell) and row["delta"] is not None]
+    measured = [row for row in classes if row["arm"] == cell[0]["arm"] and row["average_precision"] is not None]
+    order = [row["class"] for row in sorted(measured, key=lambda row: -cast(float, row["train_positives"]))]
+    heads = [f"{row['class']}\n{row['train_positives']:,.0f}" for row in measured]
+    fig, (ax,) = style.figure(max(4.5, 1.2 + 0.75 * len(order)), 3.6)
+    for i, arm in enumerate(arms):
+        found = {row["class"]: row for row in classes if row["arm"] == arm["arm"]}
+        rows = [found[each] for each in order]
+        x = np.arange(len(order)) + 0.12 * (i - (len(arms) - 1) / 2)  # beside each other
+        y, low, high = (
+            np.array([np.nan if row[column] is None else row[column] for row in rows], dtype=float)
+            for column in ("delta", "delta_low", "delta_high")
+        )
+        color = _arm_color(arm)
+        ax.errorbar(x, y, (y - low, high - y), fmt="o", color=color, ms=3.5, elinewidth=0.9, label=str(arm["arm"]))
+    ax.axhline(0, color=style.MUTED, linewidth=0.8)
+    ax.set_xticks(range(len(order)), [heads[[row["class"] for row in measured].index(each)] for each in order])
+    ax.set(xlabel="class, and its training rows")
+    ax.set(ylabel=f"test AUCPR minus that of {baseline_name(cell)}\n(95% interval of each by itself)")
+    style.name_above(ax)
+    style.title(ax, short_title(cell))
+    return style.save(fig, folder, name)
 
 
 def _label_ends(ax: Axes, ends: Sequence[End]) -> None:

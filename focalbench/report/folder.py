@@ -9,6 +9,7 @@ from pathlib import Path
 from focalbench.comparison import compare
 from focalbench.errors import InputError
 from focalbench.experiment import Experiment, to_toml
+from focalbench.per_class import CLASS_COLUMNS, per_class
 from focalbench.platforms import machine
 from focalbench.records import RUN_COLUMNS, Record, read_csv, to_csv
 from focalbench.report.curves import CURVE_COLUMNS, curve_records
@@ -17,15 +18,15 @@ from focalbench.store import Number, Result
 
 DATABASE = "runs.sqlite"
 MANIFEST = "manifest.json"
-PICTURES = ("gamma", "differences", "epochs")  # each with the name of its data set
-RUNS, TABLE, CHECK, FIGURES = "runs.csv", "table.csv", "check.csv", "figures"
+PICTURES = ("gamma", "differences", "epochs", "classes")  # each with the name of its data set
+RUNS, TABLE, CLASSES, CHECK, FIGURES = "runs.csv", "table.csv", "classes.csv", "check.csv", "figures"
 
 
 def write_results(
     folder: Path, experiment: Experiment, records: Sequence[Record], results: Sequence[Result]
-) -> list[Record]:
-    """Write the files of a finished plan and return the table; write_manifest comes last."""
-    table = compare(records, claims=experiment.claims)
+) -> tuple[list[Record], list[Record]]:
+    """Write the files of a finished plan and return the table and its classes; write_manifest comes last."""
+    table, classes = compare(records, claims=experiment.claims), per_class(records)
     if _text(folder / TABLE) != csv_text(table):
         for path in (path for name in PICTURES for path in (folder / FIGURES).glob(f"{name}_*.*")):
             path.unlink()  # of another table
@@ -36,13 +37,16 @@ def write_results(
             RUNS: to_csv(RUN_COLUMNS, records),
             "timings.csv": to_csv(("run_id", "seconds"), seconds),
             TABLE: csv_text(table),
-            "table.md": markdown(table),
-            "table.tex": latex(table),
+            "table.md": markdown(table, classes),
+            "table.tex": latex(table, classes),
             "curves.csv": to_csv(CURVE_COLUMNS, curve_records(records, results)),
             "experiment.toml": to_toml(experiment),
         },
     )
-    return table
+    (folder / CLASSES).unlink(missing_ok=True)  # of another table
+    if classes:
+        write_files(folder, {CLASSES: to_csv(CLASS_COLUMNS, classes)})
+    return table, classes
 
 
 def write_manifest(folder: Path, experiment: Experiment, made_with: Iterable[str], extra: Mapping[str, object]) -> None:

@@ -9,52 +9,71 @@ from rich.table import Table
 
 from focalbench.comparison import TABLE_COLUMNS
 from focalbench.records import Record, to_csv
-from focalbench.report.words import BLURB, cells, conclusions, short_title, title
+from focalbench.report.words import baseline_name, blurb, cells, conclusions, short_title, title
 
-HEADINGS = ("arm", "AUCPR", "vs BCE", "p adj.", "verdict", "skill")
+COLUMNS = 6
 WIDTHS = (26, 11, 12, 6, 14, 5)  # 80 columns, the gaps between them included
 RIGHT = (False, True, True, True, False, True)
 STARTS = {"own": "the loss's own best constant", "prior": "the log odds of the prevalence", "zero": "zero"}
-TUNED = "best of {} candidates of a family, chosen on validation; vs tuned BCE"
+TUNED = "best of {} candidates of a family, chosen on validation; vs tuned {}"
+SHOWN_CLASSES = 6  # as many as fit beside the arms' names
+BY_CLASS = "AUCPR by class, the rarest last (classes.csv: all, with intervals)"
 REFERENCE = "scikit-learn's logistic regression and histogram boosting, best of 2 settings"
 
 
-def markdown(table: Sequence[Record]) -> str:
-    """All cells as Markdown tables, each with its conclusions."""
+def markdown(table: Sequence[Record], classes: Sequence[Record] = ()) -> str:
+    """All cells as Markdown tables, each with its conclusions. classes: the rows of per_class."""
     parts = []
     for cell in cells(table):
         parts += [f"**{title(cell)}**", ""]
-        parts += ["| " + " | ".join(HEADINGS) + " |", "|" + "|".join("---:" if r else "---" for r in RIGHT) + "|"]
+        parts += ["| " + " | ".join(headings(cell)) + " |", "|" + "|".join("---:" if r else "---" for r in RIGHT) + "|"]
         for section, rows in sections(cell):
-            parts += [f"| *{section}* |" + " |" * (len(HEADINGS) - 1)]
+            parts += [f"| *{section}* |" + " |" * (COLUMNS - 1)]
             parts += ["| " + " | ".join([_arm(row), *display(row)[1:]]) + " |" for row in rows]
-        parts += ["", *(f"- {sentence}" for sentence in conclusions(cell)), ""]
-    return "\n".join([*parts, BLURB, ""])
+        if grid := class_grid(cell, classes):
+            names, *lines = ["| " + " | ".join(line) + " |" for line in grid]
+            parts += ["", f"*{BY_CLASS}*", "", names, "|---" + "|---:" * (len(grid[0]) - 1) + "|", *lines]
+        parts += ["", *(f"- {sentence}" for sentence in conclusions(cell, _of_cell(cell, classes))), ""]
+    return "\n".join([*parts, *blurb(table), ""])
 
 
 def summary(table: Sequence[Record]) -> str:
     """All cells side by side as one Markdown table, a row for each arm and reference."""
     every = cells(table)
     names = dict.fromkeys(str(row["arm"]) for cell in every for row in cell if row["kind"] != "tuned")
-    lines = ["| arm | " + " | ".join(f"{short_title(cell)}: AUCPR | vs BCE | verdict" for cell in every) + " |"]
+    lines = [
+        "| arm | "
+        + " | ".join(f"{short_title(cell)}: AUCPR | vs {baseline_name(cell)} | verdict" for cell in every)
+        + " |"
+    ]
     lines += ["|---|" + "---:|---:|---|" * len(every)]
     for name in names:
-        found = [next((display(row) for row in cell if row["arm"] == name), [""] * len(HEADINGS)) for cell in every]
+        found = [next((display(row) for row in cell if row["arm"] == name), [""] * COLUMNS) for cell in every]
         lines.append(f"| {name} | " + " | ".join(" | ".join((row[1], row[2], row[4])) for row in found) + " |")
-    return "\n".join([*lines, "", BLURB, ""])
+    return "\n".join([*lines, "", *blurb(table), ""])
 
 
-def latex(table: Sequence[Record]) -> str:
-    """All cells as LaTeX tables (booktabs)."""
+def latex(table: Sequence[Record], classes: Sequence[Record] = ()) -> str:
+    """All cells as LaTeX tables (booktabs). classes: the rows of per_class."""
     parts = []
     for cell in cells(table):
-        parts += [r"\begin{table}", rf"\caption{{{_escape(title(cell))}. {_escape(BLURB)}}}"]
+        parts += [r"\begin{table}", rf"\caption{{{_escape(title(cell))}. {_escape(' '.join(blurb(cell)))}}}"]
         parts += [rf"\begin{{tabular}}{{{''.join('r' if r else 'l' for r in RIGHT)}}}", r"\toprule"]
-        parts += [_latex_row(HEADINGS)]
+        parts += [_latex_row(headings(cell))]
         for section, rows in sections(cell):
-            parts += [r"\midrule", rf"\multicolumn{{{len(HEADINGS)}}}{{l}}{{\emph{{{_escape(section)}}}}} \\"]
+            parts += [r"\midrule", rf"\multicolumn{{{COLUMNS}}}{{l}}{{\emph{{{_escape(section)}}}}} \\"]
             parts += [_latex_row([_arm(row), *display(row)[1:]]) for row in rows]
-        parts += [r"\bottomrule", r"\end{tabular}", r"\end{table}", ""]
+        parts += [r"\bottomrule", r"\end{tabular}"]
+        if grid := class_grid(cell, classes):
+            parts += [
+                "",
+                rf"\begin{{tabular}}{{l{'r' * (len(grid[0]) - 1)}}}",
+                r"\toprule",
+                _latex_row(grid[0]),
+                r"\midrule",
+            ]
+            parts += [*map(_latex_row, grid[1:]), r"\bottomrule", r"\end{tabular}"]
+        parts += [r"\end{table}", ""]
     return "\n".join(parts)
 
 
@@ -63,23 +82,25 @@ def csv_text(table: Sequence[Record]) -> str:
     return to_csv(TABLE_COLUMNS, table)
 
 
-def print_rich(table: Sequence[Record], console: Console) -> None:
-    """Print all cells with their conclusions."""
+def print_rich(table: Sequence[Record], console: Console, classes: Sequence[Record] = ()) -> None:
+    """Print all cells with their conclusions. classes: the rows of per_class."""
     for cell in cells(table):
         console.print(f"[bold]{escape(title(cell))}[/bold]", highlight=False)
         for i, (section, rows) in enumerate(sections(cell)):
-            console.print(_rich_section(section, rows, show_header=i == 0))
+            console.print(_rich_section(section, rows, headings(cell), show_header=i == 0))
+        if grid := class_grid(cell, classes):
+            console.print(_rich_grid(grid))
         console.print()
-        for sentence in conclusions(cell):
+        for sentence in conclusions(cell, _of_cell(cell, classes)):
             console.print(f"- {escape(sentence)}", highlight=False)
         console.print()
-    console.print(BLURB, style="dim", highlight=False)
+    console.print("\n".join(blurb(table)), style="dim", highlight=False)
 
 
-def _rich_section(section: str, rows: Sequence[Record], *, show_header: bool) -> Table:
+def _rich_section(section: str, rows: Sequence[Record], names: Sequence[str], *, show_header: bool) -> Table:
     grid = Table(title=section, title_justify="left", title_style="italic", box=None, show_header=show_header)
     grid.padding = (0, 1, 0, 0)
-    for heading, width, right in zip(HEADINGS, WIDTHS, RIGHT, strict=True):
+    for heading, width, right in zip(names, WIDTHS, RIGHT, strict=True):
         grid.add_column(heading, justify="right" if right else "left", width=width, no_wrap=heading != "arm")
     for row in rows:
         style = {"better": "green", "worse": "red"}.get(str(row["verdict"]), "")
@@ -87,13 +108,55 @@ def _rich_section(section: str, rows: Sequence[Record], *, show_header: bool) ->
     return grid
 
 
+def _rich_grid(lines: Sequence[Sequence[str]]) -> Table:
+    grid = Table(title=BY_CLASS, title_justify="left", title_style="italic", box=None)
+    grid.padding = (0, 1, 0, 0)
+    for i, heading in enumerate(lines[0]):
+        grid.add_column(heading, justify="right" if i else "left", width=8 if i else WIDTHS[0] - 1, no_wrap=i > 0)
+    for line in lines[1:]:
+        grid.add_row(*map(escape, line))
+    return grid
+
+
+def class_grid(cell: Sequence[Record], classes: Sequence[Record]) -> list[list[str]]:
+    """Lines of text: the rarest measured classes, their training rows and ceilings, then every arm; or nothing."""
+    here = _of_cell(cell, classes)
+    by_arm = {name: [row for row in here if row["arm"] == name] for name in dict.fromkeys(row["arm"] for row in here)}
+    if not by_arm:
+        return []
+    first = [row for row in next(iter(by_arm.values())) if row["average_precision"] is not None]
+    shown = sorted(first, key=lambda row: -cast(float, row["train_positives"]))[-SHOWN_CLASSES:]
+    names = [str(row["class"]) for row in shown]
+    lines = [["arm", *names], ["(training rows)", *(f"{row['train_positives']:,.0f}" for row in shown)]]
+    if shown[0]["bayes_average_precision"] is not None:
+        lines.append(["(Bayes ceiling)", *(_short(row["bayes_average_precision"]) for row in shown)])
+    for arm, rows in by_arm.items():
+        values = {row["class"]: row["average_precision"] for row in rows}
+        lines.append([str(arm), *(_short(values[name]) for name in names)])
+    return lines
+
+
+def _of_cell(cell: Sequence[Record], classes: Sequence[Record]) -> list[Record]:
+    return [row for row in classes if all(row[name] == cell[0][name] for name in ("dataset", "positive_rate"))]
+
+
+def _short(value: object) -> str:
+    return format(cast(float, value), ".3f").replace("0.", ".", 1)
+
+
 def sections(cell: Sequence[Record]) -> list[tuple[str, list[Record]]]:
     """A cell's rows under their headings: one for each start, then tuned rows, then references."""
     grouped: dict[str, list[Record]] = {}
+    name = baseline_name(cell)
     for row in cell:
-        heading = {"tuned": TUNED.format(row["candidates"]), "reference": REFERENCE}.get(str(row["kind"]))
+        heading = {"tuned": TUNED.format(row["candidates"], name), "reference": REFERENCE}.get(str(row["kind"]))
         grouped.setdefault(heading or f"last bias started at {STARTS[str(row['init'])]}", []).append(row)
     return list(grouped.items())
+
+
+def headings(cell: Sequence[Record]) -> tuple[str, ...]:
+    """The headings of a cell's columns."""
+    return "arm", "AUCPR", f"vs {baseline_name(cell)}", "p adj.", "verdict", "skill"
 
 
 def display(row: Record) -> list[str]:
@@ -101,7 +164,7 @@ def display(row: Record) -> list[str]:
     return [
         str(row["arm"]),
         _plus_minus(row["average_precision"], row["ap_low"], row["ap_high"], ".3f"),
-        _plus_minus(row["delta_vs_bce"], row["delta_low"], row["delta_high"], "+z.3f"),
+        _plus_minus(row["delta"], row["delta_low"], row["delta_high"], "+z.3f"),
         _p_value(row["p_adjusted"]),
         _verdict(row),
         "" if row["recovered_log_loss_skill"] is None else f"{row['recovered_log_loss_skill']:z.2f}",

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import cast
 
-from focalbench.comparison import LEVEL, SMOKE_TEST
+from focalbench.comparison import LEVEL, SMOKE_TEST, baseline_family
 from focalbench.datasets.prevalence import CHOICE_POSITIVES, TABLE_TEST_POSITIVES
 from focalbench.records import Record
 from focalbench.statistics import LEAST_SEEDS
@@ -16,6 +16,15 @@ BLURB = (
     "p adj.: corrected for all arms of one start, what verdicts rest on; skill: log loss avoided, 1 at best, by the "
     "probabilities that the loss's inverse recovers (blank: it has none); below 0 the bare prevalence is better."
 )
+OF_CLASSES = (
+    "Every number is a mean over the classes or labels, each by itself against the rest; ce, weighted_ce, softmax: one "
+    "softmax over the classes; all other arms: a sigmoid for each."
+)
+
+
+def blurb(table: Sequence[Record]) -> list[str]:
+    """What the columns of a table mean."""
+    return [BLURB] if all(row["n_classes"] is None for row in table) else [BLURB, OF_CLASSES]
 
 
 def cells(table: Sequence[Record]) -> list[list[Record]]:
@@ -34,15 +43,20 @@ def title(cell: Sequence[Record]) -> str:
     parts = [
         f"{first['dataset']} at {rate}",
         f"{first['n_seeds']} seeds",
+        *([] if first["n_classes"] is None else [f"mean over {first['n_classes']} {_outputs(cell)}"]),
         f"chance {first['prevalence']:.4f}",
     ]
     if first["bayes_average_precision"] is not None:
         parts.append(f"Bayes ceiling {first['bayes_average_precision']:.3f}")
-    if first["test_prevalence"] is not None:
+    if first["test_prevalence"] is not None and first["n_classes"] is None:
         parts.append("test rows weighted")
     if first["label_noise"]:
         parts.append(f"label noise {first['label_noise']:g} (test labels clean)")
     return ", ".join(parts)
+
+
+def _outputs(cell: Sequence[Record]) -> str:
+    return "classes" if baseline_family(cell) == "ce" else "labels"
 
 
 def short_title(cell: Sequence[Record]) -> str:
@@ -53,17 +67,23 @@ def short_title(cell: Sequence[Record]) -> str:
     return f"{first['dataset']} at {rate}{noise}, {first['n_seeds']} seeds"
 
 
-def conclusions(cell: Sequence[Record]) -> list[str]:
-    """The sentences under a cell's table."""
+def conclusions(cell: Sequence[Record], classes: Sequence[Record] = ()) -> list[str]:
+    """The sentences under a cell's table. classes: the rows of per_class for this cell."""
     arms = [row for row in cell if row["kind"] == "arm"]
     main = [row for row in arms if row["init"] == _main_start(arms)]
-    sentences = [*_best(main), *_verdicts(main), *_starts(arms), *_references(cell, main), *_thin(cell)]
+    sentences = [*_best(main), *_verdicts(main), *_rarest(main, classes), *_starts(arms)]
+    sentences += [*_references(cell, main), *_thin(cell)]
     if (failed := sum(cast(int, row["diverged"]) for row in arms)) > 0:
         counted = "run diverged; it counts" if failed == 1 else "runs diverged; they count"
         sentences.append(f"{failed} {counted} with the best finite epoch, else at chance level.")
     if cell[0]["bayes_average_precision"] is None:
         sentences += _one_table(cell[0])
     return sentences
+
+
+def baseline_name(rows: Sequence[Record]) -> str:
+    """What the rows of a cell are compared with, as it is written in a sentence."""
+    return baseline_family(rows).upper()
 
 
 def _main_start(arms: Sequence[Record]) -> object:
@@ -97,14 +117,17 @@ def _verdicts(main: Sequence[Record]) -> list[str]:
         verdict: ", ".join(f"{row['arm']} ({_signed(row)})" for row in tested if row["verdict"] == verdict)
         for verdict in ("better", "worse", "budget-limited")
     }
+    baseline = baseline_name(main)
     sentences = [
-        f"Better than BCE: {named['better']}." if named["better"] else "No arm is shown to be better than plain BCE."
+        f"Better than {baseline}: {named['better']}."
+        if named["better"]
+        else f"No arm is shown to be better than plain {baseline}."
     ]
     if named["worse"]:
-        sentences.append(f"Worse than BCE: {named['worse']}.")
-    if any(row["loss"] == "bce" and row["budget_limited"] == "true" for row in main):
+        sentences.append(f"Worse than {baseline}: {named['worse']}.")
+    if any(row["verdict"] == "baseline" and row["budget_limited"] == "true" for row in main):
         sentences.append(
-            "BCE itself is budget-limited: with more epochs or other learning rates it may move, so no verdict."
+            f"{baseline} itself is budget-limited: with more epochs or other learning rates it may move, so no verdict."
         )
     elif named["budget-limited"]:
         sentences.append(
@@ -119,39 +142,56 @@ def _verdicts(main: Sequence[Record]) -> list[str]:
     return sentences
 
 
+def _rarest(main: Sequence[Record], classes: Sequence[Record]) -> list[str]:
+    """The rarest class by itself, which an average over classes hides."""
+    names = [row["arm"] for row in main]
+    rows = [row for row in classes if row["arm"] in names and row["average_precision"] is not None]
+    if len(main) == 1 or not rows:
+        return []
+    rarest = min(rows, key=lambda row: cast(float, row["train_positives"]))["class"]
+    found = [row for row in rows if row["class"] == rarest]
+    baseline, best = next(row for row in found if row["delta"] is None), max(found, key=_average_precision)
+    sentence = f"Of {rarest}, the rarest, alone: {baseline_name(main)} {_average_precision(baseline):.3f}"
+    if best is baseline:
+        return [sentence + ", the highest."]
+    best_text = f"{best['arm']} {_average_precision(best):.3f} ({_signed(best)})"
+    return [sentence + f", the highest {best_text}; this interval stands for one comparison, not for the best of many."]
+
+
 def _starts(arms: Sequence[Record]) -> list[str]:
-    """What starting BCE elsewhere does, and which verdicts hang on the start."""
+    """What starting the baseline elsewhere does, and which verdicts hang on the start."""
     own = [row for row in arms if row["init"] == "own"]
     others = [row for row in arms if row["init"] != "own"]
     sentences = []
     for start in dict.fromkeys(row["init"] for row in others):
         rows = [row for row in others if row["init"] == start]
-        bce = next(row for row in rows if row["loss"] == "bce")
-        if bce["delta_vs_own_start"] is not None:
-            change = _interval(bce, ("delta_vs_own_start", "own_start_low", "own_start_high"))
+        name = baseline_name(arms)
+        baseline = next(row for row in rows if row["loss"] == name.lower())
+        if baseline["delta_vs_own_start"] is not None:
+            change = _interval(baseline, ("delta_vs_own_start", "own_start_low", "own_start_high"))
             sentences.append(
-                f"The start: BCE from a {_start_name(start)} instead of its own constant changes by {change}."
+                f"The start: {name} from a {_start_name(start)} instead of its own constant changes by {change}."
             )
         pairs = [(row, same) for row in rows if (same := _same_arm(row, own)) and _finding(row) != _finding(same)]
-        sentences += [f"Depends on initialisation: {_disagreement(row, same)}." for row, same in pairs]
+        sentences += [f"Depends on initialisation: {_disagreement(row, same, name)}." for row, same in pairs]
     return sentences
 
 
 def _finding(row: Record) -> str:
-    """Which side of BCE's from the same start a row's corrected test puts it on."""
-    p_value, gain = cast(float | None, row["p_adjusted"]), cast(float | None, row["delta_vs_bce"])
+    """Which side of the baseline's from the same start a row's corrected test puts it on."""
+    p_value, gain = cast(float | None, row["p_adjusted"]), cast(float | None, row["delta"])
     if p_value is None or gain is None or p_value >= LEVEL:
         return "not told from"
     return "above" if gain > 0 else "below"
 
 
-def _disagreement(row: Record, own: Record) -> str:
+def _disagreement(row: Record, own: Record, baseline: str) -> str:
     name, start = own["arm"], _start_name(row["init"])
     limited = "budget-limited" in (row["verdict"], own["verdict"])
     caution = "; more training may change it, so no verdict" if limited else ""
     return (
-        f"within this budget {name} is {_finding(row)} BCE from a {start} ({_signed(row)}) and {_finding(own)} BCE "
-        f"from their own constants ({_signed(own)}){caution}"
+        f"within this budget {name} is {_finding(row)} {baseline} from a {start} ({_signed(row)}) and {_finding(own)} "
+        f"{baseline} from their own constants ({_signed(own)}){caution}"
     )
 
 
@@ -211,7 +251,7 @@ def _average_precision(row: Record) -> float:
 
 
 def _signed(row: Record) -> str:
-    return _interval(row, ("delta_vs_bce", "delta_low", "delta_high"))
+    return _interval(row, ("delta", "delta_low", "delta_high"))
 
 
 def _interval(row: Record, names: tuple[str, str, str]) -> str:

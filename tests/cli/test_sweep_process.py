@@ -119,7 +119,7 @@ def test_rivals_and_one_own_loss_stand_in_the_same_table_whatever_the_workers(tm
     assert files(tmp_path / "one") == files(tmp_path / "two")
     by_arm = {row["arm"]: row for row in table(tmp_path / "one")}
     assert list(by_arm)[:5] == ["bce", "ohem ratio=1", "dice", "mine:loss", "mine:columns"]
-    assert float(by_arm["mine:loss"]["delta_vs_bce"]) == pytest.approx(0, abs=5e-3)  # rounds otherwise than ours
+    assert float(by_arm["mine:loss"]["delta"]) == pytest.approx(0, abs=5e-3)  # rounds otherwise than ours
     assert by_arm["mine:columns"]["average_precision"] == by_arm["mine:loss"]["average_precision"]
     assert by_arm["mine:loss"]["recovered_log_loss"] == by_arm["dice"]["recovered_log_loss"] == ""
     one = next(row for row in rows(tmp_path / "one").values() if row["arm"] == "mine:loss")
@@ -233,6 +233,63 @@ def test_a_csv_file_of_mixed_columns_with_its_references(tmp_path: Path) -> None
     assert len(results) == 4 + 4
     assert {row["family"] for row in results} == {"bce", "focal", "reference"}
     assert all(int(row["train_positives"]) >= 20 and row["dataset"] == "shop.csv" for row in results)
+
+
+def write_kinds(folder: Path) -> None:
+    """A file of four kinds of rows, the rarest of which are eels, and two labels."""
+    rng, lines = random.Random(1), ["x,z,kind,wet,old"]
+    for i in range(2000):
+        kind = "eel" if i % 16 == 0 else ("cat", "dog", "fox")[i % 3]
+        x, z = (rng.gauss(2 * (len(kind) > 2) * "cdfe".index(kind[0]), 1) for _ in "xz")
+        lines.append(f"{x:.4f},{z:.4f},{kind},{int(kind == 'eel')},{int(rng.random() < 0.3)}")
+    (folder / "kinds.csv").write_text("\n".join(lines) + "\n")
+
+
+def test_a_file_of_several_classes_is_swept_plotted_checked_and_printed(tmp_path: Path) -> None:
+    write_kinds(tmp_path)
+    file = "\n".join(
+        [
+            'task = "multiclass"\ndatasets = ["kinds.csv"]\npositive_rates = ["natural"]',
+            'target = "kind"\ndrop = ["wet"]',
+            "rows = 2000\nepochs = 2\nhidden = [8]\nlrs = [0.01]\nseeds = 6\nreferences = false",
+            'arms = [{ loss = "ce" }, { loss = "softmax_focal", gamma = 2.0 }, { loss = "bce" }]',
+            "[[check]]\nepochs = 1\nseeds = 1\n",
+        ]
+    )
+    (tmp_path / "kinds.toml").write_text(file)
+    finished = focalbench("run kinds.toml --workers 1 --out results/kinds", tmp_path)
+    said = " ".join(finished.stdout.split())
+    assert "6 seeds, mean over 4 classes, chance 0.2500" in said
+    assert "AUCPR by class, the rarest last" in said
+    assert "Of eel, the rarest, alone: CE" in said
+    folder = tmp_path / "results" / "kinds"
+    classes = list(csv.DictReader(io.StringIO((folder / "classes.csv").read_text())))
+    assert len(classes) == 3 * 4
+    assert classes[3]["class"] == "eel"
+    assert float(classes[3]["train_positives"]) == 75
+    for row, part in zip(table(folder), (classes[:4], classes[4:8], classes[8:]), strict=True):
+        mean = sum(float(each["average_precision"]) for each in part) / 4
+        assert abs(float(row["average_precision"]) - mean) < 1e-12
+    shown = focalbench("table results/kinds --format markdown", tmp_path).stdout
+    assert shown == (folder / "table.md").read_text()
+    written = [Path(line).name for line in focalbench("plot results/kinds", tmp_path).stdout.split()]
+    assert "classes_kinds.csv_natural.png" in written
+    focalbench("run kinds.toml --workers 1 --out results/kinds", tmp_path)
+    check = "check results/kinds --experiment kinds.toml --workers 1"
+    assert "are the same" in focalbench(check, tmp_path).stdout
+    path = folder / "classes.csv"
+    path.write_text(path.read_text().replace("eel", "elk"))
+    assert "classes.csv was changed" in focalbench(check, tmp_path, 1).stdout
+
+
+def test_several_labels_of_a_file_are_swept(tmp_path: Path) -> None:
+    write_kinds(tmp_path)
+    command = "sweep --dataset kinds.csv --task multilabel --label wet --label old --drop kind --quick --rows 2000"
+    finished = focalbench(command + " --epochs 2 --hidden 8 --lr 0.01 --workers 1 --out o", tmp_path)
+    assert "mean over 2 labels" in " ".join(finished.stdout.split())
+    results = list(rows(tmp_path / "o").values())
+    assert {row["family"] for row in results} == {"bce", "pos_weight", "focal", "reference"}
+    assert all([each["name"] for each in json.loads(row["classes"])] == ["old", "wet"] for row in results)
 
 
 def test_quick_says_that_it_supports_no_claim(tmp_path: Path) -> None:

@@ -15,7 +15,8 @@ from focalbench.datasets import ABOUT, FAMILIES, Dataset, build_splits, split_co
 from focalbench.datasets.build import resolve
 from focalbench.datasets.dataset import Counts
 from focalbench.datasets.dense import draw_dense
-from focalbench.datasets.synthetic import Cluster, canonical, draw, knobs, mixture
+from focalbench.datasets.families import canonical, knobs
+from focalbench.datasets.synthetic import Cluster, draw, mixture
 from focalbench.errors import InputError
 from focalbench.samplers import orders
 

@@ -189,6 +189,6 @@ def test_losses_without_a_way_back_say_so(name: str) -> None:
 
 
 def test_an_arm_becomes_the_loss_it_names() -> None:
-    assert run_loss(Arm("focal", 0.25, 2.0), ClassCounts(1, 1)) == WeightedFocal(2.0, 0.5, 1.5)
-    assert run_loss(Arm("ohem"), RARE) == Rival("ohem", (("ratio", 3.0),), RARE)
-    assert run_loss(Arm("class_balanced", params=(("beta", 0.0),)), RARE) == WeightedFocal(0.0, 1.0, 1.0)
+    assert run_loss(Arm("focal", 0.25, 2.0), [ClassCounts(1, 1)]) == WeightedFocal(2.0, (0.5,), (1.5,))
+    assert run_loss(Arm("ohem"), [RARE]) == Rival("ohem", (("ratio", 3.0),), RARE)
+    assert run_loss(Arm("class_balanced", params=(("beta", 0.0),)), [RARE]) == WeightedFocal(0.0, (1.0,), (1.0,))

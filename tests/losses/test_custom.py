@@ -173,12 +173,12 @@ def test_a_module_that_cannot_be_imported_is_told_in_one_line(folder: Path, text
 def test_the_hash_is_that_of_the_source_and_a_change_under_way_is_refused(folder: Path) -> None:
     arm = Arm("mine:hinge", source=source_hash("mine:hinge"))
     assert source_hash("mine:mean") == arm.source
-    run_loss(arm, COUNTS)
+    run_loss(arm, [COUNTS])
     (folder / "mine.py").write_text(MINE + "\n")
     source_hash.cache_clear()  # as in a worker started now
     assert source_hash("mine:hinge") != arm.source
     with pytest.raises(InputError, match="its source has changed since the sweep began"):
-        run_loss(arm, COUNTS)
+        run_loss(arm, [COUNTS])
     with pytest.raises(InputError, match="math has no source"):
         source_hash("math:exp")
 

@@ -1,0 +1,300 @@
+"""Several classes or labels from the trainer to the table: the plain loop's numbers, in any company, and their mean."""
+
+import json
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+from scipy.special import logsumexp
+from sklearn.metrics import average_precision_score, roc_auc_score
+
+from focalbench.arms import Arm, Recipe, Run, Task, Training
+from focalbench.comparison import compare
+from focalbench.datasets.build import build_splits
+from focalbench.errors import InputError
+from focalbench.evaluation import Curves, Values, macro
+from focalbench.experiment import ArmOptions, Experiment, baseline_of, chosen_arms, from_mapping, own_arms, plain_arm
+from focalbench.losses.arm_loss import run_loss
+from focalbench.losses.rivals import ClassCounts
+from focalbench.models import Architecture, draw_weights
+from focalbench.per_class import per_class
+from focalbench.plan import make_plan, make_stacks
+from focalbench.records import Record, record
+from focalbench.references import BOOSTING, LOGISTIC
+from focalbench.report.tables import class_grid, markdown
+from focalbench.report.words import title
+from focalbench.stack import run_stack
+from focalbench.store import Result
+from focalbench.training import Member, Rows, Schedule, macro_average_precision, train
+from tests.plain import plain_train
+
+CLASSES = Recipe("rare-class:classes=4", 1500, 0.03, task="multiclass")
+LABELS = Recipe("labels:labels=3", 1500, 0.03, task="multilabel")
+TRAINING = Training(hidden=(8,), epochs=4, batch_size=128)
+SOFTMAX_ARMS = (Arm("ce"), Arm("weighted_ce"), Arm("softmax_focal", gamma=2.0), Arm("softmax_focal", "balanced", 1.0))
+SIGMOID_ARMS = (Arm("bce"), Arm("pos_weight"), Arm("focal", 0.25, 2.0), Arm("bce", init="zero"))
+BOTH = pytest.mark.parametrize("recipe", [CLASSES, LABELS], ids=["multiclass", "multilabel"])
+
+
+def arms_of(recipe: Recipe) -> tuple[Arm, ...]:
+    return (*SOFTMAX_ARMS, *SIGMOID_ARMS) if recipe.task == "multiclass" else SIGMOID_ARMS
+
+
+def runs_of(recipe: Recipe, seeds: int = 2) -> list[Run]:
+    return [
+        Run(recipe, TRAINING, arm, lr, seed) for arm in arms_of(recipe) for lr in (3e-3, 3e-2) for seed in range(seeds)
+    ]
+
+
+def by_id(results: list[Result]) -> dict[str, Any]:
+    return {result.run_id: (result.values, result.curves) for result in results}
+
+
+def members_of(recipe: Recipe) -> tuple[list[Member], Rows, Rows]:
+    splits = build_splits(recipe, 0)
+    train_rows, validation = (
+        Rows(torch.from_numpy(part.features), torch.from_numpy(part.outputs).float())
+        for part in (splits.train, splits.validation)
+    )
+    counts = [ClassCounts(int(column.sum()), int((column == 0).sum())) for column in splits.train.outputs.T]
+    architecture = Architecture(splits.train.features.shape[1], (8,), len(counts))
+    layers = draw_weights(architecture, np.random.default_rng(0))
+    return [Member(layers, 1e-2, run_loss(arm, counts)) for arm in arms_of(recipe)], train_rows, validation
+
+
+@BOTH
+def test_a_lockstep_run_of_several_outputs_is_the_plain_run(recipe: Recipe) -> None:
+    members, rows, validation = members_of(recipe)
+    rng = np.random.default_rng(1)
+    orders, outputs = [rng.permutation(len(rows.targets)) for _ in range(4)], rows.targets.shape[1]
+    architecture = Architecture(rows.features.shape[1], (8,), outputs)
+    trained = train(architecture, rows, validation, members, Schedule(100, orders, tuple(range(outputs))))
+    for i, member in enumerate(members):
+        plain = plain_train(rows, validation, member, orders, 100)
+        assert trained.curves[i] == pytest.approx(plain.curve, abs=2e-3), member.loss
+
+
+@BOTH
+@settings(max_examples=4, deadline=None)
+@given(data=st.data())
+def test_a_run_has_the_same_result_alone_and_in_any_company(recipe: Recipe, data: st.DataObject) -> None:
+    runs = runs_of(recipe, 1)
+    company = data.draw(st.lists(st.sampled_from(runs), min_size=2, max_size=12, unique=True))
+    together = by_id(run_stack(tuple(company)))
+    for run in company[:3]:
+        assert by_id(run_stack((run,)))[run.run_id] == together[run.run_id]
+
+
+def log_odds_of(logits: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Of each class under a softmax, (class, sample)."""
+    others = [logsumexp(np.delete(logits, k, axis=0), axis=0) for k in range(len(logits))]
+    odds: np.ndarray[Any, Any] = logits - np.stack(others)
+    return odds
+
+
+@BOTH
+def test_what_is_measured_is_the_mean_of_scikit_learns_over_the_outputs(
+    recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from focalbench import stack as stack_module
+
+    seen: list[np.ndarray[Any, Any]] = []
+    plain = stack_module._measure
+
+    def watched(run: Run, logits: torch.Tensor | None, *rest: Any) -> Any:
+        assert logits is not None
+        seen.append(logits.numpy().copy())
+        return plain(run, logits, *rest)
+
+    monkeypatch.setattr(stack_module, "_measure", watched)
+    runs, test = runs_of(recipe, 1), build_splits(recipe, 0).test
+    for run, result, logits in zip(runs, run_stack(tuple(runs)), seen, strict=True):
+        softmax = run.arm in SOFTMAX_ARMS
+        scores = log_odds_of(logits.astype(np.float64)) if softmax else logits
+        values = result.values
+        close = partial(pytest.approx, abs=1e-4)  # float32 ties a few rows that float64 tells apart
+        assert values["test_average_precision"] == close(average_precision_score(test.outputs, scores.T))
+        assert values["roc_auc"] == close(roc_auc_score(test.outputs, scores.T))
+        each = [average_precision_score(test.outputs[:, k], scores[k]) for k in range(len(scores))]
+        found = json.loads(str(values["classes"]))
+        assert [entry["test_average_precision"] for entry in found] == close(each)
+        assert [entry["test_positives"] for entry in found] == test.outputs.sum(axis=0).tolist()
+        assert values["bayes_average_precision"] == pytest.approx(
+            np.mean([entry["bayes_average_precision"] for entry in found])
+        )
+        assert values["test_prevalence"] == pytest.approx(test.outputs.mean())
+
+
+@BOTH
+def test_the_way_back_mends_what_class_weights_moved(recipe: Recipe) -> None:
+    long, rows = replace(TRAINING, epochs=12, hidden=(32, 32)), replace(recipe, rows=6000)
+    weighted = [Arm("weighted_ce")] if recipe.task == "multiclass" else []
+    for result in run_stack(tuple(Run(rows, long, arm, 0.01, 0) for arm in (*weighted, Arm("pos_weight")))):
+        raw, back = (result.values[name] for name in ("log_loss_skill", "recovered_log_loss_skill"))
+        assert isinstance(raw, float)
+        assert isinstance(back, float)
+        assert back > max(raw + 0.05, 0.3)
+
+
+def test_a_class_that_cannot_be_measured_is_left_out_of_the_mean() -> None:
+    rows = Rows(torch.zeros(4, 1), torch.tensor([[1.0, 0, 0], [0, 1.0, 0], [1.0, 0, 0], [0, 1.0, 0]]))
+    scores = torch.tensor([[[3.0, 2, 1, 0], [0, 1.0, 2, 3], [0, 0, 0, 0]]])
+    both = [average_precision_score(rows.targets[:, k], scores[0, k]) for k in (0, 1)]
+    assert float(macro_average_precision(scores, rows, (0, 1))) == pytest.approx(np.mean(both))
+    with pytest.raises(InputError, match="one class only"):
+        macro_average_precision(scores, rows, (0, 1, 2))
+
+
+def test_a_mean_over_outputs_is_missing_where_one_is_missing() -> None:
+    curves: Curves = {"precision": [0.5, 1.0]}
+    values, means = macro(
+        [({"a": 1.0, "b": None, "k": 3}, curves), ({"a": 2.0, "b": 1.0, "k": 4}, {"precision": [1.0, 0.0]})]
+    )
+    assert values == {"a": 1.5, "b": None}
+    assert means == {"precision": [0.75, 0.5]}
+
+
+def test_references_are_fitted_for_every_output() -> None:
+    for recipe, model, arm in ((CLASSES, LOGISTIC, Arm("pos_weight")), (LABELS, BOOSTING, Arm("bce"))):
+        small = replace(recipe, rows=700)
+        (result,) = run_stack((Run(small, Training(model=model, hidden=(), epochs=0), arm, 0.0, 0),))
+        found = [entry["test_average_precision"] for entry in json.loads(str(result.values["classes"]))]
+        assert result.values["test_average_precision"] == pytest.approx(np.mean(found))
+        assert min(found) > 0.03
+
+
+# ---- the table
+
+
+def records(seeds: int = 7) -> list[Record]:
+    """Runs of two arms on three classes whose average precisions are known."""
+    rows = []
+    for name, family, shift in (("ce", "ce", 0.0), ("softmax gamma=2", "softmax_focal", 0.05)):
+        for seed in range(seeds):
+            run = Run(CLASSES, TRAINING, Arm("ce") if family == "ce" else Arm("softmax_focal", gamma=2.0), 0.01, seed)
+            rng = np.random.default_rng([seed, len(family)])
+            each = [0.9 + 0.01 * rng.random(), None, 0.5 + shift + 0.02 * rng.random()]
+            classes = [
+                {"name": f"c{k}", "train_positives": 10 * (3 - k), "val_positives": 10, "test_positives": 10 + seed}
+                | {"bayes_average_precision": None, "test_average_precision": value}
+                for k, value in enumerate(each)
+            ]
+            mean = float(np.mean([value for value in each if value is not None]))
+            values: Values = {
+                f"{split}_average_precision{budget}": mean for split in ("val", "test") for budget in ("", "_quarter")
+            }
+            values |= {
+                "val_average_precision_half": mean,
+                "test_average_precision_half": mean,
+                "epoch": 2,
+                "status": "ok",
+            }
+            values |= {f"{split}_{what}": 100 for split in ("train", "val", "test") for what in ("rows", "positives")}
+            values |= {"classes": json.dumps(classes), "test_prevalence": 0.5}
+            row = record(run, Result(run.run_id, values, {}, 0.0))
+            assert row["arm"] == name
+            rows.append(row)
+    return rows
+
+
+def test_the_baseline_of_classes_is_the_cross_entropy_of_a_softmax() -> None:
+    table = compare(records())
+    assert [row["verdict"] for row in table] == ["baseline", "better"]
+    assert table[0]["n_classes"] == 2
+    assert "mean over 2 classes, chance 0.5000" in title(table)
+    text = markdown(table, per_class(records()))
+    assert "vs CE" in text
+    assert "Better than CE: softmax gamma=2" in text
+    assert "BCE" not in text.split("AUCPR: step-wise")[0]
+
+
+def test_single_classes_are_compared_by_seed() -> None:
+    found = per_class(records())
+    assert [(row["arm"], row["class"]) for row in found][2:4] == [("ce", "c2"), ("softmax gamma=2", "c0")]
+    values = np.array([json.loads(str(row["classes"]))[2]["test_average_precision"] for row in records()]).reshape(2, 7)
+    last = found[-1]
+    assert last["average_precision"] == pytest.approx(values[1].mean())
+    low, high = stats.ttest_rel(values[1], values[0]).confidence_interval()
+    assert (last["delta_low"], last["delta_high"]) == pytest.approx((low, high))
+    assert found[2]["delta"] is None
+    assert found[1]["average_precision"] is None
+    assert found[-1]["test_positives"] == pytest.approx(13)
+
+
+def test_the_grid_shows_measured_classes_with_the_rarest_last() -> None:
+    grid = class_grid(compare(records()), per_class(records()))
+    assert grid[0] == ["arm", "c0", "c2"]
+    assert grid[1] == ["(training rows)", "30", "10"]
+    assert [line[0] for line in grid[2:]] == ["ce", "softmax gamma=2"]
+
+
+def test_a_never_finite_run_counts_at_chance() -> None:
+    rows = [dict(row) for row in records()]
+    for row in rows:
+        row["val_average_precision"] = None
+    assert all(row["budget_limited"] == "false" for row in compare(rows))
+
+
+# ---- plans
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass", "multilabel"])
+def test_a_tasks_default_arms_hold_its_baseline_and_run(task: Task) -> None:
+    dataset = {"binary": "gaussians", "multiclass": "rare-class", "multilabel": "labels"}[task]
+    experiment = Experiment(task=task, datasets=(dataset,), positive_rates=(0.02,), rows=2000, seeds=1)
+    assert experiment.arms[0] == baseline_of(task) == own_arms(task)[0]
+    plan = make_plan(experiment)
+    assert {run.recipe.task for run in plan.runs} == {task}
+    assert f'"task":"{task}"' in plan.runs[0].identity
+    assert len(make_stacks(plan.runs)) > 1
+
+
+def test_the_identity_of_a_binary_run_is_what_it_was() -> None:
+    run = Run(Recipe("mixture", 40_000, 0.0015), Training(), Arm("bce"), 0.001, 0)
+    assert run.identity == (
+        '{"arm":{"alpha":null,"gamma":0.0,"init":"own","loss":"bce"},"engine":1,"lr":0.001,"recipe":{"dataset":"mixture",'
+        '"drop":[],"keep_duplicates":false,"label_noise":0.0,"positive":null,"positive_rate":0.0015,"rows":40000,'
+        '"sha256":"","target":null},"restart":0,"seed":0,"training":{"batch_size":512,"device":"cpu","epochs":20,'
+        '"hidden":[64,64],"model":"mlp","optimizer":"adam","preprocessing":"standard-onehot","sampler":"random",'
+        '"task":"binary","weights":"uniform-fan-in"}}'
+    )
+
+
+def test_arms_of_a_softmax_have_one_name_each() -> None:
+    assert plain_arm(Arm("softmax_focal")) == Arm("ce")
+    assert plain_arm(Arm("softmax_focal", "balanced")) == Arm("weighted_ce")
+    options = ArmOptions(losses=("softmax_focal",), alphas=("none", "balanced"), gammas=(0.0, 2.0), inits=("own",))
+    names = [arm.name for arm in chosen_arms(options, "multiclass")]
+    assert names == ["ce", "softmax gamma=2", "weighted_ce", "softmax alpha=balanced gamma=2"]
+    with pytest.raises(InputError, match="alpha none or balanced"):
+        Arm("softmax_focal", 0.25, 2.0)
+
+
+def test_a_file_with_another_task_gets_that_tasks_arms() -> None:
+    experiment = from_mapping({"task": "multiclass", "datasets": ["long-tail"]}, Experiment(), "e.toml")
+    assert experiment.arms[0] == Arm("ce")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"task": "ternary"}, "unknown task 'ternary'"),
+        ({"arms": (Arm("bce"), Arm("ce"))}, "use it with --task multiclass"),
+        ({"task": "multilabel", "arms": (Arm("bce"), Arm("ohem"))}, "ohem is for --task binary"),
+        ({"task": "multiclass", "arms": (Arm("bce"),)}, "need ce at the same start"),
+        ({"task": "multiclass", "sampler": "balanced"}, "draws two classes only"),
+        ({"task": "multilabel", "label_noise": 0.1}, "are for --task binary"),
+        ({"task": "multiclass", "test_prevalence": "weight"}, "are for --task binary"),
+        ({"task": "multilabel", "datasets": ("d.csv",), "labels": ("a",)}, "no label has a rate of its own"),
+        ({"labels": ("a",)}, "instead of --target"),
+    ],
+)
+def test_what_does_not_go_with_a_task_is_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        Experiment(**changes)
