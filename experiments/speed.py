@@ -69,7 +69,7 @@ def main() -> None:
     network, loss, adam = lockstep(rng)
 
     def lockstep_epoch() -> None:
-        train_epoch(network, loss, adam, rows.take(order), BATCH)
+        train_epoch(network, loss, adam, rows, order, BATCH)
 
     square, into = torch.randn(1024, 1024), torch.empty(1024, 1024)
     times: dict[str, list[float]] = {name: [] for name in ("plain", "lockstep", "score", "AP", "peak")}

@@ -42,7 +42,7 @@ SIZES = ("train_rows", "train_positives", "val_rows", "val_positives", "test_row
 TABLE_COLUMNS = (
     *("dataset", "positive_rate", "label_noise", "kind", "arm", "family", "loss", "alpha", "gamma", "init"),
     *("n_seeds", "candidates", "diverged", "prevalence", "test_prevalence", "bayes_average_precision"),
-    "n_classes",
+    *("n_classes", "unmeasured"),
     *SIZES,
     *(
         "average_precision",
@@ -206,7 +206,8 @@ def _summary(entry: Entry, ratio: float | None) -> dict[str, Number]:
         "diverged": sum(row["status"] == "diverged" for row in entry.considered),
         "prevalence": _mean(_prevalence(entry)),
         "test_prevalence": _mean(entry.column("test_prevalence")),
-        "n_classes": _measured_classes(first),
+        "n_classes": len(_classes(first, measured=True)) or None,
+        "unmeasured": ", ".join(_classes(first, measured=False)) or None,
         "average_precision": interval.estimate,
         "ap_low": _finite(max(interval.low, 0.0)),  # an average precision lies in [0, 1]
         "ap_high": _finite(min(interval.high, 1.0)),
@@ -216,11 +217,10 @@ def _summary(entry: Entry, ratio: float | None) -> dict[str, Number]:
     }
 
 
-def _measured_classes(row: Record) -> int | None:
-    """How many classes or labels the average is over; none for a binary target."""
-    if row["classes"] is None:
-        return None
-    return sum(each["test_average_precision"] is not None for each in json.loads(cast(str, row["classes"])))
+def _classes(row: Record, *, measured: bool) -> list[str]:
+    """The classes or labels that the average is over, or those left out; none for a binary target."""
+    every = [] if row["classes"] is None else json.loads(cast(str, row["classes"]))
+    return [each["name"] for each in every if (each["test_average_precision"] is not None) == measured]
 
 
 def _prevalence(entry: Entry) -> Floats:

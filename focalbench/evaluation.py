@@ -50,7 +50,7 @@ def macro(measured: Sequence[tuple[Values, Curves]]) -> tuple[Values, Curves]:
     """The mean over outputs of everything measured; missing where it is missing for one of them."""
     every = [values for values, _ in measured]
     means: Values = {name: _mean([values.get(name) for values in every]) for name in every[0]}
-    del means["k"]
+    means.pop("k", None)
     points = zip(*(curves["precision"] for _, curves in measured), strict=True)
     return means, {"precision": [_mean(point) for point in points]}
 

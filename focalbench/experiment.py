@@ -120,6 +120,7 @@ class Experiment:
         object.__setattr__(self, "sampler", check_sampler(self.sampler, self.batch_size))
         names = [canonical(name) if is_synthetic(name) else Path(name).name for name in self.datasets]
         repeatable = {"positive_rates": self.positive_rates, "lrs": self.lrs, "arms": self.arms, "file names": names}
+        repeatable["labels"] = self.labels
         for name, values in repeatable.items():
             if len(set(values)) < len(values):
                 raise InputError(f"{name} holds an entry twice; name each once")
@@ -147,6 +148,8 @@ class Experiment:
                 raise InputError(f"{arm.loss} is a softmax over classes: use it with --task multiclass")
             if arm.loss not in (*LOSSES, *SOFTMAX) and self.task != "binary":
                 raise InputError(f"{arm.loss} is for --task binary; {self.task} has {', '.join(_core(self.task))}")
+        if len(self.labels) == 1:
+            raise InputError("--task multilabel predicts several columns: give two or more --label, or use --target")
         if self.labels and (self.task != "multilabel" or self.target or self.positive):
             raise InputError("--label names what --task multilabel predicts, instead of --target and --positive")
         if self.task == "binary":
@@ -158,7 +161,12 @@ class Experiment:
             raise InputError(f"--sampler {self.sampler} draws two classes only; with --task {self.task} choose {names}")
         tables = [name for name in self.datasets if not is_synthetic(name)]
         if self.task == "multilabel" and tables and set(self.positive_rates) != {None}:
-            raise InputError("the labels of a table share its rows, so no label has a rate of its own; drop --pos-rate")
+            raise InputError(
+                "the labels of a table share its rows, so no label has a rate of its own: leave --pos-rate "
+                'out (in a file: positive_rates = ["natural"])'
+            )
+        if self.task == "multilabel" and tables and not self.labels:
+            raise InputError("--task multilabel needs --label for each column to predict, two or more of them")
 
 
 def baseline_of(task: str) -> Arm:
@@ -368,7 +376,7 @@ def from_mapping(content: Mapping[str, Any], base: Experiment, where: str) -> Ex
         if key not in defaults:
             raise InputError(f"{where}: unknown key {key!r}; the keys are {', '.join(defaults)}")
         changes[key] = _value(key, value, defaults[key], where)
-    if "task" in changes and "arms" not in changes:
+    if changes.get("task", base.task) != base.task and "arms" not in changes:
         changes["arms"] = ()  # the task's own
     return replace(base, **changes)
 

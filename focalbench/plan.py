@@ -9,13 +9,12 @@ import numpy as np
 
 from focalbench.arms import Arm, Recipe, Run, Task, TestPrevalence, Training
 from focalbench.datasets.build import load_table, measured, names_of, resolve, split_counts
-from focalbench.datasets.columns import listed
-from focalbench.datasets.dataset import SplitCounts
 from focalbench.datasets.families import is_synthetic
 from focalbench.datasets.leaks import leaking_columns
 from focalbench.datasets.prevalence import warnings_for
 from focalbench.datasets.table import Table
 from focalbench.datasets.tables import REAL_TABLES
+from focalbench.datasets.targets import listed
 from focalbench.errors import InputError
 from focalbench.experiment import Experiment
 from focalbench.references import REFERENCES, SETTINGS, is_reference
@@ -45,7 +44,7 @@ def make_plan(experiment: Experiment) -> Plan:
         seeds = seeds_of(experiment) if _has_groups(recipe) else seeds_of(experiment)[:1]  # else all are alike
         counts = [split_counts(recipe, seed) for seed in seeds]
         warnings += [f"{label}: {text}" for text in warnings_for(recipe, counts)]
-        warnings += [f"{label}: {text}" for text in _unmeasured(recipe, counts)]
+        warnings += [f"{label}: {text}" for text in _unmeasured(recipe, seeds_of(experiment))]
         if not is_synthetic(recipe.dataset):
             table = load_table(recipe)
             notes += [f"{recipe.dataset}: {text}" for text in (*table.notes, *_described(table))]
@@ -56,16 +55,18 @@ def make_plan(experiment: Experiment) -> Plan:
     return Plan(tuple(runs), tuple(dict.fromkeys(notes)), tuple(warnings))
 
 
-def _unmeasured(recipe: Recipe, by_seed: Sequence[SplitCounts]) -> list[str]:
+def _unmeasured(recipe: Recipe, seeds: Iterable[int]) -> list[str]:
     """The classes that are trained on, and left out of averages, because a split has too few of them."""
     names = names_of(recipe)
     if not names:
         return []
-    found = {measured(recipe, counts) for counts in by_seed}
-    if len(found) > 1:
-        raise InputError("the seeds differ in which classes have enough rows to be measured; merge or remove rare ones")
-    (kept,) = found
-    left_out = [name for k, name in enumerate(names) if k not in kept]
+    found = {measured(recipe, seed) for seed in seeds}
+    wavering = [name for k, name in enumerate(names) if len({k in kept for kept in found}) > 1]
+    if wavering:
+        raise InputError(
+            f"some seeds have enough rows of {listed(wavering)} to measure and others have not; merge or remove these"
+        )
+    left_out = [name for k, name in enumerate(names) if k not in next(iter(found))]
     return [f"too few rows to measure {listed(left_out)}: trained on, left out of every average"] if left_out else []
 
 
@@ -197,20 +198,22 @@ def make_stacks(runs: Iterable[Run]) -> list[tuple[Run, ...]]:
     stacks: list[tuple[Run, ...]] = []
     for _, group in groupby(sorted(runs, key=lambda run: (run.seed, *shared(run))), key=shared):
         members = list(group)
-        parts = -(-len(members) // stack_size(members[0].training))
+        outputs = len(names_of(members[0].recipe)) or 1
+        parts = -(-len(members) // stack_size(members[0].training, outputs, members[0].recipe.rows))
         size = -(-len(members) // parts)
         stacks += [tuple(members[i : i + size]) for i in range(0, len(members), size)]
     return stacks
 
 
-def stack_size(training: Training) -> int:
-    """How many runs are trained together: STACK, or as many as STACK_BYTES allow.
+def stack_size(training: Training, outputs: int = 1, rows: int = 0) -> int:
+    """How many runs are trained together: STACK, or as many as STACK_BYTES allow, the scores of so many rows included.
 
-    >>> stack_size(Training()), stack_size(Training(hidden=(2048, 2048)))
-    (12, 1)
+    >>> stack_size(Training()), stack_size(Training(hidden=(2048, 2048))), stack_size(Training(), 50, 100_000)
+    (12, 1, 4)
     """
     hidden = training.hidden
-    weights = sum(inputs * outputs for inputs, outputs in pairwise((WIDE, *hidden, 1)))
+    weights = sum(inputs * outputs for inputs, outputs in pairwise((WIDE, *hidden, outputs)))
     activations = 3 * training.batch_size * sum(hidden)
-    per_run = 4 * (BUFFERS * weights + activations)
+    scores = 3 * rows * outputs
+    per_run = 4 * (BUFFERS * weights + activations + scores)
     return max(1, min(STACK, STACK_BYTES // per_run))

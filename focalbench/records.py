@@ -83,7 +83,18 @@ _TEXT = {
     "hidden",
     "sampler",
 }
-_TEXT |= {"class", "classes", "status", "data_sha256", "kind", "verdict", "in_best_set", "budget_limited", "curve"}
+_TEXT |= {
+    "class",
+    "classes",
+    "unmeasured",
+    "status",
+    "data_sha256",
+    "kind",
+    "verdict",
+    "in_best_set",
+    "budget_limited",
+    "curve",
+}
 
 
 def record(run: Run, result: Result) -> Record:

@@ -84,7 +84,7 @@ def _data_values(splits: Splits) -> Values:
     ceilings = _ceilings(splits)
     values["bayes_average_precision"] = float(np.mean(ceilings)) if ceilings else None
     if splits.names:
-        shares = splits.test.outputs.mean(axis=0)[list(splits.measured)]
+        shares = np.average(splits.test.outputs, axis=0, weights=splits.test.weights)[list(splits.measured)]
         values["test_prevalence"] = float(shares.mean())  # of those measured: what chance reaches
     elif splits.test.weights is not None:
         values["test_prevalence"] = splits.test.prevalence

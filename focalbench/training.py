@@ -17,6 +17,7 @@ from focalbench.metrics.ranking import average_precision
 from focalbench.models import Architecture, Layer, Network, Parameters
 
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8  # Adam's defaults (Kingma and Ba, 2015, Algorithm 1)
+GATHERED = 65_536  # rows put into order at a time, so that a large table is never copied whole
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,7 @@ def train(
     choices: dict[int, Choice] = {}
     for epoch, order in enumerate(schedule.orders, 1):
         loss.start(epoch - 1)
-        train_epoch(network, loss, adam, train.take(torch.from_numpy(order).to(device)), schedule.batch_size)
+        train_epoch(network, loss, adam, train, torch.from_numpy(order).to(device), schedule.batch_size)
         scores = ranking_scores(losses, score(network, validation.features))
         selection.see(epoch, scores, macro_average_precision(scores, validation, schedule.measured), parameters)
         if epoch in epoch_budgets(len(schedule.orders)):
@@ -137,10 +138,11 @@ def epoch_budgets(epochs: int) -> tuple[int, int, int]:
     return -(-epochs // 4), -(-epochs // 2), epochs
 
 
-def train_epoch(network: Network, loss: StackLoss, adam: Adam, rows: Rows, batch_size: int) -> None:
-    """One pass over rows that lie in the order of the epoch: a gather an epoch is cheaper than one a batch."""
-    for batch in rows.batches(batch_size):
-        train_step(network, loss, adam, batch)
+def train_epoch(network: Network, loss: StackLoss, adam: Adam, rows: Rows, order: Tensor, batch_size: int) -> None:
+    """One pass over rows in an order (sample,): a gather for many batches is cheaper than one a batch."""
+    for part in torch.split(order, batch_size * max(1, GATHERED // batch_size)):
+        for batch in rows.take(part).batches(batch_size):
+            train_step(network, loss, adam, batch)
 
 
 def train_step(network: Network, loss: StackLoss, adam: Adam, batch: Rows) -> None:

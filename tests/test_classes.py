@@ -291,8 +291,11 @@ def test_a_file_with_another_task_gets_that_tasks_arms() -> None:
         ({"task": "multiclass", "sampler": "balanced"}, "draws two classes only"),
         ({"task": "multilabel", "label_noise": 0.1}, "are for --task binary"),
         ({"task": "multiclass", "test_prevalence": "weight"}, "are for --task binary"),
-        ({"task": "multilabel", "datasets": ("d.csv",), "labels": ("a",)}, "no label has a rate of its own"),
-        ({"labels": ("a",)}, "instead of --target"),
+        ({"task": "multilabel", "datasets": ("d.csv",), "labels": ("a", "b")}, "no label has a rate of its own"),
+        ({"labels": ("a", "b")}, "instead of --target"),
+        ({"task": "multilabel", "labels": ("a",)}, "give two or more --label"),
+        ({"task": "multilabel", "labels": ("a", "a")}, "holds an entry twice"),
+        ({"task": "multilabel", "datasets": ("d.csv",), "positive_rates": (None,)}, "needs --label"),
     ],
 )
 def test_what_does_not_go_with_a_task_is_refused(changes: dict[str, Any], message: str) -> None:

@@ -19,7 +19,7 @@ ORDER = (
         "datasets.table",
         "datasets.cache",
         "datasets.tables",
-        "datasets.outputs",
+        "datasets.targets",
         "datasets.columns",
         "datasets.fetched",
         "datasets.files",

@@ -18,7 +18,18 @@ from focalbench.store import Number, Result
 
 TEXT_COLUMNS = {
     *("run_id", "dataset", "source", "arm", "family", "loss", "alpha", "init", "params", "model", "hidden", "sampler"),
-    *("status", "data_sha256", "kind", "verdict", "in_best_set", "budget_limited", "curve", "class", "classes"),
+    *(
+        "status",
+        "data_sha256",
+        "kind",
+        "verdict",
+        "in_best_set",
+        "budget_limited",
+        "curve",
+        "class",
+        "classes",
+        "unmeasured",
+    ),
 }
 COLUMNS = tuple(dict.fromkeys((*RUN_COLUMNS, *TABLE_COLUMNS, *CLASS_COLUMNS, *CURVE_COLUMNS)))
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0\r"), min_size=1, max_size=20)

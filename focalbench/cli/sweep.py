@@ -186,7 +186,8 @@ def _check_table_options(dataset: str, options: dict[str, Any]) -> None:
     elif not (options["target"] or options["labels"]) and exists(
         dataset
     ):  # what is no file is told apart where it is resolved
-        raise InputError(f"--dataset {dataset} needs --target, the name of the column to predict")
+        wanted = "--target, the name of the column to predict"
+        raise InputError(f"--dataset {dataset} needs {wanted} (with --task multilabel: --label for each)")
 
 
 def _quick_rows(experiment: Experiment) -> int:

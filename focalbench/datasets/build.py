@@ -17,13 +17,13 @@ from focalbench.datasets.dense import draw_dense
 from focalbench.datasets.families import FAMILIES, canonical, is_synthetic, task_of
 from focalbench.datasets.fetched import is_fetched, read_fetched
 from focalbench.datasets.files import SUFFIXES, exists, file_sha256, read_table
-from focalbench.datasets.outputs import measured_outputs
 from focalbench.datasets.preprocessing import preprocess
 from focalbench.datasets.prevalence import pool_counts, positive_parts, swap_count, synthetic_counts, table_counts
 from focalbench.datasets.splits import Rows, allot, deal_groups, thin, weighted_to_rate, with_label_noise
 from focalbench.datasets.synthetic import draw
 from focalbench.datasets.table import Table
 from focalbench.datasets.tables import REAL_TABLES, real_table
+from focalbench.datasets.targets import measured_outputs
 from focalbench.errors import InputError
 from focalbench.randomness import generator
 
@@ -97,9 +97,9 @@ def build_splits(recipe: Recipe, seed: int) -> Splits:
     Raises InputError as split_counts does.
     """
     counts = split_counts(recipe, seed)
-    clean = _synthetic(recipe, counts, seed) if is_synthetic(recipe.dataset) else _real(recipe, counts, seed)
+    clean = _synthetic(recipe, counts, seed) if is_synthetic(recipe.dataset) else _real(recipe, seed)
     if recipe.label_noise == 0:
-        return Splits(clean[0], clean[1], clean[2], None, names_of(recipe), measured(recipe, counts))
+        return Splits(clean[0], clean[1], clean[2], None, names_of(recipe), measured(recipe, seed))
     pairs = zip(clean, _SPLITS, strict=True)
     train, validation, test = (_noisy(dataset, recipe, split, seed) for dataset, split in pairs)
     return Splits(train, validation, clean[2], test.targets)
@@ -110,12 +110,19 @@ def names_of(recipe: Recipe) -> tuple[str, ...]:
     return output_names(recipe.dataset) if is_synthetic(recipe.dataset) else load_table(recipe).names
 
 
-def measured(recipe: Recipe, counts: SplitCounts) -> tuple[int, ...]:
-    """The outputs that are validated and tested: all but classes of a table with too few rows (measured_outputs)."""
+def measured(recipe: Recipe, seed: int) -> tuple[int, ...]:
+    """The outputs that are validated and tested: all but classes of a table with too few rows (measured_outputs).
+
+    Raises InputError as measured_outputs does.
+    """
     names = names_of(recipe)
     if not names or is_synthetic(recipe.dataset):
         return tuple(range(len(names) or 1))
-    return measured_outputs(load_table(recipe), counts)
+    table = load_table(recipe)
+    assert table.labels is not None
+    seen = table.labels if table.weights is None else table.labels * (table.weights > 0)[:, None].astype(np.int8)
+    counts = [seen[rows].sum(axis=0, dtype=np.int64) for rows in _split_rows(table, recipe, seed)]
+    return measured_outputs(names, counts, multilabel=recipe.task == "multilabel")
 
 
 def _synthetic(recipe: Recipe, counts: SplitCounts, seed: int) -> list[Dataset]:
@@ -126,14 +133,18 @@ def _synthetic(recipe: Recipe, counts: SplitCounts, seed: int) -> list[Dataset]:
     return [draw_split(recipe.dataset, part, split, seed, recipe.key) for split, part in parts]
 
 
-def _real(recipe: Recipe, counts: SplitCounts, seed: int) -> list[Dataset]:
+def _split_rows(table: Table, recipe: Recipe, seed: int) -> tuple[Rows, Rows, Rows]:
+    """Which rows of a table train, validate and test."""
+    counts, pools = split_counts(recipe, seed), _pools(table, recipe, seed)
+    if pools is not None:
+        return thin(table.targets, counts, pools, seed, recipe.key)
+    parts = positive_parts(recipe, table.rows, table.positives)
+    return allot(table.targets, counts, parts, seed, recipe.key, table.labels)
+
+
+def _real(recipe: Recipe, seed: int) -> list[Dataset]:
     table = load_table(recipe)
-    pools = _pools(table, recipe, seed)
-    if pools is None:
-        parts = positive_parts(recipe, table.rows, table.positives)
-        splits = allot(table.targets, counts, parts, seed, recipe.key, table.labels)
-    else:
-        splits = thin(table.targets, counts, pools, seed, recipe.key)
+    splits = _split_rows(table, recipe, seed)
     features = preprocess(table, splits)
     train, validation, test = (
         Dataset(

@@ -52,7 +52,8 @@ def draw_classes(dataset: str, counts: Counts, split: str, seed: int, key: str) 
     labels = (which[:, None] == np.arange(len(sizes))).astype(np.int8)
     points = np.ascontiguousarray(features.T, dtype=np.float64)
     joint = np.stack([log_density(density, density.positive, points) for density in densities], axis=1) + np.log(sizes)
-    return Dataset(features, labels[:, -1].copy(), leads(joint), labels=labels)
+    others = [np.logaddexp.reduce(np.delete(joint, k, axis=1), axis=1) for k in range(len(sizes))]
+    return Dataset(features, labels[:, -1].copy(), joint - np.stack(others, axis=1), labels=labels)
 
 
 def draw_labels(dataset: str, counts: Counts, split: str, seed: int, key: str) -> Dataset:
@@ -68,13 +69,6 @@ def draw_labels(dataset: str, counts: Counts, split: str, seed: int, key: str) -
     labels = np.stack([part.targets for part in parts], axis=1)
     features = np.concatenate([part.features for part in parts], axis=1)
     return Dataset(features, parts[-1].targets, logits, labels=labels)
-
-
-def leads(joint: Floats) -> Floats:
-    """Log odds of each class, (rows, classes), from log weights of the classes up to a common term."""
-    others = [np.logaddexp.reduce(np.delete(joint, k, axis=1), axis=1) for k in range(joint.shape[1])]
-    odds: Floats = joint - np.stack(others, axis=1)
-    return odds
 
 
 def _outputs(dataset: str) -> int:

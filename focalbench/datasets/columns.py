@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from focalbench.arms import Task
-from focalbench.datasets.dataset import Floats, Targets
-from focalbench.datasets.outputs import rarest
+from focalbench.datasets.dataset import Floats
 from focalbench.datasets.table import Groups, Table, distinct_rows, row_numbers
+from focalbench.datasets.targets import listed, rare_last, read_outputs
 from focalbench.errors import InputError
 
 if TYPE_CHECKING:
@@ -22,9 +22,6 @@ _WRITTEN_DATE = r"^\s*(\d{1,2})[/.-](\d{1,2})[/.-](\d{2,4})"
 _MONTHS, _FULL_YEAR = 12, 1000
 _LOST_NUMBERS = 0.05  # a column of text with at most this share of cells that are no numbers is one of numbers
 _FEW_ROWS = 1000  # among fewer, whole numbers may well differ by chance
-LEAST_CLASSES, MOST_CLASSES = 3, 100
-LEAST_OF_A_CLASS = 10  # rows, so that each split can have some
-_SHOWN = 8  # names or values listed in a message
 
 
 @dataclass(frozen=True)
@@ -51,7 +48,9 @@ class Columns:
     @property
     def predicted(self) -> tuple[str, ...]:
         """The columns to predict."""
-        return self.labels if self.target is None else (self.target,)
+        if self.task == "multilabel":
+            return self.labels
+        return () if self.target is None else (self.target,)
 
     @property
     def special(self) -> dict[str, str]:
@@ -67,25 +66,32 @@ def make_table(source: str, frame: "pd.DataFrame", columns: Columns, sha256: str
     missing, and exact duplicates are removed unless kept; each with a note. Raises InputError for anything else.
     """
     _check_columns(source, frame, columns)
-    targets, labels, names = _predicted(frame, columns)
-    codes = targets if labels is None else np.unique(labels, axis=0, return_inverse=True)[1].reshape(-1)
+    outputs = read_outputs(frame, columns.task, columns.predicted, columns.positive)
     groups, weights = _groups(frame, columns), _weights(frame, columns)
-    if weights is not None and min(weights[targets == label].sum() for label in (0, 1)) <= 0:
-        raise InputError(f"--weight {columns.weight} leaves one class of {columns.target} without any weight")
+    if weights is not None and min((weights @ (outputs.labels == label)).min() for label in (0, 1)) <= 0:
+        raise InputError(
+            f"--weight {columns.weight} leaves one class of {listed(columns.predicted)} without any weight"
+        )
     features, notes = _features(frame.drop(columns=[*columns.predicted, *columns.drop, *columns.special.values()]))
+    del frame  # its numbers are twice the size of the table's
     if not columns.keep_duplicates:
-        kept, note = distinct_rows(features, codes)
+        kept, note = distinct_rows(features, outputs.codes)
         if weights is not None and note:  # what is left counts for its copies
-            numbers = row_numbers(features, codes)
-            weights = np.bincount(numbers, weights)[numbers].astype(np.float64)
-        features, targets, notes = features[kept].reset_index(drop=True), targets[kept], notes + note
-        labels = None if labels is None else labels[kept]
-        groups = None if groups is None else groups[kept]
-        weights = None if weights is None else weights[kept]
+            copies = row_numbers(features, outputs.codes)
+            weights = np.bincount(copies, weights)[copies].astype(np.float64)
+        notes += note
+        if not kept.all():  # else nothing is copied
+            features = features[kept].reset_index(drop=True)
+            outputs = outputs._replace(labels=outputs.labels[kept])
+            groups = None if groups is None else groups[kept]
+            weights = None if weights is None else weights[kept]
+    outputs = rare_last(outputs, columns.task, str(columns.target), columns.positive)
     categorical = tuple(name for name in features.columns if features[name].dtype == "category")
+    by_name = dict(features.items())
+    del features
     return Table(
-        features,
-        targets,
+        _halved(by_name),
+        outputs.labels[:, -1].copy(),
         categorical,
         sha256,
         notes,
@@ -93,15 +99,16 @@ def make_table(source: str, frame: "pd.DataFrame", columns: Columns, sha256: str
         columns.time is not None,
         weights,
         columns.target or "",
-        labels,
-        names,
+        outputs.labels if outputs.names else None,
+        outputs.names,
     )
 
 
 def _check_columns(source: str, frame: "pd.DataFrame", columns: Columns) -> None:
     names = [str(name) for name in frame.columns]
     if not columns.predicted:
-        raise InputError(f"{source} needs a target column: --target with one of {listed(names)}")
+        option = "--label for each column to predict" if columns.task == "multilabel" else "--target"
+        raise InputError(f"{source} needs a target column: {option} with one of {listed(names)}")
     for name in (*columns.predicted, *columns.drop, *columns.special.values()):
         if name not in names:
             hint = did_you_mean(name, names) or f"; it has {listed(names)}"
@@ -156,81 +163,6 @@ def _weights(frame: "pd.DataFrame", columns: Columns) -> Floats | None:
     return weights
 
 
-def _predicted(frame: "pd.DataFrame", columns: Columns) -> tuple[Targets, Targets | None, tuple[str, ...]]:
-    """Targets of the rare class, the labels, and their names; for a binary target the latter two are none."""
-    if columns.task == "binary":
-        return _binary(frame[columns.target], str(columns.target), columns.positive), None, ()
-    if columns.task == "multilabel":
-        labels = np.stack([_binary(frame[name], name, None) for name in columns.labels], axis=1)
-        names = columns.labels
-    else:
-        labels, names = _classes(frame[columns.target], str(columns.target))
-    rare = rarest(labels.sum(axis=0, dtype=np.float64))
-    if columns.task == "multiclass" and columns.positive is not None:
-        rare = names.index(_positive_value(str(columns.target), list(names), columns.positive))
-    last = [k for k in range(len(names)) if k != rare] + [rare]
-    return labels[:, rare].copy(), labels[:, last], tuple(names[k] for k in last)
-
-
-def _classes(column: "pd.Series[object]", name: str) -> tuple[Targets, tuple[str, ...]]:
-    """One-hot labels and the names of the classes, the most frequent first."""
-    texts = _as_text(column, name)
-    counts = texts.value_counts()
-    if not LEAST_CLASSES <= len(counts) <= MOST_CLASSES:
-        raise InputError(
-            f"the target {name!r} holds {len(counts):,} different values; --task multiclass is for {LEAST_CLASSES} to "
-            f"{MOST_CLASSES} classes"
-        )
-    names = tuple(sorted(counts.index, key=lambda value: (-counts[value], value)))
-    few = [f"{value} ({counts[value]} rows)" for value in names if counts[value] < LEAST_OF_A_CLASS]
-    if few:
-        raise InputError(
-            f"classes of {name!r} with fewer than {LEAST_OF_A_CLASS} rows: {listed(few)}; merge or remove them"
-        )
-    return np.stack([np.asarray(texts == value) for value in names], axis=1).astype(np.int8), names
-
-
-def _binary(column: "pd.Series[object]", name: str, positive: str | None) -> Targets:
-    labels = _as_text(column, name)
-    values = sorted(set(labels))
-    wanted = _positive_value(name, values, positive)
-    if len(values) < 2:
-        raise InputError(f"the target {name!r} holds only the value {values[0]}; both classes are needed")
-    return np.asarray(labels == wanted).astype(np.int8)
-
-
-def _as_text(column: "pd.Series[object]", name: str) -> "pd.Series[str]":
-    """A target's values in one spelling. Raises InputError where some are missing."""
-    missing = np.asarray(column.isna() | column.isin([np.inf, -np.inf]))
-    if missing.any():
-        raise InputError(
-            f"the target {name!r} is missing or infinite in {missing.sum()} rows, first in data row "
-            f"{missing.argmax() + 1}; fill them in or remove these rows"
-        )
-    return column.map({value: _text(value) for value in column.unique()})
-
-
-def _positive_value(name: str, values: list[str], positive: str | None) -> str:
-    if positive is None:
-        if not set(values) <= {"0", "1"} and not set(values) <= {"false", "true"}:
-            raise InputError(f"the target {name!r} holds {listed(values)}; say which is positive: --positive VALUE")
-        return values[-1]
-    if _text(positive) not in values:
-        raise InputError(f"the target {name!r} has no value {positive!r}; --positive takes one of {listed(values)}")
-    return _text(positive)
-
-
-def _text(value: object) -> str:
-    """Return one spelling for 1, 1.0 and "1", and one for True and "true"."""
-    text = str(value).strip()
-    if text.lower() in ("true", "false"):
-        return text.lower()
-    try:
-        return repr(float(text)).removesuffix(".0")
-    except ValueError:
-        return text
-
-
 def _features(frame: "pd.DataFrame") -> tuple["pd.DataFrame", tuple[str, ...]]:
     """Return numeric columns as float64 and the others as categories, without the useless ones; and notes."""
     import pandas as pd
@@ -244,12 +176,15 @@ def _features(frame: "pd.DataFrame") -> tuple["pd.DataFrame", tuple[str, ...]]:
             infinite.append(name)
             values = np.where(too_large, np.nan, values)
         numeric[name] = values
-    typed = pd.DataFrame({name: numeric.get(name, frame[name]) for name in frame.columns}, index=frame.index)
+    typed = pd.DataFrame(
+        {name: numeric.get(name, frame[name]) for name in frame.columns}, index=frame.index, copy=False
+    )
     unnamed = [name for name in typed.columns if name.startswith("Unnamed: ")]  # an exported row index
     constant = [name for name in typed.columns if typed[name].nunique(dropna=False) < 2]
     texts = [name for name in typed.columns if name not in numeric]
-    distinct = typed.drop(columns=unnamed).drop_duplicates() if texts else typed
-    identifiers = [name for name in texts if name in distinct and distinct[name].is_unique]
+    named = typed.drop(columns=unnamed)
+    first = distinct_rows(named, np.zeros(len(named), dtype=np.int8))[0] if texts else np.ones(len(named), np.bool_)
+    identifiers = [name for name in texts if name in named and named.loc[first, name].is_unique]
     numbered = [name for name in numeric if _counts_rows(typed[name])]
     kept = typed.drop(columns={*unnamed, *constant, *identifiers})
     if kept.columns.empty:
@@ -266,6 +201,24 @@ def _features(frame: "pd.DataFrame") -> tuple["pd.DataFrame", tuple[str, ...]]:
         if names
     ]
     return kept.astype({name: "category" for name in kept.columns if name in texts}), tuple(notes)
+
+
+def _halved(features: "dict[str, pd.Series[Any]]") -> "pd.DataFrame":
+    """Numbers as float32: where some are none, less their column's median, which standardising takes away anyway."""
+    import pandas as pd
+
+    columns: dict[str, Any] = {}
+    for name in list(features):
+        column = features.pop(name)  # one at a time, so that the table is not there twice
+        if column.dtype == "float64":
+            values = column.to_numpy()
+            short = values.astype(np.float32)
+            if not np.array_equal(short, values, equal_nan=True):
+                short = np.clip(values - np.nanmedian(values), -_LARGEST, _LARGEST).astype(np.float32)
+            columns[name] = short
+        else:
+            columns[name] = column
+    return pd.DataFrame(columns, copy=False)
 
 
 def _counts_rows(column: "pd.Series[float]") -> bool:
@@ -289,7 +242,7 @@ def _with_numbers(frame: "pd.DataFrame") -> tuple["pd.DataFrame", list[str]]:
                 f"column {name} read as numbers{commas}" + (f", {lost} cells that are none as missing" if lost else "")
             )
     columns = {name: read.get(name, frame[name]) for name in frame.columns}
-    return pd.DataFrame(columns, index=frame.index), notes
+    return pd.DataFrame(columns, index=frame.index, copy=False), notes
 
 
 def _without_commas(text: "pd.Series[str]") -> tuple["pd.Series[str]", str]:
@@ -306,9 +259,3 @@ def did_you_mean(name: str, names: list[str]) -> str:
     """A hint at the names that are nearly this one, or nothing."""
     close = get_close_matches(name, names, n=3)
     return f"; did you mean {listed(close)}?" if close else ""
-
-
-def listed(names: list[str]) -> str:
-    """The first few of some names, and how many there are."""
-    rest = f", ... ({len(names)} in all)" if len(names) > _SHOWN else ""
-    return ", ".join(map(str, names[:_SHOWN])) + rest

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from focalbench.datasets.columns import Columns, did_you_mean, listed, make_table
+from focalbench.datasets.columns import Columns, did_you_mean, make_table
 from focalbench.datasets.table import Table
+from focalbench.datasets.targets import listed
 from focalbench.errors import InputError
 
 if TYPE_CHECKING:

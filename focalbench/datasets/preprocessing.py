@@ -5,6 +5,7 @@ missing ones. Categories: one-hot, rare ones together. The categories and the co
 taken from the whole table, so every split and every seed has the same width.
 """
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 MAX_CATEGORIES = 32
 # a heavy tail, or a column that is constant in training, would otherwise swamp the first steps
 CLIP = 10.0
-_CHUNK = 16_384
+_CHUNK = 16_384  # rows transformed at a time
+_CELLS = 1_000_000  # of the training rows fitted at a time: a large table is never copied whole
 
 
 def preprocess(table: Table, splits: tuple[Rows, Rows, Rows]) -> tuple[Features, Features, Features]:
@@ -28,8 +30,12 @@ def preprocess(table: Table, splits: tuple[Rows, Rows, Rows]) -> tuple[Features,
     splits: the rows of each. Everything is fitted on the first. Standardised values are clipped to +-10.
     """
     coded = _coded(table)
-    encoder = _encoder(coded, table.categorical).fit(coded.iloc[splits[0]])
-    train, validation, test = (_transform(encoder, coded, rows) for rows in splits)
+    most = max(1, _CELLS // len(splits[0]))
+    fitted = [
+        (columns, encoder.fit(coded[columns].iloc[splits[0]]))
+        for encoder, columns in _parts(coded, table.categorical, most)
+    ]
+    train, validation, test = (_transform(fitted, coded, rows) for rows in splits)
     return train, validation, test
 
 
@@ -39,32 +45,43 @@ def _coded(table: Table) -> "pd.DataFrame":
 
     codes = {name: table.frame[name].cat.codes.astype("int32") + 1 for name in table.categorical}
     columns = {name: codes.get(name, table.frame[name]) for name in table.frame.columns}
-    return pd.DataFrame(columns, index=table.frame.index)
+    return pd.DataFrame(columns, index=table.frame.index, copy=False)
 
 
-def _encoder(coded: "pd.DataFrame", categorical: tuple[str, ...]) -> Any:
-    from sklearn.compose import ColumnTransformer
+def _parts(coded: "pd.DataFrame", categorical: tuple[str, ...], most: int) -> Iterator[tuple[Any, list[str]]]:
+    """Encoders and the columns of each, at most so many: numbers, then their gaps, then categories."""
     from sklearn.impute import MissingIndicator, SimpleImputer
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
     numeric = [name for name in coded.columns if name not in categorical]
-    scaled = make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler())
-    one_hot = OneHotEncoder(
-        categories=[np.unique(coded[name]) for name in categorical],
-        max_categories=MAX_CATEGORIES,
-        handle_unknown="infrequent_if_exist",
-        dtype=np.float32,
-    )
     gaps = [name for name in numeric if coded[name].isna().any()]
-    columns = [("numeric", scaled, numeric), ("gaps", MissingIndicator(features="all"), gaps)]
-    return ColumnTransformer([*columns, ("categories", one_hot, list(categorical))], sparse_threshold=0)
+    for columns in _groups(numeric, most):
+        yield make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler()), columns
+    for columns in _groups(gaps, most):
+        yield MissingIndicator(features="all"), columns
+    for columns in _groups(list(categorical), most):
+        one_hot = OneHotEncoder(
+            categories=[np.unique(coded[name]) for name in columns],
+            max_categories=MAX_CATEGORIES,
+            handle_unknown="infrequent_if_exist",
+            dtype=np.float32,
+            sparse_output=False,
+        )
+        yield one_hot, columns
 
 
-def _transform(encoder: Any, coded: "pd.DataFrame", rows: Rows) -> Features:
-    width = encoder.transform(coded.iloc[rows[:1]]).shape[1]
-    features = np.empty((len(rows), width), dtype=np.float32)
-    for start in range(0, len(rows), _CHUNK):  # no float64 copy of the whole split
-        part = slice(start, start + _CHUNK)
-        np.clip(encoder.transform(coded.iloc[rows[part]]), -CLIP, CLIP, out=features[part])
+def _groups(columns: list[str], most: int) -> list[list[str]]:
+    return [columns[i : i + most] for i in range(0, len(columns), most)]
+
+
+def _transform(fitted: list[tuple[list[str], Any]], coded: "pd.DataFrame", rows: Rows) -> Features:
+    widths = [encoder.transform(coded[columns].iloc[rows[:1]]).shape[1] for columns, encoder in fitted]
+    ends = np.cumsum([0, *widths])
+    features = np.empty((len(rows), ends[-1]), dtype=np.float32)
+    for (columns, encoder), left, right in zip(fitted, ends[:-1], ends[1:], strict=True):
+        part = coded[columns]
+        for start in range(0, len(rows), _CHUNK):
+            chunk = slice(start, start + _CHUNK)
+            np.clip(encoder.transform(part.iloc[rows[chunk]]), -CLIP, CLIP, out=features[chunk, left:right])
     return features

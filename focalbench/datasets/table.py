@@ -19,14 +19,15 @@ Codes = Targets | NDArray[np.int64]  # a number for each value of the target
 class Table:
     """A table and how it may be split.
 
-    frame: the feature columns, float64 where numeric, pandas categories where categorical (a missing value is
-    NaN in both). targets: (rows,) int8 of 0 and 1. categorical: names of the categorical columns. sha256: of the
-    source's bytes and of what makes this table of them; it stands for the table in a run's identity. notes: what was
-    done to the source, a sentence each. groups: (rows,) numbers of the groups that rows belong to, of which none may
-    be in two splits; None where every row stands for itself. ordered: whether the groups are times, the latest of
-    which are the test. weights: (rows,) float64 >= 0, what each row counts for, None for 1 each. target: the column's
-    name, where a file or library has one. labels: (rows, outputs) int8 of 0 and 1, one-hot for classes, None for a
-    binary target; names: of these outputs. targets are then those of the last one, the rare one.
+    frame: the feature columns, float64 or float32 where numeric (then perhaps less a constant), pandas categories where
+    categorical (a missing value is NaN in both). targets: (rows,) int8 of 0 and 1. categorical: names of the
+    categorical columns. sha256: of the source's bytes and of what makes this table of them; it stands for the table in
+    a run's identity. notes: what was done to the source, a sentence each. groups: (rows,) numbers of the groups that
+    rows belong to, of which none may be in two splits; None where every row stands for itself. ordered: whether the
+    groups are times, the latest of which are the test. weights: (rows,) float64 >= 0, what each row counts for, None
+    for 1 each. target: the column's name, where a file or library has one. labels: (rows, outputs) int8 of 0 and 1,
+    one-hot for classes, None for a binary target; names: of these outputs. targets are then those of the last one, the
+    rare one.
     """
 
     frame: "pd.DataFrame"
@@ -45,11 +46,6 @@ class Table:
     def rows(self) -> int:
         """Number of rows."""
         return len(self.targets)
-
-    @property
-    def multilabel(self) -> bool:
-        """Whether rows may have several labels, or none."""
-        return self.labels is not None and not self.target
 
     @property
     def positives(self) -> int:

@@ -113,10 +113,18 @@ def _log_slope(lead: Array, gamma: float) -> Array:
 
 
 def _leads(x: Array) -> Array:
-    """Each class's log weight less the logsumexp of the others', (rows, classes)."""
-    others = [np.logaddexp.reduce(np.delete(x, k, axis=1), axis=1) for k in range(x.shape[1])]
-    odds: Array = x - np.stack(others, axis=1)
-    return odds
+    """Each class's log weight less the logsumexp of the others', (rows, classes), as multiclass.leads."""
+    best, rows = x.argmax(axis=1), np.arange(len(x))
+    first = x[rows, best]
+    odds = np.exp(x - first[:, None])
+    rest = x.copy()
+    rest[rows, best] = -np.inf
+    second = rest.max(axis=1)
+    with np.errstate(divide="ignore"):  # the largest itself, which is replaced
+        others = first[:, None] + np.log(odds.sum(axis=1, keepdims=True) - odds)
+    others[rows, best] = second + np.log(np.exp(rest - second[:, None]).sum(axis=1))
+    lead: Array = x - others
+    return lead
 
 
 def _ratio(u: Array) -> Array:

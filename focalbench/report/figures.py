@@ -21,6 +21,7 @@ End = tuple[float, float, str, str]  # x, y, label and colour of a curve's end
 # whose learning curves are drawn, at every start
 FOLLOWED = ("bce", "pos_weight", "gamma=2", "gamma=5")
 FOLLOWED_SOFTMAX = ("ce", "weighted_ce", "softmax gamma=2", "softmax gamma=5")  # beside bce
+MOST_CLASSES, LONGEST_NAME = 12, 10  # drawn, the rarest ones; letters of a class's name
 STARTS = {"own": style.SOLID, "prior": style.DASH_DOT, "zero": style.DASHES}
 
 
@@ -178,6 +179,10 @@ def _by_epoch(cell: list[Record], curves: list[Record], folder: Path, name: str)
     return style.save(fig, folder, name)
 
 
+def _shortened(name: str) -> str:
+    return name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "…"
+
+
 def _arm_color(row: Record) -> str:
     fixed = {"ce": style.INK, "weighted_ce": style.VERMILLION, "bce": style.INK, "pos_weight": style.VERMILLION}
     if row["loss"] == "bce" and row["delta"] is not None:
@@ -192,7 +197,10 @@ def _by_class(cell: list[Record], classes: list[Record], folder: Path, name: str
     arms = [row for row in cell if row["kind"] == "arm" and row["arm"] in _followed(cell) and row["delta"] is not None]
     measured = [row for row in classes if row["arm"] == cell[0]["arm"] and row["average_precision"] is not None]
     order = [row["class"] for row in sorted(measured, key=lambda row: -cast(float, row["train_positives"]))]
-    heads = [f"{row['class']}\n{row['train_positives']:,.0f}" for row in measured]
+    order = order[-MOST_CLASSES:]
+    if not arms:
+        return []
+    heads = {row["class"]: f"{_shortened(str(row['class']))}\n{row['train_positives']:,.0f}" for row in measured}
     fig, (ax,) = style.figure(max(4.5, 1.2 + 0.75 * len(order)), 3.6)
     for i, arm in enumerate(arms):
         found = {row["class"]: row for row in classes if row["arm"] == arm["arm"]}
@@ -205,7 +213,7 @@ def _by_class(cell: list[Record], classes: list[Record], folder: Path, name: str
         color = _arm_color(arm)
         ax.errorbar(x, y, (y - low, high - y), fmt="o", color=color, ms=3.5, elinewidth=0.9, label=str(arm["arm"]))
     ax.axhline(0, color=style.MUTED, linewidth=0.8)
-    ax.set_xticks(range(len(order)), [heads[[row["class"] for row in measured].index(each)] for each in order])
+    ax.set_xticks(range(len(order)), [heads[each] for each in order], parse_math=False)
     ax.set(xlabel="class, and its training rows")
     ax.set(ylabel=f"test AUCPR minus that of {baseline_name(cell)}\n(95% interval of each by itself)")
     style.name_above(ax)

@@ -47,7 +47,7 @@ def title(ax: Axes, text: str) -> None:
     """Head a panel with a short statement, flush left, above the names of its lines if they stand there."""
     legend = ax.get_legend()
     rows = 0 if legend is None else -(-len(legend.get_texts()) // NAMES_A_ROW)
-    ax.set_title(text, loc="left", fontsize=TEXT_SIZE + 1, color=INK, pad=8 + 12 * rows)
+    ax.set_title(text, loc="left", fontsize=TEXT_SIZE + 1, color=INK, pad=8 + 12 * rows, parse_math=False)
 
 
 def name_above(ax: Axes) -> None:

@@ -17,7 +17,7 @@ RIGHT = (False, True, True, True, False, True)
 STARTS = {"own": "the loss's own best constant", "prior": "the log odds of the prevalence", "zero": "zero"}
 TUNED = "best of {} candidates of a family, chosen on validation; vs tuned {}"
 SHOWN_CLASSES = 6  # as many as fit beside the arms' names
-BY_CLASS = "AUCPR by class, the rarest last (classes.csv: all, with intervals)"
+BY_CLASS = "AUCPR by measured class, the rarest last (classes.csv: with intervals)"
 REFERENCE = "scikit-learn's logistic regression and histogram boosting, best of 2 settings"
 
 
@@ -31,7 +31,7 @@ def markdown(table: Sequence[Record], classes: Sequence[Record] = ()) -> str:
             parts += [f"| *{section}* |" + " |" * (COLUMNS - 1)]
             parts += ["| " + " | ".join([_arm(row), *display(row)[1:]]) + " |" for row in rows]
         if grid := class_grid(cell, classes):
-            names, *lines = ["| " + " | ".join(line) + " |" for line in grid]
+            names, *lines = ["| " + " | ".join(text.replace("|", r"\|") for text in line) + " |" for line in grid]
             parts += ["", f"*{BY_CLASS}*", "", names, "|---" + "|---:" * (len(grid[0]) - 1) + "|", *lines]
         parts += ["", *(f"- {sentence}" for sentence in conclusions(cell, _of_cell(cell, classes))), ""]
     return "\n".join([*parts, *blurb(table), ""])
@@ -112,7 +112,8 @@ def _rich_grid(lines: Sequence[Sequence[str]]) -> Table:
     grid = Table(title=BY_CLASS, title_justify="left", title_style="italic", box=None)
     grid.padding = (0, 1, 0, 0)
     for i, heading in enumerate(lines[0]):
-        grid.add_column(heading, justify="right" if i else "left", width=8 if i else WIDTHS[0] - 1, no_wrap=i > 0)
+        width = 8 if i else WIDTHS[0] - 1
+        grid.add_column(escape(heading), justify="right" if i else "left", width=width, overflow="fold")
     for line in lines[1:]:
         grid.add_row(*map(escape, line))
     return grid
@@ -201,6 +202,6 @@ def _latex_row(values: Sequence[str]) -> str:
 
 def _escape(text: str) -> str:
     text = text.replace("\\", r"\textbackslash ").replace("~", r"\textasciitilde ").replace("^", r"\textasciicircum ")
-    for sign in "%_&#$":
+    for sign in "%_&#${}":
         text = text.replace(sign, "\\" + sign)
     return text.replace("<", "$<$").replace("±", r"$\pm$")

@@ -17,8 +17,8 @@ BLURB = (
     "probabilities that the loss's inverse recovers (blank: it has none); below 0 the bare prevalence is better."
 )
 OF_CLASSES = (
-    "Every number is a mean over the classes or labels, each by itself against the rest; ce, weighted_ce, softmax: one "
-    "softmax over the classes; all other arms: a sigmoid for each."
+    "Every number is a mean over the classes or labels measured, each by itself against the rest; ce, weighted_ce, "
+    "softmax: one softmax over the classes; all other arms: a sigmoid for each."
 )
 
 
@@ -72,7 +72,7 @@ def conclusions(cell: Sequence[Record], classes: Sequence[Record] = ()) -> list[
     arms = [row for row in cell if row["kind"] == "arm"]
     main = [row for row in arms if row["init"] == _main_start(arms)]
     sentences = [*_best(main), *_verdicts(main), *_rarest(main, classes), *_starts(arms)]
-    sentences += [*_references(cell, main), *_thin(cell)]
+    sentences += [*_references(cell, main), *_unmeasured(cell), *_thin(cell)]
     if (failed := sum(cast(int, row["diverged"]) for row in arms)) > 0:
         counted = "run diverged; it counts" if failed == 1 else "runs diverged; they count"
         sentences.append(f"{failed} {counted} with the best finite epoch, else at chance level.")
@@ -151,7 +151,7 @@ def _rarest(main: Sequence[Record], classes: Sequence[Record]) -> list[str]:
     rarest = min(rows, key=lambda row: cast(float, row["train_positives"]))["class"]
     found = [row for row in rows if row["class"] == rarest]
     baseline, best = next(row for row in found if row["delta"] is None), max(found, key=_average_precision)
-    sentence = f"Of {rarest}, the rarest, alone: {baseline_name(main)} {_average_precision(baseline):.3f}"
+    sentence = f"Of {rarest}, the rarest measured, alone: {baseline_name(main)} {_average_precision(baseline):.3f}"
     if best is baseline:
         return [sentence + ", the highest."]
     best_text = f"{best['arm']} {_average_precision(best):.3f} ({_signed(best)})"
@@ -205,6 +205,12 @@ def _references(cell: Sequence[Record], own: Sequence[Record]) -> list[str]:
         f"scikit-learn's best reference, {best['arm']}, reaches {_average_precision(best):.3f}, {relation} the best "
         f"arm's {_average_precision(arm):.3f}."
     ]
+
+
+def _unmeasured(cell: Sequence[Record]) -> list[str]:
+    """The classes that no average counts."""
+    names = cell[0]["unmeasured"]
+    return [f"Too few rows to measure {names}: trained on, left out of every mean."] if names else []
 
 
 def _thin(cell: Sequence[Record]) -> list[str]:
