@@ -1,6 +1,7 @@
 """What is measured on a run's test scores: one dictionary of numbers and one of curves, for arms and references."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -92,7 +93,7 @@ def _finite(values: list[float]) -> list[float | None]:
     return [finite_or_none(value) for value in values]
 
 
-def batch_accounting(targets: NDArray[np.int8], orders: list[NDArray[np.int64]], batch_size: int) -> Values:
+def batch_accounting(targets: NDArray[np.int8], orders: Sequence[NDArray[np.integer[Any]]], batch_size: int) -> Values:
     """Positives per batch (mean) and the share of batches without any, over all epochs."""
     counts = [
         int(targets[order[start : start + batch_size]].sum())

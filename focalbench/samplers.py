@@ -6,6 +6,7 @@ probabilities follow what was drawn (stack.py).
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,7 @@ from focalbench.datasets.dataset import Dataset
 from focalbench.errors import InputError
 from focalbench.randomness import generator
 
-Order = NDArray[np.int64]
+Order = NDArray[np.integer[Any]]
 SAMPLERS = ("random", "stratified", "balanced", "quota:K", "hard", "groups")
 MOST_POSITIVE = 0.9  # share of a batch: beyond it an epoch, which sees all negatives, would be huge
 HARD_SHARE = 0.1  # of the negatives, those that look most like positives: the hard pool
@@ -23,20 +24,26 @@ HARD_BATCH = 0.5  # of a batch's negatives, those that come from it
 
 def orders(sampler: str, train: Dataset, batch_size: int, epochs: int, seed: int, key: str) -> list[Order]:
     """The rows of every epoch, (row drawn,) each, for a sampler's name; see check_sampler."""
+    drawn = _orders(sampler, train, batch_size, seed, key)
+    return [next(drawn).astype(np.int32) for _ in range(epochs)]  # half the memory, for many epochs of a large table
+
+
+def _orders(sampler: str, train: Dataset, batch_size: int, seed: int, key: str) -> Iterator[Order]:
     rng = generator(seed, "batches" if sampler == "random" else f"batches {sampler}", key)
-    if sampler == "random":
-        return [rng.permutation(train.rows) for _ in range(epochs)]
-    if sampler == "stratified":
-        return [stratified(train.targets, rng) for _ in range(epochs)]
-    if sampler == "groups":
-        return [_whole_groups(train, rng) for _ in range(epochs)]
     negatives = np.flatnonzero(train.targets == 0)
-    if sampler == "hard":
-        hard = hard_negatives(train)
-        return [_hard_epoch(train.targets, hard, batch_size, rng) for _ in range(epochs)]
-    quota = _quota(sampler, batch_size)
+    hard = hard_negatives(train) if sampler == "hard" else negatives
     positives = _endless(np.flatnonzero(train.targets == 1), rng)
-    return [_quota_epoch(positives, rng.permutation(negatives), quota, batch_size) for _ in range(epochs)]
+    while True:
+        if sampler == "random":
+            yield rng.permutation(train.rows)
+        elif sampler == "stratified":
+            yield stratified(train.targets, rng)
+        elif sampler == "groups":
+            yield _whole_groups(train, rng)
+        elif sampler == "hard":
+            yield _hard_epoch(train.targets, hard, batch_size, rng)
+        else:
+            yield _quota_epoch(positives, rng.permutation(negatives), _quota(sampler, batch_size), batch_size)
 
 
 def check_sampler(sampler: str, batch_size: int) -> str:

@@ -141,12 +141,12 @@ def _rows(part: Dataset, device: str) -> Rows:
     return Rows(torch.from_numpy(part.features).to(device), targets, weights)
 
 
-def drawn_counts(train: Dataset, drawn: list[Order]) -> tuple[ClassCounts, ...]:
+def drawn_counts(train: Dataset, drawn: Sequence[Order]) -> tuple[ClassCounts, ...]:
     """Positives and negatives of each output that an epoch draws on average: what a loss is minimised on."""
     return tuple(_drawn_of(targets, train.weights, drawn) for targets in train.outputs.T)
 
 
-def _drawn_of(targets: Targets, weights: Floats | None, drawn: list[Order]) -> ClassCounts:
+def _drawn_of(targets: Targets, weights: Floats | None, drawn: Sequence[Order]) -> ClassCounts:
     """Those of targets (rows,), by weight where rows have one."""
     positives = sum(int(np.count_nonzero(targets[order])) for order in drawn)
     rows = sum(map(len, drawn))

@@ -6,6 +6,7 @@ Selection is on validation average precision only; the test split is scored once
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -60,7 +61,7 @@ class Schedule:
     """
 
     batch_size: int
-    orders: Sequence[NDArray[np.int64]]
+    orders: Sequence[NDArray[np.integer[Any]]]
     measured: tuple[int, ...] = (0,)
 
 

@@ -1,7 +1,9 @@
 """The plain version of the trainer: one run, autograd, torch.optim.Adam, a loop anyone can read."""
 
 import copy
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -63,7 +65,7 @@ def plain_scores(logits: Tensor, loss: RunLoss) -> Tensor:
 
 
 def plain_train(
-    train: Rows, validation: Rows, member: Member, orders: list[NDArray[np.int64]], batch_size: int
+    train: Rows, validation: Rows, member: Member, orders: Sequence[NDArray[np.integer[Any]]], batch_size: int
 ) -> Plain:
     model = plain_model(member)
     adam = torch.optim.Adam(model.parameters(), lr=member.lr)

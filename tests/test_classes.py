@@ -1,33 +1,39 @@
 """Several classes or labels from the trainer to the table: the plain loop's numbers, in any company, and their mean."""
 
+import io
 import json
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.console import Console
 from scipy import stats
 from scipy.special import logsumexp
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from focalbench.arms import Arm, Recipe, Run, Task, Training
 from focalbench.comparison import compare
-from focalbench.datasets.build import build_splits
+from focalbench.datasets.build import build_splits, resolve
 from focalbench.errors import InputError
 from focalbench.evaluation import Curves, Values, macro
 from focalbench.experiment import ArmOptions, Experiment, baseline_of, chosen_arms, from_mapping, own_arms, plain_arm
 from focalbench.losses.arm_loss import run_loss
 from focalbench.losses.rivals import ClassCounts
 from focalbench.models import Architecture, draw_weights
-from focalbench.per_class import per_class
+from focalbench.per_class import CLASS_COLUMNS, per_class
 from focalbench.plan import make_plan, make_stacks
-from focalbench.records import Record, record
+from focalbench.records import Record, record, to_csv
 from focalbench.references import BOOSTING, LOGISTIC
-from focalbench.report.tables import class_grid, markdown
+from focalbench.report.curves import CURVE_COLUMNS
+from focalbench.report.figures import draw_results
+from focalbench.report.tables import class_grid, csv_text, latex, markdown, print_rich
 from focalbench.report.words import title
 from focalbench.stack import run_stack
 from focalbench.store import Result
@@ -239,6 +245,51 @@ def test_a_never_finite_run_counts_at_chance() -> None:
     for row in rows:
         row["val_average_precision"] = None
     assert all(row["budget_limited"] == "false" for row in compare(rows))
+
+
+def test_odd_names_are_shown_as_they_are(tmp_path: Path) -> None:
+    names = ["[/b]", "$\\frac{$|x"]
+    odd = [
+        {**row, "classes": str(row["classes"]).replace("c0", names[0]).replace("c2", json.dumps(names[1])[1:-1])}
+        for row in records()
+    ]
+    table, classes = compare(odd), per_class(odd)
+    console = Console(file=io.StringIO(), width=100)
+    print_rich(table, console, classes)
+    assert isinstance(console.file, io.StringIO)
+    assert "[/b]" in console.file.getvalue()
+    assert r"$\frac{$\|x" in markdown(table, classes)
+    assert r"\$\textbackslash frac\{\$|x" in latex(table, classes)
+    for name, text in (("table.csv", csv_text(table)), ("classes.csv", to_csv(CLASS_COLUMNS, classes))):
+        (tmp_path / name).write_text(text)
+    (tmp_path / "curves.csv").write_text(to_csv(CURVE_COLUMNS, []))
+    (tmp_path / "manifest.json").write_text("{}")
+    assert any(path.name.startswith("classes_") for path in draw_results(tmp_path))
+
+
+def test_classes_left_out_are_named() -> None:
+    (first, _) = compare(records())
+    assert (first["n_classes"], first["unmeasured"]) == (2, "c1")
+    assert "Too few rows to measure c1" in markdown(compare(records()), per_class(records()))
+
+
+def test_rows_may_weigh_with_several_outputs(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    kind = rng.choice(["a", "b", "c"], 3000, p=[0.6, 0.25, 0.15])
+    x = rng.standard_normal((3000, 2)) + np.array([[k == "b", k == "c"] for k in kind]) * 2
+    frame = pd.DataFrame({"x": x[:, 0], "z": x[:, 1], "y": kind, "w": rng.random(3000)})
+    frame.to_csv(tmp_path / "w.csv", index=False)
+    recipe = resolve(Recipe(str(tmp_path / "w.csv"), 2000, target="y", weight="w", task="multiclass"))
+    splits = build_splits(recipe, 0)
+    constant = Run(recipe, TRAINING, Arm("ce"), 1e38, 0)
+    for result, run in zip(run_stack((constant, replace(constant, lr=0.01))), "dc", strict=True):
+        values = result.values
+        assert values["test_prevalence"] == pytest.approx(1 / 3)
+        if run == "d":
+            assert values["test_average_precision"] == pytest.approx(1 / 3)
+        else:
+            assert float(values["test_average_precision"] or 0) > 0.5
+    assert splits.test.weights is not None
 
 
 # ---- plans

@@ -1,6 +1,7 @@
 """Which array goes where: a whole run against a plain loop, references without leaks, a re-split table's numbers."""
 
 from dataclasses import replace
+from typing import Any
 from unittest import mock
 
 import numpy as np
@@ -91,7 +92,7 @@ def test_a_whole_run_is_the_plain_loop_on_the_same_draws() -> None:
 # ---- batch orders and initial weights
 
 
-def start_of(run: Run) -> tuple[list[Layer], list[NDArray[np.int64]]]:
+def start_of(run: Run) -> tuple[list[Layer], list[NDArray[np.integer[Any]]]]:
     """The initial layers and the batch orders that a run hands to the training loop."""
     with mock.patch.object(stack_module, "train", wraps=train) as spy:
         run_stack((run,))
@@ -150,7 +151,7 @@ def test_a_reference_is_fitted_on_training_rows_and_chosen_on_validation() -> No
     assert [result.values[name] for name in names] == pytest.approx([validation[best], test[best], noisy[best]])
 
 
-def some_logits(rows: int = 400) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+def some_logits(rows: int = 400) -> tuple[NDArray[np.float64], NDArray[np.integer[Any]]]:
     rng = np.random.default_rng(0)
     return rng.normal(0, 2, rows), (rng.random(rows) < 0.3).astype(np.int64)
 

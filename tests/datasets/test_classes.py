@@ -225,6 +225,54 @@ def test_a_class_without_training_rows_is_refused(tmp_path: Path) -> None:
         measured(recipe, 0)
 
 
+def test_the_rare_class_is_chosen_after_duplicates_are_gone(tmp_path: Path) -> None:
+    path = write_classes(tmp_path, {"a": 900, "b": 120, "c": 300})
+    frame = pd.read_csv(path)
+    copies = frame[frame["y"] == "b"]
+    pd.concat([frame, copies, copies]).to_csv(path, index=False)  # 360 rows of b, of which 120 differ
+    assert names_of(table_recipe(path)) == ("a", "c", "b")
+
+
+@pytest.mark.parametrize("option", ["time", "weight"])
+def test_classes_are_counted_in_the_splits_they_lie_in(tmp_path: Path, option: str) -> None:
+    path = write_classes(tmp_path, {"a": 2000, "b": 500, "c": 700})
+    frame, row = pd.read_csv(path), np.arange(3200)
+    early = np.where(frame["y"] == "c", row % 1500, row)  # none of c among the latest rows
+    few = np.where((frame["y"] == "c") & (row % 20 > 0), 0, 1)  # most of c weigh nothing
+    frame.assign(o=early if option == "time" else few).to_csv(path, index=False)
+    recipe = Recipe(path, 2000, target="y", task="multiclass")
+    recipe = resolve(replace(recipe, time="o") if option == "time" else replace(recipe, weight="o"))
+    splits = build_splits(recipe, 0)
+    assert splits.names == ("a", "c", "b")
+    assert splits.measured == (0, 2)
+
+
+def test_a_class_whose_rows_all_weigh_nothing_is_refused(tmp_path: Path) -> None:
+    path = write_classes(tmp_path, {"a": 900, "b": 300, "c": 300})
+    frame = pd.read_csv(path)
+    frame.assign(w=(frame["y"] != "b").astype(int)).to_csv(path, index=False)
+    with pytest.raises(InputError, match="leaves one class of y without any weight"):
+        load_table(resolve(Recipe(path, 2000, target="y", weight="w", task="multiclass")))
+
+
+def test_a_blank_class_is_missing_and_names_fit_one_line(tmp_path: Path) -> None:
+    path = str(tmp_path / "c.parquet")
+    frame = pd.DataFrame({"x": np.arange(900) % 431 / 7, "y": ["one\ntwo", "1_0", "10"] * 300})
+    frame.to_parquet(path)
+    assert sorted(names_of(table_recipe(path))) == ["10", "1_0", "one two"]
+    blank = str(tmp_path / "blank.parquet")
+    frame.assign(y=["", "b", "c"] * 300).to_parquet(blank)
+    with pytest.raises(InputError, match="missing or infinite in 300 rows"):
+        load_table(table_recipe(blank))
+
+
+def test_a_label_of_other_values_is_refused_with_its_own_remedy(tmp_path: Path) -> None:
+    path = labels_file(tmp_path, {"p": 0.2, "q": 0.3})
+    pd.read_csv(path).replace({"p": {0: "no", 1: "yes"}}).to_csv(path, index=False)
+    with pytest.raises(InputError, match="the label 'p' holds no, yes; a label must hold both 0 and 1"):
+        load_table(resolve(Recipe(path, 2000, task="multilabel", labels=("p", "q"))))
+
+
 def labels_file(folder: Path, rates: dict[str, float], rows: int = 2000) -> str:
     rng = np.random.default_rng(0)
     columns = {name: (rng.random(rows) < rate).astype(int) for name, rate in rates.items()}
