@@ -1,5 +1,7 @@
 """From a frame as it was read to a table: which column is what, and every surprise handled with a note or refused."""
 
+import contextlib
+import warnings
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
@@ -167,7 +169,7 @@ def _features(frame: "pd.DataFrame") -> tuple["pd.DataFrame", tuple[str, ...]]:
     """Return numeric columns as float64 and the others as categories, without the useless ones; and notes."""
     import pandas as pd
 
-    frame, mended = _with_numbers(frame)
+    frame, mended = _with_dates(*_with_numbers(frame))
     numeric: dict[str, Floats] = {}
     infinite = []
     for name in frame.select_dtypes(["number", "bool"]).columns:  # one by one: a large table is not copied whole
@@ -242,6 +244,28 @@ def _with_numbers(frame: "pd.DataFrame") -> tuple["pd.DataFrame", list[str]]:
                 f"column {name} read as numbers{commas}" + (f", {lost} cells that are none as missing" if lost else "")
             )
     columns = {name: read.get(name, frame[name]) for name in frame.columns}
+    return pd.DataFrame(columns, index=frame.index, copy=False), notes
+
+
+def _with_dates(frame: "pd.DataFrame", notes: list[str]) -> tuple["pd.DataFrame", list[str]]:
+    """Put year, month, day, hour, weekday and seconds in place of every text column that holds dates; and say so."""
+    import pandas as pd
+
+    texts = frame.columns.difference(frame.select_dtypes(["number", "bool"]).columns, sort=False)
+    if texts.empty:
+        return frame, notes
+    from skrub import DatetimeEncoder, ToDatetime  # loads for a second
+
+    parts: dict[str, pd.DataFrame] = {}
+    for name in texts:
+        with warnings.catch_warnings(action="ignore"), contextlib.suppress(ValueError, TypeError, OverflowError):
+            dates = ToDatetime().fit_transform(frame[name].rename(str(name)))
+            parts[name] = DatetimeEncoder(resolution="hour", add_weekday=True).fit_transform(dates)
+            first = dates.dropna().iloc[0]
+            notes = [*notes, f"column {name} read as dates, the first of them {first:%d %B %Y}"]
+    columns: dict[str, Any] = {}
+    for name in frame.columns:
+        columns |= dict(parts[name].items()) if name in parts else {name: frame[name]}
     return pd.DataFrame(columns, index=frame.index, copy=False), notes
 
 

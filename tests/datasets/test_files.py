@@ -13,7 +13,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from focalbench.arms import Recipe
-from focalbench.datasets import Columns, Table, build_splits, file_sha256, load_table, read_table, resolve, split_counts
+from focalbench.datasets import (
+    Columns,
+    Table,
+    build_splits,
+    file_sha256,
+    files,
+    load_table,
+    read_table,
+    resolve,
+    split_counts,
+)
 from focalbench.datasets.table import distinct_rows, row_numbers
 from focalbench.errors import InputError
 
@@ -298,7 +308,7 @@ def special(tmp_path: Path, rows: int = 60) -> str:
 def test_groups_times_and_weights_are_no_features(tmp_path: Path) -> None:
     path = special(tmp_path)
     by_group = read(path, group="g", weight="w", keep_duplicates=True)
-    assert list(by_group.frame.columns) == ["x", "t"]
+    assert {name.partition("_")[0] for name in by_group.frame.columns} == {"x", "t"}  # t is a date
     assert by_group.groups is not None
     assert by_group.weights is not None
     assert by_group.groups.tolist() == [i % 7 for i in range(60)]
@@ -379,3 +389,56 @@ def test_parquet_keeps_an_index_and_a_category_with_gaps(tmp_path: Path) -> None
 def test_senseless_parts_are_refused(tmp_path: Path, text: str, options: dict[str, Any], says: str) -> None:
     with pytest.raises(InputError, match=says):
         read(write(tmp_path, text), **options)
+
+
+def test_dates_become_numbers_and_the_reading_is_told(tmp_path: Path) -> None:
+    days = pd.date_range("2023-03-01 05:00", periods=600, freq="7h")
+    frame = pd.DataFrame({"when": days.strftime("%d/%m/%Y %H:%M"), "c": ["p", "q", "r"] * 200, "y": [0, 1] * 300})
+    frame.loc[3, "when"] = None
+    frame.to_csv(tmp_path / "d.csv", index=False)
+    table = read(str(tmp_path / "d.csv"), "y")
+    assert set(table.frame.columns) == {
+        "c",
+        *(f"when_{part}" for part in ("year", "month", "day", "hour", "total_seconds", "weekday")),
+    }
+    assert table.categorical == ("c",)
+    assert "column when read as dates, the first of them 01 March 2023" in table.notes
+    known = np.arange(600) != 3
+    for part, expected in (("hour", days.hour), ("day", days.day), ("weekday", days.dayofweek + 1)):
+        values = table.frame[f"when_{part}"].to_numpy()
+        assert np.isnan(values[3])
+        assert np.corrcoef(values[known], expected[known])[0, 1] == pytest.approx(1)
+
+
+def test_text_that_only_looks_like_dates_stays_text(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"c": ["2023-01-01", "soon", "later"] * 100, "x": range(300), "y": [0, 1] * 150})
+    frame.to_csv(tmp_path / "d.csv", index=False)
+    assert read(str(tmp_path / "d.csv"), "y").categorical == ("c",)
+
+
+def test_a_table_read_in_parts_is_the_one_read_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"whole": rng.integers(0, 9, 500), "late": rng.standard_normal(500), "text": ["u", "v"] * 250})
+    frame["turns"] = np.where(np.arange(500) < 300, rng.integers(0, 90, 500), rng.standard_normal(500))
+    frame["gap"] = np.where(np.arange(500) < 200, np.nan, rng.standard_normal(500))
+    frame["mixed"] = np.where(np.arange(500) < 450, "7", "seven")
+    frame["y"] = rng.integers(0, 2, 500)
+    frame.to_csv(tmp_path / "d.csv", index=False)
+    for columns in (list(frame), [name for name in frame if name != "mixed"]):
+        frame[columns].to_csv(tmp_path / "d.csv", index=False)
+        whole = read(str(tmp_path / "d.csv"), "y")
+        monkeypatch.setattr(files, "_ROWS", 37)
+        parts = read(str(tmp_path / "d.csv"), "y")
+        monkeypatch.undo()
+        pd.testing.assert_frame_equal(parts.frame, whole.frame)
+        assert np.array_equal(parts.targets, whole.targets)
+        assert parts.notes == whole.notes
+
+
+def test_numbers_keep_their_digits_in_half_the_memory(tmp_path: Path) -> None:
+    x = 1.7e9 + np.arange(2000) * 0.25  # far from zero, close together
+    pd.DataFrame({"x": x, "z": np.arange(2000) % 7, "y": [0, 1] * 1000}).to_csv(tmp_path / "d.csv", index=False)
+    frame = read(str(tmp_path / "d.csv"), "y").frame
+    assert frame["x"].dtype == np.float32
+    np.testing.assert_allclose(frame["x"] - frame["x"].iloc[0], x - x[0], rtol=1e-6)
+    assert frame["z"].tolist() == (np.arange(2000) % 7).tolist()

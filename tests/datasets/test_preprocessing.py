@@ -3,6 +3,7 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
+from focalbench.datasets import preprocessing
 from focalbench.datasets.preprocessing import preprocess
 from focalbench.datasets.table import Table
 
@@ -89,3 +90,15 @@ def test_chunks_join_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("focalbench.datasets.preprocessing._CHUNK", 7)
     for before, after in zip(whole, preprocess(table(frame), SPLITS), strict=True):
         np.testing.assert_array_equal(before, after)
+
+
+def test_a_large_table_is_fitted_in_groups_of_columns_to_the_same_features(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({f"x{i}": rng.normal(i, 1 + i, 1000) for i in range(5)})
+    frame.loc[::7, "x1"] = frame.loc[::5, "x3"] = np.nan
+    frame["c"], frame["d"] = pd.Categorical(np.arange(1000) % 3), pd.Categorical(np.arange(1000) % 40)
+    whole = preprocess(table(frame), SPLITS)
+    monkeypatch.setattr(preprocessing, "_CELLS", 2 * len(TRAIN))
+    monkeypatch.setattr(preprocessing, "_CHUNK", 33)
+    for part, expected in zip(preprocess(table(frame), SPLITS), whole, strict=True):
+        np.testing.assert_array_equal(part, expected)
