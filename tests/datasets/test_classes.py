@@ -21,6 +21,7 @@ from focalbench.datasets.classes import draw_classes, draw_labels, output_counts
 from focalbench.datasets.dataset import Counts
 from focalbench.datasets.families import knobs, task_of
 from focalbench.datasets.splits import evenly
+from focalbench.datasets.targets import measured_outputs
 from focalbench.errors import InputError
 
 CLASSES = ("rare-class", "long-tail", "long-tail:classes=9", "rare-class:classes=3,dimension=3,distance=2")
@@ -107,6 +108,13 @@ def test_a_linear_model_cannot_find_a_class() -> None:
     assert part.bayes_logits is not None
     assert average_precision_score(part.targets, linear) < 0.25
     assert average_precision_score(part.targets, part.bayes_logits[:, -1]) > 0.8
+
+
+def test_rows_of_all_classes_are_mixed() -> None:
+    part = draw_classes("rare-class", Counts(5000, 1000), "train", 0, "k")
+    assert part.labels is not None
+    first, second = part.labels[:2500].sum(axis=0), part.labels[2500:].sum(axis=0)
+    assert first == pytest.approx(second, abs=110)
 
 
 def test_the_rare_class_at_a_low_rate_is_among_that_at_a_higher_one() -> None:
@@ -317,3 +325,11 @@ def test_scikit_learns_digits_have_ten_classes() -> None:
     splits = build_splits(recipe, 0)
     assert splits.measured == tuple(range(10))
     assert splits.train.outputs.sum() == splits.train.rows
+
+
+def test_a_class_needs_rows_in_validation_and_in_test() -> None:
+    counts = [np.array([500, 50, 60]), np.array([90, 20, 30]), np.array([90, 40, 19])]
+    assert measured_outputs(("a", "b", "c"), counts, multilabel=False) == (0, 1)
+    assert measured_outputs(("a", "b", "c"), [counts[0], counts[2], counts[1]], multilabel=False) == (0, 1)
+    with pytest.raises(InputError, match="too few rows of c"):
+        measured_outputs(("a", "b", "c"), counts, multilabel=True)

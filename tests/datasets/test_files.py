@@ -404,7 +404,7 @@ def test_dates_become_numbers_and_the_reading_is_told(tmp_path: Path) -> None:
     assert table.categorical == ("c",)
     assert "column when read as dates, the first of them 01 March 2023" in table.notes
     known = np.arange(600) != 3
-    for part, expected in (("hour", days.hour), ("day", days.day), ("weekday", days.dayofweek + 1)):
+    for part, expected in (("hour", days.hour), ("day", days.day), ("weekday", days.day_of_week + 1)):
         values = table.frame[f"when_{part}"].to_numpy()
         assert np.isnan(values[3])
         assert np.corrcoef(values[known], expected[known])[0, 1] == pytest.approx(1)

@@ -90,6 +90,13 @@ def test_a_run_has_the_same_gradient_and_scores_in_any_company() -> None:
         assert torch.equal(ranking_scores([loss], logits[run : run + 1])[0], scores[run])
 
 
+def test_a_row_weighs_what_its_class_weighs() -> None:
+    logits, targets = (part.float() for part in drawn(1, 3, 16, 8))
+    weighted = StackLoss([SoftmaxFocal(2.0, (0.5, 1.0, 3.0))], 1, "cpu").gradient(logits, targets)
+    plain = StackLoss([SoftmaxFocal(2.0, (1.0, 1.0, 1.0))], 1, "cpu").gradient(logits, targets)
+    torch.testing.assert_close(weighted, plain * (torch.tensor([0.5, 1.0, 3.0]) @ targets))
+
+
 def test_a_rows_weight_multiplies_its_loss() -> None:
     logits, targets = (part.float() for part in drawn(2, 3, 16, 5))
     losses = [SoftmaxFocal(2.0, (0.5, 1.0, 3.0)), SoftmaxFocal(0.0, (1.0, 1.0, 1.0))]
