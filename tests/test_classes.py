@@ -292,6 +292,17 @@ def test_rows_may_weigh_with_several_outputs(tmp_path: Path) -> None:
     assert splits.test.weights is not None
 
 
+def test_chance_counts_rows_by_their_weight(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    p, q = (rng.random((2, 3000)) < [[0.2], [0.3]]).astype(int)
+    frame = pd.DataFrame({"x": rng.standard_normal(3000), "p": p, "q": q, "w": 1 + 4 * p + q})
+    frame.to_csv(tmp_path / "w.csv", index=False)
+    recipe = resolve(Recipe(str(tmp_path / "w.csv"), 2000, weight="w", task="multilabel", labels=("p", "q")))
+    (result,) = run_stack((Run(recipe, TRAINING, Arm("bce"), 1e38, 0),))  # never finite: every row scores alike
+    assert result.values["test_average_precision"] == pytest.approx(result.values["test_prevalence"])
+    assert float(result.values["test_prevalence"] or 0) > 0.4
+
+
 # ---- plans
 
 
