@@ -19,11 +19,12 @@ from scipy.special import logsumexp
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from focalbench.arms import Arm, Recipe, Run, Task, Training
+from focalbench.choices import ArmOptions, baseline_of, chosen_arms, own_arms, plain_arm
 from focalbench.comparison import compare
 from focalbench.datasets.build import build_splits, resolve
 from focalbench.errors import InputError
 from focalbench.evaluation import Curves, Values, macro
-from focalbench.experiment import ArmOptions, Experiment, baseline_of, chosen_arms, from_mapping, own_arms, plain_arm
+from focalbench.experiment import Experiment, from_mapping
 from focalbench.losses.arm_loss import run_loss
 from focalbench.losses.rivals import ClassCounts
 from focalbench.models import Architecture, draw_weights

@@ -8,22 +8,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from focalbench.arms import INITS, LOSSES, RIVALS, Arm, Recipe, Run, Training
-from focalbench.errors import InputError
-from focalbench.experiment import (
+from focalbench.choices import (
     ALPHAS,
     BCE,
     GAMMAS,
-    MOST,
-    MOST_UNITS,
     QUICK_ARMS,
     ArmOptions,
-    Experiment,
     chosen_arms,
-    load,
     plain_arm,
-    to_toml,
     with_zero_starts,
 )
+from focalbench.errors import InputError
+from focalbench.experiment import MOST, MOST_UNITS, Experiment, load, to_toml
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=12)
 NAME = st.text(st.characters(codec="utf-8"), min_size=1, max_size=12)

@@ -32,7 +32,7 @@ ORDER = (
     "boosting",
     *("audit.peers", "audit.exactness", "audit.cost", "audit.survey", "audit"),
     *("metrics.ranking", "metrics.threshold", "metrics.calibration", "metrics"),
-    *("models", "samplers", "training", "experiment", "references", "plan", "store", "evaluation", "stack"),
+    *("models", "samplers", "training", "choices", "experiment", "references", "plan", "store", "evaluation", "stack"),
     *("execution", "platforms", "records", "statistics", "comparison", "per_class"),
     *("report.words", "report.tables", "report.curves", "report.folder"),
     *("report.style", "report.formulas", "report.figures", "report"),

@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from focalbench.arms import INITS, Arm, Recipe, Run, Training
+from focalbench.choices import BCE
 from focalbench.errors import InputError
-from focalbench.experiment import BCE, Experiment
+from focalbench.experiment import Experiment
 from focalbench.plan import STACK, candidates, make_plan, make_stacks, tuned_families
 from focalbench.references import REFERENCES, is_reference
 

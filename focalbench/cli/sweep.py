@@ -14,7 +14,8 @@ from focalbench.errors import InputError
 
 if TYPE_CHECKING:
     from focalbench.arms import Arm
-    from focalbench.experiment import ArmOptions, Experiment
+    from focalbench.choices import ArmOptions
+    from focalbench.experiment import Experiment
 
 QUICK_ROWS, QUICK_SEEDS, ENOUGH_POSITIVES = 8_000, 3, 20
 QUICK_LRS = (0.001, 0.003, 0.01)
@@ -93,8 +94,8 @@ def sweep(
     out: Annotated[Path, typer.Option(help="Folder of the results.")] = Path("results/sweep"),
 ) -> None:
     """Compare losses at an exact positive rate and say what the comparison supports."""
+    from focalbench.choices import ArmOptions
     from focalbench.cli.render import show
-    from focalbench.experiment import ArmOptions
 
     rates = _rates(dataset, pos_rate)
     table_options = {
@@ -138,7 +139,8 @@ def sweep(
 
 def _experiment(settings: dict[str, Any], options: ArmOptions, *, quick: bool) -> Experiment:
     """The experiment of the options that were given; what is None keeps its default."""
-    from focalbench.experiment import Experiment, chosen_arms, quick_arms
+    from focalbench.choices import chosen_arms, quick_arms
+    from focalbench.experiment import Experiment
 
     given = {name: value for name, value in settings.items() if value is not None}
     if options.given:

@@ -5,7 +5,7 @@ import sys
 
 import focalbench.losses
 from focalbench.arms import RIVALS, Arm
-from focalbench.experiment import ArmOptions, chosen_arms
+from focalbench.choices import ArmOptions, chosen_arms
 from focalbench.losses import comparators
 from focalbench.losses.catalogue import CATALOGUE
 
