@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from focalbench.records import read_csv
-from focalbench.report.tables import summary
+from focalbench.report.tables import overview, summary
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -21,6 +21,12 @@ def block(name: str) -> str:
 @pytest.mark.parametrize("name", ["headline", "rivals"])
 def test_the_tables_are_those_of_the_results(name: str) -> None:
     assert block(name) == summary(read_csv(ROOT / "results" / name / "table.csv"))
+
+
+def test_every_data_set_stands_in_the_overview() -> None:
+    folders = ("headline", "families", "dense", "tables", "classes", "labels")
+    tables = [overview(read_csv(ROOT / "results" / name / "table.csv")).splitlines(keepends=True) for name in folders]
+    assert block("data") == "".join([*tables[0][:2], *(line for table in tables for line in table[2:])])
 
 
 def test_a_changed_result_would_show() -> None:

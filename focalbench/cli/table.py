@@ -9,12 +9,14 @@ import typer
 
 from focalbench.errors import InputError
 
-FORMATS = ("rich", "markdown", "summary", "latex", "csv")
+FORMATS = ("rich", "markdown", "summary", "overview", "latex", "csv")
 
 
 def table(
     folder: Annotated[Path, typer.Argument(help="A results folder.")] = Path("results/sweep"),
-    format: Annotated[str, typer.Option(help="rich, markdown, summary (cells side by side), latex or csv.")] = "rich",  # noqa: A002
+    format: Annotated[  # noqa: A002
+        str, typer.Option(help="rich, markdown, summary (side by side), overview (a line each), latex or csv.")
+    ] = "rich",
 ) -> None:
     """Print the table of a finished sweep."""
     from rich.console import Console
@@ -32,4 +34,5 @@ def table(
         write = tables.markdown if format == "markdown" else tables.latex
         typer.echo(write(rows, classes), nl=False)
     else:
-        typer.echo(tables.summary(rows) if format == "summary" else tables.csv_text(rows), nl=False)
+        plain = {"summary": tables.summary, "overview": tables.overview, "csv": tables.csv_text}[format]
+        typer.echo(plain(rows), nl=False)

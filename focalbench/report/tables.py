@@ -53,6 +53,42 @@ def summary(table: Sequence[Record]) -> str:
     return "\n".join([*lines, "", *blurb(table), ""])
 
 
+def overview(table: Sequence[Record]) -> str:
+    """One line a data set as Markdown: ceiling and best reference, baseline, highest mean, and what the start moves."""
+    lines = [
+        "| data | ceiling | best reference | baseline | highest mean | vs baseline | verdict | start: zero minus own |"
+    ]
+    lines += ["|---" * 4 + "|---|---:|---|---:|"]
+    for cell in cells(table):
+        main = [row for row in cell if row["kind"] == "arm" and row["init"] == "own"]
+        references = [row for row in cell if row["kind"] == "reference"]
+        best, name = max(main, key=_mean), baseline_name(cell).lower()
+        plain, zero = (
+            next((row for row in cell if (row["loss"], row["init"]) == (name, start)), None)
+            for start in ("own", "zero")
+        )
+        texts = [
+            short_title(cell),
+            _short(cell[0]["bayes_average_precision"]) if cell[0]["bayes_average_precision"] is not None else "",
+            f"{max(references, key=_mean)['arm']} {_short(max(map(_mean, references)))}" if references else "",
+            "" if plain is None else f"{name} {display(plain)[1]}",
+            f"{best['arm']} {display(best)[1]}",
+            *display(best)[2:5:2],
+            "" if zero is None else _elsewhere(zero),
+        ]
+        lines.append("| " + " | ".join(texts) + " |")
+    return "\n".join([*lines, ""])
+
+
+def _elsewhere(row: Record) -> str:
+    """What another start than its own moves an arm by."""
+    return _plus_minus(row["delta_vs_own_start"], row["own_start_low"], row["own_start_high"], "+z.3f")
+
+
+def _mean(row: Record) -> float:
+    return cast(float, row["average_precision"])
+
+
 def latex(table: Sequence[Record], classes: Sequence[Record] = ()) -> str:
     """All cells as LaTeX tables (booktabs). classes: the rows of per_class."""
     parts = []

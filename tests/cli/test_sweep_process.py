@@ -188,16 +188,24 @@ def test_run_seals_what_check_finds_intact_and_check_names_what_was_changed(home
 
 
 @pytest.mark.parametrize(
-    ("style", "starts"), [("csv", "dataset,"), ("markdown", "**gauss"), ("latex", "\\begin{table}"), ("rich", "gauss")]
+    ("style", "starts"),
+    [
+        ("csv", "dataset,"),
+        ("markdown", "**gauss"),
+        ("latex", "\\begin{table}"),
+        ("rich", "gauss"),
+        ("summary", "| arm | gauss"),
+        ("overview", "| data | ceiling"),
+    ],
 )
 def test_the_table_is_printed_in_every_format(home: Path, style: str, starts: str) -> None:
     text = focalbench(f"table a --format {style}", home).stdout
     assert text.startswith(starts)
-    assert "gamma=2" in text
+    assert ("gamma=2" if style != "overview" else "gaussians at rate 0.02, 2 seeds") in text
     if style == "csv":
         assert text == (home / "a" / "table.csv").read_text()
         assert next(csv.DictReader(io.StringIO(text)))["arm"] == "bce"
-    elif style != "rich":
+    elif style in ("markdown", "latex"):
         assert text == (home / "a" / f"table.{'md' if style == 'markdown' else 'tex'}").read_text()
 
 
