@@ -58,6 +58,6 @@ def _tree(seen: "pd.Series[float]", targets: Floats, asked: "pd.Series[float]") 
     if targets.min() == targets.max():
         return np.zeros(len(asked))
     tree = DecisionTreeClassifier(max_leaf_nodes=LEAVES, min_samples_leaf=LEAST_ROWS, random_state=0)
-    tree.fit(seen.to_numpy(np.float32)[:, None], targets)
-    rates: Floats = tree.predict_proba(asked.to_numpy(np.float32)[:, None])[:, 1]
+    tree.fit(np.array(seen, dtype=np.float32)[:, None], targets)  # a copy: scikit-learn refuses what is read-only
+    rates: Floats = tree.predict_proba(np.array(asked, dtype=np.float32)[:, None])[:, 1]
     return rates

@@ -268,8 +268,8 @@ def test_a_file_of_several_classes_is_swept_plotted_checked_and_printed(tmp_path
     finished = focalbench("run kinds.toml --workers 1 --out results/kinds", tmp_path)
     said = " ".join(finished.stdout.split())
     assert "6 seeds, mean over 4 classes, chance 0.2500" in said
-    assert "AUCPR by class, the rarest last" in said
-    assert "Of eel, the rarest, alone: CE" in said
+    assert "AUCPR by measured class, the rarest last" in said
+    assert "Of eel, the rarest measured, alone: CE" in said
     folder = tmp_path / "results" / "kinds"
     classes = list(csv.DictReader(io.StringIO((folder / "classes.csv").read_text())))
     assert len(classes) == 3 * 4
