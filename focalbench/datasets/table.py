@@ -91,5 +91,5 @@ def _hashes(frame: "pd.DataFrame", targets: Codes) -> NDArray[np.uint64]:
 def _with_targets(frame: "pd.DataFrame", targets: Codes) -> "pd.DataFrame":
     import pandas as pd
 
-    unused = "target" + "_" * max(len(str(name)) for name in frame.columns)
+    unused = "target" + "_" * max((len(str(name)) for name in frame.columns), default=0)
     return pd.concat([frame, pd.Series(targets, index=frame.index, name=unused)], axis=1)
