@@ -419,12 +419,14 @@ def test_text_that_only_looks_like_dates_stays_text(tmp_path: Path) -> None:
 def test_a_table_read_in_parts_is_the_one_read_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(0)
     frame = pd.DataFrame({"whole": rng.integers(0, 9, 500), "late": rng.standard_normal(500), "text": ["u", "v"] * 250})
-    frame["turns"] = np.where(np.arange(500) < 300, rng.integers(0, 90, 500), rng.standard_normal(500))
+    frame["turns"] = [str(i % 90) if i < 300 else f"{i / 7:.3f}" for i in range(500)]  # whole numbers, then others
+    frame["ends"] = np.where(np.arange(500) < 450, "seven", "7")
     frame["gap"] = np.where(np.arange(500) < 200, np.nan, rng.standard_normal(500))
     frame["mixed"] = np.where(np.arange(500) < 450, "7", "seven")
     frame["y"] = rng.integers(0, 2, 500)
     frame.to_csv(tmp_path / "d.csv", index=False)
-    for columns in (list(frame), [name for name in frame if name != "mixed"]):
+    for left_out in (("ends",), ("mixed",), ("mixed", "ends")):
+        columns = [name for name in frame if name not in left_out]
         frame[columns].to_csv(tmp_path / "d.csv", index=False)
         whole = read(str(tmp_path / "d.csv"), "y")
         monkeypatch.setattr(files, "_ROWS", 37)
