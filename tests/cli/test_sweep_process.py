@@ -253,6 +253,7 @@ def write_kinds(folder: Path) -> None:
     (folder / "kinds.csv").write_text("\n".join(lines) + "\n")
 
 
+@pytest.mark.slow
 def test_a_file_of_several_classes_is_swept_plotted_checked_and_printed(tmp_path: Path) -> None:
     write_kinds(tmp_path)
     file = "\n".join(
