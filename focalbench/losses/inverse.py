@@ -67,7 +67,7 @@ def softmax_recovered_logits(logits: npt.ArrayLike, weights: npt.ArrayLike, gamm
 
     weights: (classes,) > 0. With loss w (1 - p)^gamma (-log p) of the true class, the minimiser has eta_c w_c times
     its slope at p_c equal for all classes: eta_c is proportional to 1 / (w_c (q^gamma / p + gamma q^(gamma - 1) ce)).
-    Source: Charoenphakdee et al., CVPR 2021, theorem 11, with weights.
+    Derived as in Charoenphakdee et al., CVPR 2021 (see above), with weights.
     """
     x = np.asarray(logits, dtype=np.float64)
     return _leads(-_log_slope(_leads(x), gamma) - np.log(np.asarray(weights, dtype=np.float64)))
