@@ -119,6 +119,9 @@ class Network:
         self.outputs = [empty(self.runs, bias.shape[1], self.width) for bias in parameters.biases]
         self.inputs = [self.batch.T.expand(self.runs, -1, -1), *self.outputs[:-1]]
         self.deltas = [torch.empty_like(output) for output in self.outputs[:-1]]
+        for i, above in enumerate(self.outputs[1:-1]):
+            if above.shape == self.deltas[i].shape:
+                self.deltas[i] = above  # used up by the time this is filled: fewer buffers stay in cache
 
     def forward(self, features: Tensor) -> Tensor:
         """Logits (run, output, width) of a batch (sample, feature), samples <= width; valid until the next call."""
@@ -126,7 +129,10 @@ class Network:
         self.batch[len(features) :] = 0
         layers = zip(self.parameters.weights, self.parameters.biases, self.inputs, self.outputs, strict=True)
         for i, (weight, bias, below, out) in enumerate(layers):
-            torch.baddbmm(bias, weight, below.clamp_min_(0) if i else below, out=out)
+            if i == 0 and out.shape[1] % LANE == 0:  # one product for all runs, of the same bits
+                torch.addmm(bias.flatten(0, 1), weight.flatten(0, 1), self.batch.T, out=out.flatten(0, 1))
+            else:
+                torch.baddbmm(bias, weight, below.clamp_min_(0) if i else below, out=out)
         return self.outputs[-1]
 
     def backward(self, delta: Tensor) -> Tensor:

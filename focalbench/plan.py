@@ -19,7 +19,8 @@ from focalbench.errors import InputError
 from focalbench.experiment import Experiment
 from focalbench.references import REFERENCES, SETTINGS, is_reference
 
-STACK = 12  # runs trained together: enough to hide the per-operation cost, small enough to stay in cache
+STACK = 96  # runs trained together at most: enough to hide what an operation costs whatever its size
+ACTIVATIONS = 6 * 128 * 512  # hidden units x rows of a batch of a stack, which a core's cache holds; widths were tried
 WIDE, BUFFERS = 512, 10  # features assumed; parameters, gradient, Adam's three, the best and those kept a budget
 STACK_BYTES = 256 * 2**20  # what their parameters and activations may take
 
@@ -206,14 +207,18 @@ def make_stacks(runs: Iterable[Run]) -> list[tuple[Run, ...]]:
 
 
 def stack_size(training: Training, outputs: int = 1, rows: int = 0) -> int:
-    """How many runs are trained together: STACK, or as many as STACK_BYTES allow, the scores of so many rows included.
+    """How many runs are trained together: as many as cache holds, at most STACK, and what STACK_BYTES allow, the scores
+    of so many rows included.
 
-    >>> stack_size(Training()), stack_size(Training(hidden=(2048, 2048))), stack_size(Training(), 50, 100_000)
-    (12, 1, 4)
+    >>> stack_size(Training()), stack_size(Training(hidden=(16,), batch_size=256)), stack_size(Training(hidden=()))
+    (6, 96, 96)
+    >>> stack_size(Training(hidden=(2048, 2048))), stack_size(Training(), 50, 100_000)
+    (1, 4)
     """
     hidden = training.hidden
+    in_cache = ACTIVATIONS // max(1, training.batch_size * sum(hidden))
     weights = sum(inputs * outputs for inputs, outputs in pairwise((WIDE, *hidden, outputs)))
     activations = 3 * training.batch_size * sum(hidden)
     scores = 3 * rows * outputs
     per_run = 4 * (BUFFERS * weights + activations + scores)
-    return max(1, min(STACK, STACK_BYTES // per_run))
+    return max(1, min(STACK, in_cache, STACK_BYTES // per_run))

@@ -12,7 +12,7 @@ from focalbench.arms import INITS, Arm, Recipe, Run, Training
 from focalbench.choices import BCE
 from focalbench.errors import InputError
 from focalbench.experiment import Experiment
-from focalbench.plan import STACK, candidates, make_plan, make_stacks, tuned_families
+from focalbench.plan import candidates, make_plan, make_stacks, stack_size, tuned_families
 from focalbench.references import REFERENCES, is_reference
 
 SMALL = Experiment(positive_rates=(0.02,), rows=1500, seeds=2, references=False)
@@ -96,18 +96,19 @@ def test_stacks_are_a_partition_that_never_mixes_data_or_seeds(rng: random.Rando
     stacks = make_stacks(runs)
     assert Counter(run for stack in stacks for run in stack) == Counter(runs)
     groups = Counter((run.recipe, run.seed, run.run_id if is_reference(run) else "") for run in runs)
-    assert len(stacks) == sum(-(-count // STACK) for count in groups.values())  # no fewer would do
+    most = stack_size(MIXED[0].training)
+    assert len(stacks) == sum(-(-count // most) for count in groups.values())  # no fewer would do
     for stack in stacks:
-        assert 1 <= len(stack) <= STACK
+        assert 1 <= len(stack) <= most
         assert len({(run.recipe, run.training, run.seed) for run in stack}) == 1
         assert len(stack) == 1 or not any(is_reference(run) for run in stack)
 
 
 def test_stacks_are_equal_parts() -> None:
     sizes = Counter(map(len, make_stacks(make_plan(Experiment(lrs=(1e-3, 3e-3, 1e-2), references=False)).runs)))
-    assert sizes == {STACK: 10 * 24 * 3 // STACK}  # 24 candidates, 3 learning rates, 10 seeds
+    assert sizes == {6: 10 * 24 * 3 // 6}  # 24 candidates, 3 learning rates, 10 seeds
     odd = make_plan(replace(SMALL, arms=(BCE, Arm("pos_weight")), lrs=tuple(0.01 * i for i in range(1, 8)), seeds=1))
-    assert [len(stack) for stack in make_stacks(odd.runs)] == [7, 7]
+    assert [len(stack) for stack in make_stacks(odd.runs)] == [5, 5, 4]
 
 
 # ---- identity

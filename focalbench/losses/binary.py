@@ -115,23 +115,18 @@ def focal_hessian(logits: Tensor, targets: Tensor, gamma: Hyperparameter, weight
 
 
 def _terms(u: Tensor) -> _Terms:
-    e = torch.exp(-u.abs())
-    larger = 1 / (1 + e)  # of the two probabilities q and p_t
-    smaller = e * larger
+    above, below = u.clamp(min=0), u.clamp(max=0)
+    e_below, e_above = torch.exp(below), torch.exp(-above)  # one of them is 1, so that neither overflows
+    e = e_below * e_above
     log1p_e = torch.log1p(e)
-    return _Terms(
-        q=torch.where(u > 0, larger, smaller),
-        p_t=torch.where(u > 0, smaller, larger),
-        ce=u.clamp(min=0) + log1p_e,
-        log_q=u.clamp(max=0) - log1p_e,
-    )
+    larger = e.add_(1).reciprocal_()  # of the two probabilities q and p_t
+    return _Terms(q=e_below.mul_(larger), p_t=e_above.mul_(larger), ce=above + log1p_e, log_q=below - log1p_e)
 
 
 def _probability(u: Tensor) -> Tensor:
     """Sigmoid, of bits that do not depend on a position."""
     e = torch.exp(-u.abs())
-    larger = 1 / (1 + e)
-    return torch.where(u > 0, larger, e * larger)
+    return torch.exp(u.clamp(max=0)).mul_(e.add_(1).reciprocal_())
 
 
 def _focus(t: _Terms, gamma: Hyperparameter) -> Tensor:

@@ -105,7 +105,9 @@ class _FocalPart:
 
     def gradient(self, logits: Tensor, targets: Tensor, weights: Tensor | None) -> Tensor:
         padded, scale = _padded(logits, targets, weights)
-        return focal_gradient(logits, padded, self.gamma, torch.where(padded > 0, self.positive, self.negative) * scale)
+        positive = padded * scale
+        own = torch.addcmul(self.negative * (scale - positive), self.positive, positive)  # one of the two is 0
+        return focal_gradient(logits, padded, self.gamma, own)
 
 
 class _SoftmaxPart:

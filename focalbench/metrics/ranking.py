@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -85,19 +86,27 @@ def per_run(metric: Callable[[Tensor, Tensor], Tensor], scores: Tensor, targets:
 
 def _precisions(row: Tensor, positive: Tensor) -> Tensor:
     """Return TP / (TP + FP) at the score of each positive, positives in ascending order: (positive,)."""
-    ranked = row[positive].sort().values
-    true_positives = len(ranked) - torch.searchsorted(ranked, ranked)
-    reached = torch.searchsorted(ranked, row, right=True, out_int32=True)  # cheaper than sorting the negatives
-    flagged = torch.bincount(reached, minlength=len(ranked) + 1)[1:].flip(0).cumsum(0).flip(0)
-    return true_positives.double() / flagged
+    ranked = _ascending(row.masked_select(positive))
+    flagged = _ascending(row.masked_select(row >= ranked[0]))  # what scores below every positive is never flagged
+    return _reaching(ranked, ranked).double() / _reaching(flagged, ranked)
+
+
+def _reaching(ranked: Tensor, thresholds: Tensor) -> Tensor:
+    """How many of these ascending scores reach each threshold."""
+    return len(ranked) - torch.searchsorted(ranked, thresholds)
+
+
+def _ascending(scores: Tensor) -> Tensor:
+    if scores.is_cuda:
+        return scores.sort().values
+    return torch.from_numpy(np.sort(scores.numpy()))  # three times as fast as torch's, which also keeps the places
 
 
 def _roc_auc(row: Tensor, positive: Tensor) -> Tensor:
-    ranked, negatives = row[positive].sort().values, row[~positive]
-    below = torch.searchsorted(ranked, negatives).sum()
-    not_above = torch.searchsorted(ranked, negatives, right=True).sum()
-    pairs = len(ranked) * len(negatives)
-    return (2 * pairs - below - not_above).double() / (2 * pairs)
+    ranked, negatives = _ascending(row.masked_select(positive)), _ascending(row.masked_select(~positive))
+    below = torch.searchsorted(negatives, ranked).sum()
+    not_above = torch.searchsorted(negatives, ranked, right=True).sum()
+    return (below + not_above).double() / (2 * len(ranked) * len(negatives))
 
 
 def _suffix_sums(values: Tensor) -> Tensor:
