@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 import joblib
 
 from focalbench.arms import Run
-from focalbench.stack import run_stack
 from focalbench.store import Result
 
 Finished = tuple[tuple[Run, ...], list[Result]]
@@ -21,4 +20,6 @@ def execute(stacks: Sequence[tuple[Run, ...]], workers: int) -> Iterator[Finishe
 
 
 def _finished(stack: tuple[Run, ...]) -> Finished:
+    from focalbench.stack import run_stack  # loads torch: where the workers train, this process does without
+
     return stack, run_stack(stack)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,10 +24,9 @@ def run_job(experiment: Experiment, folder: Path, workers: int) -> Outcome:
     from joblib.externals.loky.process_executor import TerminatedWorkerError
 
     from focalbench.plan import make_plan
+    from focalbench.sweep import run_experiment
 
     plan = make_plan(experiment)
-    from focalbench.sweep import run_experiment  # loads torch, so what cannot be planned is told before
-
     for note in (*plan.notes, *(f"warning: {text}" for text in plan.warnings)):
         typer.echo(note, err=True)
     safe = 0
@@ -73,8 +73,9 @@ def resolve_device(name: str) -> str:
     """Turn auto into what this machine has. Raises InputError for cuda where there is none."""
     if name not in ("auto", "cpu", "cuda"):
         raise InputError(f"unknown --device {name!r}; choose auto, cpu or cuda")
-    if name == "cpu":
-        return name
+    built_for_cpu = metadata.version("torch").endswith("+cpu")  # told without loading it
+    if name == "cpu" or (name == "auto" and built_for_cpu):
+        return "cpu"
     import torch
 
     if torch.cuda.is_available():

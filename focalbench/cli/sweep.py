@@ -132,7 +132,7 @@ def sweep(
     checked = _experiment(settings | table_options, options, quick=quick)
     if quick and rows is None:
         checked = replace(checked, rows=_quick_rows(checked))
-    experiment = replace(checked, device=resolve_device(device))  # last: it loads torch
+    experiment = replace(checked, device=resolve_device(device))
     outcome = run_job(experiment, out, worker_count(workers, experiment.device))
     show(outcome, out)
 
