@@ -88,7 +88,7 @@ def test_a_lockstep_run_of_several_outputs_is_the_plain_run(recipe: Recipe) -> N
 
 
 @BOTH
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=4)
 @given(data=st.data())
 def test_a_run_has_the_same_result_alone_and_in_any_company(recipe: Recipe, data: st.DataObject) -> None:
     runs = runs_of(recipe, 1)

@@ -87,7 +87,7 @@ def written(folder: Path, text: str) -> Path:
     return path
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(experiment=st.one_of(EXPERIMENTS, LOGISTIC))
 def test_an_experiment_survives_its_file(tmp_path: Path, experiment: Experiment) -> None:
     loaded, checks = load(written(tmp_path, to_toml(experiment)))

@@ -89,7 +89,7 @@ MIXED = make_plan(
 ).runs
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.randoms(use_true_random=False), st.integers(0, len(MIXED)))
 def test_stacks_are_a_partition_that_never_mixes_data_or_seeds(rng: random.Random, count: int) -> None:
     runs = rng.sample(MIXED, count)

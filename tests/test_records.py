@@ -55,7 +55,7 @@ def read(folder: Path, text: str) -> list[Record]:
     return read_csv(path)
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(table=tables())
 def test_records_come_back_to_the_last_bit(tmp_path: Path, table: tuple[tuple[str, ...], list[Record]]) -> None:
     columns, records = table

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from focalbench.arms import Arm, Recipe, Run, Training
@@ -27,7 +27,6 @@ def batches(order: Order, size: int) -> list[Order]:
     return [order[start : start + size] for start in range(0, len(order), size)]
 
 
-@settings(deadline=None)
 @given(st.sampled_from(["random", "stratified", "hard"]), st.integers(1, 60), st.integers(2, 400), st.integers(1, 64))
 def test_these_draw_every_row_once_an_epoch(sampler: str, positives: int, negatives: int, size: int) -> None:
     train = rows_with(positives, negatives)
@@ -36,7 +35,6 @@ def test_these_draw_every_row_once_an_epoch(sampler: str, positives: int, negati
     assert drawn_counts(train, drawn) == ((positives, negatives),)
 
 
-@settings(deadline=None)
 @given(st.integers(1, 60), st.integers(60, 400), st.integers(2, 64))
 def test_stratified_batches_differ_by_one_positive_at_most(positives: int, negatives: int, size: int) -> None:
     train = rows_with(positives, negatives)
@@ -46,7 +44,6 @@ def test_stratified_batches_differ_by_one_positive_at_most(positives: int, negat
         assert all(abs(count - expected) < 1 + 1e-9 for count in counts)
 
 
-@settings(deadline=None)
 @given(st.sampled_from(["balanced", "quota:3", "quota:1"]), st.integers(1, 60), st.integers(2, 400), st.integers(8, 64))
 def test_quota_batches_hold_their_positives_and_an_epoch_all_negatives(
     sampler: str, positives: int, negatives: int, size: int

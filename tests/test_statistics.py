@@ -50,7 +50,6 @@ def all_signs(seeds: int) -> Floats:
     return np.array(np.meshgrid(*[[1.0, -1.0]] * seeds)).reshape(seeds, -1).T
 
 
-@settings(deadline=None)
 @given(numbers, st.floats(0.5, 0.99))
 def test_interval_agrees_with_scipy(seed: int, level: float) -> None:
     values = differences(seed, arms=1)[:, 0]
@@ -60,7 +59,6 @@ def test_interval_agrees_with_scipy(seed: int, level: float) -> None:
     assert (interval.low, interval.high) == pytest.approx(tuple(expected), rel=1e-9, abs=1e-12)
 
 
-@settings(deadline=None)
 @given(numbers, st.floats(0.05, 2))
 def test_ratio_widens_the_interval_by_its_formula(seed: int, ratio: float) -> None:
     values = differences(seed, arms=1)[:, 0]
@@ -82,7 +80,7 @@ def test_interval_covers_as_often_as_it_says() -> None:
     assert covered == pytest.approx(0.95, abs=3 * np.sqrt(0.95 * 0.05 / 2000))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(numbers, st.integers(6, 9))
 def test_raw_p_agrees_with_scipy_on_one_column(seed: int, seeds: int) -> None:
     d = differences(seed, seeds, arms=1)
@@ -97,7 +95,7 @@ def test_raw_p_agrees_with_scipy_on_one_column(seed: int, seeds: int) -> None:
     assert max_t(d, rng())[0] == pytest.approx([oracle.pvalue], abs=1e-12)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(numbers)
 def test_max_t_agrees_with_its_definition(seed: int) -> None:
     d = differences(seed, seeds=6)
@@ -106,7 +104,6 @@ def test_max_t_agrees_with_its_definition(seed: int) -> None:
     assert raw == pytest.approx([step_down(d[:, [j]], all_signs(6))[0] for j in range(5)], abs=1e-12)
 
 
-@settings(deadline=None)
 @given(numbers)
 def test_max_t_is_monotone_and_never_below_raw(seed: int) -> None:
     d = differences(seed)
@@ -116,7 +113,6 @@ def test_max_t_is_monotone_and_never_below_raw(seed: int) -> None:
     assert (adjusted >= raw).all()
 
 
-@settings(deadline=None)
 @given(numbers, st.floats(1e-6, 1e6))
 def test_arm_order_sign_and_unit_do_not_matter(seed: int, unit: float) -> None:
     d = differences(seed)
@@ -157,13 +153,11 @@ def test_zero_columns_have_p_one_and_constant_ones_the_least_possible() -> None:
     assert (p[3:] < 1e-12).all()
 
 
-@settings(deadline=None)
 @given(numbers, st.integers(6, 12))
 def test_all_columns_zero(seed: int, seeds: int) -> None:
     assert max_t(np.zeros((seeds, 3)), np.random.default_rng(seed))[1].tolist() == [1, 1, 1]
 
 
-@settings(deadline=None)
 @given(numbers)
 def test_corrected_t_agrees_with_scipy(seed: int) -> None:
     d = differences(seed)
@@ -172,7 +166,6 @@ def test_corrected_t_agrees_with_scipy(seed: int) -> None:
     assert corrected_t_p(d, 0.3) == pytest.approx(2 * stats.t.sf(np.abs(t), 7), rel=1e-8)
 
 
-@settings(deadline=None)
 @given(p_lists)
 def test_holm_rejects_what_the_step_down_procedure_rejects(p: Floats) -> None:
     adjusted = holm(p)
@@ -190,7 +183,6 @@ def test_holm_example_and_bad_p_values() -> None:
             holm(np.array([0.5, bad]))
 
 
-@settings(deadline=None)
 @given(numbers, st.floats(0.01, 2))
 def test_the_best_arm_stays_and_the_set_ignores_order_and_shift(seed: int, ratio: float) -> None:
     values = differences(seed) + np.arange(5)
@@ -226,7 +218,7 @@ def test_critical_value_of_one_column_is_near_student_t() -> None:
     assert simultaneous_critical(copies, rng()) == pytest.approx(critical[3])
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(numbers, st.integers(6, 8), st.sampled_from([0.8, 0.9, 0.95]))
 def test_critical_value_is_the_quantile_of_flipped_residuals(seed: int, seeds: int, level: float) -> None:
     d = differences(seed, seeds)
@@ -303,7 +295,6 @@ def test_too_few_seeds_are_refused() -> None:
             corrected_t_p(values, 0.5)
 
 
-@settings(deadline=None)
 @given(arrays(np.float64, (7, 3), elements=st.floats(-1e300, 1e300)))
 def test_no_finite_values_break_the_tests(d: Floats) -> None:
     raw, adjusted = max_t(d / 1e3, rng())

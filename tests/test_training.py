@@ -98,7 +98,7 @@ def test_a_lockstep_rival_is_the_plain_run_deferred_weights_included() -> None:
         assert trained.curves[i] == pytest.approx(plain.curve, abs=4e-3), member.loss
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.data())
 def test_a_rival_has_the_same_bits_in_any_company(data: st.DataObject) -> None:
     members = [*make_rivals((7,)), *make_members((7,))]
@@ -116,7 +116,7 @@ def test_the_learning_curves_of_the_plain_comparison_are_not_flat() -> None:
     assert len(np.unique(curves.round(4), axis=0)) == len(curves)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.data())
 def test_a_run_has_the_same_bits_in_any_company(data: st.DataObject) -> None:
     hidden = data.draw(st.sampled_from([(), (1,), (7,), (16, 33), (64, 64)]))

@@ -31,7 +31,7 @@ def recipe_of(dataset: str, rows: int = 2000, rate: float | None = 0.02) -> Reci
     return Recipe(dataset, rows, rate, task=task_of(dataset))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.sampled_from((*CLASSES, "labels", "labels:labels=3,most=0.3")), st.floats(0.01, 0.1), st.integers(2000, 4000))
 def test_every_split_holds_the_counts_of_its_classes_and_the_exact_rate_of_the_rare_one(
     dataset: str, rate: float, rows: int
@@ -153,7 +153,6 @@ def test_the_task_must_be_the_datas() -> None:
 # ---- splits
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(1, 200), min_size=2, max_size=6), st.integers(0, 3), st.data())
 def test_any_stretch_holds_each_kinds_share(sizes: list[int], seed: int, data: st.DataObject) -> None:
     rng = np.random.default_rng(seed)

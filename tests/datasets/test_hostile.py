@@ -208,7 +208,7 @@ def seen() -> Iterator[list[bool]]:
     assert not all(outcomes)
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=200, suppress_health_check=list(HealthCheck))
 @given(tables())
 def test_by_chance(tmp_path_factory: pytest.TempPathFactory, seen: list[bool], content: bytes) -> None:
     found = survives(tmp_path_factory.mktemp("hostile"), content)
@@ -216,7 +216,7 @@ def test_by_chance(tmp_path_factory: pytest.TempPathFactory, seen: list[bool], c
     seen.append(found is not None)
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=80, suppress_health_check=list(HealthCheck))
 @given(st.binary(max_size=300), st.sampled_from(MARKS))
 def test_any_bytes(tmp_path_factory: pytest.TempPathFactory, content: bytes, mark: bytes) -> None:
     found = survives(tmp_path_factory.mktemp("hostile"), mark + content)

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -21,7 +21,6 @@ def allotted(asked: int, rate: float | None, seed: int = 0) -> tuple[SplitCounts
     return counts, allot(TARGETS, counts, positive_parts(recipe, len(TARGETS), POSITIVES), seed, recipe.key)
 
 
-@settings(deadline=None)
 @given(st.none() | st.floats(0.01, 0.19), st.integers(1000, 20_000), st.integers(0, 3))
 def test_counts_are_exact_and_no_row_is_in_two_splits(rate: float | None, asked: int, seed: int) -> None:
     try:
@@ -35,7 +34,6 @@ def test_counts_are_exact_and_no_row_is_in_two_splits(rate: float | None, asked:
     assert len(TARGETS) - POSITIVES - np.count_nonzero(TARGETS[together] == 0) <= 1 / (rate or 0.19)
 
 
-@settings(deadline=None)
 @given(st.floats(0.02, 0.19), st.floats(0.02, 0.19), st.sampled_from([2000, 5000, 10**6]))
 def test_positives_nest_over_rates(one: float, other: float, asked: int) -> None:
     (_, low), (_, high) = allotted(asked, min(one, other)), allotted(asked, max(one, other))
@@ -65,7 +63,6 @@ def grouped(asked: int, rate: float | None, seed: int, *, ordered: bool = False)
     return counts, pools, thin(TARGETS, counts, pools, seed, recipe.key)
 
 
-@settings(deadline=None)
 @given(st.none() | st.floats(0.02, 0.5), st.integers(1100, 20_000), st.integers(0, 9), st.booleans())
 def test_no_group_is_in_two_splits_and_the_rate_is_exact(
     rate: float | None, asked: int, seed: int, ordered: bool
@@ -91,7 +88,6 @@ def test_groups_are_dealt_by_the_seed_times_are_not() -> None:
         assert first.max() < then.min() <= then.max() < last.min()
 
 
-@settings(deadline=None)
 @given(st.floats(0.02, 0.19), st.floats(0.02, 0.19))
 def test_positives_of_groups_nest_over_rates(one: float, other: float) -> None:
     (_, _, low), (_, _, high) = grouped(10**6, min(one, other), 3), grouped(10**6, max(one, other), 3)
@@ -105,7 +101,6 @@ def test_a_group_that_is_nearly_everything_leaves_a_split_empty_and_is_refused()
             deal_groups(np.zeros(len(TARGETS), np.int64), 0, "k", ordered=ordered)
 
 
-@settings(deadline=None)
 @given(st.integers(0, 200))
 def test_groups_of_very_unequal_sizes_still_fill_every_split(seed: int) -> None:
     sizes = np.array([4000, 2500, 1500, 1000, *[10] * 300])

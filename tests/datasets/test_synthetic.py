@@ -30,7 +30,7 @@ TURNED = (
 families = pytest.mark.parametrize("family", [*MIXTURES, *TURNED])
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     st.sampled_from((*MIXTURES, *TURNED, "dense:anchors=500,hard=1")),
     st.floats(0.02, 0.4),

@@ -7,7 +7,7 @@ import mpmath
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
@@ -176,7 +176,6 @@ def one(value: float) -> Tensor:
     return torch.tensor([value], dtype=torch.float64)
 
 
-@settings(deadline=None)
 @given(logits, targets, gammas, alphas)
 def test_torch_agrees_with_reference(logit: float, target: int, gamma: float, alpha: float) -> None:
     got = binary.focal_loss(one(logit), one(target), alpha=alpha, gamma=gamma)
@@ -184,7 +183,6 @@ def test_torch_agrees_with_reference(logit: float, target: int, gamma: float, al
     assert float(got) == pytest.approx(float(wanted), rel=2e-13, abs=1e-300)
 
 
-@settings(deadline=None)
 @given(logits, targets)
 def test_gamma_0_is_bce_with_logits(logit: float, target: int) -> None:
     x, y = one(logit), one(target)
@@ -195,7 +193,6 @@ def test_gamma_0_is_bce_with_logits(logit: float, target: int) -> None:
     torch.testing.assert_close(gradient, torch.sigmoid(x * (1 - 2 * y)) * (1 - 2 * y), rtol=1e-14, atol=1e-300)
 
 
-@settings(deadline=None)
 @given(logits, targets, st.floats(1e-3, 1e4))
 def test_pos_weight_is_a_scaled_alpha(logit: float, target: int, weight: float) -> None:
     x, y = one(logit), one(target)

@@ -101,7 +101,7 @@ def with_slope(loss: Loss, logits: Tensor, targets: Tensor, **hyperparameters: A
 # ---- identities
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(SEEDS)
 def test_what_is_off_leaves_cross_entropy(seed: int) -> None:
     logits, targets = batch(seed)
@@ -121,7 +121,6 @@ def test_what_is_off_leaves_cross_entropy(seed: int) -> None:
     torch.testing.assert_close(ohem_loss(logits, targets, ratio=1e6), mean)
 
 
-@settings(deadline=None)
 @given(SEEDS, st.sampled_from([0.0, 0.1, 0.5, 1.0, 2.0, 5.0]))
 def test_asymmetric_with_one_gamma_and_no_margin_is_focal(seed: int, gamma: float) -> None:
     logits, targets = batch(seed)
@@ -129,7 +128,6 @@ def test_asymmetric_with_one_gamma_and_no_margin_is_focal(seed: int, gamma: floa
     torch.testing.assert_close(ours, with_slope(focal_loss, logits, targets, gamma=gamma), rtol=1e-12, atol=1e-300)
 
 
-@settings(deadline=None)
 @given(SEEDS, st.sampled_from([0.0, 1e-3, 1.0, 20.0]))
 def test_dice_is_tversky_at_one_half(seed: int, smooth: float) -> None:
     logits, targets = batch(seed)
@@ -137,7 +135,6 @@ def test_dice_is_tversky_at_one_half(seed: int, smooth: float) -> None:
     torch.testing.assert_close(dice_loss(logits, targets, smooth=smooth), tversky)
 
 
-@settings(deadline=None)
 @given(SEEDS)
 def test_smooth_ap_of_a_tiny_tau_is_average_precision(seed: int) -> None:
     logits, targets = batch(seed)
@@ -156,7 +153,6 @@ def test_logit_adjustment_moves_the_best_constant_to_even_odds() -> None:
 # ---- class weights
 
 
-@settings(deadline=None)
 @given(st.integers(1, 10**6), st.integers(1, 10**6), st.sampled_from([0.0, 0.5, 0.9, 0.99, 0.999, 0.9999, 1 - 1e-9]))
 def test_class_balanced_weights_are_the_effective_numbers(positives: int, negatives: int, beta: float) -> None:
     weights = class_balanced_weights(positives, negatives, beta)
@@ -256,7 +252,7 @@ def plain_smooth_ap(x: list[float], y: list[float], tau: float) -> float:
 
 
 @pytest.mark.parametrize("loss", BATCHWISE, ids=lambda loss: loss.__name__)
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(seed=SEEDS)
 def test_batch_losses_against_plain_loops(loss: Loss, seed: int) -> None:
     logits, targets = batch(seed)
@@ -404,7 +400,7 @@ def test_half_precision_is_computed_in_single(loss: Loss, dtype: torch.dtype) ->
 
 
 @every
-@settings(deadline=None, max_examples=5)
+@settings(max_examples=5)
 @given(seed=SEEDS)
 def test_a_run_is_the_same_alone_and_in_company(loss: Loss, seed: int) -> None:
     logits, targets = batch(seed)
@@ -436,7 +432,7 @@ def test_a_run_keeps_its_bits(loss: Loss, samples: int) -> None:
 
 
 @every
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(seed=SEEDS)
 def test_the_order_of_the_samples_does_not_matter(loss: Loss, seed: int) -> None:
     logits, targets = batch(seed)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
@@ -40,7 +40,6 @@ def gradient(loss: Callable[[Tensor], Tensor], logits: Tensor) -> Tensor:
 # ---- identities
 
 
-@settings(deadline=None)
 @given(SEEDS)
 def test_gamma_zero_is_bce_and_pos_weight_is_torchs(seed: int) -> None:
     logits, targets = batch(seed, 4, 3)
@@ -53,7 +52,6 @@ def test_gamma_zero_is_bce_and_pos_weight_is_torchs(seed: int) -> None:
         torch.testing.assert_close(*slopes)
 
 
-@settings(deadline=None)
 @given(SEEDS, GAMMAS, st.floats(0.01, 1e3))
 def test_pos_weight_is_alpha_up_to_a_factor(seed: int, gamma: float, weight: float) -> None:
     logits, targets = batch(seed, 7)
@@ -62,7 +60,6 @@ def test_pos_weight_is_alpha_up_to_a_factor(seed: int, gamma: float, weight: flo
     torch.testing.assert_close(weighted(logits, targets), (1 + weight) * alpha(logits, targets))
 
 
-@settings(deadline=None)
 @given(SEEDS, GAMMAS)
 def test_softmax_of_two_classes_is_sigmoid(seed: int, gamma: float) -> None:
     logits, targets = batch(seed, 9)
@@ -72,7 +69,6 @@ def test_softmax_of_two_classes_is_sigmoid(seed: int, gamma: float) -> None:
     )
 
 
-@settings(deadline=None)
 @given(SEEDS, GAMMAS, st.floats(0, 0.9))
 def test_softmax_against_torchs_cross_entropy(seed: int, gamma: float, smoothing: float) -> None:
     logits, targets = classes(seed)
@@ -84,7 +80,6 @@ def test_softmax_against_torchs_cross_entropy(seed: int, gamma: float, smoothing
     torch.testing.assert_close(loss, others**gamma * plain, rtol=1e-6, atol=1e-12)  # 1 - p_t cancels in theirs
 
 
-@settings(deadline=None)
 @given(SEEDS, GAMMAS, ALPHAS)
 def test_focal_is_at_most_cross_entropy_and_none_sums_to_sum(seed: int, gamma: float, alpha: float) -> None:
     logits, targets = batch(seed, 5, 4)
@@ -97,7 +92,6 @@ def test_focal_is_at_most_cross_entropy_and_none_sums_to_sum(seed: int, gamma: f
     torch.testing.assert_close(positive, SigmoidFocalLoss(alpha, gamma, "mean_positive")(logits, targets))
 
 
-@settings(deadline=None)
 @given(SEEDS, st.randoms(use_true_random=False))
 def test_order_and_company_do_not_matter(seed: int, rng: st.DrawFn) -> None:
     logits, targets = classes(seed)
@@ -107,7 +101,6 @@ def test_order_and_company_do_not_matter(seed: int, rng: st.DrawFn) -> None:
     torch.testing.assert_close(loss(logits, targets)[2:3], loss(logits[2:3], targets[2:3]))
 
 
-@settings(deadline=None)
 @given(SEEDS, GAMMAS, ALPHAS)
 def test_a_soft_target_is_the_expectation_over_the_label(seed: int, gamma: float, alpha: float) -> None:
     logits, _ = batch(seed, 8)

@@ -29,7 +29,6 @@ def drawn(runs: int, classes: int, samples: int, seed: int, scale: float = 4.0) 
     return logits, torch.nn.functional.one_hot(torch.from_numpy(rng.integers(0, classes, samples)), classes).T.double()
 
 
-@settings(deadline=None)
 @given(SIZES, st.sampled_from(GAMMAS))
 def test_the_gradient_is_that_of_the_loss(sizes: tuple[int, int, int, int], gamma: float) -> None:
     logits, targets = drawn(*sizes)
@@ -151,7 +150,7 @@ def test_a_class_without_rows_has_no_start() -> None:
 # ---- the way back
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.sampled_from(GAMMAS), st.integers(0, 2**32 - 1))
 def test_the_way_back_undoes_what_the_loss_makes_of_probabilities(gamma: float, seed: int) -> None:
     rng = np.random.default_rng(seed)

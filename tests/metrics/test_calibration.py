@@ -35,7 +35,6 @@ def sample(seed: int, rows: int = 600, slope: float = 1.0, intercept: float = -2
 seeds = st.integers(0, 10_000)
 
 
-@settings(deadline=None)
 @given(seeds)
 def test_losses_agree_with_scikit_learn(seed: int) -> None:
     logits, targets = sample(seed)
@@ -47,7 +46,6 @@ def test_losses_agree_with_scikit_learn(seed: int) -> None:
     assert expected_observed(logits, targets).item() == pytest.approx(p.sum() / y.sum(), rel=1e-12)
 
 
-@settings(deadline=None)
 @given(st.floats(-800, 800), st.floats(-800, 800))
 def test_log_loss_is_exact_at_any_logit(positive: float, negative: float) -> None:
     logits = torch.tensor([[positive, negative]], dtype=torch.float64)
@@ -78,7 +76,6 @@ def line_gradient(logits: Tensor, targets: Tensor) -> Tensor:
     return torch.autograd.grad(loss, fitted)[0]
 
 
-@settings(deadline=None)
 @given(seeds, st.floats(-3, 3), st.floats(-4, 4), st.floats(0.01, 100), st.floats(-50, 50))
 def test_line_is_stationary_and_equivariant(
     seed: int, slope: float, intercept: float, scale: float, shift: float
@@ -133,7 +130,7 @@ def test_only_a_separable_run_gives_nan(touching: float, direction: float) -> No
     assert slope.isnan().tolist() == intercept.isnan().tolist() == [False, True, False]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seeds, st.integers(1, 20))
 def test_bins_match_a_plain_loop(seed: int, bins: int) -> None:
     logits, targets = sample(seed)

@@ -53,7 +53,6 @@ def ranked(draw: st.DrawFn) -> tuple[Tensor, Tensor]:
     return (torch.tensor(values, dtype=dtype).view(2, n) - levels / 3) / 7, torch.tensor(targets)
 
 
-@settings(deadline=None)
 @given(ranked())
 def test_average_precision_and_auc_agree_with_scikit_learn(example: tuple[Tensor, Tensor]) -> None:
     scores, targets = example
@@ -62,7 +61,6 @@ def test_average_precision_and_auc_agree_with_scikit_learn(example: tuple[Tensor
         np.testing.assert_allclose(metric(scores, targets).numpy(), expected, rtol=1e-12)
 
 
-@settings(deadline=None)
 @given(ranked(), st.integers(1, 30))
 def test_grid_is_the_precision_where_the_curve_reaches_each_recall(example: tuple[Tensor, Tensor], points: int) -> None:
     scores, targets = example
@@ -76,7 +74,6 @@ def test_grid_is_the_precision_where_the_curve_reaches_each_recall(example: tupl
         np.testing.assert_allclose(curve.numpy(), expected, rtol=1e-12)
 
 
-@settings(deadline=None)
 @given(ranked())
 def test_order_alone_counts(example: tuple[Tensor, Tensor]) -> None:
     scores, targets = example
@@ -84,7 +81,6 @@ def test_order_alone_counts(example: tuple[Tensor, Tensor]) -> None:
         assert torch.equal(metric(scores.double() ** 3 + 5, targets), metric(scores.double(), targets))
 
 
-@settings(deadline=None)
 @given(ranked())
 def test_negated_scores_mirror_the_auc(example: tuple[Tensor, Tensor]) -> None:
     scores, targets = example
@@ -156,7 +152,7 @@ def test_a_grid_without_points_is_refused() -> None:
         precision_recall_grid(torch.zeros(1, 2), torch.tensor([0, 1]), 0)
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 @given(st.integers(0, 2**31))
 def test_large_rare_sample_agrees_with_scikit_learn(seed: int) -> None:
     rng = torch.Generator().manual_seed(seed)

@@ -3,7 +3,7 @@ from itertools import permutations
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import roc_curve
 
@@ -15,7 +15,6 @@ samples = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 1)), min_size=2, 
 )
 
 
-@settings(deadline=None)
 @given(samples, st.data())
 def test_precision_at_k_is_the_mean_over_all_orders_of_ties(pairs: list[tuple[int, int]], data: st.DataObject) -> None:
     k = data.draw(st.integers(1, len(pairs)))
@@ -25,7 +24,6 @@ def test_precision_at_k_is_the_mean_over_all_orders_of_ties(pairs: list[tuple[in
     assert precision_at_k(scores[None].float(), targets, k).item() == pytest.approx(expected, rel=1e-12)
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, 20), st.integers(0, 1)), min_size=2, max_size=60).filter(
         lambda pairs: len({y for _, y in pairs}) == 2

@@ -54,7 +54,7 @@ def weighted(draw: st.DrawFn) -> tuple[Tensor, Tensor, Tensor]:
 
 
 @pytest.mark.parametrize("name", METRICS)
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(weighted())
 def test_a_weight_counts_the_row_so_many_times(name: str, example: tuple[Tensor, Tensor, Tensor]) -> None:
     scores, targets, counts = example
@@ -75,7 +75,6 @@ def test_weights_of_one_change_nothing(name: str, example: tuple[Tensor, Tensor,
     torch.testing.assert_close(METRICS[name](scores, targets, ones), plain, rtol=1e-9, atol=1e-12, equal_nan=True)
 
 
-@settings(deadline=None)
 @given(weighted(), st.integers(0, 10**6))
 def test_the_ranking_metrics_are_scikit_learns(example: tuple[Tensor, Tensor, Tensor], seed: int) -> None:
     scores, targets, _ = example
