@@ -5,6 +5,7 @@ import sys
 import typer
 
 from focalbench.cli.audit import audit
+from focalbench.cli.bench import bench
 from focalbench.cli.check import check
 from focalbench.cli.datasets import datasets
 from focalbench.cli.losses import losses
@@ -20,7 +21,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (sweep, run, table, plot, check, datasets, losses, audit):
+for command in (sweep, run, table, plot, check, datasets, losses, audit, bench):
     app.command()(command)
 
 

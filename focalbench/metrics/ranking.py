@@ -8,6 +8,8 @@ from torch import Tensor
 
 from focalbench.errors import InputError
 
+FEW = 64  # positives
+
 
 def average_precision(scores: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
     """Return the step-wise average precision of each run, as scikit-learn's, ties included.
@@ -87,8 +89,15 @@ def per_run(metric: Callable[[Tensor, Tensor], Tensor], scores: Tensor, targets:
 def _precisions(row: Tensor, positive: Tensor) -> Tensor:
     """Return TP / (TP + FP) at the score of each positive, positives in ascending order: (positive,)."""
     ranked = _ascending(row.masked_select(positive))
-    flagged = _ascending(row.masked_select(row >= ranked[0]))  # what scores below every positive is never flagged
-    return _reaching(ranked, ranked).double() / _reaching(flagged, ranked)
+    return _reaching(ranked, ranked).double() / _flagged(row, ranked)
+
+
+def _flagged(row: Tensor, ranked: Tensor) -> Tensor:
+    """How many of all scores reach each positive's; a pass over them for each is cheaper than a sort, while few."""
+    if row.is_cuda or len(ranked) > FEW:
+        return _reaching(_ascending(row.masked_select(row >= ranked[0])), ranked)
+    scores = row.numpy()
+    return torch.tensor([np.count_nonzero(scores >= score) for score in ranked.numpy()])
 
 
 def _reaching(ranked: Tensor, thresholds: Tensor) -> Tensor:

@@ -23,6 +23,7 @@ from focalbench.metrics import (
     reliability_grid,
     roc_auc,
 )
+from focalbench.metrics import ranking as module
 from focalbench.metrics.calibration import calibration_line
 
 Metric = Callable[[Tensor, Tensor], Tensor]
@@ -160,3 +161,13 @@ def test_large_rare_sample_agrees_with_scikit_learn(seed: int) -> None:
     scores = torch.randn(2, 40_000, generator=rng) + 2 * targets
     expected = [average_precision_score(targets.numpy(), row.numpy()) for row in scores]
     np.testing.assert_allclose(average_precision(scores, targets).numpy(), expected, rtol=1e-12)
+
+
+@given(ranked())
+def test_few_positives_are_counted_as_many_are(example: tuple[Tensor, Tensor]) -> None:
+    with pytest.MonkeyPatch.context() as patched:
+        found = []
+        for few in (0, 64):
+            patched.setattr(module, "FEW", few)
+            found.append(average_precision(*example))
+    assert torch.equal(*found)

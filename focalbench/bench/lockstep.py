@@ -1,0 +1,60 @@
+"""Ours on the same problem: the trainer's own stacks, on one core or one process a core."""
+
+from functools import lru_cache
+
+import joblib
+import numpy as np
+import torch
+
+from focalbench.arms import Training
+from focalbench.bench.problem import LR, SEED, Problem, drawn
+from focalbench.bench.timing import Work
+from focalbench.losses.stack_loss import StackLoss, WeightedFocal
+from focalbench.models import Network, Parameters, draw_weights
+from focalbench.plan import stack_size
+from focalbench.training import Adam, Member, train_epoch
+
+Stack = tuple[Network, StackLoss, Adam]
+BCE, MIXED = (0.0,), (0.0, 2.0, 5.0)  # gammas, one run after the other
+
+
+def lockstep(problem: Problem, gammas: tuple[float, ...] = BCE) -> Work:
+    """An epoch of every run, stack after stack, in this process."""
+    return lambda: train_stacks(problem, problem.runs, gammas)
+
+
+def lockstep_everywhere(problem: Problem, parallel: joblib.Parallel, processes: int) -> Work:
+    """An epoch of every run, dealt to processes of one thread that have built theirs before."""
+    shares = [len(part) for part in np.array_split(np.arange(problem.runs), processes)]
+    return lambda: parallel(joblib.delayed(train_stacks)(problem, share) for share in shares)
+
+
+def train_stacks(problem: Problem, runs: int, gammas: tuple[float, ...] = BCE) -> None:
+    """An epoch of so many runs, on one thread."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    torch.set_flush_denormal(True)
+    rows, order = drawn(problem)
+    for network, loss, adam in _stacks(problem, runs, gammas):
+        train_epoch(network, loss, adam, rows, order, problem.batch_size)
+    torch.set_flush_denormal(False)
+    torch.set_num_threads(threads)
+
+
+@lru_cache(maxsize=4)
+def _stacks(problem: Problem, runs: int, gammas: tuple[float, ...]) -> list[Stack]:
+    size = stack_size(Training(hidden=problem.hidden, batch_size=problem.batch_size, device=problem.device))
+    return [_stack(problem, min(size, runs - start), gammas) for start in range(0, runs, size)]
+
+
+def _stack(problem: Problem, runs: int, gammas: tuple[float, ...]) -> Stack:
+    rng = np.random.default_rng(SEED)
+    members = [
+        Member(draw_weights(problem.architecture, rng), LR, WeightedFocal(gammas[run % len(gammas)], (1.0,), (1.0,)))
+        for run in range(runs)
+    ]
+    parameters = Parameters(problem.architecture, runs, problem.device)
+    parameters.load([member.layers for member in members])
+    network = Network(problem.architecture, parameters, problem.batch_size)
+    loss = StackLoss([member.loss for member in members], 1, problem.device)
+    return network, loss, Adam(parameters, [member.lr for member in members])

@@ -1,0 +1,121 @@
+"""`focalbench bench`: how fast is the tool here, against other ways to train and against the machine's limit?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from focalbench.cli.job import resolve_device
+from focalbench.errors import InputError
+
+if TYPE_CHECKING:
+    from focalbench.bench import Goal, Row, Survey
+
+HEADINGS = ("", "threads", "median", "spread", "times ours", "")
+
+
+def bench(
+    part: Annotated[
+        list[str] | None, typer.Option(help="training, ranking, waiting, sweep or growth; repeatable. Default: all.")
+    ] = None,
+    rounds: Annotated[int, typer.Option(help="Interleaved rounds that the medians are of.")] = 5,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda: where training is measured.")] = "auto",
+    out: Annotated[Path | None, typer.Option(help="A folder for bench.md and bench.csv.")] = None,
+    long: Annotated[bool, typer.Option("--long", help="Growth up to 10,000 runs.")] = False,
+    tiny: Annotated[
+        bool, typer.Option("--tiny", help="Only to see that everything works; times mean nothing.")
+    ] = False,
+) -> None:
+    """Time training, ranking, start-up and whole sweeps; every ratio is of runs that took turns on this machine."""
+    from focalbench.bench import PARTS, Scale, cores, survey
+    from focalbench.report.folder import make_folder, write_files
+
+    parts = part or list(PARTS)
+    for name in parts:
+        if name not in PARTS:
+            raise InputError(f"unknown --part {name!r}; choose one of {', '.join(PARTS)}")
+    if rounds < 1:
+        raise InputError(f"--rounds must be at least 1, got {rounds}")
+    where = resolve_device(device)
+    if out is not None:
+        make_folder(out)
+    found = survey(parts, Scale(rounds, cores(), tiny, long), where)
+    print_rich(found)
+    for line in remarks(found, rounds):
+        typer.echo(f"- {line}")
+    if out is not None:
+        write_files(out, {"bench.md": markdown(found, rounds), "bench.csv": csv_text(found)})
+        typer.echo(f"Files: {out}")
+
+
+def cells(row: Row) -> list[str]:
+    """A row of a part's table as text."""
+    numbers = [row.median, row.low, row.high, row.ratio]
+    median, low, high, ratio = ("" if number is None else f"{number:.3g}" for number in numbers)
+    return [row.name, row.threads, median, f"{low} to {high}" if low else "", ratio, row.note]
+
+
+def verdict(goal: Goal) -> list[str]:
+    """A goal as text."""
+    wanted = f"{'at most' if goal.at_most else 'at least'} {goal.wanted:g}"
+    return [goal.name, f"{goal.reached:.3g}", wanted, "met" if goal.met else "missed"]
+
+
+def tables(found: Survey) -> list[tuple[str, tuple[str, ...], list[list[str]]]]:
+    """Title, headings and rows of every table, the goals last."""
+    parts = dict.fromkeys(row.part for row in found.rows)
+    every = [(part, HEADINGS, [cells(row) for row in found.rows if row.part == part]) for part in parts]
+    goals = [("goals", ("", "reached", "wanted", ""), [verdict(goal) for goal in found.goals])]
+    return [*every, *(goals if found.goals else [])]
+
+
+def remarks(found: Survey, rounds: int) -> list[str]:
+    """What stands under the tables."""
+    from focalbench.bench import REMEDY, cores
+    from focalbench.platforms import machine
+
+    here = machine()
+    lines = [
+        f"{here['processor']}, {here['torch_cpu_capability']}, {cores()} cores; medians of {rounds} interleaved "
+        "rounds; times ours: median of the rounds' ratios to focalbench on one thread.",
+        f"{', '.join(found.versions)}.",
+    ]
+    return [*lines, *([f"Not installed: {', '.join(found.absent)}; {REMEDY}"] if found.absent else [])]
+
+
+def markdown(found: Survey, rounds: int) -> str:
+    """All tables in Markdown, with remarks."""
+    lines: list[str] = []
+    for title, headings, rows in tables(found):
+        lines += [f"## {title[0].upper()}{title[1:]}", "", "| " + " | ".join(headings) + " |"]
+        lines += ["|---" * len(headings) + "|", *("| " + " | ".join(row) + " |" for row in rows), ""]
+    return "\n".join([*lines, *(f"- {line}" for line in remarks(found, rounds))]) + "\n"
+
+
+def csv_text(found: Survey) -> str:
+    """All rows as CSV, unrounded."""
+    from dataclasses import asdict, fields
+
+    from focalbench.bench import Row
+    from focalbench.records import to_csv
+
+    return to_csv(tuple(field.name for field in fields(Row)), [asdict(row) for row in found.rows])
+
+
+def print_rich(found: Survey) -> None:
+    """Print all tables for a terminal."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    console = Console()
+    for title, headings, rows in tables(found):
+        grid = Table(title=escape(title), title_justify="left", box=None, padding=(0, 1, 0, 0))
+        for heading in headings:
+            grid.add_column(heading)
+        for cell in rows:
+            grid.add_row(*map(escape, cell))
+        console.print(grid)
+        console.print()
