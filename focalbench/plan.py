@@ -211,7 +211,7 @@ def make_stacks(runs: Iterable[Run]) -> list[tuple[Run, ...]]:
 
 def stack_size(training: Training, outputs: int = 1, rows: int = 0) -> int:
     """How many runs are trained together: as many as cache holds, at most STACK, and what STACK_BYTES allow, the scores
-    of so many rows included.
+    of so many rows included; on a GPU as many as half of its free memory holds.
 
     >>> stack_size(Training()), stack_size(Training(hidden=(16,), batch_size=256)), stack_size(Training(hidden=()))
     (6, 96, 96)
@@ -224,4 +224,14 @@ def stack_size(training: Training, outputs: int = 1, rows: int = 0) -> int:
     activations = 3 * training.batch_size * sum(hidden)
     scores = 3 * rows * outputs
     per_run = 4 * (BUFFERS * weights + activations + scores)
+    if training.device == "cuda":
+        return max(1, _free_on_gpu() // 2 // per_run)
     return max(1, min(STACK, in_cache, STACK_BYTES // per_run))
+
+
+def _free_on_gpu() -> int:
+    """Bytes of the first device; the other half is for the rows and what the libraries take."""
+    import torch
+
+    free, _ = torch.cuda.mem_get_info()
+    return free

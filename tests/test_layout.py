@@ -37,8 +37,10 @@ ORDER = (
     *("report.words", "report.tables", "report.curves", "report.folder"),
     *("report.style", "report.formulas", "report.figures", "report"),
     *("sweep", "regression"),
+    *("bench.timing", "bench.problem", "bench.rows", "bench.peers", "bench.lockstep", "bench.trainer", "bench.ranking"),
+    *("bench.start", "bench.memory", "bench.plain", "bench.whole", "bench.growth", "bench.survey", "bench"),
     *("cli.progress", "cli.job", "cli.render", "cli.sweep", "cli.run", "cli.table", "cli.plot", "cli.check"),
-    "cli.audit",
+    *("cli.audit", "cli.bench"),
     *("cli.datasets", "cli.losses"),
     *("cli.app", "cli", "__main__"),
 )

@@ -17,7 +17,7 @@ from focalbench.losses.rivals import ClassCounts, Rival
 from focalbench.losses.stack_loss import StackLoss, WeightedFocal
 from focalbench.metrics.ranking import average_precision
 from focalbench.models import Architecture, Network, Parameters, draw_weights
-from focalbench.training import Adam, Member, Rows, Schedule, Trained, epoch_budgets, score, train
+from focalbench.training import Adam, Member, Rows, Schedule, Trained, epoch_budgets, score, train, train_epoch
 from tests.plain import plain_loss, plain_model, plain_train
 
 FEATURES, BATCH = 5, 48
@@ -225,3 +225,15 @@ def test_scores_do_not_depend_on_how_many_rows_are_scored() -> None:
     whole = score(network, features)[:, 0]
     torch.testing.assert_close(whole, expected, atol=1e-5, rtol=1e-4)
     assert torch.equal(score(network, features[:50])[:, 0], whole[:, :50])
+
+
+@pytest.mark.parametrize("members", [make_members((7,)), make_rivals((7,))], ids=["focal", "rivals"])
+def test_an_epoch_never_waits_for_its_device(members: list[Member]) -> None:
+    order = torch.zeros(100, dtype=torch.int64, device="meta")  # whose tensors hold no numbers to ask for
+    parameters = Parameters(Architecture(FEATURES, (7,)), len(members), "meta")
+    loss = StackLoss([member.loss for member in members], 1, "meta")
+    loss.start(0)
+    rows = Rows(torch.empty(100, FEATURES, device="meta"), torch.empty(100, device="meta"))
+    network = Network(Architecture(FEATURES, (7,)), parameters, BATCH)
+    train_epoch(network, loss, Adam(parameters, [member.lr for member in members]), rows, order, BATCH)
+    assert score(network, rows.features).shape == (len(members), 1, 100)

@@ -1,11 +1,13 @@
 """All that is measured, part after part."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
 from focalbench.bench.growth import growth
-from focalbench.bench.peers import PEERS, PLAIN
+from focalbench.bench.peers import PEERS, PLAIN, Peer
 from focalbench.bench.problem import Problem
 from focalbench.bench.ranking import ranking
 from focalbench.bench.rows import Goal, Row, Scale
@@ -15,15 +17,17 @@ from focalbench.bench.whole import sweep
 
 PARTS = ("training", "ranking", "waiting", "sweep", "growth")
 WIDE, NARROW, LINEAR = Problem((64, 64), 512), Problem((16,), 256), Problem((), 256)
-WANTED = {"plain PyTorch loop": 12, "skorch NeuralNet": 30, "torch.func.vmap ensemble": 3.5}
-WANTED_OF_JAX = {"jax.jit of a vmapped ensemble": 1.8}
+WANTED = {PLAIN.name: 12, "skorch NeuralNet": 30, "torch.func.vmap ensemble": 3.5, "jax.jit of a vmapped ensemble": 1.8}
+FEW = (PLAIN.name, "plain loop, fused Adam")
+TINY: dict[str, Any] = {"rows": 1000, "runs": 4}
+Measure = Callable[[], tuple[list[Row], list[Goal]]]
 LIBRARIES = ("torch", "jax", "skorch", "scikit-learn", "imbalanced-losses", "numpy")
 REMEDY = "pip install -e '.[bench]'"
 
 
 @dataclass(frozen=True)
 class Survey:
-    """rows and goals of the parts asked for, without goals where all is tiny; absent: peers that are not installed; versions: of what is."""
+    """What was measured: rows, goals (none where all is tiny), peers not installed, and versions of the others."""
 
     rows: tuple[Row, ...]
     goals: tuple[Goal, ...]
@@ -31,11 +35,12 @@ class Survey:
     versions: tuple[str, ...]
 
 
-def survey(parts: Sequence[str], scale: Scale, device: str) -> Survey:
-    """Measure the parts asked for, of PARTS."""
+def survey(parts: Sequence[str], scale: Scale, device: str, watch: Callable[[str], None]) -> Survey:
+    """Measure the parts asked for, of PARTS. watch: told what is about to be measured."""
     rows: list[Row] = []
     goals: list[Goal] = []
-    for measure in _measures(parts, scale, device):
+    for name, measure in _measures(parts, scale, device):
+        watch(name)
         more, reached = measure()
         rows += more
         goals += reached
@@ -44,23 +49,24 @@ def survey(parts: Sequence[str], scale: Scale, device: str) -> Survey:
     return Survey(tuple(rows), judged, absent, tuple(_versions()))
 
 
-def _measures(parts: Sequence[str], scale: Scale, device: str) -> list[Callable[[], tuple[list[Row], list[Goal]]]]:
-    wide, narrow, linear = (replace(problem, device=device) for problem in (WIDE, NARROW, LINEAR))
-    if scale.tiny:
-        wide, narrow, linear = (replace(problem, rows=1000, runs=4) for problem in (wide, narrow, linear))
-    here = [peer for peer in PEERS if peer.is_here and (device == "cpu" or peer.on_gpu)]
-    measures: dict[str, list[Callable[[], tuple[list[Row], list[Goal]]]]] = {
-        "training": [
-            lambda: training(wide, here, WANTED | WANTED_OF_JAX if device == "cpu" else {PLAIN.name: 100}, scale),
-            lambda: training(narrow, here[:2], {PLAIN.name: 25 if device == "cpu" else 100}, scale),
-            lambda: training(linear, here[:2], {PLAIN.name: 40 if device == "cpu" else 100}, scale),
-        ],
-        "ranking": [lambda: ranking(scale)],
-        "waiting": [lambda: waiting(scale)],
-        "sweep": [lambda: sweep(scale)],
-        "growth": [lambda: growth(scale)],
-    }
-    return [measure for part in parts for measure in measures[part]]
+def _measures(parts: Sequence[str], scale: Scale, device: str) -> Iterator[tuple[str, Measure]]:
+    if "training" in parts:
+        here = [peer for peer in PEERS if peer.is_here and (device == "cpu" or peer.on_gpu)]
+        for problem, peers, wanted in _problems(here, device):
+            sized = replace(problem, device=device, **(TINY if scale.tiny else {}))
+            yield f"training {problem.title}", partial(training, sized, peers, wanted, scale)
+    others = {"ranking": ranking, "waiting": waiting, "sweep": sweep, "growth": growth}
+    for name in parts:
+        if name in others:
+            yield name, partial(others[name], scale)
+
+
+def _problems(here: list[Peer], device: str) -> list[tuple[Problem, list[Peer], dict[str, float]]]:
+    """What is trained, by whom, and how many times as long a peer should take."""
+    few = [peer for peer in here if peer.name in FEW]
+    if device != "cpu":
+        return [(problem, few, {PLAIN.name: 100}) for problem in (WIDE, NARROW, LINEAR)]
+    return [(WIDE, here, WANTED), (NARROW, few, {PLAIN.name: 25}), (LINEAR, few, {PLAIN.name: 40})]
 
 
 def _versions() -> list[str]:

@@ -41,7 +41,9 @@ def bench(
     where = resolve_device(device)
     if out is not None:
         make_folder(out)
-    found = survey(parts, Scale(rounds, cores(), tiny, long), where)
+    found = survey(
+        parts, Scale(rounds, cores(), tiny, long), where, lambda name: typer.echo(f"bench: {name}", err=True)
+    )
     print_rich(found)
     for line in remarks(found, rounds):
         typer.echo(f"- {line}")

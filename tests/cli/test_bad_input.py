@@ -4,8 +4,6 @@ import os
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -189,6 +187,8 @@ EXPERIMENTS = [
 ]
 
 FOLDERS = [
+    Case("bench --part nope --out o", "--part"),
+    Case("bench --rounds 0 --out o", "--rounds"),
     Case("table gone", "gone"),
     Case("table o", "table.csv", {"o/x": b""}),
     Case("table o", "table.csv", {"o/table.csv": b"a,b\n1,2\n"}),
@@ -265,19 +265,9 @@ def attempt(case: Case, folder: Path) -> tuple[Finished, Files, Files]:
     return focalbench(["-m", "focalbench", *case.command.split()], folder), before, contents(folder)
 
 
-Attempts = dict[str, Future[tuple[Finished, Files, Files]]]
-
-
-@pytest.fixture(scope="module")
-def attempts(cases: dict[str, Case], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Attempts]:
-    with ThreadPoolExecutor(3) as pool:
-        yield {name: pool.submit(attempt, case, tmp_path_factory.mktemp("case")) for name, case in cases.items()}
-        pool.shutdown(cancel_futures=True)
-
-
 @pytest.mark.parametrize("name", NAMES)
-def test_a_mistake_is_one_sentence_and_exit_code_2(name: str, cases: dict[str, Case], attempts: Attempts) -> None:
-    finished, before, after = attempts[name].result()
+def test_a_mistake_is_one_sentence_and_exit_code_2(name: str, cases: dict[str, Case], tmp_path: Path) -> None:
+    finished, before, after = attempt(cases[name], tmp_path)
     lines = [line for line in finished.stderr.splitlines() if line.strip()]
     assert finished.returncode == 2, finished.stderr
     assert "Traceback" not in finished.stderr

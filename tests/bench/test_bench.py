@@ -1,0 +1,185 @@
+"""The benchmark measures what it says: the peers train the same models, and its figures are those of its timings."""
+
+import copy
+import sys
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from focalbench.bench import growth, memory, peers, trainer
+from focalbench.bench.lockstep import MIXED, train_stacks
+from focalbench.bench.plain import train_plainly
+from focalbench.bench.problem import Problem, drawn
+from focalbench.bench.rows import OURS, Goal, Scale, row
+from focalbench.bench.start import loaded_before_the_first_batch
+from focalbench.bench.timing import Timing, interleaved
+from focalbench.datasets.build import build_splits
+from focalbench.errors import InputError
+from focalbench.experiment import Experiment
+from focalbench.plan import make_plan
+from focalbench.stack import run_stack
+
+SMALL = Problem((8, 8), 48, rows=130, runs=3, positive_rate=0.2)
+
+
+@pytest.mark.parametrize("hidden", [(), (16,), (64, 32)])
+def test_flops_are_those_that_torch_counts(hidden: tuple[int, ...]) -> None:
+    problem = replace(SMALL, hidden=hidden)
+    rows, _ = drawn(problem)
+    with FlopCounterMode(display=False) as counter:
+        torch.autograd.backward(peers.sequential(problem)(rows.features).sum())
+    assert counter.get_total_flops() == problem.flops
+
+
+# ---- peers
+
+
+def trained(peer: peers.Peer, model: nn.Sequential, monkeypatch: pytest.MonkeyPatch) -> list[list[torch.Tensor]]:
+    """The parameters of every run after two epochs from one model, through torch's own optimiser."""
+    optimisers: list[torch.optim.Adam] = []
+
+    class Seen(torch.optim.Adam):
+        def __init__(self, *arguments: object, **options: object) -> None:
+            super().__init__(*arguments, **options)  # type: ignore[arg-type]
+            optimisers.append(self)
+
+    monkeypatch.setattr(torch.optim, "Adam", Seen)
+    monkeypatch.setattr(peers, "sequential", lambda _: copy.deepcopy(model))
+    work = peer.make(SMALL)
+    for _ in range(2):
+        work()
+    parameters = [value.detach() for group in optimisers[-1].param_groups for value in group["params"]]
+    return [[value[run] for value in parameters] for run in range(SMALL.runs)] if peer.together else [parameters]
+
+
+HERE = [peer for peer in peers.PEERS if peer.is_here]
+BY_TORCHS_ADAM = ("plain PyTorch loop", "plain loop, fused Adam", "DataLoader loop", "torch.func.vmap ensemble")
+
+
+@pytest.mark.parametrize("name", [*BY_TORCHS_ADAM[1:], "skorch NeuralNet"])
+def test_peers_train_what_the_plain_loop_trains(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    peer = next(peer for peer in peers.PEERS if peer.name == name)
+    if not peer.is_here:
+        pytest.skip(f"{peer.module} is not installed")
+    torch.manual_seed(0)
+    model = peers.sequential(SMALL)
+    (expected,) = trained(peers.PLAIN, model, monkeypatch)
+    assert not torch.equal(expected[0], next(model.parameters()))
+    for run in trained(peer, model, monkeypatch):
+        torch.testing.assert_close(run, expected, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("peer", [peer for peer in HERE if peer.make is not peers.compiled], ids=lambda peer: peer.name)
+def test_every_peer_that_is_installed_trains(peer: peers.Peer) -> None:
+    work = peer.make(SMALL)
+    work()
+    work()
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # the compiler's own
+def test_the_compiled_peer_trains() -> None:
+    work = peers.compiled(SMALL)
+    work()
+    work()
+
+
+def test_ours_trains_any_number_of_runs_and_leaves_the_threads_alone() -> None:
+    threads = torch.get_num_threads()
+    train_stacks(SMALL, 5, MIXED)
+    assert torch.get_num_threads() == threads
+
+
+def test_the_plain_sweep_is_the_lockstep_sweep() -> None:
+    small = Experiment(positive_rates=(0.05,), rows=1500, epochs=3, hidden=(8,), lrs=(0.01,), seeds=1, references=False)
+    runs = make_plan(small).runs[::5]
+    splits = build_splits(runs[0].recipe, runs[0].seed)
+    for run, result in zip(runs, run_stack(runs), strict=True):
+        assert train_plainly(run, splits) == pytest.approx(result.values["test_average_precision"], abs=5e-3), run.arm
+
+
+# ---- figures
+
+
+def test_works_take_turns_and_the_first_turn_does_not_count() -> None:
+    calls: list[str] = []
+    taken = interleaved({"a": lambda: calls.append("a"), "b": lambda: calls.append("b")}, 3)
+    assert calls == ["a", "b"] * 4
+    assert {name: len(timing.seconds) for name, timing in taken.items()} == {"a": 3, "b": 3}
+
+
+def test_a_ratio_is_the_median_of_paired_rounds() -> None:
+    slow, fast = Timing((2.0, 30.0, 8.0)), Timing((1.0, 10.0, 2.0))
+    assert slow.times(fast) == 3.0
+    assert slow.median == 8.0
+    assert slow.of(2).seconds == (1.0, 15.0, 4.0)
+    found = row("part", "slow", "1", slow, 1e3, fast)
+    assert (found.median, found.low, found.high, found.ratio) == (8000, 2000, 30_000, 3)
+
+
+def test_peers_and_ours_count_at_their_best_and_the_share_of_the_peak_at_one_thread() -> None:
+    wide = replace(SMALL, rows=1000)
+    peak = wide.flops / 0.002  # a machine that would need 2 ms for a run's products
+    cubes = trainer.CUBES * 2 * trainer.CUBE**3 / peak
+    taken = {
+        ("peak", "1"): Timing((cubes,) * 3),
+        ("plain PyTorch loop", "1"): Timing((0.060,) * 3),
+        ("plain PyTorch loop", "2"): Timing((0.048,) * 3),
+        (OURS, "1"): Timing((0.008,) * 3),
+        (OURS, "2 x 1"): Timing((0.004,) * 3),
+    }
+    rows, (share, ratio) = trainer._reported(wide, taken, {}, {"plain PyTorch loop": 12.5, "not here": 3})
+    assert share.reached == pytest.approx(0.25)
+    assert not share.met
+    assert ratio.reached == pytest.approx(12)
+    assert not ratio.met
+    assert {row.name: row.ratio for row in rows if row.threads == "1"} == {
+        "plain PyTorch loop": pytest.approx(7.5),
+        OURS: 1,
+        "matmul, 1024 cube (ms)": None,
+    }
+
+
+def test_a_goal_is_met_on_its_own_side() -> None:
+    assert Goal("times", 12.0, 12).met
+    assert not Goal("times", 11.9, 12).met
+    assert Goal("seconds", 0.3, 0.3, at_most=True).met
+    assert not Goal("seconds", 0.31, 0.3, at_most=True).met
+
+
+def test_a_peer_that_fails_is_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_: Problem) -> object:
+        raise RuntimeError("no")
+
+    rows, _ = trainer.training(SMALL, [peers.Peer("broken", "torch", broken)], {}, Scale(1, 1))  # type: ignore[arg-type]
+    assert [row.note for row in rows if row.name == "broken"] == ["failed: RuntimeError"]
+
+
+def test_growth_is_the_last_step_over_the_one_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds = iter([5.0, 10.0, 90.0])
+    monkeypatch.setattr(growth, "swept", lambda _: (memory.Ran(next(seconds), 10**8), {}))
+    rows, (goal,) = growth.grown("runs", [("--seeds 1", 48), ("--seeds 10", 100), ("--seeds 99", 1000)])
+    assert goal.reached == pytest.approx(0.9)
+    assert (rows[0].name, rows[0].median, rows[0].note) == ("48", 5.0, "peak 100 MB")
+
+
+# ---- processes
+
+
+def test_nothing_heavy_is_loaded_before_the_first_batch() -> None:
+    assert loaded_before_the_first_batch() == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
+def test_memory_is_that_of_the_whole_session() -> None:
+    ran = memory.run(["losses"])
+    assert ran.peak_bytes is not None
+    assert 10**7 < ran.peak_bytes < 10**9
+
+
+def test_a_command_that_fails_is_told() -> None:
+    with pytest.raises(InputError, match="exit code 2"):
+        memory.run(["sweep", "--dataset", "nowhere.csv"])
