@@ -126,7 +126,8 @@ class Network:
     def forward(self, features: Tensor) -> Tensor:
         """Logits (run, output, width) of a batch (sample, feature), samples <= width; valid until the next call."""
         self.batch[: len(features), : features.shape[1]] = features
-        self.batch[len(features) :] = 0
+        if len(features) < self.width:
+            self.batch[len(features) :] = 0
         layers = zip(self.parameters.weights, self.parameters.biases, self.inputs, self.outputs, strict=True)
         for i, (weight, bias, below, out) in enumerate(layers):
             if i == 0 and out.shape[1] % LANE == 0:  # one product for all runs, of the same bits

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -109,6 +110,14 @@ def test_stacks_are_equal_parts() -> None:
     assert sizes == {6: 10 * 24 * 3 // 6}  # 24 candidates, 3 learning rates, 10 seeds
     odd = make_plan(replace(SMALL, arms=(BCE, Arm("pos_weight")), lrs=tuple(0.01 * i for i in range(1, 8)), seeds=1))
     assert [len(stack) for stack in make_stacks(odd.runs)] == [5, 5, 4]
+
+
+def test_a_gpu_takes_as_many_runs_as_half_its_free_memory_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (8 * 2**30, 80 * 2**30))
+    training = replace(RUN.training, device="cuda")
+    small, large = stack_size(training, rows=1000), stack_size(training, rows=10**7)
+    assert small > 1000
+    assert 1 <= large < 4 * 2**30 / (3 * 4 * 10**7) <= large + 2  # by then little but the scores counts
 
 
 # ---- identity

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from focalbench.arms import OF_A_BATCH, RIVALS, Arm
 from focalbench.losses.arm_loss import run_loss
 from focalbench.losses.rivals import ClassCounts, Rival
-from focalbench.losses.stack_loss import StackLoss, WeightedFocal
+from focalbench.losses.stack_loss import SoftmaxFocal, StackLoss, WeightedFocal
 from focalbench.metrics.ranking import average_precision
 from focalbench.models import Architecture, Network, Parameters, draw_weights
 from focalbench.training import Adam, Member, Rows, Schedule, Trained, epoch_budgets, score, train, train_epoch
@@ -227,13 +227,15 @@ def test_scores_do_not_depend_on_how_many_rows_are_scored() -> None:
     assert torch.equal(score(network, features[:50])[:, 0], whole[:, :50])
 
 
-@pytest.mark.parametrize("members", [make_members((7,)), make_rivals((7,))], ids=["focal", "rivals"])
-def test_an_epoch_never_waits_for_its_device(members: list[Member]) -> None:
-    order = torch.zeros(100, dtype=torch.int64, device="meta")  # whose tensors hold no numbers to ask for
-    parameters = Parameters(Architecture(FEATURES, (7,)), len(members), "meta")
-    loss = StackLoss([member.loss for member in members], 1, "meta")
+@pytest.mark.parametrize("outputs", [1, 3])
+def test_an_epoch_never_waits_for_its_device(outputs: int) -> None:
+    architecture = Architecture(FEATURES, (7,), outputs)
+    losses = [member.loss for member in make_members((7,))] if outputs == 1 else [SoftmaxFocal(2.0, (1.0, 2.0, 3.0))]
+    parameters = Parameters(architecture, len(losses), "meta")  # whose tensors hold no numbers to ask for
+    network, loss = Network(architecture, parameters, BATCH), StackLoss(losses, 1, "meta")
+    targets = torch.empty(100, device="meta") if outputs == 1 else torch.empty(100, outputs, device="meta")
+    rows = Rows(torch.empty(100, FEATURES, device="meta"), targets)
+    order = torch.zeros(100, dtype=torch.int64, device="meta")
     loss.start(0)
-    rows = Rows(torch.empty(100, FEATURES, device="meta"), torch.empty(100, device="meta"))
-    network = Network(Architecture(FEATURES, (7,)), parameters, BATCH)
-    train_epoch(network, loss, Adam(parameters, [member.lr for member in members]), rows, order, BATCH)
-    assert score(network, rows.features).shape == (len(members), 1, 100)
+    train_epoch(network, loss, Adam(parameters, [0.1] * len(losses)), rows, order, BATCH)
+    assert score(network, rows.features).shape == (len(losses), outputs, 100)

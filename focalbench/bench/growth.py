@@ -18,11 +18,11 @@ ARMS = "--loss bce --loss focal --gamma 2"
 
 def growth(scale: Scale) -> tuple[list[Row], list[Goal]]:
     """Time a stack of more and more runs, and sweeps that grow in one direction each."""
-    few, many = (1, 2) if scale.tiny else (10, 40)
+    few, many = (1, 2) if scale.tiny else (20, 80)
     seeds = (1, 2) if scale.tiny else (1, 10, 209) if scale.long else (1, 10)
     rates = " ".join(f"--lr {0.001 * (i + 1):.3f}" for i in range(LRS))
     sweeps = {
-        "rows": [(f"--seeds 6 --epochs 4 --lr 0.01 --rows {2000 * n}", n) for n in (few, many)],
+        "rows": [(f"--seeds 6 --epochs 4 --lr 0.01 --rows {2500 * n}", n) for n in (few, many)],
         "epochs": [(f"--seeds 6 --rows 20000 --lr 0.01 --epochs {n}", n) for n in (few, many)],
         "runs": [(f"--rows 1500 --epochs 2 {rates} --seeds {n}", 2 * LRS * n) for n in seeds],
     }

@@ -9,13 +9,13 @@ from pathlib import Path
 
 from focalbench.errors import InputError
 
-INTERVAL = 0.05  # seconds between two looks
+INTERVAL = 0.2  # seconds between two looks
 
 
 @dataclass(frozen=True)
 class Ran:
-    """A finished command: seconds, and the largest sum of resident bytes seen (shared pages counted for each process);
-    None where the system has no /proc.
+    """A finished command: seconds, and the largest sum seen of its processes' proportional set sizes, in which a page
+    that several share counts once; None where the system does not tell.
     """
 
     seconds: float
@@ -40,13 +40,13 @@ def run(arguments: Sequence[str]) -> Ran:
 
 
 def _resident(session: int) -> int:
-    """Resident bytes of all processes of a session."""
+    """Bytes of all processes of a session."""
     total = 0
     for folder in Path("/proc").glob("[0-9]*"):
         try:
-            fields = (folder / "stat").read_text().rpartition(")")[2].split()
-            if int(fields[3]) == session:
-                total += int(fields[21]) * 4096
-        except (OSError, IndexError):  # it has just ended
+            if int((folder / "stat").read_text().rpartition(")")[2].split()[3]) == session:
+                lines = (folder / "smaps_rollup").read_text().splitlines()
+                total += 1024 * next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+        except (OSError, IndexError, StopIteration):  # it has just ended, or is not ours to look at
             continue
     return total
