@@ -128,7 +128,7 @@ def _padded(logits: Tensor, targets: Tensor, weights: Tensor | None) -> tuple[Te
     """Targets over the whole width of a batch, and each row's share of the mean: what only fills up weighs nothing."""
     count, width = targets.shape[-1], logits.shape[-1]
     if count == width and weights is None:
-        return targets, targets.new_full((), 1 / count)
+        return targets.contiguous(), targets.new_full((), 1 / count)  # layouts move bits
     padded, scale = targets.new_zeros(*targets.shape[:-1], width), targets.new_zeros(width)
     padded[..., :count], scale[:count] = targets, 1 / count if weights is None else weights / count
     return padded, scale
