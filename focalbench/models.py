@@ -137,7 +137,10 @@ class Network:
         return self.outputs[-1]
 
     def backward(self, delta: Tensor) -> Tensor:
-        """Fill and return the flat gradient, from d loss/d logits (run, output, width) of the last forward."""
+        """Fill and return the flat gradient, from d loss/d logits (run, output, width) of the last forward.
+
+        Once, because it uses up the activations.
+        """
         for i in reversed(range(len(self.inputs))):
             torch.sum(delta, 2, keepdim=True, out=self.gradient.biases[i])
             torch.bmm(delta, self.inputs[i].transpose(1, 2), out=self.gradient.weights[i])

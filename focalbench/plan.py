@@ -190,14 +190,14 @@ def tuned_families(arms: Sequence[Arm]) -> list[list[Arm]]:
 def make_stacks(runs: Iterable[Run]) -> list[tuple[Run, ...]]:
     """Group runs that share data and batches, in equal parts of at most stack_size runs.
 
-    A reference is a stack of its own, and comes after its seed's networks, because it has to load scikit-learn. No
-    number depends on the grouping.
+    A reference is a stack of its own, and comes after the networks of its data, because it has to load scikit-learn. On
+    a CPU no number depends on the grouping.
     """
 
-    def shared(run: Run) -> tuple[bool, str, str]:
+    def shared(run: Run) -> tuple[str, bool, str, str]:
         reference = is_reference(run)
         common = replace(run, arm=Arm("bce"), lr=1.0, restart=0)
-        return reference, common.identity, run.identity if reference else ""
+        return str(run.recipe), reference, common.identity, run.identity if reference else ""
 
     stacks: list[tuple[Run, ...]] = []
     for _, group in groupby(sorted(runs, key=lambda run: (run.seed, *shared(run))), key=shared):

@@ -46,7 +46,7 @@ _latest: dict[tuple[Recipe, int], Splits] = {}  # the stacks of one seed follow 
 def run_stack(stack: tuple[Run, ...]) -> list[Result]:
     """Train and measure runs that share data and batches; or fit the one reference."""
     start = time.perf_counter()
-    with _one_thread():
+    with one_thread():
         splits = _splits(stack[0].recipe, stack[0].seed)
         measured = _fit_reference(stack[0], splits) if is_reference(stack[0]) else _train(stack, splits)
         common = _data_values(splits)
@@ -58,7 +58,7 @@ def run_stack(stack: tuple[Run, ...]) -> list[Result]:
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
     """One thread, and no denormals: gamma 5 makes denormal gradients, which cost twice the time and move nothing."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

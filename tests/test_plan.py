@@ -1,6 +1,7 @@
 import random
 from collections import Counter
 from dataclasses import fields, replace
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +104,16 @@ def test_stacks_are_a_partition_that_never_mixes_data_or_seeds(rng: random.Rando
         assert 1 <= len(stack) <= most
         assert len({(run.recipe, run.training, run.seed) for run in stack}) == 1
         assert len(stack) == 1 or not any(is_reference(run) for run in stack)
+
+
+def test_stacks_of_one_data_set_follow_one_another_and_its_references_come_last() -> None:
+    stacks = make_stacks(MIXED)
+    data = [(stack[0].seed, stack[0].recipe) for stack in stacks]
+    assert len(list(groupby(data))) == len(set(data))
+    for _, group in groupby(stacks, key=lambda stack: (stack[0].seed, stack[0].recipe)):
+        late = [is_reference(stack[0]) for stack in group]
+        assert any(late)
+        assert late == sorted(late)
 
 
 def test_stacks_are_equal_parts() -> None:

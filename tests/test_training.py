@@ -239,3 +239,15 @@ def test_an_epoch_never_waits_for_its_device(outputs: int) -> None:
     loss.start(0)
     train_epoch(network, loss, Adam(parameters, [0.1] * len(losses)), rows, order, BATCH)
     assert score(network, rows.features).shape == (len(losses), outputs, 100)
+
+
+@pytest.mark.parametrize("units", [16, 64])
+@pytest.mark.parametrize("features", [16, 608, 2048])
+def test_the_first_layers_shared_product_has_the_bits_of_each_runs_own(units: int, features: int) -> None:
+    rng = torch.Generator().manual_seed(0)
+    batch, weight = torch.randn(48, features, generator=rng), torch.randn(96, units, features, generator=rng)
+    bias = torch.randn(96, units, 1, generator=rng)
+    for runs in (1, 6, 96):
+        own = torch.baddbmm(bias[:runs], weight[:runs], batch.T.expand(runs, -1, -1))
+        shared = torch.addmm(bias[:runs].flatten(0, 1), weight[:runs].flatten(0, 1), batch.T)
+        assert torch.equal(shared.view_as(own), own)

@@ -4,7 +4,6 @@ from functools import lru_cache
 
 import joblib
 import numpy as np
-import torch
 
 from focalbench.arms import Training
 from focalbench.bench.problem import LR, SEED, Problem, drawn
@@ -12,6 +11,7 @@ from focalbench.bench.timing import Work
 from focalbench.losses.stack_loss import StackLoss, WeightedFocal
 from focalbench.models import Network, Parameters, draw_weights
 from focalbench.plan import stack_size
+from focalbench.stack import one_thread
 from focalbench.training import Adam, Member, train_epoch
 
 Stack = tuple[Network, StackLoss, Adam]
@@ -24,26 +24,28 @@ def lockstep(problem: Problem, gammas: tuple[float, ...] = BCE) -> Work:
 
 
 def lockstep_everywhere(problem: Problem, parallel: joblib.Parallel, processes: int) -> Work:
-    """An epoch of every run, dealt to processes of one thread that have built theirs before."""
-    shares = [len(part) for part in np.array_split(np.arange(problem.runs), processes)]
-    return lambda: parallel(joblib.delayed(train_stacks)(problem, share) for share in shares)
+    """An epoch of equally many runs in each of some processes of one thread."""
+    share = problem.runs // processes
+    return lambda: parallel(joblib.delayed(train_stacks)(problem, share) for _ in range(processes))
 
 
 def train_stacks(problem: Problem, runs: int, gammas: tuple[float, ...] = BCE) -> None:
-    """An epoch of so many runs, on one thread."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    torch.set_flush_denormal(True)
+    """An epoch of so many runs, on one thread; the first call in a process builds them."""
     rows, order = drawn(problem)
-    for network, loss, adam in _stacks(problem, runs, gammas):
-        train_epoch(network, loss, adam, rows, order, problem.batch_size)
-    torch.set_flush_denormal(False)
-    torch.set_num_threads(threads)
+    with one_thread():
+        for network, loss, adam in _stacks(problem, runs, gammas):
+            train_epoch(network, loss, adam, rows, order, problem.batch_size)
 
 
-@lru_cache(maxsize=4)
+def runs_of_a_stack(problem: Problem) -> int:
+    """How many the tool would train together."""
+    training = Training(hidden=problem.hidden, batch_size=problem.batch_size, device=problem.device)
+    return min(problem.runs, stack_size(training))
+
+
+@lru_cache(maxsize=16)
 def _stacks(problem: Problem, runs: int, gammas: tuple[float, ...]) -> list[Stack]:
-    size = stack_size(Training(hidden=problem.hidden, batch_size=problem.batch_size, device=problem.device))
+    size = runs_of_a_stack(problem)
     return [_stack(problem, min(size, runs - start), gammas) for start in range(0, runs, size)]
 
 

@@ -2,8 +2,10 @@
 
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,18 +26,22 @@ class Ran:
 
 def run(arguments: Sequence[str]) -> Ran:
     """Run `python -m focalbench ...`, watching its session. Raises InputError unless it succeeds."""
-    start, peak = time.perf_counter(), 0
     command = [sys.executable, "-m", "focalbench", *arguments]
-    with subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True
-    ) as process:
-        while process.poll() is None:
-            peak = max(peak, _resident(process.pid))
-            time.sleep(INTERVAL)
+    with tempfile.TemporaryFile("w+") as errors:
+        start, peak = time.perf_counter(), 0
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=errors, start_new_session=True) as process:
+            try:
+                while process.poll() is None:
+                    peak = max(peak, _resident(process.pid))
+                    with suppress(subprocess.TimeoutExpired):
+                        process.wait(INTERVAL)
+            finally:
+                process.terminate()  # a sweep stops its workers; nothing happens to one that has ended
         seconds = time.perf_counter() - start
-        error = process.stderr.read() if process.stderr else ""
+        errors.seek(0)
+        error = errors.read()[-300:]
     if process.returncode:
-        raise InputError(f"focalbench {' '.join(arguments)} ended with exit code {process.returncode}: {error[-300:]}")
+        raise InputError(f"focalbench {' '.join(arguments)} ended with exit code {process.returncode}: {error}")
     return Ran(seconds, peak or None)
 
 

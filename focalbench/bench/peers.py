@@ -24,8 +24,8 @@ State = tuple[Any, ...]
 
 @dataclass(frozen=True)
 class Peer:
-    """A way to train. module: what has to be installed. together: all runs at once; else one. own_threads: it brings
-    its own thread pool, which torch's setting does not reach. on_gpu: it can train on torch's.
+    """A way to train. module: what has to be installed. together: many runs at once; else one. own_threads: it brings
+    its own thread pool, which torch's setting does not reach.
     """
 
     name: str
@@ -33,12 +33,14 @@ class Peer:
     make: Callable[[Problem], Work]
     together: bool = False
     own_threads: bool = False
-    on_gpu: bool = True
 
     @property
-    def is_here(self) -> bool:
-        """Whether this machine has what it needs."""
-        return find_spec(self.module) is not None and (self.make is not compiled or shutil.which("g++") is not None)
+    def lacks(self) -> str:
+        """What this machine would need for it, or nothing."""
+        if find_spec(self.module) is None:
+            return f"{self.module} is not installed"
+        no_compiler = self.make is compiled and not any(map(shutil.which, ("g++", "clang++", "cl")))
+        return "no C++ compiler" if no_compiler else ""
 
 
 def sequential(problem: Problem) -> nn.Sequential:
@@ -197,6 +199,7 @@ def in_jax(problem: Problem) -> Work:
     import jax
     import jax.numpy as jnp
 
+    jax.config.update("jax_platforms", "cpu")
     rows, order = drawn(problem)
     x, y, ordered = (jnp.asarray(value.cpu().numpy()) for value in (rows.features, rows.targets, order))
     keys = jax.random.split(jax.random.key(0), problem.runs)
@@ -250,8 +253,8 @@ PEERS = (
     Peer("plain loop, focal loss of imbalanced-losses", "imbalanced_losses", focal_loop),
     Peer("DataLoader loop", "torch", loader_loop),
     Peer("skorch NeuralNet", "skorch", skorch_net),
-    Peer("scikit-learn MLPClassifier", "sklearn", sklearn_mlp, own_threads=True, on_gpu=False),
+    Peer("scikit-learn MLPClassifier", "sklearn", sklearn_mlp, own_threads=True),
     Peer("torch.func.vmap ensemble", "torch", vmapped, together=True),
     Peer("torch.compile of the ensemble's step", "torch", compiled, together=True),
-    Peer("jax.jit of a vmapped ensemble", "jax", in_jax, together=True, own_threads=True, on_gpu=False),
+    Peer("jax.jit of a vmapped ensemble", "jax", in_jax, together=True, own_threads=True),
 )

@@ -37,7 +37,8 @@ class Problem:
         ('MLP 10-64-64-1, batch 512', 'logistic regression 10-1, batch 256')
         """
         kind = "MLP" if self.hidden else "logistic regression"
-        return f"{kind} {'-'.join(map(str, (FEATURES, *self.hidden, 1)))}, batch {self.batch_size}"
+        where = "" if self.device == "cpu" else f" on {self.device}"
+        return f"{kind} {'-'.join(map(str, (FEATURES, *self.hidden, 1)))}, batch {self.batch_size}{where}"
 
     @property
     def flops(self) -> int:

@@ -1,6 +1,5 @@
 """What a benchmark reports: rows of timings, and goals reached or missed."""
 
-import os
 from dataclasses import dataclass
 
 from focalbench.bench.timing import Timing
@@ -52,8 +51,3 @@ def row(part: str, name: str, threads: str, timing: Timing, unit: float, ours: T
     ratio = None if ours is None else timing.times(ours)
     low, high = min(timing.seconds), max(timing.seconds)
     return Row(part, name, threads, timing.median * unit, low * unit, high * unit, ratio, note)
-
-
-def cores() -> int:
-    """Processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -27,7 +27,7 @@ REMEDY = "pip install -e '.[bench]'"
 
 @dataclass(frozen=True)
 class Survey:
-    """What was measured: rows, goals (none where all is tiny), peers not installed, and versions of the others."""
+    """What was measured: rows, goals (none where all is tiny), peers left out and why, and versions."""
 
     rows: tuple[Row, ...]
     goals: tuple[Goal, ...]
@@ -44,14 +44,14 @@ def survey(parts: Sequence[str], scale: Scale, device: str, watch: Callable[[str
         more, reached = measure()
         rows += more
         goals += reached
-    absent = tuple(peer.name for peer in PEERS if not peer.is_here) if "training" in parts else ()
+    absent = tuple(f"{peer.name}: {peer.lacks}" for peer in PEERS if peer.lacks) if "training" in parts else ()
     judged = () if scale.tiny else tuple(goals)  # a time too short means nothing
     return Survey(tuple(rows), judged, absent, tuple(_versions()))
 
 
 def _measures(parts: Sequence[str], scale: Scale, device: str) -> Iterator[tuple[str, Measure]]:
     if "training" in parts:
-        here = [peer for peer in PEERS if peer.is_here and (device == "cpu" or peer.on_gpu)]
+        here = [peer for peer in PEERS if not peer.lacks]
         for problem, peers, wanted in _problems(here, device):
             sized = replace(problem, device=device, **(TINY if scale.tiny else {}))
             yield f"training {problem.title}", partial(training, sized, peers, wanted, scale)

@@ -1,7 +1,7 @@
 """Seconds: works take turns for several rounds, so that a busy moment of the machine meets all of them."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -39,9 +39,9 @@ def seconds(work: Work, device: str = "cpu") -> float:
     return time.perf_counter() - start
 
 
-def interleaved(works: Mapping[str, Work], rounds: int, device: str = "cpu") -> dict[str, Timing]:
+def interleaved(works: Sequence[Work], rounds: int, device: str = "cpu") -> list[Timing]:
     """Time every work once a round, after one call that is not counted."""
-    for work in works.values():
-        work()
-    taken = [{name: seconds(work, device) for name, work in works.items()} for _ in range(rounds)]
-    return {name: Timing(tuple(one[name] for one in taken)) for name in works}
+    for work in works:
+        seconds(work, device)
+    taken = [[seconds(work, device) for work in works] for _ in range(rounds)]
+    return [Timing(column) for column in zip(*taken, strict=True)]

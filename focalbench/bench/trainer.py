@@ -1,11 +1,12 @@
 """Training: seconds per run-epoch of every way to train a problem, and the share of the machine's matmul peak."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import joblib
 import torch
 
-from focalbench.bench.lockstep import MIXED, lockstep, lockstep_everywhere
+from focalbench.bench.lockstep import MIXED, lockstep, lockstep_everywhere, runs_of_a_stack
 from focalbench.bench.peers import Peer
 from focalbench.bench.problem import Problem
 from focalbench.bench.rows import OURS, Goal, Row, Scale, row
@@ -13,38 +14,63 @@ from focalbench.bench.timing import Timing, Work, interleaved, seconds
 
 CUBE, CUBES = 1024, 10  # the product whose speed is called the machine's peak, and how many make a round
 FOCAL = f"{OURS}, gammas 0, 2 and 5"
+WARM, LONG = 3, 5  # calls until every process has built its runs; seconds of a first epoch worth a note
 Wanted = dict[str, float]  # how many times as long a peer should take
 
 
+@dataclass(frozen=True)
+class Entry:
+    """A work to be timed, on how many threads, and how many run-epochs (or products) a call is."""
+
+    name: str
+    threads: str
+    work: Work
+    parts: int
+    note: str = ""
+
+
 def training(problem: Problem, peers: Sequence[Peer], wanted: Wanted, scale: Scale) -> tuple[list[Row], list[Goal]]:
-    """Time ours, on one core and on all, against peers, each on one thread and on all."""
-    works: dict[tuple[str, str], Work] = {("peak", "1"): on_threads(1, matmul_peak(problem.device))}
-    notes: dict[str, str] = {}
+    """Time ours, on one core and on all, against peers in one process, each on one thread and on all.
+
+    Peers that train runs together get all of them at once, and as few as one of our stacks holds.
+    """
+    entries = [Entry("peak", "1", on_threads(1, matmul_peak(problem.device)), CUBES)]
+    failed: list[Row] = []
     for peer in peers:
-        try:
-            work = peer.make(problem)
-            first = seconds(work, problem.device)
-        except Exception as error:  # other libraries raise anything
-            notes[peer.name] = f"failed: {type(error).__name__}"
-            continue
-        notes[peer.name] = f"first epoch {first:.0f} s" if first > 5 else ""
-        for threads in ("own",) if peer.own_threads else thread_counts(scale.cores, problem.device):
-            works[peer.name, threads] = work if peer.own_threads else on_threads(int(threads), work)
+        sizes = sorted({problem.runs, runs_of_a_stack(problem)}, reverse=True) if peer.together else [1]
+        for runs in sizes:
+            name = f"{peer.name}, {runs} at once" if len(sizes) > 1 else peer.name
+            try:
+                entries += _entries(name, peer, replace(problem, runs=runs), scale)
+            except Exception as error:  # other libraries raise anything
+                failed.append(Row(_title(problem), name, "", note=f"failed: {type(error).__name__}: {error}"[:200]))
     with joblib.Parallel(n_jobs=scale.cores) as parallel:
-        works[OURS, "1"] = lockstep(problem)
-        works[FOCAL, "1"] = lockstep(problem, MIXED)
-        if problem.device == "cpu" and scale.cores > 1:
-            works[OURS, f"{scale.cores} x 1"] = lockstep_everywhere(problem, parallel, scale.cores)
-        names = {f"{name}|{threads}": work for (name, threads), work in works.items()}
-        found = interleaved(names, scale.rounds, problem.device)
-    together = {peer.name for peer in peers if peer.together} | {OURS, FOCAL}
-    taken = {key: found["|".join(key)].of(problem.runs if key[0] in together else 1) for key in works}
-    return _reported(problem, taken, notes, wanted)
+        entries.append(Entry(OURS, "1", lockstep(problem), problem.runs))
+        entries.append(Entry(FOCAL, "1", lockstep(problem, MIXED), problem.runs))
+        if problem.device == "cpu" and 1 < scale.cores <= problem.runs:
+            everywhere = lockstep_everywhere(problem, parallel, scale.cores)
+            for _ in range(WARM):
+                everywhere()
+            runs = problem.runs // scale.cores * scale.cores
+            entries.append(Entry(OURS, f"{scale.cores} x 1", everywhere, runs))
+        taken = interleaved([entry.work for entry in entries], scale.rounds, problem.device)
+    each = [timing.of(entry.parts) for entry, timing in zip(entries, taken, strict=True)]
+    rows, goals = reported(problem, entries, each, wanted)
+    return [*rows, *failed], goals
 
 
-def thread_counts(cores: int, device: str) -> tuple[str, ...]:
-    """What torch is timed on: one thread, and all."""
-    return ("1",) if cores == 1 or device != "cpu" else ("1", str(cores))
+def _entries(name: str, peer: Peer, problem: Problem, scale: Scale) -> list[Entry]:
+    work = peer.make(problem)
+    first = seconds(work, problem.device)
+    note = f"first epoch {first:.0f} s" if first > LONG else ""
+    if peer.own_threads:
+        return [Entry(name, "own", work, problem.runs, note)]
+    entries = []
+    for threads in (1,) if problem.device != "cpu" else sorted({1, scale.cores}):
+        limited = on_threads(threads, work)
+        limited()  # what fails on another number of threads fails here
+        entries.append(Entry(name, str(threads), limited, problem.runs, note))
+    return entries
 
 
 def on_threads(threads: int, work: Work) -> Work:
@@ -73,29 +99,29 @@ def matmul_peak(device: str) -> Work:
     return products
 
 
-def _reported(
-    problem: Problem, taken: dict[tuple[str, str], Timing], notes: dict[str, str], wanted: Wanted
+def reported(
+    problem: Problem, entries: Sequence[Entry], each: Sequence[Timing], wanted: Wanted
 ) -> tuple[list[Row], list[Goal]]:
-    part = f"training: {problem.title}, {problem.rows:,} rows, {problem.runs} runs (ms per run-epoch)"
-    peak = taken.pop(("peak", "1")).of(CUBES)
-    ours = {threads: timing for (name, threads), timing in taken.items() if name == OURS}
-    alone, best = ours["1"], min(ours.values(), key=lambda timing: timing.median)
-    flops = 2 * CUBE**3
-    share = problem.flops / flops * peak.times(alone)
+    """Rows and goals, from the seconds of one run-epoch (or product) of every entry."""
+    part, (peak, *timings) = _title(problem), each
+    ours = [timing for entry, timing in zip(entries[1:], timings, strict=True) if entry.name == OURS]
+    alone, best = ours[0], min(ours, key=lambda timing: timing.median)
+    share = problem.flops / (2 * CUBE**3) * peak.times(alone)
     rows = [
-        row(part, name, threads, timing, 1e3, alone, notes.get(name, "")) for (name, threads), timing in taken.items()
+        row(part, entry.name, entry.threads, timing, 1e3, alone, entry.note)
+        for entry, timing in zip(entries[1:], timings, strict=True)
     ]
-    rows += [Row(part, name, "", note=note) for name, note in notes.items() if note.startswith("failed")]
-    note = f"{flops / peak.median / 1e9:.0f} GFLOP/s; ours reaches {share:.2f} of it"
+    note = f"{2 * CUBE**3 / peak.median / 1e9:.0f} GFLOP/s; ours reaches {share:.2f} of it"
     rows.append(row(part, f"matmul, {CUBE} cube (ms)", "1", peak, 1e3, None, note))
-    goals = (
-        [Goal(f"{problem.title}: share of the matmul peak, one thread", share, 0.5)] if len(problem.hidden) > 1 else []
-    )
+    goals = [Goal(f"{problem.title}: share of the matmul peak, one thread", share, 0.5)] if problem.hidden[1:] else []
     for name, times in wanted.items():
-        theirs = [timing for (peer, _), timing in taken.items() if peer == name]
+        theirs = [timing for entry, timing in zip(entries[1:], timings, strict=True) if entry.name.startswith(name)]
         if theirs:
             fastest = min(theirs, key=lambda timing: timing.median)
-            goals.append(
-                Goal(f"{problem.title}: {name} takes times ours, each at its best", fastest.times(best), times)
-            )
+            title = f"{problem.title}: {name} at its best, in one process, takes times ours on all cores"
+            goals.append(Goal(title, fastest.times(best), times))
     return rows, goals
+
+
+def _title(problem: Problem) -> str:
+    return f"training: {problem.title}, {problem.rows:,} rows, {problem.runs} runs (ms per run-epoch)"

@@ -28,11 +28,12 @@ def bench(
         bool, typer.Option("--tiny", help="Only to see that everything works; times mean nothing.")
     ] = False,
 ) -> None:
-    """Time training, ranking, start-up and whole sweeps; every ratio is of runs that took turns on this machine."""
-    from focalbench.bench import PARTS, Scale, cores, survey
+    """Time training, ranking, start-up and whole sweeps on this machine, against other ways to do the same."""
+    from focalbench.bench import PARTS, Scale, survey
     from focalbench.report.folder import make_folder, write_files
+    from focalbench.sweep import cores
 
-    parts = part or list(PARTS)
+    parts = list(dict.fromkeys(part or PARTS))
     for name in parts:
         if name not in PARTS:
             raise InputError(f"unknown --part {name!r}; choose one of {', '.join(PARTS)}")
@@ -55,14 +56,18 @@ def bench(
 def cells(row: Row) -> list[str]:
     """A row of a part's table as text."""
     numbers = [row.median, row.low, row.high, row.ratio]
-    median, low, high, ratio = ("" if number is None else f"{number:.3g}" for number in numbers)
+    median, low, high, ratio = ("" if number is None else _short(number) for number in numbers)
     return [row.name, row.threads, median, f"{low} to {high}" if low else "", ratio, row.note]
+
+
+def _short(number: float) -> str:
+    return f"{number:,.0f}" if number >= 100 else f"{number:.3g}"
 
 
 def verdict(goal: Goal) -> list[str]:
     """A goal as text."""
     wanted = f"{'at most' if goal.at_most else 'at least'} {goal.wanted:g}"
-    return [goal.name, f"{goal.reached:.3g}", wanted, "met" if goal.met else "missed"]
+    return [goal.name, _short(goal.reached), wanted, "met" if goal.met else "missed"]
 
 
 def tables(found: Survey) -> list[tuple[str, tuple[str, ...], list[list[str]]]]:
@@ -75,16 +80,24 @@ def tables(found: Survey) -> list[tuple[str, tuple[str, ...], list[list[str]]]]:
 
 def remarks(found: Survey, rounds: int) -> list[str]:
     """What stands under the tables."""
-    from focalbench.bench import REMEDY, cores
+    from focalbench.bench import REMEDY
     from focalbench.platforms import machine
+    from focalbench.sweep import cores
 
     here = machine()
     lines = [
-        f"{here['processor']}, {here['torch_cpu_capability']}, {cores()} cores; medians of {rounds} interleaved "
-        "rounds; times ours: median of the rounds' ratios to focalbench on one thread.",
+        f"{here['processor']}, {here['torch_cpu_capability']}, {cores()} cores{_gpu()}.",
+        f"Medians of {rounds} interleaved rounds; times ours: the median of the rounds' ratios to focalbench on one "
+        "thread. Whole sweeps and their growth with runs are timed once.",
         f"{', '.join(found.versions)}.",
     ]
-    return [*lines, *([f"Not installed: {', '.join(found.absent)}; {REMEDY}"] if found.absent else [])]
+    return [*lines, *([f"Left out: {'; '.join(found.absent)} ({REMEDY})."] if found.absent else [])]
+
+
+def _gpu() -> str:
+    import torch
+
+    return f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
 
 
 def markdown(found: Survey, rounds: int) -> str:

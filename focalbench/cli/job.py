@@ -62,6 +62,8 @@ def worker_count(asked: int | None, device: str) -> int:
     """The workers asked for, or one a core (one in all beside a GPU)."""
     if asked is not None and asked < 1:
         raise InputError(f"--workers must be at least 1, got {asked}")
+    if device == "cuda" and asked is not None and asked > 1:
+        raise InputError("--workers: a GPU takes one, whose stacks fill its memory")
     if asked is not None:
         return asked
     from focalbench.sweep import cores
@@ -73,8 +75,7 @@ def resolve_device(name: str) -> str:
     """Turn auto into what this machine has. Raises InputError for cuda where there is none."""
     if name not in ("auto", "cpu", "cuda"):
         raise InputError(f"unknown --device {name!r}; choose auto, cpu or cuda")
-    built_for_cpu = metadata.version("torch").endswith("+cpu")  # told without loading it
-    if name == "cpu" or (name == "auto" and built_for_cpu):
+    if name == "cpu" or (name == "auto" and metadata.version("torch").endswith("+cpu")):  # told without loading it
         return "cpu"
     import torch
 

@@ -119,14 +119,14 @@ def _terms(u: Tensor) -> _Terms:
     e_below, e_above = torch.exp(below), torch.exp(-above)  # one of them is 1, so that neither overflows
     e = e_below * e_above
     log1p_e = torch.log1p(e)
-    larger = e.add_(1).reciprocal_()  # of the two probabilities q and p_t
-    return _Terms(q=e_below.mul_(larger), p_t=e_above.mul_(larger), ce=above + log1p_e, log_q=below - log1p_e)
+    larger = (e + 1).reciprocal()  # of the two probabilities q and p_t
+    return _Terms(q=e_below * larger, p_t=e_above * larger, ce=above + log1p_e, log_q=below - log1p_e)
 
 
 def _probability(u: Tensor) -> Tensor:
     """Sigmoid, of bits that do not depend on a position."""
     e = torch.exp(-u.abs())
-    return torch.exp(u.clamp(max=0)).mul_(e.add_(1).reciprocal_())
+    return torch.exp(u.clamp(max=0)) * (e + 1).reciprocal()
 
 
 def _focus(t: _Terms, gamma: Hyperparameter) -> Tensor:

@@ -3,14 +3,17 @@
 import copy
 import sys
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from sklearn import neural_network
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from focalbench.bench import growth, memory, peers, trainer
-from focalbench.bench.lockstep import MIXED, train_stacks
+from focalbench.bench import growth, memory, peers, start, trainer
+from focalbench.bench.lockstep import MIXED, _stacks, train_stacks
 from focalbench.bench.plain import train_plainly
 from focalbench.bench.problem import Problem, drawn
 from focalbench.bench.rows import OURS, Goal, Scale, row
@@ -55,15 +58,13 @@ def trained(peer: peers.Peer, model: nn.Sequential, monkeypatch: pytest.MonkeyPa
     return [[value[run] for value in parameters] for run in range(SMALL.runs)] if peer.together else [parameters]
 
 
-HERE = [peer for peer in peers.PEERS if peer.is_here]
-BY_TORCHS_ADAM = ("plain PyTorch loop", "plain loop, fused Adam", "DataLoader loop", "torch.func.vmap ensemble")
-
-
-@pytest.mark.parametrize("name", [*BY_TORCHS_ADAM[1:], "skorch NeuralNet"])
+@pytest.mark.parametrize(
+    "name", ["plain loop, fused Adam", "DataLoader loop", "torch.func.vmap ensemble", "skorch NeuralNet"]
+)
 def test_peers_train_what_the_plain_loop_trains(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     peer = next(peer for peer in peers.PEERS if peer.name == name)
-    if not peer.is_here:
-        pytest.skip(f"{peer.module} is not installed")
+    if peer.lacks:
+        pytest.skip(peer.lacks)
     torch.manual_seed(0)
     model = peers.sequential(SMALL)
     (expected,) = trained(peers.PLAIN, model, monkeypatch)
@@ -72,11 +73,37 @@ def test_peers_train_what_the_plain_loop_trains(name: str, monkeypatch: pytest.M
         torch.testing.assert_close(run, expected, rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("peer", [peer for peer in HERE if peer.make is not peers.compiled], ids=lambda peer: peer.name)
-def test_every_peer_that_is_installed_trains(peer: peers.Peer) -> None:
-    work = peer.make(SMALL)
-    work()
-    work()
+def test_scikit_learns_network_learns_in_the_same_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, fit = [], neural_network.MLPClassifier.partial_fit
+
+    def seen(model: Any, *arguments: Any, **options: Any) -> Any:
+        made.append(model)
+        return fit(model, *arguments, **options)
+
+    monkeypatch.setattr(neural_network.MLPClassifier, "partial_fit", seen)
+    work = peers.sklearn_mlp(SMALL)
+    for _ in range(30):
+        work()
+    model = made[-1]
+    assert model.t_ == 30 * SMALL.rows
+    assert model._optimizer.t == 30 * 3  # batches of 48, 48 and 34 rows
+    assert model.loss_curve_[-1] < model.loss_curve_[0]
+
+
+def test_jaxs_ensemble_takes_every_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    jax = pytest.importorskip("jax")
+    states: list[tuple[Any, ...]] = []
+
+    def seen(state: tuple[Any, ...]) -> tuple[Any, ...]:
+        states.append(state)
+        return state
+
+    monkeypatch.setattr(jax, "block_until_ready", seen)
+    work = peers.in_jax(SMALL)
+    for _ in range(2):
+        work()
+    assert float(states[-1][-1]) == 2 * 3
+    assert all(float(abs(moment).sum()) > 0 for moment in jax.tree.leaves(states[-1][1]))
 
 
 @pytest.mark.slow
@@ -88,9 +115,17 @@ def test_the_compiled_peer_trains() -> None:
 
 
 def test_ours_trains_any_number_of_runs_and_leaves_the_threads_alone() -> None:
-    threads = torch.get_num_threads()
-    train_stacks(SMALL, 5, MIXED)
-    assert torch.get_num_threads() == threads
+    stacks = _stacks(SMALL, 5, MIXED)
+    before = [network.parameters.biases[-1].clone() for network, _, _ in stacks]
+    torch.set_num_threads(2)
+    try:
+        train_stacks(SMALL, 5, MIXED)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(1)
+    assert sum(network.runs for network, _, _ in stacks) == 5
+    for (network, _, _), old in zip(stacks, before, strict=True):
+        assert (network.parameters.biases[-1] != old).all()
 
 
 def test_the_plain_sweep_is_the_lockstep_sweep() -> None:
@@ -106,9 +141,9 @@ def test_the_plain_sweep_is_the_lockstep_sweep() -> None:
 
 def test_works_take_turns_and_the_first_turn_does_not_count() -> None:
     calls: list[str] = []
-    taken = interleaved({"a": lambda: calls.append("a"), "b": lambda: calls.append("b")}, 3)
+    taken = interleaved([lambda: calls.append("a"), lambda: calls.append("b")], 3)
     assert calls == ["a", "b"] * 4
-    assert {name: len(timing.seconds) for name, timing in taken.items()} == {"a": 3, "b": 3}
+    assert [len(timing.seconds) for timing in taken] == [3, 3]
 
 
 def test_a_ratio_is_the_median_of_paired_rounds() -> None:
@@ -123,15 +158,17 @@ def test_a_ratio_is_the_median_of_paired_rounds() -> None:
 def test_peers_and_ours_count_at_their_best_and_the_share_of_the_peak_at_one_thread() -> None:
     wide = replace(SMALL, rows=1000)
     peak = wide.flops / 0.002  # a machine that would need 2 ms for a run's products
-    cubes = trainer.CUBES * 2 * trainer.CUBE**3 / peak
-    taken = {
-        ("peak", "1"): Timing((cubes,) * 3),
-        ("plain PyTorch loop", "1"): Timing((0.060,) * 3),
-        ("plain PyTorch loop", "2"): Timing((0.048,) * 3),
-        (OURS, "1"): Timing((0.008,) * 3),
-        (OURS, "2 x 1"): Timing((0.004,) * 3),
+    cubes = 2 * trainer.CUBE**3 / peak
+    seconds = {
+        ("peak", "1"): cubes,
+        ("plain PyTorch loop", "1"): 0.060,
+        ("plain PyTorch loop", "2"): 0.048,
+        (OURS, "1"): 0.008,
+        (OURS, "2 x 1"): 0.004,
     }
-    rows, (share, ratio) = trainer._reported(wide, taken, {}, {"plain PyTorch loop": 12.5, "not here": 3})
+    entries = [trainer.Entry(name, threads, lambda: None, 1) for name, threads in seconds]
+    each = [Timing((value,) * 3) for value in seconds.values()]
+    rows, (share, ratio) = trainer.reported(wide, entries, each, {"plain PyTorch loop": 12.5, "not here": 3})
     assert share.reached == pytest.approx(0.25)
     assert not share.met
     assert ratio.reached == pytest.approx(12)
@@ -155,15 +192,16 @@ def test_a_peer_that_fails_is_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
         raise RuntimeError("no")
 
     rows, _ = trainer.training(SMALL, [peers.Peer("broken", "torch", broken)], {}, Scale(1, 1))  # type: ignore[arg-type]
-    assert [row.note for row in rows if row.name == "broken"] == ["failed: RuntimeError"]
+    assert [row.note for row in rows if row.name == "broken"] == ["failed: RuntimeError: no"]
 
 
-def test_growth_is_the_last_step_over_the_one_before(monkeypatch: pytest.MonkeyPatch) -> None:
-    seconds = iter([5.0, 10.0, 90.0])
-    monkeypatch.setattr(growth, "swept", lambda _: (memory.Ran(next(seconds), 10**8), {}))
-    rows, (goal,) = growth.grown("runs", [("--seeds 1", 48), ("--seeds 10", 100), ("--seeds 99", 1000)])
-    assert goal.reached == pytest.approx(0.9)
-    assert (rows[0].name, rows[0].median, rows[0].note) == ("48", 5.0, "peak 100 MB")
+def test_growth_is_what_an_added_run_costs_and_no_start_hides_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    ran = iter([memory.Ran(10.0, 10**8), memory.Ran(14.8, 10**8), memory.Ran(29.2, 3 * 10**8)])
+    monkeypatch.setattr(growth, "swept", lambda _: (next(ran), {}))
+    rows, (added, held) = growth.runs(Scale(1, 1, tiny=True))  # 48, 96 and 144 runs
+    assert added.reached == pytest.approx(3)
+    assert held.reached == pytest.approx(3)
+    assert [(row.name, row.median, row.note) for row in rows][2] == ("144", 29.2, "peak 300 MB")
 
 
 # ---- processes
@@ -174,10 +212,19 @@ def test_nothing_heavy_is_loaded_before_the_first_batch() -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
-def test_memory_is_that_of_the_whole_session() -> None:
-    ran = memory.run(["losses"])
-    assert ran.peak_bytes is not None
-    assert 10**7 < ran.peak_bytes < 10**9
+def test_memory_is_that_of_the_whole_session(tmp_path: Path) -> None:
+    options = "sweep --rows 1500 --pos-rate 0.05 --epochs 1 --seeds 2 --loss bce --lr 0.01 --no-references --device cpu"
+    one, two = (memory.run([*options.split(), "--workers", n, "--out", str(tmp_path / n)]) for n in ("1", "2"))
+    assert one.peak_bytes is not None
+    assert two.peak_bytes is not None
+    assert 10**8 < one.peak_bytes < 10**9
+    assert two.peak_bytes > 1.3 * one.peak_bytes  # its workers load torch, too
+
+
+def test_a_sweep_that_never_trains_is_no_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(start, "PROBE", "print('sklearn')")
+    with pytest.raises(InputError, match="without training"):
+        loaded_before_the_first_batch()
 
 
 def test_a_command_that_fails_is_told() -> None:

@@ -298,3 +298,12 @@ def test_senseless_hyperparameters_are_refused(alpha: float | None, gamma: float
 def test_senseless_focal_star_is_refused(gamma: float, beta: float) -> None:
     with pytest.raises(InputError):
         reference.focal_star(0.0, 1, gamma=gamma, beta=beta)
+
+
+@given(st.floats(-40, 40), st.sampled_from([0.0, 0.5, 2.0, 5.0]), st.sampled_from([0.0, 1.0]))
+def test_the_closed_gradient_can_be_differentiated(logit: float, gamma: float, target: float) -> None:
+    x, y = torch.tensor([logit], dtype=torch.float64, requires_grad=True), torch.tensor([target], dtype=torch.float64)
+    (slope,) = torch.autograd.grad(binary.focal_gradient(x, y, torch.tensor([gamma]), 1.0).sum(), x)
+    wanted = binary.focal_hessian(x.detach(), y, torch.tensor([gamma]), 1.0)
+    if logit != 0:  # where |x| has no derivative
+        torch.testing.assert_close(slope, wanted, rtol=1e-6, atol=1e-12)

@@ -171,3 +171,9 @@ def test_few_positives_are_counted_as_many_are(example: tuple[Tensor, Tensor]) -
             patched.setattr(module, "FEW", few)
             found.append(average_precision(*example))
     assert torch.equal(*found)
+
+
+def test_scores_may_want_gradients_or_have_few_digits() -> None:
+    scores, targets = torch.tensor([[0.5, 0.25, 0.75]]), torch.tensor([1, 0, 0])
+    for odd in (scores.requires_grad_(), scores.detach().bfloat16(), scores.detach().half()):
+        assert average_precision(odd, targets).item() == 0.5
