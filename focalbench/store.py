@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -73,11 +73,12 @@ class Store:
         with self._db:
             self._db.executemany("INSERT OR IGNORE INTO runs VALUES (?, ?, ?, ?)", rows)
 
-    def results(self, runs: Iterable[Run]) -> list[Result]:
-        """The results of finished runs, in the order asked for. Raises KeyError for one that is missing."""
-        return [self._result(run.run_id) for run in runs]
+    def results(self, runs: Iterable[Run]) -> Iterator[Result]:
+        """The results of finished runs, one by one in the order asked for. Raises KeyError for one that is missing."""
+        return (self.result(run.run_id) for run in runs)
 
-    def _result(self, run_id: str) -> Result:
+    def result(self, run_id: str) -> Result:
+        """The result of a finished run. Raises KeyError where it is missing."""
         row = self._db.execute("SELECT result FROM runs WHERE run_id = ?", (run_id,)).fetchone()
         if row is None:
             raise KeyError(run_id)

@@ -59,9 +59,9 @@ def run_experiment(experiment: Experiment, plan: Plan, folder: Path, workers: in
             store.add(stack, results, current_versions())
             finished += len(stack)
             watch(finished, len(plan.runs))
-        results, made_with = store.results(plan.runs), frozenset(store.versions(plan.runs))
-    records = [record(run, result) for run, result in zip(plan.runs, results, strict=True)]
-    table, classes = write_results(folder, experiment, records, results)
+        made_with = frozenset(store.versions(plan.runs))
+        records = [record(run, result) for run, result in zip(plan.runs, store.results(plan.runs), strict=True)]
+        table, classes = write_results(folder, experiment, records, store.result)
     write_manifest(folder, experiment, made_with, {})
     return Outcome(plan, table, classes, len(missing), made_with)
 

@@ -45,3 +45,21 @@ def test_the_readme_shows_the_output_of_the_sweep() -> None:
     assert "focalbench sweep --pos-rate 0.0015" in README
     for word in ("mixture at rate 0.0015, 10 seeds", "bce", "gamma=2", "AUCPR: step-wise average precision"):
         assert word in block("sweep")
+
+
+def goals(run: int) -> dict[str, list[str]]:
+    """The goals that a benchmark's page reports: name to reached, wanted, met or missed."""
+    page = (ROOT / "results" / "bench" / str(run) / "bench.md").read_text(encoding="utf-8")
+    rows = [line.strip("| ").split(" | ") for line in page.partition("## Goals\n")[2].splitlines() if " | " in line]
+    return {name: cells for name, *cells in rows if cells[0] != "reached"}
+
+
+def test_the_benchmark_is_that_of_the_results() -> None:
+    first, second, third = (goals(run) for run in (1, 2, 3))
+    lines = [
+        f"| {name} | {first[name][0]} | {second[name][0]} | {third[name][0]} | {wanted} |"
+        for name, (_, wanted, _) in first.items()
+        if name in second
+    ]
+    assert len(lines) >= 15
+    assert block("bench").splitlines()[2:] == lines

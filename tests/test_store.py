@@ -29,9 +29,9 @@ def test_what_was_added_is_there_after_reopening(tmp_path: Path) -> None:
     with Store(tmp_path / "runs.sqlite") as store:
         assert store.done(RUNS) == {run.run_id for run in RUNS[:2]}
         assert store.done(RUNS[1:]) == {RUNS[1].run_id}
-        assert store.results(RUNS[1::-1]) == results(RUNS[1::-1])  # in the order asked for
+        assert list(store.results(RUNS[1::-1])) == results(RUNS[1::-1])  # in the order asked for
         with pytest.raises(KeyError, match=RUNS[2].run_id):
-            store.results(RUNS)
+            list(store.results(RUNS))
 
 
 NUMBERS = st.one_of(
@@ -54,7 +54,7 @@ def test_a_finished_run_stays_as_it_is(tmp_path: Path) -> None:
     with Store(tmp_path / "runs.sqlite") as store:
         store.add(RUNS[:1], [result(RUNS[0], 0.5)], "v1")
         store.add(RUNS[:2], [result(RUNS[0], 0.9), result(RUNS[1], 0.9)], "v2")
-        assert store.results(RUNS[:2]) == [result(RUNS[0], 0.5), result(RUNS[1], 0.9)]
+        assert list(store.results(RUNS[:2])) == [result(RUNS[0], 0.5), result(RUNS[1], 0.9)]
         assert store.versions(RUNS) == {"v1", "v2"}
         assert store.versions(RUNS[1:]) == {"v2"}
         assert store.versions(RUNS[2:]) == set()

@@ -1,6 +1,6 @@
 """Curves of a comparison, averaged over seeds: what the figures read. One row a point of curves.csv."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,14 +24,16 @@ CURVE_COLUMNS = (
 )
 
 
-def curve_records(records: Sequence[Record], results: Sequence[Result]) -> list[Record]:
-    """Validation AUCPR by epoch, precision at 200 recalls and reliability bins, of every row's chosen runs."""
-    by_id = {result.run_id: result for result in results}
-    return [point for entry in entries_of(records) for point in _entry_points(entry, by_id)]
+def curve_records(records: Sequence[Record], result: Callable[[str], Result]) -> list[Record]:
+    """Validation AUCPR by epoch, precision at 200 recalls and reliability bins, of every row's chosen runs.
+
+    result: of a run_id; asked for one row of the table after the other, because the curves of all would fill memory.
+    """
+    return [point for entry in entries_of(records) for point in _entry_points(entry, result)]
 
 
-def _entry_points(entry: Entry, by_id: dict[str, Result]) -> list[Record]:
-    chosen = [by_id[str(row["run_id"])].curves for row in entry.chosen]
+def _entry_points(entry: Entry, result: Callable[[str], Result]) -> list[Record]:
+    chosen = [result(str(row["run_id"])).curves for row in entry.chosen]
     points: list[Record] = []
     for curve in ("validation", "precision", "reliability_observed"):
         matrix = _matrix(chosen, curve)

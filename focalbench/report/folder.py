@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -23,14 +23,18 @@ RUNS, TABLE, CLASSES, CHECK, FIGURES = "runs.csv", "table.csv", "classes.csv", "
 
 
 def write_results(
-    folder: Path, experiment: Experiment, records: Sequence[Record], results: Sequence[Result]
+    folder: Path, experiment: Experiment, records: Sequence[Record], result: Callable[[str], Result]
 ) -> tuple[list[Record], list[Record]]:
-    """Write the files of a finished plan and return the table and its classes; write_manifest comes last."""
+    """Write the files of a finished plan and return the table and its classes; write_manifest comes last.
+
+    result: of a run_id, for what records leave out.
+    """
     table, classes = compare(records, claims=experiment.claims), per_class(records)
     if _text(folder / TABLE) != csv_text(table):
         for path in (path for name in PICTURES for path in (folder / FIGURES).glob(f"{name}_*.*")):
             path.unlink()  # of another table
-    seconds: list[Record] = [{"run_id": result.run_id, "seconds": result.seconds} for result in results]
+    run_ids = [str(row["run_id"]) for row in records]
+    seconds: list[Record] = [{"run_id": run_id, "seconds": result(run_id).seconds} for run_id in run_ids]
     write_files(
         folder,
         {
@@ -39,7 +43,7 @@ def write_results(
             TABLE: csv_text(table),
             "table.md": markdown(table, classes),
             "table.tex": latex(table, classes),
-            "curves.csv": to_csv(CURVE_COLUMNS, curve_records(records, results)),
+            "curves.csv": to_csv(CURVE_COLUMNS, curve_records(records, result)),
             "experiment.toml": to_toml(experiment),
         },
     )
