@@ -251,3 +251,12 @@ def test_the_first_layers_shared_product_has_the_bits_of_each_runs_own(units: in
         own = torch.baddbmm(bias[:runs], weight[:runs], batch.T.expand(runs, -1, -1))
         shared = torch.addmm(bias[:runs].flatten(0, 1), weight[:runs].flatten(0, 1), batch.T)
         assert torch.equal(shared.view_as(own), own)
+
+
+def test_what_a_short_batch_leaves_free_is_zero() -> None:
+    architecture = Architecture(FEATURES, (7,))
+    network = Network(architecture, Parameters(architecture, 2, "cpu"), BATCH)
+    for rows in (BATCH, BATCH - 5):
+        network.forward(torch.ones(rows, FEATURES))
+    assert network.batch[: BATCH - 5, :FEATURES].all()
+    assert not network.batch[BATCH - 5 :].any()
