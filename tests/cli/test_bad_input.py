@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from focalbench.cli.job import worker_count
+from focalbench.errors import InputError
+
 Files = dict[str, bytes]
 Finished = subprocess.CompletedProcess[str]
 
@@ -275,6 +278,12 @@ def test_a_mistake_is_one_sentence_and_exit_code_2(name: str, cases: dict[str, C
     assert cases[name].says in finished.stderr
     assert finished.stdout == ""
     assert after == before  # nothing written, nothing touched
+
+
+def test_a_gpu_takes_one_worker() -> None:
+    assert (worker_count(None, "cuda"), worker_count(1, "cuda"), worker_count(3, "cpu")) == (1, 1, 3)
+    with pytest.raises(InputError, match="--workers"):
+        worker_count(2, "cuda")
 
 
 def test_cuda_is_refused_where_there_is_none(tmp_path: Path) -> None:
