@@ -108,10 +108,23 @@ def test_jaxs_ensemble_takes_every_batch(monkeypatch: pytest.MonkeyPatch) -> Non
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # the compiler's own
-def test_the_compiled_peer_trains() -> None:
-    work = peers.compiled(SMALL)
+def test_the_compiled_peer_trains(monkeypatch: pytest.MonkeyPatch) -> None:
+    moments: list[torch.Tensor] = []
+
+    def seen(value: torch.Tensor) -> torch.Tensor:
+        moments.append(torch.zeros(value.shape))
+        return moments[-1]
+
+    with monkeypatch.context() as patched:
+        patched.setattr(torch, "zeros_like", seen)  # Adam's moments are all that it makes so
+        work = peers.compiled(SMALL)
     work()
+    once = [moment.clone() for moment in moments]
     work()
+    assert len(moments) == 2 * 2 * len(SMALL.architecture.layers)
+    for moment, before in zip(moments, once, strict=True):
+        assert before.any()
+        assert not torch.equal(moment, before)
 
 
 def test_ours_trains_any_number_of_runs_and_leaves_the_threads_alone() -> None:
