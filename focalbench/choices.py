@@ -1,6 +1,6 @@
 """The arms that a person chooses: those of the default sweep, and what the command line says of them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -46,6 +46,22 @@ QUICK_MULTICLASS = (
 def with_zero_starts(arms: Sequence[Arm]) -> tuple[Arm, ...]:
     """The arms at their own start, then those of BCE, pos_weight and gamma 2 among them from zero bias."""
     return (*arms, *(replace(arm, init="zero") for arm in ZERO_STARTED if arm in arms))
+
+
+def in_order(arms: Iterable[Arm]) -> tuple[Arm, ...]:
+    """Arms in the one order of plans and tables, however they were typed: by start, loss, alpha, gamma, parameters (a
+    loss's usual ones first).
+    """
+    losses = (*SOFTMAX, *LOSSES, *RIVALS)
+
+    def place(arm: Arm) -> tuple[object, ...]:
+        loss = losses.index(arm.loss) if arm.loss in losses else len(losses)
+        weighting = 0 if arm.alpha is None else 2 if arm.alpha == "balanced" else 1
+        usual = arm.params == tuple((parameter.name, parameter.default) for parameter in RIVALS.get(arm.loss, ()))
+        values = (arm.alpha if weighting == 1 else 0.0, arm.gamma, not usual, arm.params)
+        return (INITS.index(arm.init), loss, arm.loss, weighting, *values)
+
+    return tuple(sorted(arms, key=place))
 
 
 def baseline_of(task: str) -> Arm:

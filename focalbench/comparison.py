@@ -14,7 +14,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from focalbench.records import METRICS, Record
+from focalbench.records import FAILED, METRICS, Record
 from focalbench.statistics import (
     LEAST_SEEDS,
     corrected_t_p,
@@ -41,7 +41,7 @@ FLIP_SEED = 20_170_807  # a table is recomputed exactly, so its random flips are
 SIZES = ("train_rows", "train_positives", "val_rows", "val_positives", "test_rows", "test_positives")
 TABLE_COLUMNS = (
     *("dataset", "positive_rate", "label_noise", "kind", "arm", "family", "loss", "alpha", "gamma", "init"),
-    *("n_seeds", "candidates", "diverged", "prevalence", "test_prevalence", "bayes_average_precision"),
+    *("n_seeds", "failed_seeds", "candidates", "diverged", "prevalence", "test_prevalence", "bayes_average_precision"),
     *("n_classes", "unmeasured"),
     *SIZES,
     *(
@@ -86,12 +86,25 @@ def compare(records: Sequence[Record], *, claims: bool = True) -> list[Record]:
 
     claims: whether differences are tested; without it every verdict is "smoke test".
     """
-    return [row for cell in cells_of(records) for row in _compare_cell(cell, claims=claims)]
+    rows: list[Record] = []
+    for _, cell in groupby(records, key=_cell):
+        every = list(cell)
+        if whole := _whole_seeds(every):
+            failed = {"failed_seeds": len(_by(every, "seed")) - len(_by(whole, "seed"))}
+            rows += [{**row, **failed} for row in _compare_cell(whole, claims=claims)]
+    return rows
 
 
 def cells_of(records: Sequence[Record]) -> list[list[Record]]:
-    """The records of each data set at one rate."""
-    return [list(cell) for _, cell in groupby(records, key=_cell)]
+    """The records of each data set at one rate, without the seeds of which a run failed."""
+    cells = (_whole_seeds(list(cell)) for _, cell in groupby(records, key=_cell))
+    return [cell for cell in cells if cell]
+
+
+def _whole_seeds(cell: list[Record]) -> list[Record]:
+    """A failed run has no number, and without it a seed's arms no longer have equal terms: the seed goes for all."""
+    failed = {row["seed"] for row in cell if row["status"] == FAILED}
+    return [row for row in cell if row["seed"] not in failed]
 
 
 def entries_of(records: Sequence[Record]) -> list[Entry]:

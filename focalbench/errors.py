@@ -1,4 +1,4 @@
-"""What can go wrong by the user's hand. Every message says what is wrong, where, and the remedy."""
+"""What can go wrong outside this code. Every message says what is wrong, where, and the remedy."""
 
 
 class InputError(ValueError):
@@ -6,4 +6,8 @@ class InputError(ValueError):
 
 
 class StoreError(InputError):
-    """A results folder holds something this version must not touch."""
+    """A file is no store of runs that this version may touch."""
+
+
+class MachineError(RuntimeError):
+    """A disk, a worker or a cluster failed; what was finished is safe; the command line exits with 1."""

@@ -2,14 +2,16 @@
 
 import json
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, cast
 
 from focalbench.arms import LOSSES, OF_A_BATCH, SOFTMAX, TASKS, Arm, is_custom
-from focalbench.choices import baseline_of, core_losses, own_arms, plain_arm, read_alpha, with_zero_starts
+from focalbench.choices import baseline_of, core_losses, in_order, own_arms, plain_arm, read_alpha, with_zero_starts
 from focalbench.datasets.families import canonical, is_synthetic
+from focalbench.datasets.fetched import is_fetched
+from focalbench.datasets.tables import REAL_TABLES
 from focalbench.errors import InputError
 from focalbench.samplers import check_sampler
 
@@ -27,6 +29,8 @@ class Experiment:
     multilabel file predicts. arms: () are those of the default sweep of the task. rows: training rows; label_noise:
     share of positives swapped, in [0, 0.5); epochs and batch_size in passes and rows; references: whether
     scikit-learn's models stand under the table; claims: False where a table is too small to support one, and says so.
+    places: where the files that `datasets` names lie, by name, unless they lie where a process starts; no part of what
+    an experiment is.
     """
 
     task: str = "binary"
@@ -55,12 +59,15 @@ class Experiment:
     device: str = "cpu"
     references: bool = True
     claims: bool = True
+    places: tuple[tuple[str, str], ...] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
         if self.task not in TASKS:
             raise InputError(f"unknown task {self.task!r}; choose one of {', '.join(TASKS)}")
         if not self.arms:
             object.__setattr__(self, "arms", with_zero_starts(own_arms(self.task)))
+        object.__setattr__(self, "arms", in_order(self.arms))  # so that runs.csv is the same however they are typed
+        object.__setattr__(self, "lrs", tuple(sorted(self.lrs)))
         for name, most in MOST.items():
             if not 1 <= getattr(self, name) <= most:
                 raise InputError(f"{name} must lie between 1 and {most:,}, got {getattr(self, name):,}")
@@ -133,10 +140,14 @@ class Experiment:
             raise InputError("--task multilabel needs --label for each column to predict, two or more of them")
 
 
+KEYS = tuple(each.name for each in fields(Experiment) if each.name != "places")
+
+
 def to_toml(experiment: Experiment) -> str:
     """The experiment as TOML, complete: reading it gives an equal experiment, if it has no loss of somebody's own."""
     lines = []
-    for name, value in ((f.name, getattr(experiment, f.name)) for f in fields(Experiment)):
+    for name in KEYS:
+        value = getattr(experiment, name)
         if name == "positive_rates":
             value = tuple("natural" if rate is None else rate for rate in value)
         if name != "arms" and value is not None:
@@ -158,10 +169,18 @@ def _toml(value: object) -> str:
     return json.dumps(value, ensure_ascii=False).replace("\x7f", r"\u007f")
 
 
-def load(path: Path) -> tuple[Experiment, tuple[Experiment, ...]]:
+def as_mapping(experiment: Experiment) -> dict[str, Any]:
+    """All that an experiment is, for a manifest."""
+    content = asdict(experiment)
+    return {name: content[name] for name in KEYS}
+
+
+def load(path: Path, given: Sequence[Path] = ()) -> tuple[Experiment, tuple[Experiment, ...]]:
     """Read an experiment file: the experiment, and the short ones its [[check]] tables declare (overrides of it).
 
-    Raises InputError for a missing or malformed file, an unknown key or a value of the wrong kind.
+    Its data files lie in its folder or below, or are among those `given`, which are told by their names: a file from
+    somebody else cannot make this process read others. Raises InputError for a missing or malformed file, an unknown
+    key, a value of the wrong kind, or a data file elsewhere.
     """
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -174,16 +193,37 @@ def load(path: Path) -> tuple[Experiment, tuple[Experiment, ...]]:
     checks = content.pop("check", [])
     if not isinstance(checks, list) or not all(isinstance(check, dict) for check in checks):
         raise InputError(f"{path}: write each check as its own [[check]] table")
-    base = from_mapping(content, Experiment(), str(path))
-    short = tuple(from_mapping(check, base, f"{path}, [[check]]") for check in checks)
+    base = _placed(from_mapping(content, Experiment(), str(path)), path, given)
+    short = tuple(_placed(from_mapping(check, base, f"{path}, [[check]]"), path, given) for check in checks)
     if any(check.epochs > CHECK_EPOCHS for check in short):
         raise InputError(f"{path}: a [[check]] may have at most {CHECK_EPOCHS} epochs; say so in it: epochs = 3")
     return base, short
 
 
+def _placed(experiment: Experiment, path: Path, given: Sequence[Path]) -> Experiment:
+    """The experiment of a file, with the places of its data files."""
+    by_name = {each.name: str(each) for each in given}
+    no_files = [name for name in experiment.datasets if is_synthetic(name) or name in REAL_TABLES or is_fetched(name)]
+    files = [name for name in experiment.datasets if name not in no_files]
+    places = ((name, by_name.get(Path(name).name) or _inside(path, name)) for name in files)
+    return replace(experiment, places=tuple(places))
+
+
+def _inside(path: Path, name: str) -> str:
+    """Where a data file lies that an experiment file names, in or below that file's folder."""
+    folder = path.resolve().parent
+    try:
+        place = (folder / name).resolve()
+    except (OSError, ValueError, RuntimeError):  # no name that a file may have
+        raise InputError(f"{path}: no file can be called {name!r}") from None
+    if not place.is_relative_to(folder):
+        raise InputError(f"{path} may read data in its own folder only, not {name}; allow that with --data {name}")
+    return str(path.parent / name)
+
+
 def from_mapping(content: Mapping[str, Any], base: Experiment, where: str) -> Experiment:
     """`base` with the values of a parsed TOML table in place of its own."""
-    defaults = {f.name: getattr(Experiment(), f.name) for f in fields(Experiment)}
+    defaults = {name: getattr(Experiment(), name) for name in KEYS}
     changes: dict[str, Any] = {}
     for key, value in content.items():
         if key not in defaults:

@@ -128,6 +128,7 @@ def _recipe(experiment: Experiment, dataset: str, rate: float | None) -> Recipe:
         time=experiment.time,
         weight=experiment.weight,
         test_prevalence=cast(TestPrevalence, experiment.test_prevalence),
+        path=dict(experiment.places).get(dataset),
     )
 
 

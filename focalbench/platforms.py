@@ -1,5 +1,6 @@
 """What a number was made with: library versions, and the platform. Recorded beside results, never hashed."""
 
+import json
 import platform
 from importlib import metadata
 from pathlib import Path
@@ -10,6 +11,19 @@ LIBRARIES = ("focalbench", "torch", "numpy", "scipy", "scikit-learn", "pandas")
 def versions() -> dict[str, str]:
     """Python's and the libraries' versions."""
     return {"python": platform.python_version()} | {name: metadata.version(name) for name in LIBRARIES}
+
+
+def versions_text() -> str:
+    """This process's versions and what its processor can do, as JSON: what the store keeps with every run."""
+    import torch
+
+    return json.dumps(versions() | {"cpu": torch.backends.cpu.get_cpu_capability()}, sort_keys=True)
+
+
+def other_versions(made_with: str) -> bool:
+    """Whether a run's versions, as the store keeps them, differ from this process's."""
+    made, here = json.loads(made_with), versions()
+    return any(made.get(name) != version for name, version in here.items())
 
 
 def machine() -> dict[str, str]:

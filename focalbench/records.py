@@ -13,6 +13,7 @@ from focalbench.references import is_reference, row_name
 from focalbench.store import Number, Result
 
 Record = Mapping[str, Number]
+FAILED = "failed"  # the status of a run whose workers died each time it was tried: it has no numbers
 
 CALIBRATION = (
     "brier",
@@ -69,6 +70,7 @@ RUN_COLUMNS = (
     "classes",
     "data_sha256",
 )
+FORMULA = tuple("=+-@\t\r\n")  # a text that begins so is run by spreadsheets; to_csv puts a ' before it
 _TEXT = {
     "run_id",
     "dataset",
@@ -133,7 +135,7 @@ def _params(arm: Arm) -> str:
 
 
 def to_csv(columns: Sequence[str], records: Sequence[Record]) -> str:
-    """CSV text: floats by repr, empty for None."""
+    """CSV text: floats by repr, empty for None; no text that a spreadsheet would take for a formula."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(columns)
@@ -144,7 +146,14 @@ def to_csv(columns: Sequence[str], records: Sequence[Record]) -> str:
 def _cell(value: Number) -> str:
     if value is None:
         return ""
+    if isinstance(value, str):
+        return f"'{value}" if _is_formula(value) else value
     return repr(float(value)) if isinstance(value, float) else str(value)
+
+
+def _is_formula(text: str) -> bool:
+    """Whether a spreadsheet would run a text, or would once it has been quoted so: then it is quoted once more."""
+    return text.lstrip("'")[:1] in FORMULA
 
 
 def read_csv(path: Path) -> list[Record]:
@@ -160,6 +169,6 @@ def _value(name: str, text: str) -> Number:
     if text == "":
         return "" if name == "hidden" else None
     if name in _TEXT:
-        return text
+        return text[1:] if text.startswith("'") and _is_formula(text) else text
     number: Number = json.loads(text)
     return number

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from typing import Any, cast
@@ -10,11 +10,13 @@ from typing import Any, cast
 import numpy as np
 
 from focalbench.comparison import TABLE_COLUMNS, compare
+from focalbench.disk import write_files
 from focalbench.errors import InputError
-from focalbench.experiment import CHECK_EPOCHS, load
+from focalbench.experiment import CHECK_EPOCHS, as_mapping, load
 from focalbench.per_class import CLASS_COLUMNS, per_class
 from focalbench.plan import make_plan
 from focalbench.platforms import machine, versions
+from focalbench.pools import Backend
 from focalbench.records import METRICS, RUN_COLUMNS, Record, read_csv, to_csv
 from focalbench.report.folder import (
     CHECK,
@@ -26,7 +28,6 @@ from focalbench.report.folder import (
     own_files,
     read_manifest,
     sha256,
-    write_files,
     write_manifest,
 )
 from focalbench.report.tables import latex, markdown
@@ -69,36 +70,36 @@ class Comparison:
         return f"{self.status}: {self.label}" + (f" ({self.detail})" if self.detail else "")
 
 
-def seal(folder: Path, file: Path, made_with: Iterable[str], workers: int) -> None:
+def seal(folder: Path, file: Path, made_with: Iterable[str], backend: Backend, given: Sequence[Path] = ()) -> None:
     """Run the experiment file's short runs, keep their numbers beside the results, and write the manifest.
 
     made_with: the library versions of the results' runs, as write_manifest takes them.
     """
-    experiment, checks = load(file)
+    experiment, checks = load(file, given)
     if checks:
-        write_files(folder, {CHECK: to_csv(RUN_COLUMNS, rerun(file, workers))})
+        write_files(folder, {CHECK: to_csv(RUN_COLUMNS, rerun(file, backend, given))})
     write_manifest(folder, experiment, made_with, {"experiment_file": {"name": file.name, "sha256": sha256(file)}})
 
 
-def rerun(file: Path, workers: int) -> list[Record]:
-    """Run the [[check]] experiments of an experiment file afresh and return their records."""
-    _, checks = load(file)
+def rerun(file: Path, backend: Backend, given: Sequence[Path] = ()) -> list[Record]:
+    """Run the [[check]] experiments of an experiment file afresh and return their records. given: as load takes it."""
+    _, checks = load(file, given)
     if not checks:
         raise InputError(f"{file} declares no [[check]]; add one with at most {CHECK_EPOCHS} epochs")
-    return [row for check in checks for row in fresh_records(check, workers)]
+    return [row for check in checks for row in fresh_records(check, backend)]
 
 
 # ---- (1) the folder against itself
 
 
-def verify_files(folder: Path, file: Path) -> list[str]:
+def verify_files(folder: Path, file: Path, given: Sequence[Path] = ()) -> list[str]:
     """What is wrong with a results folder: hashes, experiment file, plan, and the table made again; [] if nothing."""
     manifest = read_manifest(folder)
-    experiment, _ = load(file)
+    experiment, _ = load(file, given)
     problems = _wrong_hashes(folder, cast(dict[str, str], manifest.get("files", {})))
     if cast(dict[str, Any], manifest.get("experiment_file", {})).get("sha256") != sha256(file):
         problems.append(f"{file} is not the experiment that {folder / MANIFEST} names")
-    if manifest.get("experiment") != json.loads(json.dumps(asdict(experiment))):
+    if manifest.get("experiment") != json.loads(json.dumps(as_mapping(experiment))):
         problems.append(f"the settings in {folder / MANIFEST} are not those of {file}")
     try:
         records, table = read_csv(folder / RUNS), read_csv(folder / TABLE)

@@ -1,17 +1,26 @@
-"""The embedded database of finished runs: resume = plan - done. One SQLite file, one transaction a stack."""
+"""The embedded database of finished runs: resume = plan - done. One SQLite file, one transaction a stack.
 
+Every row carries the hash of what it holds, so that damage is found and never reported as a number. Processes may write
+to one file at a time; the first result of a run stays.
+"""
+
+import hashlib
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from focalbench.arms import Run
-from focalbench.errors import StoreError
+from focalbench.disk import is_local
+from focalbench.errors import MachineError, StoreError
 
-FORMAT = 1
+FORMAT = 2
+APPLICATION = 0x666F6361  # "foca", which tells our files from other programs' before SQLite opens them
+WAIT = 60  # seconds for another process to finish its transaction
 Number = float | int | str | None
 
 
@@ -26,30 +35,43 @@ class Result:
 
 
 class Store:
-    """Finished runs by run_id. A context manager; raises StoreError for a file of another kind or version."""
+    """Finished runs by run_id. A context manager; raises StoreError for a file of another kind or version, or a damaged
+    one, and leaves it untouched.
+    """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, local: Callable[[Path], bool] = is_local) -> None:
         self.path = path
+        _check_header(path)
         try:
-            self._db = sqlite3.connect(path, timeout=60)
-            self._prepare()
+            self._db = sqlite3.connect(path, timeout=WAIT)
         except sqlite3.DatabaseError as error:
-            raise StoreError(f"{path} cannot be used as a store of runs ({error}); choose another --out") from None
+            raise StoreError(f"{path} cannot be opened ({error}); {_REMEDY}") from None
+        try:
+            self._prepare(local(path))
+        except sqlite3.DatabaseError as error:
+            self._db.close()
+            raise StoreError(f"{path} cannot be used as a store of runs ({error}); {_REMEDY}") from None
+        except StoreError:
+            self._db.close()
+            raise
 
-    def _prepare(self) -> None:
-        tables = {name for (name,) in self._db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-        (version,) = self._db.execute("PRAGMA user_version").fetchone()
-        if not tables:
-            with self._db:
-                self._db.execute(
-                    "CREATE TABLE runs (run_id TEXT PRIMARY KEY, identity TEXT, result TEXT, versions TEXT)"
-                )
+    def _prepare(self, local: bool) -> None:
+        if self._db.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
+            raise StoreError(f"{self.path} is damaged; {_REMEDY}")
+        self._db.execute("PRAGMA synchronous = FULL")  # a run that is said to be safe survives a power failure
+        with self._db:
+            self._db.execute("BEGIN IMMEDIATE")
+            tables = {name for (name,) in self._db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+            if not tables:
+                columns = "run_id TEXT PRIMARY KEY, identity TEXT, result TEXT, versions TEXT, sha256 TEXT"
+                self._db.execute(f"CREATE TABLE runs ({columns})")
+                self._db.execute(f"PRAGMA application_id = {APPLICATION}")
                 self._db.execute(f"PRAGMA user_version = {FORMAT}")
-        elif tables != {"runs"} or version != FORMAT:
-            raise StoreError(
-                f"{self.path} holds another version's database (format {version}, this one writes {FORMAT}); "
-                "choose another --out, or move the file away"
-            )
+            elif tables != {"runs"}:
+                raise StoreError(f"{self.path} is damaged or another program's; {_REMEDY}")
+        # a log beside the file lets others read while one writes, but needs memory that all processes share
+        with suppress(sqlite3.OperationalError):  # another process is at it, and will have chosen the same
+            self._db.execute(f"PRAGMA journal_mode = {'WAL' if local else 'DELETE'}")
 
     def __enter__(self) -> Self:
         return self
@@ -60,32 +82,80 @@ class Store:
         self._db.close()
 
     def done(self, runs: Iterable[Run]) -> set[str]:
-        """The run_ids among `runs` that are finished."""
-        stored = {run_id for (run_id,) in self._db.execute("SELECT run_id FROM runs")}
-        return stored & {run.run_id for run in runs}
+        """The run_ids among `runs` that are finished. Raises StoreError where one of their rows is damaged."""
+        wanted = {run.run_id for run in runs}
+        rows = self._rows("SELECT run_id, identity, result, versions, sha256 FROM runs")
+        return {self._checked(row)[0] for row in rows if row[0] in wanted}
 
     def add(self, runs: Sequence[Run], results: Sequence[Result], versions: str) -> None:
-        """Commit a stack's results in one transaction; a run that is there already stays as it is."""
+        """Commit a stack's results in one transaction; a run that is there already stays as it is.
+
+        Raises MachineError where the disk is full or fails; then none of them is there.
+        """
         rows = [
             (run.run_id, run.identity, json.dumps([result.values, result.curves, result.seconds]), versions)
             for run, result in zip(runs, results, strict=True)
         ]
-        with self._db:
-            self._db.executemany("INSERT OR IGNORE INTO runs VALUES (?, ?, ?, ?)", rows)
+        try:
+            with self._db:
+                statement = "INSERT OR IGNORE INTO runs VALUES (?, ?, ?, ?, ?)"
+                self._db.executemany(statement, [(*row, _sha256(*row)) for row in rows])
+        except sqlite3.OperationalError as error:
+            raise MachineError(f"cannot write to {self.path} ({error}); make room, or move it with --store") from None
 
     def results(self, runs: Iterable[Run]) -> Iterator[Result]:
-        """The results of finished runs, one by one in the order asked for. Raises KeyError for one that is missing."""
+        """The results of finished runs, one by one in the order asked for. Raises as result."""
         return (self.result(run.run_id) for run in runs)
 
     def result(self, run_id: str) -> Result:
-        """The result of a finished run. Raises KeyError where it is missing."""
-        row = self._db.execute("SELECT result FROM runs WHERE run_id = ?", (run_id,)).fetchone()
-        if row is None:
-            raise KeyError(run_id)
-        return Result(run_id, *json.loads(row[0]))
+        """The result of a finished run. Raises KeyError where it is missing and StoreError where it is damaged."""
+        rows = self._rows("SELECT run_id, identity, result, versions, sha256 FROM runs WHERE run_id = ?", (run_id,))
+        for row in rows:
+            return Result(run_id, *json.loads(self._checked(row)[2]))
+        raise KeyError(run_id)
 
     def versions(self, runs: Iterable[Run]) -> set[str]:
         """The library versions under which the finished ones among `runs` were made."""
         wanted = {run.run_id for run in runs}
-        rows = self._db.execute("SELECT run_id, versions FROM runs")
+        rows = self._rows("SELECT run_id, versions FROM runs")
         return {versions for run_id, versions in rows if run_id in wanted}
+
+    def _rows(self, query: str, parameters: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+        try:
+            yield from self._db.execute(query, parameters)
+        except sqlite3.DatabaseError as error:
+            raise StoreError(f"{self.path} is damaged ({error}); {_REMEDY}") from None
+
+    def _checked(self, row: tuple[str, ...]) -> tuple[str, ...]:
+        if _sha256(*row[:4]) != row[4]:
+            raise StoreError(f"{self.path} is damaged at the run {row[0]}; {_REMEDY}")
+        return row
+
+
+_REMEDY = "choose another file with --store, or move this one away"
+
+
+def _sha256(*texts: str) -> str:
+    return hashlib.sha256(json.dumps(texts, default=repr).encode()).hexdigest()  # what is no text is damage
+
+
+def _check_header(path: Path) -> None:
+    """Look at a file's first bytes, because SQLite may write to whatever it opens. Raises StoreError for what is not
+    ours.
+    """
+    try:
+        with path.open("rb") as file:
+            header = file.read(100)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise StoreError(f"{path} cannot be used as a store of runs ({error.strerror}); {_REMEDY}") from None
+    version, application = (int.from_bytes(header[at : at + 4], "big") for at in (60, 68))
+    if not header:
+        return  # before the first transaction
+    if not header.startswith(b"SQLite format 3\0"):
+        raise StoreError(f"{path} is not a database; {_REMEDY}")
+    if application != APPLICATION:
+        raise StoreError(f"{path} is another program's database, or an older version's; {_REMEDY}")
+    if version != FORMAT:
+        raise StoreError(f"{path} holds format {version} and this version writes {FORMAT}; {_REMEDY}")

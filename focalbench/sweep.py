@@ -1,44 +1,53 @@
 """The main job: plan, run what is missing, write the results folder."""
 
-import json
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from focalbench.arms import Run
+from focalbench.errors import MachineError
 from focalbench.execution import execute
 from focalbench.experiment import Experiment
 from focalbench.plan import Plan, make_plan, make_stacks
-from focalbench.platforms import versions
-from focalbench.records import Record, record
+from focalbench.platforms import other_versions
+from focalbench.pools import Backend
+from focalbench.records import FAILED, Record, record
 from focalbench.report.folder import DATABASE, make_folder, write_manifest, write_results
-from focalbench.store import Store
+from focalbench.standing import Standing
+from focalbench.store import Result, Store
 
-Watch = Callable[[int, int], None]  # called with (runs done, runs in the plan)
+
+@dataclass
+class State:
+    """How far a sweep is: runs of the plan, those that are safe in the store, those that failed, and who leads."""
+
+    total: int
+    safe: int = 0
+    failed: list[Run] = field(default_factory=list)
+    standing: Standing = field(default_factory=Standing)
+
+
+Watch = Callable[[State], None]
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """A finished plan: its table, that of single classes if any, how many of its runs were new, and under which library
-    versions all were made.
+    """A finished plan: its table, that of single classes if any, how many of its runs were new, those that failed, and
+    under which library versions all were made.
     """
 
     plan: Plan
     table: list[Record]
     classes: list[Record]
     new_runs: int
+    failed: tuple[Run, ...]
     made_with: frozenset[str]  # JSON as the store keeps it
 
     @property
     def other_versions(self) -> bool:
         """Whether some runs were made with other library versions than this process has."""
-        return bool(self.made_with - {current_versions()})
-
-
-def current_versions() -> str:
-    """This process's library versions as the store keeps them."""
-    return json.dumps(versions(), sort_keys=True)
+        return any(map(other_versions, self.made_with))
 
 
 def cores() -> int:
@@ -46,28 +55,56 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def run_experiment(experiment: Experiment, plan: Plan, folder: Path, workers: int, watch: Watch) -> Outcome:
-    """Run what the folder's store does not hold yet, then write every file of the folder, the manifest last."""
+def run_experiment(
+    experiment: Experiment, plan: Plan, folder: Path, backend: Backend, watch: Watch, database: Path | None = None
+) -> Outcome:
+    """Run what the store does not hold yet, then write every file of the folder, the manifest last.
+
+    database: the store's file, by default in the folder; others may write to it meanwhile, not to the folder
+    (alone_in). Raises StoreError and MachineError; what was finished then is safe.
+    """
     make_folder(folder)
-    with Store(folder / DATABASE) as store:
-        done = store.done(plan.runs)
-        missing = [run for run in plan.runs if run.run_id not in done]
-        finished = len(plan.runs) - len(missing)
-        watch(finished, len(plan.runs))
-        stacks = make_stacks(missing)
-        for stack, results in execute(stacks, min(workers, max(1, len(stacks)))):
-            store.add(stack, results, current_versions())
-            finished += len(stack)
-            watch(finished, len(plan.runs))
+    with Store(database or folder / DATABASE) as store:
+        state = State(len(plan.runs))
+        missing = _missing(plan, store, state)
+        watch(state)
+        for finished in execute(make_stacks(missing), backend) if missing else ():
+            if finished.made is None:
+                state.failed += finished.stack
+            else:
+                results, versions = finished.made
+                store.add(finished.stack, results, versions)
+                state.safe += len(finished.stack)
+                state.standing.see(finished.stack, results)
+            watch(state)
+        failed = {run.run_id: Result(run.run_id, {"status": FAILED}, {}, 0.0) for run in state.failed}
+
+        def result(run_id: str) -> Result:
+            return failed.get(run_id) or store.result(run_id)
+
         made_with = frozenset(store.versions(plan.runs))
-        records = [record(run, result) for run, result in zip(plan.runs, store.results(plan.runs), strict=True)]
-        table, classes = write_results(folder, experiment, records, store.result)
-    write_manifest(folder, experiment, made_with, {})
-    return Outcome(plan, table, classes, len(missing), made_with)
+        records = [record(run, result(run.run_id)) for run in plan.runs]
+        table, classes = write_results(folder, experiment, records, result)
+        write_manifest(folder, experiment, made_with, {})
+    return Outcome(plan, table, classes, len(missing) - len(failed), tuple(state.failed), made_with)
 
 
-def fresh_records(experiment: Experiment, workers: int) -> list[Record]:
-    """Run an experiment without any store and return its records in plan order."""
-    runs: tuple[Run, ...] = make_plan(experiment).runs
-    by_id = {result.run_id: result for _, results in execute(make_stacks(runs), workers) for result in results}
+def _missing(plan: Plan, store: Store, state: State) -> list[Run]:
+    """The runs that are not in the store; those that are enter the state."""
+    done = store.done(plan.runs)
+    for run in plan.runs:
+        if run.run_id in done:
+            state.standing.see((run,), [store.result(run.run_id)])
+    state.safe = len(done)
+    return [run for run in plan.runs if run.run_id not in done]
+
+
+def fresh_records(experiment: Experiment, backend: Backend) -> list[Record]:
+    """Run an experiment without any store and return its records in plan order. Raises MachineError if a run fails."""
+    runs = make_plan(experiment).runs
+    by_id: dict[str, Result] = {}
+    for finished in execute(make_stacks(runs), backend):
+        if finished.made is None:
+            raise MachineError(f"{len(finished.stack)} runs failed: their worker died each time, perhaps for memory")
+        by_id |= {result.run_id: result for result in finished.made[0]}
     return [record(run, by_id[run.run_id]) for run in runs]

@@ -16,15 +16,17 @@ from focalbench.arms import Arm
 from focalbench.datasets import build as build_module
 from focalbench.datasets import synthetic
 from focalbench.datasets.dataset import Dataset, Splits
+from focalbench.disk import write_files
 from focalbench.experiment import load
 from focalbench.losses.arm_loss import run_loss
 from focalbench.losses.rivals import ClassCounts
 from focalbench.losses.stack_loss import RunLoss, WeightedFocal
 from focalbench.plan import make_plan
+from focalbench.pools import Backend
 from focalbench.randomness import generator
 from focalbench.records import read_csv
 from focalbench.regression import TOLERANCE, Comparison, accept, compare_runs, moved, rerun, seal, verify_files
-from focalbench.report.folder import CHECK, MANIFEST, RUNS, TABLE, sha256, write_files
+from focalbench.report.folder import CHECK, MANIFEST, RUNS, TABLE, sha256
 from focalbench.sweep import run_experiment
 
 TINY = """
@@ -55,8 +57,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = root / "experiments" / "tiny.toml"
     file.write_text(TINY)
     experiment, _ = load(file)
-    outcome = run_experiment(experiment, make_plan(experiment), root / "results" / "tiny", 1, lambda *_: None)
-    seal(root / "results" / "tiny", file, outcome.made_with, 1)
+    outcome = run_experiment(experiment, make_plan(experiment), root / "results" / "tiny", Backend(), lambda _: None)
+    seal(root / "results" / "tiny", file, outcome.made_with, Backend())
     return root
 
 
@@ -70,7 +72,7 @@ def project(made: Path, tmp_path: Path) -> Iterator[tuple[Path, Path]]:
 
 
 def what_moved(folder: Path, file: Path) -> list[Comparison]:
-    return moved(compare_runs(read_csv(folder / CHECK), rerun(file, 1)))
+    return moved(compare_runs(read_csv(folder / CHECK), rerun(file, Backend())))
 
 
 def edit(path: Path, old: str, new: str) -> None:
@@ -198,7 +200,7 @@ def test_the_command_exits_0_1_and_records_a_deliberate_change(project: tuple[Pa
     folder, file = project
     clean = run_check(folder)
     assert (clean.returncode, clean.stderr) == (0, "")
-    fresh = rerun(file, 1)
+    fresh = rerun(file, Backend())
     other = [{**row, "val_average_precision": float(str(row["val_average_precision"])) + 0.01} for row in fresh]
     accept(folder, other)
     before = run_check(folder)

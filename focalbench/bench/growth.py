@@ -15,6 +15,7 @@ from focalbench.bench.timing import interleaved
 from focalbench.bench.whole import peak_note, swept
 from focalbench.experiment import Experiment
 from focalbench.plan import make_plan
+from focalbench.pools import Backend
 from focalbench.sweep import run_experiment
 
 SMALL = Problem((16,), 256)
@@ -68,7 +69,7 @@ def within(what: str, steps: Sequence[tuple[Experiment, int]], rounds: int) -> t
 
 def _run(experiment: Experiment) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        run_experiment(experiment, make_plan(experiment), Path(folder) / "out", 1, lambda *_: None)
+        run_experiment(experiment, make_plan(experiment), Path(folder) / "out", Backend(), lambda _: None)
 
 
 def runs(scale: Scale) -> tuple[list[Row], list[Goal]]:

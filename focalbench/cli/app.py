@@ -9,11 +9,12 @@ from focalbench.cli.bench import bench
 from focalbench.cli.check import check
 from focalbench.cli.datasets import datasets
 from focalbench.cli.losses import losses
+from focalbench.cli.messages import printable
 from focalbench.cli.plot import plot
 from focalbench.cli.run import run
 from focalbench.cli.sweep import sweep
 from focalbench.cli.table import table
-from focalbench.errors import InputError
+from focalbench.errors import InputError, MachineError
 
 app = typer.Typer(
     help="Which loss should I train with when positives are rare? Measured, not guessed.",
@@ -26,9 +27,9 @@ for command in (sweep, run, table, plot, check, datasets, losses, audit, bench):
 
 
 def main() -> None:
-    """Run the command line; what the user can mend is one sentence and exit code 2."""
+    """Run the command line; what the user can mend is one sentence and exit code 2, what the machine did 1."""
     try:
         app()
-    except InputError as error:
-        print(f"focalbench: {error}", file=sys.stderr)
-        sys.exit(2)
+    except (InputError, MachineError) as error:
+        print(f"focalbench: {printable(str(error))}", file=sys.stderr)
+        sys.exit(2 if isinstance(error, InputError) else 1)

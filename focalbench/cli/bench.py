@@ -30,7 +30,8 @@ def bench(
 ) -> None:
     """Time training, ranking, start-up and whole sweeps on this machine, against other ways to do the same."""
     from focalbench.bench import PARTS, Scale, survey
-    from focalbench.report.folder import make_folder, write_files
+    from focalbench.disk import write_files
+    from focalbench.report.folder import make_folder
     from focalbench.sweep import cores
 
     parts = list(dict.fromkeys(part or PARTS))

@@ -7,13 +7,16 @@ from typing import Annotated
 
 import typer
 
-from focalbench.cli.job import worker_count
+from focalbench.cli.job import make_backend
 
 
 def check(
     folder: Annotated[Path, typer.Argument(help="A committed results folder.")] = Path("results/headline"),
     experiment: Annotated[
         Path | None, typer.Option(help="Its experiment file. Default: experiments/NAME.toml beside results.")
+    ] = None,
+    data: Annotated[
+        list[Path] | None, typer.Option(help="A data file of the experiment that lies outside its folder; repeatable.")
     ] = None,
     workers: Annotated[int | None, typer.Option(help="Processes. Default: one a core.")] = None,
     accept: Annotated[
@@ -27,14 +30,15 @@ def check(
     from focalbench.report.folder import CHECK
 
     file = experiment or folder.parent.parent / "experiments" / f"{folder.name}.toml"
-    count = worker_count(workers, "cpu")
-    problems = verify_files(folder, file)
+    given = tuple(data or ())
+    backend = make_backend(None, workers, None, "cpu")
+    problems = verify_files(folder, file, given)
     if not (folder / CHECK).is_file():
         for problem in problems:
             typer.echo(f"stale: {problem}")
         typer.echo(f"no short runs to compare with; run again: focalbench run {file}")
         raise typer.Exit(1)
-    fresh = rerun(file, count)
+    fresh = rerun(file, backend, given)
     comparisons = compare_runs(read_csv(folder / CHECK), fresh)
     changes = moved(comparisons)
     for line in (*(f"stale: {problem}" for problem in problems), *changes):

@@ -1,59 +1,129 @@
-"""One progress display: a bar with a time estimate on a terminal, a line for every tenth elsewhere."""
+"""How far a sweep is: one bar on a terminal, plain lines elsewhere, JSON lines for machines."""
 
 from __future__ import annotations
 
+import json
+import logging
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
-Watch = Callable[[int, int], None]
+if TYPE_CHECKING:
+    from focalbench.sweep import State
+
+EVERY = 300.0  # seconds without a plain line at most
+Watch = Callable[["State"], None]
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a display shows. done: runs that are safe or have failed; seconds: since the display began; leader: on
+    validation, with its mean average precision there and over how many seeds.
+    """
+
+    done: int
+    total: int
+    failed: int
+    seconds: float
+    runs_per_second: float | None
+    seconds_left: float | None
+    leader: str | None
+    leader_average_precision: float | None
+    leader_seeds: int | None
+
+    @property
+    def pace(self) -> str:
+        """Rate and time left, once they are known."""
+        if self.runs_per_second is None or self.seconds_left is None:
+            return ""
+        return f", {self.runs_per_second:.3g} runs/s, {_clock(self.seconds_left)} left"
+
+    @property
+    def lead(self) -> str:
+        """Who leads, once somebody does."""
+        if self.leader is None:
+            return ""
+        seeds = f"{self.leader_seeds} seed" + ("s" if self.leader_seeds != 1 else "")
+        return f"; leads on validation: {self.leader} {self.leader_average_precision:.3f} ({seeds})"
 
 
 @contextmanager
-def progress(title: str) -> Iterator[Watch]:
-    """Yield a function to call with (done, total)."""
-    if sys.stderr.isatty():
-        with _bar(title) as watch:
-            yield watch
+def progress(*, as_json: bool) -> Iterator[Watch]:
+    """Yield a function to call with every new state."""
+    if as_json:
+        yield _watch(_say_json)
+    elif not logger.isEnabledFor(logging.INFO):
+        yield lambda _: None
+    elif sys.stderr.isatty():
+        with _bar() as show:
+            yield _watch(show)
     else:
-        yield _lines(title)
+        yield _watch(_lines())
 
 
-@contextmanager
-def _bar(title: str) -> Iterator[Watch]:
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
+def _watch(show: Callable[[Report], None]) -> Watch:
+    start, first = time.monotonic(), -1
 
-    columns = (
-        *(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("runs,")),
-        *(TimeElapsedColumn(), TextColumn("gone,"), TimeRemainingColumn(), TextColumn("left")),
-    )
-    # stacks end in bursts: the estimate looks back over the whole sweep
-    with Progress(*columns, console=Console(stderr=True), transient=True, speed_estimate_period=3600) as display:
-        task = display.add_task(title, total=None)
-        yield lambda done, total: display.update(task, completed=done, total=total)
-
-
-def _lines(title: str) -> Watch:
-    start, last = time.monotonic(), -1
-
-    def watch(done: int, total: int) -> None:
-        nonlocal last
-        tenth = 10 * done // max(total, 1)
-        if tenth > last:
-            last = tenth
-            print(
-                f"{title}: {done} of {total} runs, {time.monotonic() - start:.0f} s",
-                file=sys.stderr,
-                flush=True,
-            )
+    def watch(state: State) -> None:
+        nonlocal first
+        done = state.safe + len(state.failed)
+        first = done if first < 0 else first  # what the store held cost no time
+        seconds = time.monotonic() - start
+        rate = (done - first) / seconds if done > first else None
+        left = (state.total - done) / rate if rate else None
+        name, value, seeds = state.standing.leader() or (None, None, None)
+        show(Report(done, state.total, len(state.failed), seconds, rate, left, name, value, seeds))
 
     return watch
+
+
+def _say_json(report: Report) -> None:
+    print(json.dumps({"event": "progress"} | asdict(report)), flush=True)
+
+
+@contextmanager
+def _bar() -> Iterator[Callable[[Report], None]]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    columns = (TextColumn("sweep"), BarColumn(20), MofNCompleteColumn(), TextColumn("runs{task.fields[rest]}"))
+    with Progress(*columns, console=Console(stderr=True), transient=True) as display:
+        task = display.add_task("sweep", total=None, rest="")
+
+        def show(report: Report) -> None:
+            rest = report.pace + report.lead.replace("[", r"\[")
+            display.update(task, completed=report.done, total=report.total, rest=rest)
+
+        yield show
+
+
+def _lines() -> Callable[[Report], None]:
+    """A line for every tenth, and now and then where a tenth takes long."""
+    tenth, said = -1, 0.0
+
+    def show(report: Report) -> None:
+        nonlocal tenth, said
+        reached = 10 * report.done // max(report.total, 1)
+        if reached > tenth or report.seconds - said > EVERY:
+            tenth, said = reached, report.seconds
+            text = f"sweep: {report.done} of {report.total} runs, {_clock(report.seconds)}{report.pace}{report.lead}"
+            logger.info(text)
+
+    return show
+
+
+def _clock(seconds: float) -> str:
+    """Seconds as a person says them.
+
+    >>> _clock(12.3), _clock(100), _clock(7_300)
+    ('12 s', '1 min 40 s', '2 h 1 min')
+    """
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

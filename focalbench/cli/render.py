@@ -2,12 +2,43 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from focalbench.datasets.targets import listed
+from focalbench.errors import MachineError
 
 if TYPE_CHECKING:
     from focalbench.records import Record
     from focalbench.sweep import Outcome
+
+
+def conclude(outcome: Outcome, folder: Path, *, as_json: bool) -> None:
+    """Show how a job ended. Raises MachineError where runs failed, with what to do."""
+    (show_json if as_json else show)(outcome, folder)
+    if outcome.failed:
+        names = sorted({run.arm.name for run in outcome.failed})
+        seeds = sorted({run.seed for run in outcome.failed})
+        what = f"{len(outcome.failed)} runs failed ({listed(names)}; seeds {listed(list(map(str, seeds)))})"
+        raise MachineError(
+            f"{what}: each time their worker died or had no memory; their seeds are left out of the table. The same "
+            "command tries them again; fewer --workers leave each more memory"
+        )
+
+
+def show_json(outcome: Outcome, folder: Path) -> None:
+    """Print the outcome as one line of JSON."""
+    content = {
+        "event": "end",
+        "runs": len(outcome.plan.runs),
+        "trained": outcome.new_runs,
+        "failed": [run.run_id for run in outcome.failed],
+        "folder": str(folder),
+        "table": outcome.table,
+        "classes": outcome.classes,
+    }
+    print(json.dumps(content), flush=True)
 
 
 def show(outcome: Outcome, folder: Path) -> None:
@@ -18,7 +49,7 @@ def show(outcome: Outcome, folder: Path) -> None:
 
     console = Console()
     print_rich(outcome.table, console, outcome.classes)
-    before = len(outcome.plan.runs) - outcome.new_runs
+    before = len(outcome.plan.runs) - outcome.new_runs - len(outcome.failed)
     console.print(f"{outcome.new_runs} runs trained, {before} taken from the store. Files: {folder}", highlight=False)
     if outcome.other_versions:
         console.print("Some runs were made with other library versions; a new --out makes all of them anew.")

@@ -3,29 +3,41 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from focalbench.cli.job import run_job, worker_count
+from focalbench.cli.job import make_backend, make_job, run_job
+
+if TYPE_CHECKING:
+    from focalbench.sweep import Outcome
 
 
 def run(
     file: Annotated[Path, typer.Argument(help="An experiment file, such as experiments/headline.toml.")],
+    data: Annotated[
+        list[Path] | None, typer.Option(help="A data file of the experiment that lies outside its folder; repeatable.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the results. Default: results/NAME.")] = None,
+    store: Annotated[Path | None, typer.Option(help="The database of runs. Default: runs.sqlite in --out.")] = None,
+    backend: Annotated[str | None, typer.Option(help="serial, loky (local processes) or dask.")] = None,
     workers: Annotated[int | None, typer.Option(help="Processes. Default: one a core.")] = None,
+    scheduler: Annotated[str | None, typer.Option(help="A Dask scheduler, such as tcp://host:8786.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Progress and table as lines of JSON.")] = False,
+    log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
 ) -> None:
     """Run an experiment file and write its results folder."""
     from focalbench.experiment import load
 
-    experiment, _ = load(file)
-    from focalbench.cli.render import show  # these load torch, so a mistake in the file is told before
+    experiment, _ = load(file, tuple(data or ()))
+    where = make_backend(backend, workers, scheduler, experiment.device)
+    job = make_job(out or Path("results") / file.stem, store, where, as_json=as_json, log_level=log_level)
+    from focalbench.cli.render import conclude  # these load torch, so a mistake in the file is told before
     from focalbench.regression import seal
     from focalbench.report.figures import draw_results
 
-    folder = out or Path("results") / file.stem
-    count = worker_count(workers, experiment.device)
-    outcome = run_job(experiment, folder, count)
-    draw_results(folder)
-    seal(folder, file, outcome.made_with, count)
-    show(outcome, folder)
+    def finish(outcome: Outcome) -> None:
+        draw_results(job.folder)
+        seal(job.folder, file, outcome.made_with, where, tuple(data or ()))
+
+    conclude(run_job(experiment, job, finish), job.folder, as_json=as_json)

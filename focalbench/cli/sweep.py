@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from focalbench.cli.job import resolve_device, run_job, worker_count
+from focalbench.cli.job import make_backend, make_job, resolve_device, run_job
 from focalbench.errors import InputError
 
 if TYPE_CHECKING:
@@ -92,10 +92,15 @@ def sweep(
     ] = False,
     references: Annotated[bool, typer.Option(help="Also fit scikit-learn's reference models.")] = True,
     out: Annotated[Path, typer.Option(help="Folder of the results.")] = Path("results/sweep"),
+    store: Annotated[Path | None, typer.Option(help="The database of runs. Default: runs.sqlite in --out.")] = None,
+    backend: Annotated[str | None, typer.Option(help="serial, loky (local processes) or dask.")] = None,
+    scheduler: Annotated[str | None, typer.Option(help="A Dask scheduler, such as tcp://host:8786.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Progress and table as lines of JSON.")] = False,
+    log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
 ) -> None:
     """Compare losses at an exact positive rate and say what the comparison supports."""
     from focalbench.choices import ArmOptions
-    from focalbench.cli.render import show
+    from focalbench.cli.render import conclude
 
     rates = _rates(dataset, pos_rate)
     table_options = {
@@ -133,8 +138,9 @@ def sweep(
     if quick and rows is None:
         checked = replace(checked, rows=_quick_rows(checked))
     experiment = replace(checked, device=resolve_device(device))
-    outcome = run_job(experiment, out, worker_count(workers, experiment.device))
-    show(outcome, out)
+    where = make_backend(backend, workers, scheduler, experiment.device)
+    job = make_job(out, store, where, as_json=as_json, log_level=log_level)
+    conclude(run_job(experiment, job), out, as_json=as_json)
 
 
 def _experiment(settings: dict[str, Any], options: ArmOptions, *, quick: bool) -> Experiment:

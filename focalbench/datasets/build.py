@@ -50,6 +50,7 @@ def resolve(recipe: Recipe) -> Recipe:
     if not exists(path) and Path(path).suffix not in SUFFIXES:
         raise _unknown(recipe.dataset)
     drop = tuple(sorted(set(recipe.drop)))  # in whatever order they were typed
+    path = str(Path(path).absolute())  # for workers that start elsewhere
     return replace(recipe, dataset=Path(path).name, path=path, sha256=file_sha256(path), drop=drop)
 
 

@@ -1,14 +1,14 @@
-"""A results folder: every file of a finished plan, each written beside and renamed, so that none is ever half."""
+"""A results folder: every file of a finished plan, none of them ever half, the manifest last."""
 
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 from focalbench.comparison import compare
+from focalbench.disk import write_files
 from focalbench.errors import InputError
-from focalbench.experiment import Experiment, to_toml
+from focalbench.experiment import Experiment, as_mapping, to_toml
 from focalbench.per_class import CLASS_COLUMNS, per_class
 from focalbench.platforms import machine
 from focalbench.records import RUN_COLUMNS, Record, read_csv, to_csv
@@ -35,21 +35,18 @@ def write_results(
             path.unlink()  # of another table
     run_ids = [str(row["run_id"]) for row in records]
     seconds: list[Record] = [{"run_id": run_id, "seconds": result(run_id).seconds} for run_id in run_ids]
-    write_files(
-        folder,
-        {
-            RUNS: to_csv(RUN_COLUMNS, records),
-            "timings.csv": to_csv(("run_id", "seconds"), seconds),
-            TABLE: csv_text(table),
-            "table.md": markdown(table, classes),
-            "table.tex": latex(table, classes),
-            "curves.csv": to_csv(CURVE_COLUMNS, curve_records(records, result)),
-            "experiment.toml": to_toml(experiment),
-        },
-    )
-    (folder / CLASSES).unlink(missing_ok=True)  # of another table
-    if classes:
-        write_files(folder, {CLASSES: to_csv(CLASS_COLUMNS, classes)})
+    texts = {
+        RUNS: to_csv(RUN_COLUMNS, records),
+        "timings.csv": to_csv(("run_id", "seconds"), seconds),
+        TABLE: csv_text(table),
+        "table.md": markdown(table, classes),
+        "table.tex": latex(table, classes),
+        "curves.csv": to_csv(CURVE_COLUMNS, curve_records(records, result)),
+        "experiment.toml": to_toml(experiment),
+    }
+    write_files(folder, texts | ({CLASSES: to_csv(CLASS_COLUMNS, classes)} if classes else {}))
+    if not classes:
+        (folder / CLASSES).unlink(missing_ok=True)  # of another table
     return table, classes
 
 
@@ -60,7 +57,7 @@ def write_manifest(folder: Path, experiment: Experiment, made_with: Iterable[str
     """
     content = {
         "format": 1,
-        "experiment": asdict(experiment),
+        "experiment": as_mapping(experiment),
         "versions": [json.loads(versions) for versions in sorted(made_with)],
         "platform": machine(),
         "data_sha256": data_hashes(read_csv(folder / RUNS)),
@@ -83,6 +80,7 @@ def own_files(folder: Path) -> list[Path]:
         path
         for path in sorted(folder.rglob("*"))
         if path.is_file()
+        and not path.name.startswith(".")  # of a process that was killed while it wrote
         and path.suffix in (".csv", ".md", ".tex", ".toml", ".png", ".svg")
         and path.name != "timings.csv"
     ]
@@ -108,9 +106,15 @@ def _text(path: Path) -> str:
     return path.read_text(encoding="utf-8") if path.exists() else ""
 
 
+def _begins_as_ours(runs: Path) -> bool:
+    """Whether a runs.csv has our first columns; it is the first file that a folder gets."""
+    head = ",".join(RUN_COLUMNS[:3]).encode()
+    return runs.is_file() and runs.open("rb").read(len(head)) == head
+
+
 def make_folder(folder: Path) -> None:
     """Create a results folder. Raises InputError where it cannot be written to or holds another program's files."""
-    ours = any((folder / name).exists() for name in (DATABASE, MANIFEST))
+    ours = any((folder / name).exists() for name in (DATABASE, MANIFEST)) or _begins_as_ours(folder / RUNS)
     foreign = [] if ours else [name for name in (RUNS, TABLE, "table.md") if (folder / name).exists()]
     if foreign:
         raise InputError(f"{folder} holds a {foreign[0]} that is not this tool's; choose another --out")
@@ -121,11 +125,3 @@ def make_folder(folder: Path) -> None:
         probe.unlink()
     except OSError as error:
         raise InputError(f"cannot write to {folder} ({error.strerror}); choose another --out") from None
-
-
-def write_files(folder: Path, texts: Mapping[str, str]) -> None:
-    """Write text files, each beside its final place and then renamed."""
-    for name, text in texts.items():
-        part = folder / f".{name}.part"
-        part.write_text(text, encoding="utf-8", newline="\n")
-        part.replace(folder / name)

@@ -11,6 +11,8 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
+from focalbench.disk import replace_files
+
 INK, MUTED = "#1a1a1a", "#6b6b6b"
 VERMILLION, BLUE = "#d55e00", "#0072b2"  # told apart with every kind of colour vision (Okabe and Ito)
 TEXT_SIZE = 8.0
@@ -88,7 +90,11 @@ def note(ax: Axes, x: float, y: float, text: str) -> None:
 def save(fig: Figure, folder: Path, name: str) -> list[Path]:
     """Write name.png (150 dpi) and name.svg into an existing folder; same figure, same bytes."""
     png, svg = folder / f"{name}.png", folder / f"{name}.svg"
-    fig.savefig(png, dpi=150, metadata={"Software": None})
     with rc_context({"svg.hashsalt": "focalbench"}):
-        fig.savefig(svg, metadata={"Date": None})
+        replace_files(
+            {
+                png: lambda path: fig.savefig(path, dpi=150, metadata={"Software": None}),
+                svg: lambda path: fig.savefig(path, metadata={"Date": None}),
+            }
+        )
     return [png, svg]

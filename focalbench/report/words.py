@@ -73,6 +73,8 @@ def conclusions(cell: Sequence[Record], classes: Sequence[Record] = ()) -> list[
     main = [row for row in arms if row["init"] == _main_start(arms)]
     sentences = [*_best(main), *_verdicts(main), *_rarest(main, classes), *_starts(arms)]
     sentences += [*_references(cell, main), *_unmeasured(cell), *_thin(cell)]
+    if lost := cast(int, cell[0]["failed_seeds"]):
+        sentences.append(f"{lost} more seeds are left out, for every arm alike: runs of theirs failed (see runs.csv).")
     if (failed := sum(cast(int, row["diverged"]) for row in arms)) > 0:
         counted = "run diverged; it counts" if failed == 1 else "runs diverged; they count"
         sentences.append(f"{failed} {counted} with the best finite epoch, else at chance level.")

@@ -1,0 +1,35 @@
+"""What is said beside results: on standard error, one line each, as much as --log-level asks for."""
+
+import logging
+import sys
+
+from focalbench.errors import InputError
+
+LEVELS = ("debug", "info", "warning", "error")
+logger = logging.getLogger("focalbench")
+
+
+class _Lines(logging.Handler):
+    """Prints to whatever standard error is at the time: a progress bar puts itself in its place."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        prefix = "" if record.levelno in (logging.INFO, logging.DEBUG) else f"{record.levelname.lower()}: "
+        print(prefix + printable(record.getMessage()), file=sys.stderr, flush=True)
+
+
+def listen(level: str) -> None:
+    """Print this package's messages from a level on. Raises InputError for one that is not in LEVELS."""
+    if level not in LEVELS:
+        raise InputError(f"unknown --log-level {level!r}; choose one of {', '.join(LEVELS)}")
+    logger.handlers[:] = [_Lines()]
+    logger.propagate = False
+    logger.setLevel(level.upper())
+
+
+def printable(text: str) -> str:
+    """A text without what a terminal would obey: names in a file may hold anything.
+
+    >>> printable("a\\x1b[2Jb")
+    'a\\\\x1b[2Jb'
+    """
+    return "".join(sign if sign.isprintable() or sign == "\n" else repr(sign)[1:-1] for sign in text)

@@ -1,0 +1,262 @@
+"""Where stacks run: in this process, in local processes of one thread each, or on the workers of a Dask cluster.
+
+A pool takes as many stacks at once as it has workers, so that a worker that dies takes one stack with it, and it is
+known which. Workers rebuild data from its recipe, compute and return; they write nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from focalbench.arms import Run
+from focalbench.errors import InputError, MachineError
+from focalbench.platforms import versions_text
+from focalbench.store import Result
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+BACKENDS = ("serial", "loky", "dask")
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+LOOK = 2.0  # seconds between two looks at whether a cluster is still there
+REMEDY = "--backend dask needs an extra: pip install 'focalbench[dask]'"
+
+Stack = tuple[Run, ...]
+Made = tuple[list[Result], str]  # and the library versions of the worker
+
+_one_at_a_time = threading.Lock()  # a Dask worker may have several threads; a stack wants a process
+
+
+@dataclass(frozen=True)
+class Backend:
+    """name: one of BACKENDS. workers: processes of this machine. scheduler: a Dask scheduler's address, whose workers
+    are used instead; None is a cluster of this machine.
+    """
+
+    name: str = "serial"
+    workers: int = 1
+    scheduler: str | None = None
+
+
+class WorkerError(Exception):
+    """A worker ended, or had no memory, while it ran a stack, so many times."""
+
+    def __init__(self, deaths: int = 1) -> None:
+        super().__init__(deaths)
+        self.deaths = deaths
+
+
+class Pool(Protocol):
+    """Takes stacks and gives futures, which belong to it."""
+
+    def slots(self) -> int:
+        """How many stacks it wants at once, at least one."""
+
+    def submit(self, stack: Stack) -> Any:
+        """Begin a stack."""
+
+    def wait(self, futures: Collection[Any]) -> set[Any]:
+        """Those that have ended, at least one. Raises MachineError where none ever will."""
+
+    def made(self, future: Any) -> Made:
+        """What an ended stack made. Raises WorkerError, and whatever the stack raised."""
+
+    def close(self, *, at_once: bool) -> None:
+        """Give workers back; at once: without waiting for what they do."""
+
+
+def make_pool(backend: Backend) -> Pool:
+    """The pool of a backend. Raises InputError where it cannot be had."""
+    if backend.name == "dask":
+        return DaskPool(backend)
+    return SerialPool() if backend.name == "serial" else LokyPool(backend.workers)
+
+
+def make(stack: Stack) -> Made:
+    """Run one stack, in whatever process. Raises MemoryError where it does not fit."""
+    from focalbench.stack import run_stack  # loads torch: where workers train, the planning process does without
+
+    try:
+        with _one_at_a_time:
+            return run_stack(stack), versions_text()
+    except RuntimeError as error:
+        if "allocate memory" in str(error) or "out of memory" in str(error):  # torch's own words, CPU and GPU
+            raise MemoryError from None
+        raise
+
+
+class SerialPool:
+    """This process."""
+
+    def slots(self) -> int:
+        """One."""
+        return 1
+
+    def submit(self, stack: Stack) -> Future[Made]:
+        """Run the stack now."""
+        future: Future[Made] = Future()
+        try:
+            future.set_result(make(stack))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+    def wait(self, futures: Collection[Future[Made]]) -> set[Future[Made]]:
+        """All."""
+        return set(futures)
+
+    def made(self, future: Future[Made]) -> Made:
+        """As Pool."""
+        return _made(future)
+
+    def close(self, *, at_once: bool) -> None:
+        """Nothing to give back."""
+
+
+class LokyPool:
+    """Local processes, each an executor of its own, replaced when its process dies."""
+
+    def __init__(self, workers: int) -> None:
+        self._idle = [_process() for _ in range(workers)]
+        self._busy: dict[Future[Made], Any] = {}
+
+    def slots(self) -> int:
+        """One a process."""
+        return len(self._idle) + len(self._busy)
+
+    def submit(self, stack: Stack) -> Future[Made]:
+        """Give the stack to an idle process, or to a new one where it died while idle."""
+        executor = self._idle.pop()
+        try:
+            future: Future[Made] = executor.submit(make, stack)
+        except BrokenProcessPool:
+            executor.shutdown(kill_workers=True)
+            executor = _process()
+            future = executor.submit(make, stack)
+        self._busy[future] = executor
+        return future
+
+    def wait(self, futures: Collection[Future[Made]]) -> set[Future[Made]]:
+        """Those that have ended."""
+        done: set[Future[Made]] = wait(futures, return_when=FIRST_COMPLETED).done
+        return done
+
+    def made(self, future: Future[Made]) -> Made:
+        """As Pool."""
+        executor = self._busy.pop(future)
+        try:
+            return _made(future)
+        except WorkerError:
+            executor.shutdown(kill_workers=True)
+            executor = _process()
+            raise
+        finally:
+            self._idle.append(executor)
+
+    def close(self, *, at_once: bool) -> None:
+        """As Pool."""
+        for executor in (*self._busy.values(), *self._idle):
+            executor.shutdown(wait=not at_once, kill_workers=at_once)
+
+
+def _process() -> Any:
+    from joblib.externals.loky.process_executor import ProcessPoolExecutor
+
+    return ProcessPoolExecutor(max_workers=1, initializer=_begin_worker, env=ONE_THREAD)
+
+
+def _begin_worker() -> None:
+    """Ctrl-C is the coordinator's; and where that is killed its workers go, rather than train for nobody."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_outlive_not, args=(os.getppid(),), daemon=True).start()
+
+
+def _outlive_not(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
+
+
+def _made(future: Future[Made]) -> Made:
+    try:
+        return future.result()
+    except (BrokenProcessPool, MemoryError):
+        raise WorkerError from None
+
+
+class DaskPool:
+    """The workers of a Dask cluster: one of this machine that ends with the sweep, or the one that was named."""
+
+    def __init__(self, backend: Backend) -> None:
+        try:
+            import dask
+            from distributed import Client, LocalCluster
+        except ImportError:
+            raise InputError(REMEDY) from None
+        # the pool counts deaths itself; a worker that is given one stack at a time loses one
+        dask.config.set({"distributed.scheduler.allowed-failures": 0, "distributed.scheduler.worker-saturation": 1.0})
+        self._cluster: Any = None
+        if backend.scheduler is None:
+            options: dict[str, Any] = {"threads_per_worker": 1, "dashboard_address": None, "silence_logs": 50}
+            # encrypted and with a key of its own: other people of this machine cannot reach it
+            self._cluster = LocalCluster(n_workers=backend.workers, host="127.0.0.1", security=True, **options)
+        try:
+            self._client = Client(self._cluster or backend.scheduler, timeout=20, set_as_default=False)
+        except (OSError, ValueError) as error:
+            what = f"no Dask scheduler answers at {backend.scheduler} ({str(error).splitlines()[0]})"
+            raise InputError(f"{what}; check --scheduler, such as tcp://host:8786") from None
+
+    def slots(self) -> int:
+        """One a worker; one where there is none yet."""
+        return max(1, len(self._client.nthreads()))
+
+    def submit(self, stack: Stack) -> Any:
+        """Send the recipe of a stack; its data is built, or read, once on every worker."""
+        return self._client.submit(make, stack, pure=False)
+
+    def wait(self, futures: Collection[Any]) -> set[Any]:
+        """Those that have ended; without workers they wait for some."""
+        from distributed import wait as first
+
+        while True:
+            with suppress(TimeoutError), self._client.as_current():
+                return set(first(list(futures), timeout=LOOK, return_when="FIRST_COMPLETED").done)
+            if self._client.status != "running":
+                raise MachineError("the Dask scheduler is gone")
+
+    def made(self, future: Any) -> Made:
+        """As Pool."""
+        from distributed import KilledWorker
+
+        try:
+            made: Made = future.result()
+        except KilledWorker as error:
+            raise WorkerError(error.allowed_failures + 1) from None
+        except MemoryError:
+            raise WorkerError from None
+        except CancelledError:
+            raise MachineError("the Dask scheduler is gone") from None
+        except ImportError as error:
+            raise InputError(f"the workers lack focalbench, or what it needs ({error}); install it there") from None
+        except InputError as error:
+            remedy = "what a sweep reads must lie where every worker finds it, under the same path"
+            raise InputError(f"a worker cannot go on: {error}; {remedy}") from None
+        finally:
+            future.release()
+        return made
+
+    def close(self, *, at_once: bool) -> None:
+        """As Pool; a cluster that was named goes on."""
+        with suppress(Exception):  # whatever is wrong with a cluster by now, it is not wanted any more
+            self._client.close(timeout=1 if at_once else 10)
+        if self._cluster is not None:
+            with suppress(Exception):
+                self._cluster.close(timeout=1 if at_once else 10)
