@@ -5,6 +5,7 @@ import json
 import math
 import struct
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from focalbench.errors import InputError
@@ -97,6 +98,10 @@ class Arm:
         if self.loss == "alpha" and (self.alpha is None or self.gamma != 0):
             raise InputError("the loss alpha needs an alpha and has gamma 0; use the loss focal for a gamma")
         object.__setattr__(self, "params", _completed(self.loss, self.params))
+        # equal arms have equal identities: 2 is 2.0, and there is one zero
+        object.__setattr__(self, "gamma", float(self.gamma) + 0.0)
+        if self.alpha not in (None, "balanced"):
+            object.__setattr__(self, "alpha", float(self.alpha) + 0.0)
 
     @property
     def family(self) -> str:
@@ -179,6 +184,11 @@ class Recipe:
     labels: tuple[str, ...] = ()
     path: str | None = field(default=None, compare=False)
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "label_noise", float(self.label_noise) + 0.0)  # as of an arm's numbers
+        if self.positive_rate is not None:
+            object.__setattr__(self, "positive_rate", float(self.positive_rate))
+
     @property
     def key(self) -> str:
         """What the random draws depend on: the data and its target.
@@ -221,7 +231,34 @@ _LATER: tuple[tuple[str, str, object], ...] = (
 )
 
 
-@dataclass(frozen=True)
+@lru_cache(maxsize=1024)
+def _arm_json(arm: Arm) -> str:
+    return _json("arm", asdict(arm))
+
+
+@lru_cache(maxsize=1024)
+def _recipe_json(recipe: Recipe) -> str:
+    content = asdict(recipe)
+    for name in ("path", "task"):  # the task is said where it once stood, among the training's settings
+        del content[name]
+    if recipe.sha256:  # a renamed file is the same data
+        del content["dataset"]
+    return _json("recipe", content)
+
+
+@lru_cache(maxsize=1024)
+def _training_json(training: Training, task: Task) -> str:
+    return _json("training", asdict(training) | {"task": task})
+
+
+def _json(part: str, content: dict[str, object]) -> str:
+    for where, name, usual in _LATER:
+        if where == part and content[name] == usual:
+            del content[name]
+    return json.dumps(content, sort_keys=True, separators=(",", ":"))
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """One arm trained once: data, arm, learning rate, seed, and which draw of initial weights (restart)."""
 
@@ -235,15 +272,13 @@ class Run:
     @property
     def identity(self) -> str:
         """Canonical JSON of everything that changes this run's numbers."""
-        content = asdict(self) | {"engine": ENGINE_VERSION}
-        for part, name, usual in _LATER:
-            if content[part][name] == usual:
-                del content[part][name]
-        del content["recipe"]["path"]
-        content["training"]["task"] = content["recipe"].pop("task")  # where it once stood
-        if self.recipe.sha256:  # a renamed file is the same data
-            del content["recipe"]["dataset"]
-        return json.dumps(content, sort_keys=True, separators=(",", ":"))
+        # spelled out, key by key in order, because a large plan holds a million of these
+        arm, recipe = _arm_json(self.arm), _recipe_json(self.recipe)
+        training = _training_json(self.training, self.recipe.task)
+        return (
+            f'{{"arm":{arm},"engine":{ENGINE_VERSION},"lr":{json.dumps(self.lr)},"recipe":{recipe},'
+            f'"restart":{self.restart},"seed":{self.seed},"training":{training}}}'
+        )
 
     @property
     def run_id(self) -> str:

@@ -1,7 +1,8 @@
-"""Stacks to results, whatever happens to the workers: what dies is tried again in halves, and is given up at the third
-death.
+"""Stacks to results, whatever happens to the workers: what dies is tried again by itself and in halves, which take less
+memory, and is given up at the third death.
 """
 
+import logging
 from collections import deque
 from collections.abc import Generator, Iterable
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from focalbench.errors import InputError
 from focalbench.pools import Backend, Made, Pool, Stack, WorkerError, make_pool
 
+logger = logging.getLogger(__name__)
 DEATHS = 3  # of the workers of one stack, after which its runs have failed
 
 
@@ -50,7 +52,7 @@ def execute(stacks: Iterable[Stack], backend: Backend) -> Generator[Finished]:
 def _drive(pool: Pool, waiting: deque[Attempt]) -> Generator[Finished]:
     running: dict[object, Attempt] = {}
     while waiting or running:
-        while waiting and len(running) < pool.slots():
+        while waiting and len(running) < pool.slots() and not (running and _alone(waiting[0], running.values())):
             attempt = waiting.popleft()
             running[pool.submit(attempt.stack)] = attempt
         for future in pool.wait(running):
@@ -58,16 +60,27 @@ def _drive(pool: Pool, waiting: deque[Attempt]) -> Generator[Finished]:
             try:
                 made = pool.made(future)
             except WorkerError as death:
-                if attempt.deaths + death.deaths < DEATHS:
+                deaths = attempt.deaths + death.deaths
+                logger.warning(
+                    f"a worker died, or had no memory, with {len(attempt.stack)} runs of seed {attempt.stack[0].seed}; "
+                    + (f"they are tried again ({deaths} of {DEATHS} times)" if deaths < DEATHS else "these have failed")
+                )
+                if deaths < DEATHS:
                     waiting.extendleft(reversed(attempt.again(death.deaths)))
                 else:
                     yield Finished(attempt.stack, None)
                 continue
             _check(attempt.stack, made)
+            logger.debug(f"{len(attempt.stack)} runs of seed {attempt.stack[0].seed}: {made.seconds:.2f} s")
             yield Finished(attempt.stack, made)
+
+
+def _alone(first: Attempt, running: Iterable[Attempt]) -> bool:
+    """Whether the first in line has to wait: what died has all memory for itself when it is tried again."""
+    return first.deaths > 0 or any(attempt.deaths for attempt in running)
 
 
 def _check(stack: Stack, made: Made) -> None:
     """Raise InputError where a worker's idea of a run's identity is another."""
-    if [result.run_id for result in made[0]] != [run.run_id for run in stack]:
+    if [result.run_id for result in made.results] != [run.run_id for run in stack]:
         raise InputError("the workers have another version of focalbench than this process; install the same")

@@ -215,7 +215,7 @@ def _inside(path: Path, name: str) -> str:
     try:
         place = (folder / name).resolve()
     except (OSError, ValueError, RuntimeError):  # no name that a file may have
-        raise InputError(f"{path}: no file can be called {name!r}") from None
+        return name  # which planning refuses
     if not place.is_relative_to(folder):
         raise InputError(f"{path} may read data in its own folder only, not {name}; allow that with --data {name}")
     return str(path.parent / name)

@@ -1,14 +1,14 @@
 """From an experiment to its runs, and from runs to stacks. Listing is separate from running."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from itertools import groupby, pairwise, product
+from dataclasses import dataclass
+from itertools import pairwise, product
 from typing import cast
 
 import numpy as np
 
 from focalbench.arms import Arm, Recipe, Run, Task, TestPrevalence, Training
-from focalbench.datasets.build import load_table, measured, names_of, resolve, split_counts
+from focalbench.datasets.build import load_table, measured, names_of, resolve, split_counts, width
 from focalbench.datasets.families import is_synthetic
 from focalbench.datasets.leaks import leaking_columns
 from focalbench.datasets.prevalence import warnings_for
@@ -23,6 +23,7 @@ STACK = 96  # runs trained together at most: enough to hide what an operation co
 ACTIVATIONS = 6 * 128 * 512  # hidden units x rows of a batch of a stack, which a core's cache holds; widths were tried
 WIDE, BUFFERS = 512, 10  # features assumed; parameters, gradient, Adam's three, the best and those kept a budget
 STACK_BYTES = 256 * 2**20  # what their parameters and activations may take
+PROCESS_BYTES, ROW_COPIES = 300 * 10**6, 4  # of a worker's libraries; of its rows while they are made: as measured
 
 
 @dataclass(frozen=True)
@@ -195,19 +196,29 @@ def make_stacks(runs: Iterable[Run]) -> list[tuple[Run, ...]]:
     a CPU no number depends on the grouping.
     """
 
-    def shared(run: Run) -> tuple[str, bool, str, str]:
-        reference = is_reference(run)
-        common = replace(run, arm=Arm("bce"), lr=1.0, restart=0)
-        return str(run.recipe), reference, common.identity, run.identity if reference else ""
-
+    groups: dict[tuple[Recipe, Training, int, Run | None], list[Run]] = {}
+    for run in runs:
+        key = run.recipe, run.training, run.seed, run if is_reference(run) else None
+        groups.setdefault(key, []).append(run)
+    cells = {recipe: place for place, recipe in enumerate(dict.fromkeys(recipe for recipe, *_ in groups))}
     stacks: list[tuple[Run, ...]] = []
-    for _, group in groupby(sorted(runs, key=lambda run: (run.seed, *shared(run))), key=shared):
-        members = list(group)
-        outputs = len(names_of(members[0].recipe)) or 1
-        parts = -(-len(members) // stack_size(members[0].training, outputs, members[0].recipe.rows))
+    for recipe, training, seed, reference in sorted(
+        groups, key=lambda key: (key[2], cells[key[0]], key[3] is not None)
+    ):
+        members = groups[recipe, training, seed, reference]
+        parts = -(-len(members) // stack_size(training, len(names_of(recipe)) or 1, recipe.rows))
         size = -(-len(members) // parts)
         stacks += [tuple(members[i : i + size]) for i in range(0, len(members), size)]
     return stacks
+
+
+def worker_bytes(runs: Iterable[Run]) -> int:
+    """What a worker will hold at most, roughly: its libraries, the rows of the largest data set, and a stack."""
+    largest = 0
+    for recipe, seed in {run.recipe: run.seed for run in runs}.items():
+        rows = sum(part.rows for part in split_counts(recipe, seed).each)
+        largest = max(largest, 4 * ROW_COPIES * rows * width(recipe))
+    return PROCESS_BYTES + largest + STACK_BYTES
 
 
 def stack_size(training: Training, outputs: int = 1, rows: int = 0) -> int:

@@ -6,8 +6,10 @@ known which. Workers rebuild data from its recipe, compute and return; they writ
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
+import socket
 import threading
 import time
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
@@ -15,9 +17,11 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import urlsplit
 
 from focalbench.arms import Run
 from focalbench.errors import InputError, MachineError
+from focalbench.memory import peak_bytes
 from focalbench.platforms import versions_text
 from focalbench.store import Result
 
@@ -26,11 +30,10 @@ if TYPE_CHECKING:
 
 BACKENDS = ("serial", "loky", "dask")
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+PATIENCE = 20  # seconds to wait for a scheduler
 LOOK = 2.0  # seconds between two looks at whether a cluster is still there
-REMEDY = "--backend dask needs an extra: pip install 'focalbench[dask]'"
 
 Stack = tuple[Run, ...]
-Made = tuple[list[Result], str]  # and the library versions of the worker
 
 _one_at_a_time = threading.Lock()  # a Dask worker may have several threads; a stack wants a process
 
@@ -44,6 +47,18 @@ class Backend:
     name: str = "serial"
     workers: int = 1
     scheduler: str | None = None
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a stack made: its results, the library versions of the worker, the seconds it took there, and the most bytes
+    of memory that this process has held by then (what it shares with others by its share); None where nobody says.
+    """
+
+    results: list[Result]
+    versions: str
+    seconds: float
+    peak_bytes: int | None
 
 
 class WorkerError(Exception):
@@ -80,13 +95,61 @@ def make_pool(backend: Backend) -> Pool:
     return SerialPool() if backend.name == "serial" else LokyPool(backend.workers)
 
 
+def check_backend(backend: Backend) -> None:
+    """Raise InputError where a backend cannot be had: what it needs is missing, or no scheduler answers."""
+    if backend.name != "dask":
+        return
+    try:
+        import cryptography  # noqa: F401
+        import distributed  # noqa: F401
+    except ImportError:
+        raise InputError("--backend dask needs an extra: pip install 'focalbench[dask]'") from None
+    if backend.scheduler is not None:
+        _check_address(backend.scheduler)
+        _client(backend.scheduler).close()
+
+
+def _check_address(scheduler: str) -> None:
+    """Knock at an address, because a client that cannot be had takes long to say so. Raises InputError."""
+    import dask
+
+    address = urlsplit(scheduler)
+    try:
+        host, port = address.hostname, address.port
+        if address.scheme not in ("tcp", "tls") or host is None or port is None:
+            raise ValueError("it names no protocol, host and port")
+        if address.scheme == "tls" and not dask.config.get("distributed.comm.tls.client.cert", None):
+            raise ValueError("tls needs certificates, named in Dask's own configuration")
+        socket.create_connection((host, port), timeout=PATIENCE).close()
+    except (OSError, ValueError) as error:
+        raise InputError(_no_answer(scheduler, error)) from None
+
+
+def _no_answer(scheduler: Any, error: Exception) -> str:
+    why = " ".join(str(error).split())[:120]
+    return f"no Dask scheduler answers at {scheduler} ({why}); check --scheduler, such as tcp://host:8786"
+
+
+def _client(scheduler: Any) -> Any:
+    """A client of a cluster, or of the scheduler at an address. Raises InputError where none answers."""
+    from distributed import Client
+
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what it would say is said here
+    try:
+        return Client(scheduler, timeout=PATIENCE, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise InputError(_no_answer(scheduler, error)) from None
+
+
 def make(stack: Stack) -> Made:
     """Run one stack, in whatever process. Raises MemoryError where it does not fit."""
     from focalbench.stack import run_stack  # loads torch: where workers train, the planning process does without
 
     try:
         with _one_at_a_time:
-            return run_stack(stack), versions_text()
+            start = time.perf_counter()
+            results = run_stack(stack)
+            return Made(results, versions_text(), time.perf_counter() - start, peak_bytes())
     except RuntimeError as error:
         if "allocate memory" in str(error) or "out of memory" in str(error):  # torch's own words, CPU and GPU
             raise MemoryError from None
@@ -196,11 +259,9 @@ class DaskPool:
     """The workers of a Dask cluster: one of this machine that ends with the sweep, or the one that was named."""
 
     def __init__(self, backend: Backend) -> None:
-        try:
-            import dask
-            from distributed import Client, LocalCluster
-        except ImportError:
-            raise InputError(REMEDY) from None
+        import dask
+        from distributed import LocalCluster
+
         # the pool counts deaths itself; a worker that is given one stack at a time loses one
         dask.config.set({"distributed.scheduler.allowed-failures": 0, "distributed.scheduler.worker-saturation": 1.0})
         self._cluster: Any = None
@@ -208,11 +269,7 @@ class DaskPool:
             options: dict[str, Any] = {"threads_per_worker": 1, "dashboard_address": None, "silence_logs": 50}
             # encrypted and with a key of its own: other people of this machine cannot reach it
             self._cluster = LocalCluster(n_workers=backend.workers, host="127.0.0.1", security=True, **options)
-        try:
-            self._client = Client(self._cluster or backend.scheduler, timeout=20, set_as_default=False)
-        except (OSError, ValueError) as error:
-            what = f"no Dask scheduler answers at {backend.scheduler} ({str(error).splitlines()[0]})"
-            raise InputError(f"{what}; check --scheduler, such as tcp://host:8786") from None
+        self._client = _client(self._cluster or backend.scheduler)
 
     def slots(self) -> int:
         """One a worker; one where there is none yet."""

@@ -72,8 +72,8 @@ def run_experiment(
             if finished.made is None:
                 state.failed += finished.stack
             else:
-                results, versions = finished.made
-                store.add(finished.stack, results, versions)
+                results = finished.made.results
+                store.add(finished.stack, results, finished.made.versions)
                 state.safe += len(finished.stack)
                 state.standing.see(finished.stack, results)
             watch(state)
@@ -87,6 +87,14 @@ def run_experiment(
         table, classes = write_results(folder, experiment, records, result)
         write_manifest(folder, experiment, made_with, {})
     return Outcome(plan, table, classes, len(missing) - len(failed), tuple(state.failed), made_with)
+
+
+def stored(plan: Plan, database: Path) -> set[str]:
+    """The run_ids of a plan that a store holds; none where there is no such file. Raises StoreError."""
+    if not database.exists():
+        return set()
+    with Store(database) as store:
+        return store.done(plan.runs)
 
 
 def _missing(plan: Plan, store: Store, state: State) -> list[Run]:
@@ -106,5 +114,5 @@ def fresh_records(experiment: Experiment, backend: Backend) -> list[Record]:
     for finished in execute(make_stacks(runs), backend):
         if finished.made is None:
             raise MachineError(f"{len(finished.stack)} runs failed: their worker died each time, perhaps for memory")
-        by_id |= {result.run_id: result for result in finished.made[0]}
+        by_id |= {result.run_id: result for result in finished.made.results}
     return [record(run, by_id[run.run_id]) for run in runs]

@@ -6,7 +6,7 @@ from pathlib import Path
 import focalbench
 
 ORDER = (
-    *("errors", "ranges", "randomness", "platforms", "disk", "arms"),
+    *("errors", "ranges", "randomness", "platforms", "memory", "disk", "arms"),
     *(
         "datasets.dataset",
         "datasets.families",
@@ -33,13 +33,13 @@ ORDER = (
     *("audit.peers", "audit.exactness", "audit.cost", "audit.survey", "audit"),
     *("metrics.ranking", "metrics.threshold", "metrics.calibration", "metrics"),
     *("models", "samplers", "training", "choices", "experiment", "references", "plan", "store", "evaluation", "stack"),
-    *("pools", "execution", "standing", "records", "statistics", "comparison", "per_class"),
+    *("pools", "execution", "standing", "records", "statistics", "estimate", "comparison", "per_class"),
     *("report.words", "report.tables", "report.curves", "report.folder"),
     *("report.style", "report.formulas", "report.figures", "report"),
     *("sweep", "regression"),
     *("bench.timing", "bench.problem", "bench.rows", "bench.peers", "bench.lockstep", "bench.trainer", "bench.ranking"),
     *("bench.start", "bench.memory", "bench.plain", "bench.whole", "bench.growth", "bench.survey", "bench"),
-    *("cli.messages", "cli.progress", "cli.stopping", "cli.job", "cli.render"),
+    *("cli.messages", "cli.progress", "cli.stopping", "cli.foresight", "cli.job", "cli.render"),
     *("cli.sweep", "cli.run", "cli.table", "cli.plot", "cli.check"),
     *("cli.audit", "cli.bench"),
     *("cli.datasets", "cli.losses"),

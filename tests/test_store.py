@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from focalbench.arms import Arm, Recipe, Run, Training
-from focalbench.errors import StoreError
-from focalbench.store import FORMAT, Result, Store
+from focalbench.errors import MachineError, StoreError
+from focalbench.store import APPLICATION, FORMAT, Result, Store
 
 RUNS = [Run(Recipe("mixture", 900, 0.02), Training(), Arm("focal", gamma=float(i)), 0.01, 0) for i in range(4)]
 
@@ -93,22 +93,25 @@ def made(folder: Path, statements: str) -> Path:
     return folder / "runs.sqlite"
 
 
-OURS = "CREATE TABLE runs (run_id TEXT PRIMARY KEY, identity TEXT, result TEXT, versions TEXT);"
+OURS = "CREATE TABLE runs (run_id TEXT PRIMARY KEY, identity TEXT, result TEXT, versions TEXT, sha256 TEXT);"
+SIGNED = f"PRAGMA application_id = {APPLICATION};"
 
 
 @pytest.mark.parametrize(
     "statements",
     [
-        f"{OURS} PRAGMA user_version = {FORMAT + 98};",
-        f"{OURS} PRAGMA user_version = 0;",
-        f"{OURS} CREATE TABLE more (x); PRAGMA user_version = {FORMAT};",
+        f"{OURS} {SIGNED} PRAGMA user_version = {FORMAT + 98};",
+        f"{OURS} {SIGNED} PRAGMA user_version = 0;",
+        f"{OURS} PRAGMA user_version = {FORMAT};",  # the version before had no signature
+        f"{OURS} {SIGNED} CREATE TABLE more (x); PRAGMA user_version = {FORMAT};",
         f"CREATE TABLE notes (x); PRAGMA user_version = {FORMAT};",
+        "CREATE TABLE notes (x); PRAGMA journal_mode = WAL;",
     ],
 )
 def test_another_versions_database_is_refused_and_untouched(tmp_path: Path, statements: str) -> None:
     path = made(tmp_path, statements)
     before = path.read_bytes()
-    with pytest.raises(StoreError, match=r"another version's database .* choose another --out"):
+    with pytest.raises(StoreError, match="choose another file with --store"):
         Store(path)
     assert path.read_bytes() == before
     assert [each.name for each in tmp_path.iterdir()] == ["runs.sqlite"]
@@ -120,9 +123,51 @@ def test_another_versions_database_is_refused_and_untouched(tmp_path: Path, stat
 def test_a_file_that_is_no_database_is_refused_and_untouched(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "runs.sqlite"
     path.write_bytes(content)
-    with pytest.raises(StoreError, match="choose another --out"):
+    with pytest.raises(StoreError, match="choose another file with --store"):
         Store(path)
     assert path.read_bytes() == content
+
+
+def test_an_empty_file_is_a_new_store(tmp_path: Path) -> None:
+    (tmp_path / "runs.sqlite").touch()  # what a kill before the first transaction leaves
+    with Store(tmp_path / "runs.sqlite") as store:
+        assert store.done(RUNS) == set()
+
+
+@pytest.mark.parametrize(("local", "mode"), [(True, "wal"), (False, "delete")])
+def test_the_log_beside_the_file_is_for_local_disks_only(tmp_path: Path, local: bool, mode: str) -> None:
+    for first in (True, False):  # a store that was copied from one kind of disk to the other, too
+        path = tmp_path / f"{first}.sqlite"
+        with Store(path, lambda _, first=first: first) as store:  # type: ignore[misc]
+            store.add(RUNS[:1], results(RUNS[:1]), "v1")
+        with Store(path, lambda _: local) as store:
+            assert store._db.execute("PRAGMA journal_mode").fetchone() == (mode,)
+            assert store._db.execute("PRAGMA synchronous").fetchone() == (2,)  # full: flushed before it is called safe
+            store.add(RUNS[1:], results(RUNS[1:]), "v1")
+            assert list(store.results(RUNS)) == results(RUNS)
+
+
+def test_a_number_that_was_changed_in_the_file_is_never_handed_out(tmp_path: Path) -> None:
+    with Store(tmp_path / "runs.sqlite") as store:
+        store.add(RUNS, results(RUNS), "v1")
+        changed = "UPDATE runs SET result = replace(result, '0.5', '0.6') WHERE run_id = ?"
+        store._db.execute(changed, (RUNS[1].run_id,))
+        assert store.done(RUNS[2:]) == {run.run_id for run in RUNS[2:]}
+        for ask in (lambda: store.done(RUNS), lambda: store.result(RUNS[1].run_id)):
+            with pytest.raises(StoreError, match=f"damaged at the run {RUNS[1].run_id}"):
+                ask()
+
+
+def test_a_full_disk_loses_nothing_that_was_there(tmp_path: Path) -> None:
+    with Store(tmp_path / "runs.sqlite") as store:
+        store.add(RUNS[:1], results(RUNS[:1]), "v1")
+        (pages,) = store._db.execute("PRAGMA page_count").fetchone()
+        store._db.execute(f"PRAGMA max_page_count = {pages}")
+        long = [result(run) for run in RUNS[1:]]
+        long[0].curves["validation"] = [0.1] * 5000
+        with pytest.raises(MachineError, match=r"database or disk is full\); make room"):
+            store.add(RUNS[1:], long, "v1")
+        assert store.done(RUNS) == {RUNS[0].run_id}
 
 
 def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:

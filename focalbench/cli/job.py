@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +16,7 @@ from focalbench.errors import InputError, MachineError
 
 if TYPE_CHECKING:
     from focalbench.experiment import Experiment
+    from focalbench.plan import Plan
     from focalbench.pools import Backend
     from focalbench.sweep import Outcome, State
 
@@ -35,8 +36,10 @@ class Job:
 
 
 def make_job(folder: Path, store: Path | None, backend: Backend, *, as_json: bool, log_level: str) -> Job:
-    """A job, its messages on. Raises InputError for an unknown level."""
+    """A job, its messages on. Raises InputError for an unknown level, or a store in a folder that is not there."""
     listen(log_level)
+    if store is not None and not store.parent.is_dir():
+        raise InputError(f"--store {store}: there is no folder {store.parent}; make it first")
     return Job(folder, store, backend, as_json)
 
 
@@ -46,7 +49,7 @@ def run_job(experiment: Experiment, job: Job, finish: Callable[[Outcome], None] 
     Ctrl-C or SIGTERM says what is safe and exits with 130. Raises MachineError, with what is safe.
     """
     from focalbench.disk import alone_in
-    from focalbench.plan import make_plan
+    from focalbench.pools import check_backend
     from focalbench.report.folder import make_folder
     from focalbench.sweep import run_experiment
 
@@ -58,11 +61,9 @@ def run_job(experiment: Experiment, job: Job, finish: Callable[[Outcome], None] 
         return f"{latest.safe} of {latest.total} runs are safe; the same command goes on from there"
 
     with stopping(lambda: f"stopped: {safe()}"):
-        plan = make_plan(experiment)
-        for note in plan.notes:
-            logger.info(note)
-        for warning in plan.warnings:
-            logger.warning(warning)
+        plan = _planned(experiment)
+        backend = _fitting(job.backend, plan)
+        check_backend(backend)
         make_folder(job.folder)
         try:
             with alone_in(job.folder), progress(as_json=job.as_json) as watch:
@@ -72,11 +73,58 @@ def run_job(experiment: Experiment, job: Job, finish: Callable[[Outcome], None] 
                     latest = state
                     watch(state)
 
-                outcome = run_experiment(experiment, plan, job.folder, job.backend, see, job.store)
+                outcome = run_experiment(experiment, plan, job.folder, backend, see, job.store)
                 finish(outcome)
                 return outcome
         except MachineError as error:
             raise MachineError(f"{error}; {safe()}") from None
+
+
+def foresee(experiment: Experiment, job: Job) -> None:
+    """Print what a plan would cost, from trials on this machine; nothing is written."""
+    from focalbench.cli.foresight import show_estimate
+    from focalbench.estimate import estimate
+    from focalbench.pools import check_backend
+    from focalbench.report.folder import DATABASE
+    from focalbench.sweep import stored
+
+    with stopping(lambda: "stopped: it was only a plan"):
+        plan = _planned(experiment)
+        backend = _fitting(job.backend, plan)
+        check_backend(backend)
+        done = stored(plan, job.store or job.folder / DATABASE)
+        found = estimate(plan, [run for run in plan.runs if run.run_id not in done], backend)
+    show_estimate(found, job.folder, as_json=job.as_json)
+
+
+def _planned(experiment: Experiment) -> Plan:
+    """The plan, and what is to be said of it."""
+    from focalbench.plan import make_plan
+
+    plan = make_plan(experiment)
+    for note in plan.notes:
+        logger.info(note)
+    for warning in plan.warnings:
+        logger.warning(warning)
+    return plan
+
+
+def _fitting(backend: Backend, plan: Plan) -> Backend:
+    """The backend with as many local workers as memory is free for, at least one."""
+    from focalbench.memory import free_bytes
+    from focalbench.plan import worker_bytes
+
+    free, each = free_bytes(), worker_bytes(plan.runs)
+    if free is None or backend.scheduler is not None:
+        return backend
+    workers = max(1, min(backend.workers, free // each))
+    if each > free:
+        logger.warning(
+            f"a worker may need {each / 1e9:.1f} GB of memory and {free / 1e9:.1f} GB are free: fewer --rows"
+        )
+    elif workers < backend.workers:
+        logger.warning(f"memory is free for {workers} of {backend.workers} workers, {each / 1e9:.1f} GB each")
+    return replace(backend, workers=workers)
 
 
 def make_backend(name: str | None, workers: int | None, scheduler: str | None, device: str) -> Backend:
@@ -94,9 +142,8 @@ def make_backend(name: str | None, workers: int | None, scheduler: str | None, d
     if name == "serial" and (workers or 1) > 1:
         raise InputError("--backend serial is one process; leave --workers out, or use --backend loky")
     count = 1 if name == "serial" else worker_count(workers, device)
-    if scheduler is not None:
-        return Backend("dask", count, scheduler)
-    return Backend(name or ("serial" if count == 1 else "loky"), count)
+    local = name or ("serial" if count == 1 else "loky")
+    return Backend(local, count) if scheduler is None else Backend("dask", count, scheduler)
 
 
 def worker_count(asked: int | None, device: str) -> int:

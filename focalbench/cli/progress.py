@@ -40,7 +40,7 @@ class Report:
         """Rate and time left, once they are known."""
         if self.runs_per_second is None or self.seconds_left is None:
             return ""
-        return f", {self.runs_per_second:.3g} runs/s, {_clock(self.seconds_left)} left"
+        return f", {self.runs_per_second:.3g} runs/s, {clock(self.seconds_left)} left"
 
     @property
     def lead(self) -> str:
@@ -110,16 +110,16 @@ def _lines() -> Callable[[Report], None]:
         reached = 10 * report.done // max(report.total, 1)
         if reached > tenth or report.seconds - said > EVERY:
             tenth, said = reached, report.seconds
-            text = f"sweep: {report.done} of {report.total} runs, {_clock(report.seconds)}{report.pace}{report.lead}"
+            text = f"sweep: {report.done} of {report.total} runs, {clock(report.seconds)}{report.pace}{report.lead}"
             logger.info(text)
 
     return show
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
     """Seconds as a person says them.
 
-    >>> _clock(12.3), _clock(100), _clock(7_300)
+    >>> clock(12.3), clock(100), clock(7_300)
     ('12 s', '1 min 40 s', '2 h 1 min')
     """
     minutes, rest = divmod(round(seconds), 60)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from focalbench.cli.job import make_backend, make_job, run_job
+from focalbench.cli.job import foresee, make_backend, make_job, run_job
 
 if TYPE_CHECKING:
     from focalbench.sweep import Outcome
@@ -23,6 +23,9 @@ def run(
     backend: Annotated[str | None, typer.Option(help="serial, loky (local processes) or dask.")] = None,
     workers: Annotated[int | None, typer.Option(help="Processes. Default: one a core.")] = None,
     scheduler: Annotated[str | None, typer.Option(help="A Dask scheduler, such as tcp://host:8786.")] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print runs, time, memory and disk, from short trials; write nothing.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Progress and table as lines of JSON.")] = False,
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
 ) -> None:
@@ -40,4 +43,7 @@ def run(
         draw_results(job.folder)
         seal(job.folder, file, outcome.made_with, where, tuple(data or ()))
 
+    if dry_run:
+        foresee(experiment, job)
+        return
     conclude(run_job(experiment, job, finish), job.folder, as_json=as_json)

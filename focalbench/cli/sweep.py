@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from focalbench.cli.job import make_backend, make_job, resolve_device, run_job
+from focalbench.cli.job import foresee, make_backend, make_job, resolve_device, run_job
 from focalbench.errors import InputError
 
 if TYPE_CHECKING:
@@ -95,6 +95,9 @@ def sweep(
     store: Annotated[Path | None, typer.Option(help="The database of runs. Default: runs.sqlite in --out.")] = None,
     backend: Annotated[str | None, typer.Option(help="serial, loky (local processes) or dask.")] = None,
     scheduler: Annotated[str | None, typer.Option(help="A Dask scheduler, such as tcp://host:8786.")] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print runs, time, memory and disk, from short trials; write nothing.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Progress and table as lines of JSON.")] = False,
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
 ) -> None:
@@ -140,6 +143,9 @@ def sweep(
     experiment = replace(checked, device=resolve_device(device))
     where = make_backend(backend, workers, scheduler, experiment.device)
     job = make_job(out, store, where, as_json=as_json, log_level=log_level)
+    if dry_run:
+        foresee(experiment, job)
+        return
     conclude(run_job(experiment, job), out, as_json=as_json)
 
 

@@ -14,7 +14,7 @@ from focalbench.datasets.classes import draw_classes, draw_labels, output_names
 from focalbench.datasets.columns import Columns
 from focalbench.datasets.dataset import Counts, Dataset, SplitCounts, Splits
 from focalbench.datasets.dense import draw_dense
-from focalbench.datasets.families import FAMILIES, canonical, is_synthetic, task_of
+from focalbench.datasets.families import FAMILIES, canonical, is_synthetic, numbers_of, task_of
 from focalbench.datasets.fetched import is_fetched, read_fetched
 from focalbench.datasets.files import SUFFIXES, exists, file_sha256, read_table
 from focalbench.datasets.preprocessing import preprocess
@@ -104,6 +104,15 @@ def build_splits(recipe: Recipe, seed: int) -> Splits:
     pairs = zip(clean, _SPLITS, strict=True)
     train, validation, test = (_noisy(dataset, recipe, split, seed) for dataset, split in pairs)
     return Splits(train, validation, clean[2], test.targets)
+
+
+def width(recipe: Recipe) -> int:
+    """How many numbers a row has, or at most has once a table's categories are coded."""
+    if is_synthetic(recipe.dataset):
+        return numbers_of(recipe.dataset)
+    table = load_table(recipe)
+    levels = sum(len(table.frame[name].cat.categories) + 1 for name in table.categorical)
+    return len(table.frame.columns) - len(table.categorical) + levels
 
 
 def names_of(recipe: Recipe) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from focalbench.arms import Recipe
 from focalbench.datasets.build import load_table, resolve
-from focalbench.datasets.families import ABOUT, DIMENSIONS, is_synthetic, knobs, task_of
+from focalbench.datasets.families import ABOUT, is_synthetic, knobs, numbers_of, task_of
 from focalbench.datasets.prevalence import synthetic_rates, table_rates
 from focalbench.datasets.table import Table
 from focalbench.datasets.tables import REAL_TABLES
@@ -18,10 +18,9 @@ def card(name: str) -> tuple[tuple[str, str], ...]:
     """
     if is_synthetic(name):
         knob, recipe = knobs(name), Recipe(name, ROWS, task=task_of(name))
-        numbers = knob["labels"] * knob["clusters"] if "labels" in knob else knob.get("dimension", DIMENSIONS)
         return (
             ("about", ABOUT[name.partition(":")[0]]),
-            ("size", f"as many rows as asked for, {numbers:g} numbers"),
+            ("size", f"as many rows as asked for, {numbers_of(name)} numbers"),
             ("knobs", _listed_knobs(knob)),
             ("natural rate", "none: give one"),
             ("rates", _rates(synthetic_rates(recipe)) + ("" if recipe.task == "binary" else ", of the rarest")),

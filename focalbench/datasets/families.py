@@ -109,6 +109,12 @@ def knobs(dataset: str) -> dict[str, float]:
     return found
 
 
+def numbers_of(dataset: str) -> int:
+    """How many numbers a row of a family has."""
+    knob = knobs(dataset)
+    return int(knob["labels"] * knob["clusters"] if "labels" in knob else knob.get("dimension", DIMENSIONS))
+
+
 def canonical(dataset: str) -> str:
     """One name for one data set: the knobs that differ from their defaults, in the order of KNOBS.
 

@@ -11,6 +11,7 @@ import pytest
 
 from focalbench.cli.job import worker_count
 from focalbench.errors import InputError
+from focalbench.store import APPLICATION, FORMAT
 
 Files = dict[str, bytes]
 Finished = subprocess.CompletedProcess[str]
@@ -46,7 +47,8 @@ def database(statements: str, folder: Path) -> bytes:
 
 SOUND = csv("int(i % 4 == 0)")
 FILE = "sweep --dataset d.csv --target y --rows 200 --device cpu --workers 1 --out o"
-RUNS = "CREATE TABLE runs (run_id TEXT PRIMARY KEY, identity TEXT, result TEXT, versions TEXT);"
+RUNS = "CREATE TABLE runs (run_id TEXT PRIMARY KEY, identity TEXT, result TEXT, versions TEXT, sha256 TEXT);"
+OURS = f"PRAGMA application_id = {APPLICATION};"
 
 OPTIONS = [
     ("--loss nope", "--loss"),
@@ -121,6 +123,12 @@ OPTIONS = [
     ("--lr nan", "learning rates"),
     ("--lr inf", "learning rates"),
     ("--workers 0", "--workers"),
+    ("--backend nope", "--backend"),
+    ("--backend serial --workers 2", "--workers"),
+    ("--backend loky --scheduler tcp://127.0.0.1:1", "--scheduler"),
+    ("--scheduler tcp://127.0.0.1:1 --workers 2", "--workers"),
+    ("--log-level loud", "--log-level"),
+    ("--dry-run --rows 0", "rows"),
     ("--label-noise 0.5", "noise"),
     ("--label-noise -0.1", "noise"),
     ("--label-noise nan", "noise"),
@@ -173,6 +181,9 @@ EXPERIMENTS = [
     Case("run e.toml", "datasets", toml('datasets = "mixture"\n')),
     Case("run e.toml", "nope", toml('datasets = ["nope"]\n')),
     Case("run e.toml", "positive rate", toml("positive_rates = [0.0]\n")),
+    Case("run e.toml", "only, not ../d.csv", toml('datasets = ["../d.csv"]\n')),
+    Case("run e.toml", "only, not /etc/passwd", toml('datasets = ["/etc/passwd"]\n')),
+    Case("run e.toml", "unknown data set", toml('datasets = ["a\\u0000b"]\n')),
     Case("run e.toml", "natural", toml('positive_rates = ["natural"]\n')),
     Case("run e.toml", "loss", toml('[[arms]]\nloss = "nope"\n')),
     Case("run e.toml", "command line only", toml('[[arms]]\nloss = "bce"\n[[arms]]\nloss = "json:dumps"\n')),
@@ -217,12 +228,16 @@ OUTS = [
     Case(SHORT + " --out taken/o", "--out", {"taken": b"a file"}),
     Case(SHORT + " --loss mine:loss --out o", "ValueError: no", {"mine.py": b"def loss(x, y): raise ValueError('no')"}),
     Case(SHORT + " --loss mine:loss --out o", "SyntaxError", {"mine.py": b"def loss(x, y:"}),
+    Case(SHORT + " --scheduler tcp://127.0.0.1:1 --out o", "--scheduler"),
+    Case(SHORT + " --scheduler nonsense --out o", "--scheduler"),
+    Case(SHORT + " --store gone/runs.sqlite --out o", "--store"),
     Case(SHORT + " --out taken", "--out", {"taken": b"a file"}),
-    Case(SHORT + " --out o", "--out", {"o/runs.sqlite": b"some notes of mine, and long enough to be a header" * 9}),
-    Case(SHORT + " --out o", "--out", {"o/runs.sqlite/x": b"a folder of that name"}),
+    Case(SHORT + " --out o", "--store", {"o/runs.sqlite": b"some notes of mine, and long enough to be a header" * 9}),
+    Case(SHORT + " --out o", "--store", {"o/runs.sqlite/x": b"a folder of that name"}),
 ]
 STORES = {
-    "version 99": RUNS + "PRAGMA user_version = 99;",
+    "version 99": RUNS + OURS + "PRAGMA user_version = 99;",
+    "without its table": "CREATE TABLE x (y);" + OURS + f"PRAGMA user_version = {FORMAT};",
     "version 99, otherwise made": "CREATE TABLE experiments (x TEXT); PRAGMA user_version = 99;",
     "another program's": "CREATE TABLE notes (text TEXT); INSERT INTO notes VALUES ('mine');",
 }
@@ -232,7 +247,7 @@ STORES = {
 def cases(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Case]:
     made = [Case(f"sweep {options} --out o", says) for options, says in OPTIONS]
     folder = tmp_path_factory.mktemp("made")
-    stores = [Case(SHORT + " --out o", "--out", {"o/runs.sqlite": database(s, folder)}) for s in STORES.values()]
+    stores = [Case(SHORT + " --out o", "--store", {"o/runs.sqlite": database(s, folder)}) for s in STORES.values()]
     return dict(zip(NAMES, [*made, *TABLES, *EXPERIMENTS, *FOLDERS, *OUTS, *stores], strict=True))
 
 

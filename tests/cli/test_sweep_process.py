@@ -118,7 +118,7 @@ def test_rivals_and_one_own_loss_stand_in_the_same_table_whatever_the_workers(tm
     focalbench(command + " --workers 2 --out two", tmp_path)
     assert files(tmp_path / "one") == files(tmp_path / "two")
     by_arm = {row["arm"]: row for row in table(tmp_path / "one")}
-    assert list(by_arm)[:5] == ["bce", "ohem ratio=1", "dice", "mine:loss", "mine:columns"]
+    assert list(by_arm)[:5] == ["bce", "ohem ratio=1", "dice", "mine:columns", "mine:loss"]
     assert float(by_arm["mine:loss"]["delta"]) == pytest.approx(0, abs=5e-3)  # rounds otherwise than ours
     assert by_arm["mine:columns"]["average_precision"] == by_arm["mine:loss"]["average_precision"]
     assert by_arm["mine:loss"]["recovered_log_loss"] == by_arm["dice"]["recovered_log_loss"] == ""
