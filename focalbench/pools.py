@@ -14,8 +14,9 @@ import threading
 import time
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
@@ -26,7 +27,7 @@ from focalbench.platforms import versions_text
 from focalbench.store import Result
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterator
 
 BACKENDS = ("serial", "loky", "dask")
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
@@ -268,7 +269,8 @@ class DaskPool:
         if backend.scheduler is None:
             options: dict[str, Any] = {"threads_per_worker": 1, "dashboard_address": None, "silence_logs": 50}
             # encrypted and with a key of its own: other people of this machine cannot reach it
-            self._cluster = LocalCluster(n_workers=backend.workers, host="127.0.0.1", security=True, **options)
+            with _undisturbed():
+                self._cluster = LocalCluster(n_workers=backend.workers, host="127.0.0.1", security=True, **options)
         self._client = _client(self._cluster or backend.scheduler)
 
     def slots(self) -> int:
@@ -314,6 +316,42 @@ class DaskPool:
         """As Pool; a cluster that was named goes on."""
         with suppress(Exception):  # whatever is wrong with a cluster by now, it is not wanted any more
             self._client.close(timeout=1 if at_once else 10)
-        if self._cluster is not None:
-            with suppress(Exception):
-                self._cluster.close(timeout=1 if at_once else 10)
+        if self._cluster is None:
+            return
+        with suppress(Exception):
+            for nanny in self._cluster.workers.values() if at_once else ():
+                nanny.auto_restart = False
+                os.kill(nanny.pid, signal.SIGKILL)
+            self._cluster.close(timeout=5)
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Keep Ctrl-C from a cluster that starts, and from its processes, which would answer with pages of their troubles.
+
+    Who listens for signals by other means, as the command line does, still hears it.
+    """
+    with _environment("PYTHONWARNINGS", "ignore:resource_tracker"):
+        resource_tracker.ensure_running()  # which else would complain, after a sudden end, of what it tidies up
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handler = signal.signal(signal.SIGINT, lambda *_: None)
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # what starts from here on inherits it
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        signal.signal(signal.SIGINT, handler)
+
+
+@contextmanager
+def _environment(name: str, value: str) -> Iterator[None]:
+    before = os.environ.get(name)
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        del os.environ[name]
+        if before is not None:
+            os.environ[name] = before
