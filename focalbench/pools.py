@@ -234,13 +234,13 @@ class LokyPool:
 def _process() -> Any:
     from joblib.externals.loky.process_executor import ProcessPoolExecutor
 
-    return ProcessPoolExecutor(max_workers=1, initializer=_begin_worker, env=ONE_THREAD)
+    return ProcessPoolExecutor(max_workers=1, initializer=_begin_worker, initargs=(os.getpid(),), env=ONE_THREAD)
 
 
-def _begin_worker() -> None:
+def _begin_worker(coordinator: int) -> None:
     """Ctrl-C is the coordinator's; and where that is killed its workers go, rather than train for nobody."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_outlive_not, args=(os.getppid(),), daemon=True).start()
+    threading.Thread(target=_outlive_not, args=(coordinator,), daemon=True).start()
 
 
 def _outlive_not(parent: int) -> None:

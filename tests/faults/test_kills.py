@@ -1,0 +1,209 @@
+"""Kill -9, Ctrl-C, workers that die: the same command goes on from there, to the same files."""
+
+import os
+import random
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.faults.harness import (
+    NUMBERS,
+    RUNS,
+    SWEEP,
+    ended,
+    files,
+    kill,
+    killed_again_and_again,
+    run,
+    safe,
+    start,
+    wait_for_nobody,
+    workers,
+)
+
+Record = Callable[[str, object], None]
+BACKENDS = {"serial": "--workers 1", "loky": "--backend loky --workers 2", "dask": "--backend dask --workers 2"}
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, float]:
+    """A folder with the files of a sweep that nothing happened to, and the seconds that it took."""
+    folder = tmp_path_factory.mktemp("faults")
+    begin = time.monotonic()
+    assert run(f"{SWEEP} --workers 1 --out whole", folder).code == 0
+    return folder, time.monotonic() - begin
+
+
+def survive(whole: tuple[Path, float], backend: str, kills: int, record: Record) -> None:
+    folder, seconds = whole
+    command = f"{SWEEP} {BACKENDS[backend]}"
+    survived = killed_again_and_again(command, _own(folder, backend), kills, seconds, random.Random(backend))
+    record("kill -9 survived", survived)
+    record("runs lost or trained twice", 0)  # asserted after every kill
+
+
+def _own(folder: Path, name: str) -> Path:
+    """A folder for one test, with the uninterrupted files in it."""
+    own = folder / name
+    own.mkdir(exist_ok=True)
+    if not (own / "whole").exists():
+        (own / "whole").symlink_to(folder / "whole")
+    return own
+
+
+@pytest.mark.parametrize("backend", ["serial", "loky"])
+def test_a_killed_sweep_goes_on(whole: tuple[Path, float], backend: str, record_property: Record) -> None:
+    survive(whole, backend, 3, record_property)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("backend", "kills"), [("serial", 40), ("loky", 40), ("dask", 20)])
+def test_a_sweep_killed_many_times_goes_on(
+    whole: tuple[Path, float], backend: str, kills: int, record_property: Record
+) -> None:
+    survive(whole, backend, kills, record_property)
+
+
+def stop(command: str, folder: Path, moment: float) -> tuple[float, str]:
+    """Press Ctrl-C, which all processes of a terminal hear, and return the seconds until the end, and what was said."""
+    process = start(command, folder)
+    time.sleep(moment)
+    begin = time.monotonic()
+    os.killpg(process.pid, signal.SIGINT)
+    finished = ended(process)
+    seconds = time.monotonic() - begin
+    assert finished.code in (130, 0), finished.err  # 0: it had just ended
+    if finished.code == 130:
+        lines = finished.err.strip().splitlines()
+        assert not lines or lines[-1].startswith("stopped: "), finished.err  # nothing said while Python itself begins
+    wait_for_nobody(process)
+    return seconds, finished.err
+
+
+def test_ctrl_c_says_how_many_runs_are_safe(whole: tuple[Path, float]) -> None:
+    folder = _own(whole[0], "ctrl-c")
+    _, said = stop(f"{SWEEP} --workers 1 --out stopped", folder, 0.7 * whole[1])
+    count = len(safe(folder / "stopped" / "runs.sqlite"))
+    assert f"stopped: {count} of {RUNS} runs are safe; the same command goes on from there\n" in said
+    assert run(f"{SWEEP} --workers 2 --out stopped", folder).trained == RUNS - count
+    assert files(folder / "stopped", NUMBERS) == files(folder / "whole", NUMBERS)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_ctrl_c_is_heeded_within_two_seconds(whole: tuple[Path, float], backend: str, record_property: Record) -> None:
+    folder, seconds = _own(whole[0], f"ctrl-c-{backend}"), whole[1]
+    moments = [0.3 + i * 1.2 * seconds / 15 for i in range(15)]
+    long = SWEEP.replace("--epochs 6", "--epochs 60")
+    taken = [stop(f"{long} {BACKENDS[backend]} --out s{i}", folder, moment)[0] for i, moment in enumerate(moments)]
+    record_property("Ctrl-C pressed", len(taken))
+    record_property(f"Ctrl-C, most seconds to the end, {backend}", round(max(taken), 2))
+    assert max(taken) < 3  # 2 on a quiet machine; the figure is reported
+
+
+def lose_workers(whole: tuple[Path, float], backend: str, sweeps: int, record: Record) -> None:
+    """Kill a worker twice in every sweep: the third death of one stack would be its end."""
+    folder, rng, killed = _own(whole[0], f"workers-{backend}"), random.Random(backend), 0
+    for i in range(sweeps):
+        process = start(f"{SWEEP} {BACKENDS[backend]} --out o{i}", folder)
+        for _ in range(2):
+            time.sleep(rng.uniform(0.5, 0.6 * whole[1]))
+            if alive := workers(process):
+                os.kill(rng.choice(alive), signal.SIGKILL)
+                killed += 1
+        finished = ended(process)
+        assert finished.code == 0, finished.err
+        assert finished.trained == RUNS
+        assert files(folder / f"o{i}") == files(folder / "whole")
+    assert killed > 0
+    record("workers killed, their stacks trained elsewhere", killed)
+
+
+def test_a_killed_worker_is_replaced(whole: tuple[Path, float], record_property: Record) -> None:
+    lose_workers(whole, "loky", 1, record_property)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("backend", "sweeps"), [("loky", 15), ("dask", 15)])
+def test_killed_workers_are_replaced(
+    whole: tuple[Path, float], backend: str, sweeps: int, record_property: Record
+) -> None:
+    lose_workers(whole, backend, sweeps, record_property)
+
+
+POISON = """
+import os, signal
+from pathlib import Path
+from torch.nn.functional import binary_cross_entropy_with_logits as bce
+
+def loss(x, y):
+    if len(y) == 512 and Path("armed").exists():  # a batch of training, not the trial before it
+        os.kill(os.getpid(), signal.SIGKILL)
+    return bce(x, y)
+"""
+
+
+@pytest.mark.parametrize("backend", ["loky", "dask"])
+def test_a_stack_that_kills_its_worker_each_time_has_failed(
+    tmp_path: Path, backend: str, record_property: Record
+) -> None:
+    (tmp_path / "mine.py").write_text(POISON)
+    (tmp_path / "armed").touch()
+    command = SWEEP.replace("--seeds 20", "--seeds 1").replace("--loss focal --gamma 2", "--loss mine:loss")
+    command += f" {BACKENDS[backend]} --out o --log-level warning"
+    finished = run(command, tmp_path)
+    assert finished.code == 1
+    assert "2 runs failed (mine:loss; seeds 0): each time their worker died" in finished.err
+    assert finished.err.count("a worker died") == 4  # with all four, with the two of mine, with each of them
+    lines = (tmp_path / "o" / "runs.csv").read_text().splitlines()
+    assert sum(",failed," in line for line in lines) == 2
+    assert sum(",ok," in line for line in lines) == 2
+    (tmp_path / "armed").unlink()
+    again = run(command, tmp_path)
+    assert (again.code, again.trained) == (0, 2)
+    assert run(command.replace("--out o", "--out whole"), tmp_path).code == 0
+    assert files(tmp_path / "o") == files(tmp_path / "whole")
+    record_property("workers killed by stacks that were given up", 4)
+
+
+def test_a_second_sweep_in_a_folder_is_refused_and_the_first_goes_on(whole: tuple[Path, float]) -> None:
+    folder = _own(whole[0], "two")
+    first = start(f"{SWEEP} --workers 1 --out o", folder)
+    while not (folder / "o" / "runs.sqlite").exists():
+        time.sleep(0.05)
+    second = run(f"{SWEEP} --workers 1 --out o", folder)
+    assert (second.code, second.err) == (
+        2,
+        "focalbench: another sweep is writing o; wait for it, or choose another --out\n",
+    )
+    assert ended(first).code == 0
+    assert files(folder / "o") == files(folder / "whole")
+
+
+def test_two_sweeps_share_one_store(whole: tuple[Path, float], record_property: Record) -> None:
+    folder = _own(whole[0], "shared")
+    commands = [f"{SWEEP} --workers 1 --store shared.sqlite --out o{i}" for i in range(2)]
+    fewer = commands[1].replace("--seeds 20", "--seeds 5")
+    both = [ended(process) for process in [start(commands[0], folder), start(fewer, folder)]]
+    assert [each.code for each in both] == [0, 0], both
+    assert len(safe(folder / "shared.sqlite")) == RUNS
+    assert files(folder / "o0") == files(folder / "whole")
+    assert run(commands[0], folder).trained == 0
+    assert run(f"{fewer}x", folder).trained == 0  # another folder, the same store
+    assert not (folder / "o0" / "runs.sqlite").exists()
+    record_property("sweeps writing to one store at once", 2)
+
+
+def test_a_killed_worker_takes_no_other_run_with_it(whole: tuple[Path, float]) -> None:
+    """A sweep whose coordinator and worker are killed together keeps what was committed."""
+    folder = _own(whole[0], "both")
+    process = start(f"{SWEEP} --backend loky --workers 2 --out o", folder)
+    while len(safe(folder / "o" / "runs.sqlite")) < 8:
+        time.sleep(0.2)
+    kill(process, everything=True)
+    held = safe(folder / "o" / "runs.sqlite")
+    assert 8 <= len(held) < RUNS
+    assert run(f"{SWEEP} --workers 1 --out o", folder).trained == RUNS - len(held)
