@@ -8,7 +8,7 @@ import hashlib
 import json
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -21,6 +21,8 @@ from focalbench.errors import MachineError, StoreError
 FORMAT = 2
 APPLICATION = 0x666F6361  # "foca", which tells our files from other programs' before SQLite opens them
 WAIT = 60  # seconds for another process to finish its transaction
+_DAMAGE = (sqlite3.DatabaseError, UnicodeDecodeError)  # the latter from names that are no text
+_REMEDY = "choose another file with --store, or move this one away"
 Number = float | int | str | None
 
 
@@ -48,7 +50,7 @@ class Store:
             raise StoreError(f"{path} cannot be opened ({error}); {_REMEDY}") from None
         try:
             self._prepare(local(path))
-        except sqlite3.DatabaseError as error:
+        except _DAMAGE as error:
             self._db.close()
             raise StoreError(f"{path} cannot be used as a store of runs ({error}); {_REMEDY}") from None
         except StoreError:
@@ -84,8 +86,9 @@ class Store:
     def done(self, runs: Iterable[Run]) -> set[str]:
         """The run_ids among `runs` that are finished. Raises StoreError where one of their rows is damaged."""
         wanted = {run.run_id for run in runs}
-        rows = self._rows("SELECT run_id, identity, result, versions, sha256 FROM runs")
-        return {self._checked(row)[0] for row in rows if row[0] in wanted}
+        with self._reading():
+            rows = self._db.execute("SELECT run_id, identity, result, versions, sha256 FROM runs")
+            return {self._checked(row)[0] for row in rows if row[0] in wanted}
 
     def add(self, runs: Sequence[Run], results: Sequence[Result], versions: str) -> None:
         """Commit a stack's results in one transaction; a run that is there already stays as it is.
@@ -109,30 +112,32 @@ class Store:
 
     def result(self, run_id: str) -> Result:
         """The result of a finished run. Raises KeyError where it is missing and StoreError where it is damaged."""
-        rows = self._rows("SELECT run_id, identity, result, versions, sha256 FROM runs WHERE run_id = ?", (run_id,))
-        for row in rows:
-            return Result(run_id, *json.loads(self._checked(row)[2]))
-        raise KeyError(run_id)
+        query = "SELECT run_id, identity, result, versions, sha256 FROM runs WHERE run_id = ?"
+        with self._reading():
+            row = self._db.execute(query, (run_id,)).fetchone()
+        if row is None:
+            raise KeyError(run_id)
+        return Result(run_id, *json.loads(self._checked(row)[2]))
 
     def versions(self, runs: Iterable[Run]) -> set[str]:
         """The library versions under which the finished ones among `runs` were made."""
         wanted = {run.run_id for run in runs}
-        rows = self._rows("SELECT run_id, versions FROM runs")
-        return {versions for run_id, versions in rows if run_id in wanted}
+        with self._reading():
+            rows = self._db.execute("SELECT run_id, versions FROM runs")
+            return {versions for run_id, versions in rows if run_id in wanted}
 
-    def _rows(self, query: str, parameters: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """Turn what SQLite finds wrong on its way into a StoreError."""
         try:
-            yield from self._db.execute(query, parameters)
-        except sqlite3.DatabaseError as error:
+            yield
+        except _DAMAGE as error:
             raise StoreError(f"{self.path} is damaged ({error}); {_REMEDY}") from None
 
     def _checked(self, row: tuple[str, ...]) -> tuple[str, ...]:
         if _sha256(*row[:4]) != row[4]:
             raise StoreError(f"{self.path} is damaged at the run {row[0]}; {_REMEDY}")
         return row
-
-
-_REMEDY = "choose another file with --store, or move this one away"
 
 
 def _sha256(*texts: str) -> str:
