@@ -152,9 +152,14 @@ def make(stack: Stack) -> Made:
             results = run_stack(stack)
             return Made(results, versions_text(), time.perf_counter() - start, peak_bytes())
     except RuntimeError as error:
-        if "allocate memory" in str(error) or "out of memory" in str(error):  # torch's own words, CPU and GPU
+        if is_memory(error):
             raise MemoryError from None
         raise
+
+
+def is_memory(error: RuntimeError) -> bool:
+    """Whether torch had no memory, in its own words for CPU and GPU."""
+    return "allocate memory" in str(error) or "out of memory" in str(error)
 
 
 class SerialPool:

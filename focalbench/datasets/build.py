@@ -50,8 +50,8 @@ def resolve(recipe: Recipe) -> Recipe:
     if not exists(path) and Path(path).suffix not in SUFFIXES:
         raise _unknown(recipe.dataset)
     drop = tuple(sorted(set(recipe.drop)))  # in whatever order they were typed
-    path = str(Path(path).absolute())  # for workers that start elsewhere
-    return replace(recipe, dataset=Path(path).name, path=path, sha256=file_sha256(path), drop=drop)
+    sha256, absolute = file_sha256(path), str(Path(path).absolute())  # for workers that start elsewhere
+    return replace(recipe, dataset=Path(path).name, path=absolute, sha256=sha256, drop=drop)
 
 
 def _check_no_columns(recipe: Recipe) -> None:

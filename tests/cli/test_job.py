@@ -1,0 +1,140 @@
+"""What surrounds a sweep: the plan beforehand, progress, messages, and data files that an experiment may read."""
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+from focalbench.cli.messages import printable
+from focalbench.cli.progress import Report
+from focalbench.errors import InputError
+from focalbench.experiment import load
+from tests.cli.test_sweep_process import FOCAL, SMALL, files, focalbench, table
+from tests.faults.harness import run
+
+CSV = "x,c,y\n" + "".join(f"{i % 397},{'ab'[i % 2]},{int(i % 7 == 0)}\n" for i in range(900))
+FILE = 'datasets = ["d.csv"]\npositive_rates = ["natural"]\ntarget = "y"\nrows = 400\nepochs = 1\nseeds = 1\n'
+FILE += 'lrs = [0.01]\nhidden = [4]\nreferences = false\n[[arms]]\nloss = "bce"\n[[arms]]\nloss = "pos_weight"\n'
+
+
+def test_a_dry_run_says_what_it_would_cost_and_writes_nothing(tmp_path: Path) -> None:
+    said = focalbench(f"{SMALL} --dry-run --out o", tmp_path).stdout.splitlines()
+    assert said[0] == "plan    8 runs, 0 of them stored; 2 stacks on 1 worker"
+    assert [line.split()[:2] for line in said[1:]] == [["time", "about"], ["memory", "about"], ["disk", "about"]]
+    assert list(tmp_path.iterdir()) == []
+    focalbench(f"{SMALL} --out o", tmp_path)
+    before = files(tmp_path / "o")
+    found = json.loads(focalbench(f"{SMALL} --seeds 3 --dry-run --json --out o", tmp_path).stdout)
+    assert (found["event"], found["runs"], found["stored"], found["stacks"]) == ("estimate", 12, 8, 1)
+    assert found["seconds"] > 0
+    assert files(tmp_path / "o") == before
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "options",
+    [
+        "--pos-rate 0.0015 --seeds 1",
+        "--pos-rate 0.01 --seeds 6 --rows 20000 --epochs 10 --hidden 16 --no-references --backend serial",
+        "--pos-rate 0.02 --seeds 40 --rows 2000 --model logistic --epochs 5 --no-references",
+        "--dataset gaussians --pos-rate 0.05 --rows 400000 --loss bce --init own --lr 0.01 --seeds 2 --epochs 4",
+    ],
+)
+def test_a_dry_run_is_near_the_truth(tmp_path: Path, options: str, record_property: pytest.FixtureRequest) -> None:
+    command = f"sweep {options} --device cpu --out o"
+    found = json.loads(run(f"{command} --dry-run --json", tmp_path).out)
+    begin = time.monotonic()
+    assert run(command, tmp_path).code == 0
+    taken = time.monotonic() - begin
+    disk = sum(path.stat().st_size for path in (tmp_path / "o").rglob("*") if path.is_file())
+    record_property("dry run: seconds estimated over taken", round(found["seconds"] / taken, 2))  # type: ignore[operator]
+    record_property("dry run: disk estimated over taken", round(found["disk_bytes"] / disk, 2))  # type: ignore[operator]
+
+
+def test_json_is_lines_that_a_machine_reads(tmp_path: Path) -> None:
+    finished = focalbench(f"{SMALL} --json --out o", tmp_path)
+    events = [json.loads(line) for line in finished.stdout.splitlines()]
+    *progress, end = events
+    assert {event["event"] for event in progress} == {"progress"}
+    assert [event["done"] for event in progress] == [0, 4, 8]
+    assert all(event["total"] == 8 for event in progress)
+    assert progress[-1]["leader_seeds"] == 2
+    assert 0 < progress[-1]["leader_average_precision"] <= 1
+    assert progress[-1]["seconds_left"] == 0
+    assert (end["event"], end["runs"], end["trained"], end["failed"]) == ("end", 8, 8, [])
+    assert [row["arm"] for row in end["table"]] == [row["arm"] for row in table(tmp_path / "o")]
+    assert finished.stderr == ""
+
+
+@pytest.mark.parametrize(("level", "lines"), [("warning", 0), ("info", 3), ("debug", 5)])
+def test_as_much_is_said_as_was_asked_for(tmp_path: Path, level: str, lines: int) -> None:
+    said = focalbench(f"{SMALL} --log-level {level} --out o", tmp_path).stderr.splitlines()
+    assert len(said) == lines, said
+    if lines:
+        assert said[0] == "sweep: 0 of 8 runs, 0 s"
+        assert "; leads on validation: " in said[-1]
+    assert sum("runs of seed" in line for line in said) == max(0, lines - 3)
+
+
+def test_a_report_says_rate_time_left_and_leader() -> None:
+    report = Report(4, 10, 0, 8.0, 0.5, 12.0, "gamma=2", 0.5714, 1)
+    assert report.pace + report.lead == ", 0.5 runs/s, 12 s left; leads on validation: gamma=2 0.571 (1 seed)"
+
+
+def test_what_a_terminal_would_obey_is_spelled_out(tmp_path: Path) -> None:
+    assert printable("a\x1b]0;owned\x07b\r\u202ec") == r"a\x1b]0;owned\x07b\r\u202ec"
+    (tmp_path / "d.csv").write_text(CSV.replace("x,c,y", "x\x1b[31m,c,y"))
+    said = focalbench(
+        "sweep --dataset d.csv --target y --rows 400 --epochs 1 --seeds 1 --hidden 4 --lr 0.01 --loss bce "
+        "--no-references --workers 1 --out o",
+        tmp_path,
+    )
+    assert "\x1b" not in said.stderr
+    assert r"numbers: x\x1b[31m" in said.stderr
+
+
+# ---- data files of an experiment
+
+
+def test_an_experiment_reads_files_beside_it_wherever_it_is_started(tmp_path: Path) -> None:
+    (tmp_path / "e").mkdir()
+    (tmp_path / "e" / "e.toml").write_text(FILE)
+    (tmp_path / "e" / "d.csv").write_text(CSV)
+    focalbench("run e/e.toml --workers 1 --out one", tmp_path)
+    focalbench("run e.toml --workers 1 --out two", tmp_path / "e")
+    assert files(tmp_path / "one") == files(tmp_path / "e" / "two")
+    assert str(tmp_path) not in (tmp_path / "one" / "manifest.json").read_text()  # it travels
+    assert str(tmp_path) not in (tmp_path / "one" / "experiment.toml").read_text()
+
+
+def test_a_file_elsewhere_is_read_where_the_command_line_says_so(tmp_path: Path) -> None:
+    (tmp_path / "e").mkdir()
+    (tmp_path / "e" / "e.toml").write_text(FILE + "[[check]]\nepochs = 1\n")
+    (tmp_path / "d.csv").write_text(CSV)
+    assert "no file e/d.csv" in focalbench("run e/e.toml --workers 1 --out o", tmp_path, 2).stderr
+    focalbench("run e/e.toml --data d.csv --workers 1 --out o", tmp_path)
+    said = focalbench("check o --experiment e/e.toml --data d.csv --workers 1", tmp_path).stdout
+    assert "short runs and arm means are the same" in said
+
+
+@pytest.mark.parametrize("name", ["../d.csv", "/etc/passwd", "down/../../d.csv", "link.csv", "linked/d.csv"])
+def test_a_path_out_of_the_folder_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / "d.csv").write_text(CSV)
+    (tmp_path / "e").mkdir()
+    (tmp_path / "e" / "link.csv").symlink_to(tmp_path / "d.csv")
+    (tmp_path / "e" / "linked").symlink_to(tmp_path)
+    (tmp_path / "e" / "e.toml").write_text(FILE.replace("d.csv", name))
+    with pytest.raises(InputError, match="may read data in its own folder only"):
+        load(tmp_path / "e" / "e.toml")
+    assert dict(load(tmp_path / "e" / "e.toml", (Path("d.csv"), Path("link.csv"), Path("passwd")))[0].places)
+
+
+def test_the_default_store_is_in_the_folder_and_another_may_be_named(tmp_path: Path) -> None:
+    focalbench(f"{FOCAL} --seeds 1 --no-references --workers 1 --store mine.sqlite --out o", tmp_path)
+    assert (tmp_path / "mine.sqlite").is_file()
+    assert not (tmp_path / "o" / "runs.sqlite").exists()
+    again = focalbench(f"{FOCAL} --seeds 1 --no-references --workers 1 --store mine.sqlite --out o2", tmp_path)
+    assert "0 runs trained, 4 taken from the store" in again.stdout
+    (tmp_path / "o" / "manifest.json").unlink()  # as if killed before it was written
+    focalbench(f"{FOCAL} --seeds 1 --no-references --workers 1 --store mine.sqlite --out o", tmp_path)

@@ -1,0 +1,103 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from focalbench.disk import alone_in, is_local, replace_files, write_files
+from focalbench.errors import InputError, MachineError
+from focalbench.memory import free_bytes, peak_bytes
+
+MOUNTS = r"""22 1 254:0 / / rw,relatime - ext4 /dev/vda rw
+30 22 0:25 / /home rw shared:1 master:2 - nfs4 server:/home rw
+31 30 0:26 / /home/me/my\040disk rw - xfs /dev/vdb rw
+32 22 0:27 / /scratch rw - fuse.sshfs host:/ rw
+33 22 0:28 / /old rw - ext4 /dev/vdc rw
+34 22 0:29 / /old rw - cifs //server/old rw
+"""
+
+
+@pytest.mark.parametrize(
+    ("path", "local"),
+    [
+        ("/var/runs.sqlite", True),
+        ("/home/me/runs.sqlite", False),
+        ("/home/me/my disk/deep/runs.sqlite", True),
+        ("/homework/runs.sqlite", True),
+        ("/scratch/x", False),
+        ("/old/x", False),  # what was mounted last is what is seen
+    ],
+)
+def test_network_disks_are_told_from_local_ones(tmp_path: Path, path: str, local: bool) -> None:
+    (tmp_path / "mountinfo").write_text(MOUNTS)
+    assert is_local(Path(path), tmp_path / "mountinfo") == local
+
+
+def test_a_disk_that_nobody_describes_is_not_trusted(tmp_path: Path) -> None:
+    assert not is_local(tmp_path, tmp_path / "gone")
+
+
+def test_files_are_there_whole_and_nothing_beside_them(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("old")
+    write_files(tmp_path, {"a.csv": "new\n", "b.md": "é\n"})
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"a.csv": b"new\n", "b.md": b"\xc3\xa9\n"}
+
+
+def test_where_one_file_cannot_be_written_all_stay_as_they_were(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("old")
+
+    def fail(path: Path) -> None:
+        path.write_text("half")
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(MachineError, match="No space left on device; make room, or choose another --out"):
+        replace_files({tmp_path / "a.csv": lambda path: path.write_text("new"), tmp_path / "b.csv": fail})
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"a.csv": "old"}
+
+
+def test_what_is_renamed_was_flushed_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    flushed: list[str] = []
+    fsync = os.fsync
+
+    def watch(number: int) -> None:
+        flushed.append(Path(f"/proc/self/fd/{number}").readlink().name)
+        fsync(number)
+
+    if not Path("/proc/self/fd").exists():
+        pytest.skip("this system does not name open files")
+    monkeypatch.setattr(os, "fsync", watch)
+    write_files(tmp_path, {"a.csv": "new"})
+    assert flushed == [f".{os.getpid()}.a.csv", tmp_path.name]
+
+
+def test_a_folder_is_one_processs_at_a_time(tmp_path: Path) -> None:
+    (tmp_path / ".123.runs.csv").write_text("half")
+    (tmp_path / "figures").mkdir()
+    (tmp_path / "figures" / ".77.gamma_x.png").write_text("half")
+    (tmp_path / ".5.notes").write_text("somebody's")
+    code = (
+        "import sys; from pathlib import Path; from focalbench.disk import alone_in\n"
+        "with alone_in(Path(sys.argv[1])): print('in')"
+    )
+    with alone_in(tmp_path):
+        with pytest.raises(InputError, match="another sweep is writing"), alone_in(tmp_path):
+            pass
+        other = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True)
+        assert "another sweep is writing" in other.stderr
+        assert sorted(path.name for path in tmp_path.rglob("*")) == [".5.notes", "figures"]
+    other = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True)
+    assert other.stdout == "in\n"
+
+
+def test_memory_is_what_the_system_says() -> None:
+    free, before = free_bytes(), peak_bytes()
+    if free is None or before is None:
+        pytest.skip("this system does not say")
+    assert 10**7 < free < os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    block = b"1" * (before + 2 * 10**8)  # more than was ever held
+    after = peak_bytes()
+    assert after is not None
+    assert after > before + 10**8
+    del block
+    assert (peak_bytes() or 0) > before + 10**8  # a peak stays

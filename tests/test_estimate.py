@@ -1,0 +1,101 @@
+import subprocess
+import sys
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+
+import pytest
+
+from focalbench import estimate as module
+from focalbench.arms import Recipe
+from focalbench.estimate import estimate
+from focalbench.experiment import Experiment
+from focalbench.plan import PROCESS_BYTES, make_plan, make_stacks, worker_bytes
+from focalbench.pools import Backend, Made, Stack
+from focalbench.references import is_reference
+from focalbench.store import Result
+
+SMALL = Experiment(positive_rates=(0.02,), rows=1500, seeds=3, epochs=10, hidden=(64, 64), lrs=(0.01,))
+BEGIN, EPOCH, REFERENCE = 0.5, 0.25, 3.0
+
+
+@dataclass
+class Steady:
+    """Workers that take just so long: a stack of n runs BEGIN + n EPOCH a epoch."""
+
+    workers: int
+    tried: int = 0
+
+    def slots(self) -> int:
+        return self.workers
+
+    def submit(self, stack: Stack) -> tuple[int, Stack]:
+        self.tried += 1
+        return self.tried, stack
+
+    def wait(self, futures: Collection[tuple[int, Stack]]) -> set[tuple[int, Stack]]:
+        return set(futures)
+
+    def made(self, future: tuple[int, Stack]) -> Made:
+        stack = future[1]
+        assert stack[0].training.epochs <= 4  # a trial is short
+        values: dict[str, float | int | str | None] = {"test_average_precision": 0.5}
+        results = [Result(run.run_id, values, {"precision": [0.123456789] * 200}, 1.0) for run in stack]
+        return Made(results, "{}", seconds(stack), 10**9)
+
+    def close(self, *, at_once: bool) -> None:
+        """Nothing."""
+
+
+def seconds(stack: Stack) -> float:
+    return REFERENCE if is_reference(stack[0]) else BEGIN + EPOCH * len(stack) * stack[0].training.epochs
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("references", [True, False])
+def test_steady_workers_are_estimated_exactly(monkeypatch: pytest.MonkeyPatch, workers: int, references: bool) -> None:
+    plan = make_plan(replace(SMALL, references=references))
+    monkeypatch.setattr(module, "make_pool", lambda _: Steady(workers))
+    found = estimate(plan, plan.runs, Backend("loky", workers))
+    stacks = make_stacks(plan.runs)
+    whole = sum(map(seconds, stacks))
+    longest = max(map(seconds, stacks))
+    assert (found.runs, found.stored, found.stacks) == (len(plan.runs), 0, len(stacks))
+    # the trial says how long a start took: here less than no time, the warm-up being told but not waited for
+    warm = seconds(module._for_epochs(stacks[0], 1))
+    assert whole / workers - warm - 0.1 <= found.seconds <= whole / workers + longest - warm + 1
+    assert found.memory_bytes is None or workers * 10**9 < found.memory_bytes < workers * 10**9 + 10**9
+    precision, curves = 200 * 11, 28 * 230 * 110  # bytes of each run in the store, and of all arms in curves.csv
+    assert len(plan.runs) * precision < found.disk_bytes < len(plan.runs) * (precision + 2000) + curves
+
+
+def test_what_is_stored_costs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = make_plan(SMALL)
+    monkeypatch.setattr(module, "make_pool", lambda _: pytest.fail("there is nothing to try"))
+    found = estimate(plan, (), Backend())
+    assert (found.stored, found.stacks, found.seconds) == (len(plan.runs), 0, 0.0)
+
+
+def test_a_worker_needs_room_for_its_rows() -> None:
+    few, many = (worker_bytes(make_plan(replace(SMALL, rows=rows)).runs) for rows in (1500, 1_000_000))
+    assert few > PROCESS_BYTES
+    assert many - few > 3 * 4 * 10 * 990_000  # train, validation and test; float32; ten numbers a row
+    assert Recipe("mixture", 1500).rows == 1500
+
+
+@pytest.mark.parametrize("seeds", [200, pytest.param(10_000, marks=pytest.mark.slow)])
+def test_a_plan_of_a_million_runs_is_bounded(seeds: int, record_property: pytest.FixtureRequest) -> None:
+    code = (
+        "import resource, time; from dataclasses import replace; from focalbench.experiment import Experiment\n"
+        "from focalbench.plan import make_plan, make_stacks\n"
+        "begin = time.perf_counter(); before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        f"runs = make_plan(replace(Experiment(), seeds={seeds})).runs; stacks = make_stacks(runs)\n"
+        "assert sum(map(len, stacks)) == len(runs) == len({run.run_id for run in runs})\n"
+        "after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "print(len(runs), time.perf_counter() - begin, (after - before) * 1024)"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    runs, taken, held = int(said[0]), float(said[1]), int(said[2])
+    assert runs == 100 * seeds
+    assert held < 10**8 + 400 * runs  # bytes
+    record_property(f"plan of {runs:,} runs, seconds", round(taken, 1))  # type: ignore[operator]
+    record_property(f"plan of {runs:,} runs, MB", round(held / 1e6))  # type: ignore[operator]

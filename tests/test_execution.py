@@ -1,0 +1,190 @@
+"""What is done about workers that die, on a pool that dies as it is told."""
+
+import json
+import logging
+from collections import Counter
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from focalbench import execution, pools
+from focalbench.arms import Arm, Recipe, Run, Training
+from focalbench.errors import InputError, MachineError
+from focalbench.execution import DEATHS, Attempt, Finished, execute
+from focalbench.pools import Backend, Made, SerialPool, Stack, WorkerError, check_backend
+from focalbench.store import Result
+
+
+def stack(seed: int, runs: int) -> Stack:
+    return tuple(Run(Recipe("mixture", 900, 0.02), Training(), Arm("bce"), 0.001 * (i + 1), seed) for i in range(runs))
+
+
+def made(runs: Stack) -> Made:
+    return Made([Result(run.run_id, {}, {}, 0.0) for run in runs], "{}", 0.0, None)
+
+
+@dataclass
+class FakePool:
+    """Two workers; a stack dies as long as `dies` says so of it and of how often it was tried."""
+
+    dies: Callable[[Stack, int], bool]
+    tried: Counter[Stack] = field(default_factory=Counter)
+    log: list[tuple[Stack, int]] = field(default_factory=list)  # and how many ran beside it
+    closed: list[bool] = field(default_factory=list)
+    running: int = 0
+
+    def slots(self) -> int:
+        return 2
+
+    def submit(self, runs: Stack) -> tuple[Stack, int]:
+        assert self.running < 2
+        self.log.append((runs, self.running))
+        self.running += 1
+        self.tried[runs] += 1
+        return runs, self.tried[runs]
+
+    def wait(self, futures: Collection[tuple[Stack, int]]) -> set[tuple[Stack, int]]:
+        return {next(iter(futures))}
+
+    def made(self, future: tuple[Stack, int]) -> Made:
+        self.running -= 1
+        if self.dies(*future):
+            raise WorkerError
+        return made(future[0])
+
+    def close(self, *, at_once: bool) -> None:
+        self.closed.append(at_once)
+
+
+def drive(pool: FakePool, stacks: list[Stack], monkeypatch: pytest.MonkeyPatch) -> list[Finished]:
+    monkeypatch.setattr(execution, "make_pool", lambda _: pool)
+    return list(execute(stacks, Backend()))
+
+
+def runs_of(finished: list[Finished], *, failed: bool) -> Counter[Run]:
+    return Counter(run for each in finished if (each.made is None) == failed for run in each.stack)
+
+
+@given(st.lists(st.integers(1, 7), min_size=1, max_size=5), st.sets(st.integers(0, 34)))
+def test_every_run_ends_once_and_only_poison_fails(sizes: list[int], places: set[int]) -> None:
+    stacks = [stack(seed, size) for seed, size in enumerate(sizes)]
+    every = [run for each in stacks for run in each]
+    poison = {run for i, run in enumerate(every) if i in places}
+    pool = FakePool(lambda runs, _: bool(poison & {*runs}))
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        finished = drive(pool, stacks, monkeypatch)
+    good, bad = runs_of(finished, failed=False), runs_of(finished, failed=True)
+    assert good + bad == Counter(every)
+    assert poison <= {*bad}
+    for each in finished:  # what is given up was as small as three deaths allow, with poison in it
+        if each.made is None:
+            assert poison & {*each.stack}
+            assert len(each.stack) <= -(-max(sizes) // 4)
+    assert pool.closed == [False]
+
+
+def test_what_died_runs_alone_until_it_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    stacks = [stack(seed, 4) for seed in range(6)]
+    pool = FakePool(lambda runs, _: len(runs) == 4 and runs[0].seed == 1)
+    finished = drive(pool, stacks, monkeypatch)
+    assert not runs_of(finished, failed=True)
+    assert [beside for runs, beside in pool.log if len(runs) == 2] == [0, 0]
+    after = [beside for runs, beside in pool.log if runs[0].seed > 3]
+    assert 1 in after  # later ones share again
+
+
+def test_three_deaths_are_the_end(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    monkeypatch.setattr(logging.getLogger("focalbench"), "propagate", True)
+    for deaths in range(5):
+        pool = FakePool(lambda _, time, deaths=deaths: time <= deaths)  # type: ignore[misc]
+        (finished,) = drive(pool, [stack(0, 1)], monkeypatch)
+        assert (finished.made is None) == (deaths >= DEATHS)
+        assert sum(pool.tried.values()) == min(deaths + 1, DEATHS)
+    assert "a worker died, or had no memory, with 1 runs of seed 0; these have failed" in caplog.text
+
+
+def test_halves_of_an_attempt_hold_all_its_runs() -> None:
+    for size in range(1, 8):
+        parts = Attempt(stack(0, size)).again(1)
+        assert tuple(run for part in parts for run in part.stack) == stack(0, size)
+        assert [part.deaths for part in parts] == [1] * min(size, 2)
+
+
+def test_an_error_of_a_stack_is_told_and_workers_are_given_back_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    pool = FakePool(lambda *_: False)
+
+    def broken(_: object) -> Made:
+        raise MachineError("the Dask scheduler is gone")
+
+    monkeypatch.setattr(pool, "made", broken)
+    with pytest.raises(MachineError):
+        drive(pool, [stack(0, 2)], monkeypatch)
+    assert pool.closed == [True]
+
+
+def test_workers_of_another_version_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    pool = FakePool(lambda *_: False)
+    monkeypatch.setattr(pool, "made", lambda _: made(stack(9, 2)))
+    with pytest.raises(InputError, match="another version of focalbench"):
+        drive(pool, [stack(0, 2)], monkeypatch)
+
+
+def boom(error: Exception) -> Callable[[Stack], list[Result]]:
+    def run_stack(_: Stack) -> list[Result]:
+        raise error
+
+    return run_stack
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:127] . DefaultCPUAllocator: can't allocate memory: you tried"),
+        RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+    ],
+)
+def test_no_memory_is_a_death(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    monkeypatch.setattr("focalbench.stack.run_stack", boom(error))
+    pool = SerialPool()
+    future = pool.submit(stack(0, 1))
+    with pytest.raises(WorkerError):
+        pool.made(future)
+
+
+def test_torchs_own_words_for_no_memory() -> None:
+    import torch
+
+    with pytest.raises(RuntimeError) as caught:
+        torch.empty(2**60)
+    assert pools.is_memory(caught.value)
+
+
+def test_any_other_error_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("focalbench.stack.run_stack", boom(RuntimeError("shapes do not match")))
+    pool = SerialPool()
+    with pytest.raises(RuntimeError, match="shapes"):
+        pool.made(pool.submit(stack(0, 1)))
+
+
+def test_a_worker_says_what_it_was_made_with() -> None:
+    runs = (Run(Recipe("gaussians", 900, 0.05), Training(hidden=(4,), epochs=1), Arm("bce"), 0.01, 0),)
+    found = pools.make(runs)
+    assert json.loads(found.versions).keys() >= {"focalbench", "torch", "numpy", "python", "cpu"}
+    assert found.seconds > 0
+    assert found.peak_bytes is None or found.peak_bytes > 10**7
+
+
+def test_no_scheduler_is_contacted_that_was_not_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", "tcp://127.0.0.1:1")  # Dask's own way to name one
+    monkeypatch.setattr("socket.create_connection", lambda *_, **__: pytest.fail("it knocked somewhere"))
+    check_backend(Backend("dask", 1))
+    pool = pools.DaskPool(Backend("dask", 1))
+    try:
+        assert pool._client.scheduler.address.startswith("tls://127.0.0.1:")
+        assert pool.slots() == 1
+    finally:
+        pool.close(at_once=True)
