@@ -1,5 +1,16 @@
-"""`python -m focalbench`."""
+"""`python -m focalbench`, and the command `focalbench`."""
 
-from focalbench.cli.app import main
+import signal
 
-main()
+
+def main() -> None:
+    """Run the command line. Until it listens, in its first tenths of a second, Ctrl-C ends it without a word."""
+    handler = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    from focalbench.cli.app import main as run
+
+    signal.signal(signal.SIGINT, handler)
+    run()
+
+
+if __name__ == "__main__":
+    main()

@@ -32,8 +32,10 @@ if TYPE_CHECKING:
 BACKENDS = ("serial", "loky", "dask")
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 PATIENCE = 20  # seconds to wait for a scheduler
+LONELY, STARTS = 30.0, 3  # seconds without any worker; times that a local cluster is tried to start
 LOOK = 2.0  # seconds between two looks at whether a cluster is still there
 
+logger = logging.getLogger(__name__)
 Stack = tuple[Run, ...]
 
 _one_at_a_time = threading.Lock()  # a Dask worker may have several threads; a stack wants a process
@@ -266,16 +268,12 @@ class DaskPool:
 
     def __init__(self, backend: Backend) -> None:
         import dask
-        from distributed import LocalCluster
 
         # the pool counts deaths itself; a worker that is given one stack at a time loses one
         dask.config.set({"distributed.scheduler.allowed-failures": 0, "distributed.scheduler.worker-saturation": 1.0})
         self._cluster: Any = None
         if backend.scheduler is None:
-            options: dict[str, Any] = {"threads_per_worker": 1, "dashboard_address": None, "silence_logs": 50}
-            # encrypted and with a key of its own: other people of this machine cannot reach it
-            with _undisturbed():
-                self._cluster = LocalCluster(n_workers=backend.workers, host="127.0.0.1", security=True, **options)
+            self._cluster = _local_cluster(backend.workers)
         self._client = _client(self._cluster or backend.scheduler)
 
     def slots(self) -> int:
@@ -290,11 +288,18 @@ class DaskPool:
         """Those that have ended; without workers they wait for some."""
         from distributed import wait as first
 
+        lonely = 0.0
         while True:
             with suppress(TimeoutError), self._client.as_current():
                 return set(first(list(futures), timeout=LOOK, return_when="FIRST_COMPLETED").done)
             if self._client.status != "running":
                 raise MachineError("the Dask scheduler is gone")
+            lonely = 0.0 if self._client.nthreads() else lonely + LOOK
+            if lonely >= LONELY:
+                if self._cluster is not None:
+                    raise MachineError("the workers of the local Dask cluster are gone")
+                logger.warning("the Dask cluster has no workers: waiting for some")
+                lonely = 0.0
 
     def made(self, future: Any) -> Made:
         """As Pool."""
@@ -328,6 +333,22 @@ class DaskPool:
                 nanny.auto_restart = False
                 os.kill(nanny.pid, signal.SIGKILL)
             self._cluster.close(timeout=5)
+
+
+def _local_cluster(workers: int) -> Any:
+    """A cluster of this machine. Raises MachineError where its processes do not start."""
+    from distributed import LocalCluster
+
+    # security: encrypted and with a key of its own, so that other people of this machine cannot reach it
+    options: dict[str, Any] = {"host": "127.0.0.1", "security": True, "dashboard_address": None, "silence_logs": 50}
+    for left in reversed(range(STARTS)):
+        try:
+            with _undisturbed():
+                return LocalCluster(n_workers=workers, threads_per_worker=1, **options)
+        except (OSError, RuntimeError) as error:
+            if not left:
+                raise MachineError(f"no local Dask cluster would start ({error}); use --backend loky") from None
+    raise AssertionError
 
 
 @contextmanager

@@ -58,7 +58,7 @@ class Store:
             raise
 
     def _prepare(self, local: bool) -> None:
-        if self._db.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
+        if self._db.execute("PRAGMA integrity_check(1)").fetchone() != ("ok",):
             raise StoreError(f"{self.path} is damaged; {_REMEDY}")
         self._db.execute("PRAGMA synchronous = FULL")  # a run that is said to be safe survives a power failure
         with self._db:

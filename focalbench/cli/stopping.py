@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import typer
 
 INTERRUPTED = 130
-PATIENCE = 1.2  # seconds for an orderly end
+PATIENCE = 1.0  # seconds for an orderly end
 
 
 @contextmanager
