@@ -5,6 +5,7 @@ where they count things.
 """
 
 import os
+from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before anything loads torch
 
@@ -15,16 +16,30 @@ settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    figures: dict[str, list[object]] = {}
-    for reports in terminalreporter.stats.values():
-        for report in reports:
-            if getattr(report, "when", None) == "call":
-                for name, value in report.user_properties:
-                    figures.setdefault(name, []).append(value)
-    if figures:
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--figures", help="write what tests measured to this Markdown file, too")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    lines = figures(terminalreporter)
+    if lines:
         terminalreporter.section("figures")
-    for name, values in sorted(figures.items()):
-        whole = [value for value in values if isinstance(value, int)]
-        shown = [sum(whole)] if len(whole) == len(values) else values
-        terminalreporter.write_line(f"{name}: {', '.join(map(str, shown))}")
+    for name, value in lines:
+        terminalreporter.write_line(f"{name}: {value}")
+    if path := config.getoption("--figures"):
+        rows = [f"| {name} | {value} |" for name, value in lines]
+        Path(path).write_text("\n".join(["| | |", "|---|---|", *rows, ""]), encoding="utf-8")
+
+
+def figures(terminalreporter: pytest.TerminalReporter) -> list[tuple[str, str]]:
+    """What tests that passed have measured: counts of one name summed, other numbers side by side."""
+    found: dict[str, list[object]] = {}
+    for report in terminalreporter.stats.get("passed", []):
+        for name, value in report.user_properties:
+            found.setdefault(name, []).append(value)
+    lines = []
+    for name, values in sorted(found.items()):
+        counts = [value for value in values if isinstance(value, int)]
+        shown = [sum(counts)] if len(counts) == len(values) else values
+        lines.append((name, ", ".join(map(str, shown))))
+    return lines

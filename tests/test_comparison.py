@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from focalbench.comparison import compare
-from focalbench.records import RUN_COLUMNS, Record
+from focalbench.records import FAILED, RUN_COLUMNS, Record
 from focalbench.report.tables import markdown
 from focalbench.report.words import conclusions
 from focalbench.store import Number
@@ -97,6 +97,30 @@ def test_a_diverged_run_counts_at_its_value_and_is_counted() -> None:
     assert row["average_precision"] == pytest.approx(np.mean(values))
     assert (row["diverged"], row["n_seeds"]) == (1, 8)
     assert "1 run diverged" in " ".join(conclusions(compare(rows)))
+
+
+def test_a_failed_run_takes_its_seed_from_all_arms_and_it_is_said() -> None:
+    rows = two_arms(10, 0.05)
+    broken = [
+        {**row, "status": FAILED, "test_average_precision": None, "val_average_precision": None}
+        if (row["arm"], row["seed"]) in (("gamma=2", 3), ("bce", 8))
+        else row
+        for row in rows
+    ]
+    table, whole = compare(broken), compare([row for row in rows if row["seed"] not in (3, 8)])
+    assert [row["failed_seeds"] for row in table] == [2, 2]
+    assert [{**row, "failed_seeds": 0} for row in table] == whole
+    (sentence,) = (text for text in conclusions(table) if "left out" in text)
+    assert sentence.startswith("2 more seeds are left out, for every arm alike")
+    assert not any("more seeds are left out" in text for text in conclusions(whole))
+
+
+def test_where_every_seed_has_a_failed_run_there_is_no_row() -> None:
+    rows = [{**row, "status": FAILED} if row["arm"] == "gamma=2" else row for row in two_arms(6, 0.05)]
+    other = [{**row, "dataset": "xor"} for row in two_arms(6, 0.05)]
+    assert compare(rows) == []
+    assert {row["dataset"] for row in compare([*rows, *other])} == {"xor"}
+    assert "AUCPR" in markdown(compare(rows))
 
 
 def test_late_epochs_or_an_edge_learning_rate_that_still_rises_support_no_verdict() -> None:

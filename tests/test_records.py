@@ -32,7 +32,8 @@ TEXT_COLUMNS = {
     ),
 }
 COLUMNS = tuple(dict.fromkeys((*RUN_COLUMNS, *TABLE_COLUMNS, *CLASS_COLUMNS, *CURVE_COLUMNS)))
-TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0\r"), min_size=1, max_size=20)
+PLAIN = st.text(st.characters(codec="utf-8", exclude_characters="\0\r"), min_size=1, max_size=20)
+TEXT = st.one_of(PLAIN, st.builds(str.__add__, st.sampled_from(["'", "''=", "=", "+1", "-", "@", "\t", "\n"]), PLAIN))
 NUMBER = st.one_of(st.integers(-(2**70), 2**70), st.floats(allow_nan=False, allow_infinity=False))
 EXTREMES = [0.1 + 0.2, 5e-324, -5e-324, 1.7976931348623157e308, 1e22, 1e-7, -0.0, 1 / 3, 2**53 + 1, -(10**30)]
 
@@ -81,6 +82,24 @@ def test_numpy_floats_are_written_as_floats(tmp_path: Path) -> None:
     import numpy as np
 
     assert to_csv(("lr",), [{"lr": np.float64(0.1)}]) == "lr\n0.1\n"
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "=cmd|'/c calc'!A1", "'=1", "''@"])
+def test_no_text_begins_as_a_formula(tmp_path: Path, text: str) -> None:
+    written = to_csv(("dataset",), [{"dataset": text}])
+    (cell,) = list(csv.reader(io.StringIO(written)))[1]
+    assert cell == f"'{text}"
+    assert read(tmp_path, written) == [{"dataset": text}]
+
+
+def test_a_negative_number_is_no_formula() -> None:
+    assert to_csv(("lr", "seed"), [{"lr": -0.5, "seed": -3}]) == "lr,seed\n-0.5,-3\n"
+
+
+@pytest.mark.parametrize("text", ["it's", "'quoted'", "a=b", " =1"])
+def test_other_texts_are_left_alone(text: str) -> None:
+    assert text in to_csv(("dataset",), [{"dataset": text}])
+    assert f"'{text}" not in to_csv(("dataset",), [{"dataset": text}])
 
 
 def test_none_is_an_empty_cell(tmp_path: Path) -> None:

@@ -62,7 +62,7 @@ def run_job(experiment: Experiment, job: Job, finish: Callable[[Outcome], None] 
 
     with stopping(lambda: f"stopped: {safe()}"):
         plan = _planned(experiment)
-        backend = _fitting(job.backend, plan)
+        backend = fitting(job.backend, plan)
         check_backend(backend)
         make_folder(job.folder)
         try:
@@ -90,7 +90,7 @@ def foresee(experiment: Experiment, job: Job) -> None:
 
     with stopping(lambda: "stopped: it was only a plan"):
         plan = _planned(experiment)
-        backend = _fitting(job.backend, plan)
+        backend = fitting(job.backend, plan)
         check_backend(backend)
         done = stored(plan, job.store or job.folder / DATABASE)
         found = estimate(plan, [run for run in plan.runs if run.run_id not in done], backend)
@@ -109,7 +109,7 @@ def _planned(experiment: Experiment) -> Plan:
     return plan
 
 
-def _fitting(backend: Backend, plan: Plan) -> Backend:
+def fitting(backend: Backend, plan: Plan) -> Backend:
     """The backend with as many local workers as memory is free for, at least one."""
     from focalbench.memory import free_bytes
     from focalbench.plan import worker_bytes

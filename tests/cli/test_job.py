@@ -1,15 +1,19 @@
 """What surrounds a sweep: the plan beforehand, progress, messages, and data files that an experiment may read."""
 
 import json
+import logging
 import time
 from pathlib import Path
 
 import pytest
 
+from focalbench.cli.job import fitting
 from focalbench.cli.messages import printable
 from focalbench.cli.progress import Report
 from focalbench.errors import InputError
-from focalbench.experiment import load
+from focalbench.experiment import Experiment, load
+from focalbench.plan import make_plan
+from focalbench.pools import Backend
 from tests.cli.test_sweep_process import FOCAL, SMALL, files, focalbench, table
 from tests.faults.harness import run
 
@@ -116,6 +120,22 @@ def test_a_file_elsewhere_is_read_where_the_command_line_says_so(tmp_path: Path)
     focalbench("run e/e.toml --data d.csv --workers 1 --out o", tmp_path)
     said = focalbench("check o --experiment e/e.toml --data d.csv --workers 1", tmp_path).stdout
     assert "short runs and arm means are the same" in said
+
+
+@pytest.mark.parametrize(
+    ("free", "workers", "said"), [(10**12, 8, ""), (3 * 10**9, 3, "3 of 8"), (1, 1, "fewer --rows")]
+)
+def test_no_more_workers_than_memory_is_free_for(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, free: int, workers: int, said: str
+) -> None:
+    monkeypatch.setattr("focalbench.memory.free_bytes", lambda: free)
+    monkeypatch.setattr("focalbench.plan.worker_bytes", lambda _: 10**9)
+    monkeypatch.setattr(logging.getLogger("focalbench"), "propagate", True)
+    plan = make_plan(Experiment(positive_rates=(0.02,), rows=1500, seeds=1))
+    assert fitting(Backend("loky", 8), plan) == Backend("loky", workers)
+    assert said in caplog.text
+    remote = Backend("dask", 8, "tcp://host:1")  # whose memory is not ours
+    assert fitting(remote, plan) == remote
 
 
 @pytest.mark.parametrize("name", ["../d.csv", "/etc/passwd", "down/../../d.csv", "link.csv", "linked/d.csv"])

@@ -124,12 +124,13 @@ def wait_for_nobody(process: subprocess.Popen[str], seconds: float = 20) -> None
         time.sleep(0.1)
 
 
-def killed_again_and_again(command: str, folder: Path, kills: int, whole: float, rng: random.Random) -> int:
-    """Kill sweeps at random moments of their life, beginning anew whenever one ends; return the kills survived.
+def killed_again_and_again(command: str, folder: Path, kills: int, whole: float, rng: random.Random) -> tuple[int, int]:
+    """Kill sweeps at random moments of their life, beginning anew whenever one ends; return the kills survived, and the
+    runs that were lost or trained twice.
 
-    whole: the seconds that a sweep takes. After every kill the store is sound and holds all that it held before.
+    whole: the seconds that a sweep takes. After every kill the store is sound, and in the end the files are the same.
     """
-    survived, attempt = 0, 0
+    survived, attempt, wrong = 0, 0, 0
     reference = files(folder / "whole")
     while survived < kills:
         out = folder / f"out{attempt}"
@@ -140,15 +141,15 @@ def killed_again_and_again(command: str, folder: Path, kills: int, whole: float,
         except subprocess.TimeoutExpired:
             kill(process, everything=rng.random() < 0.5)
             wait_for_nobody(process)
-            assert safe(out / "runs.sqlite") >= before
+            wrong += len(before - safe(out / "runs.sqlite"))
             survived += 1
             continue
         finished = ended(process)
         assert finished.code == 0, finished.err
-        assert finished.trained == RUNS - len(before)  # nothing lost, nothing twice
+        wrong += abs(finished.trained - (RUNS - len(before)))
         assert files(out) == reference
         attempt += 1
     finished = run(f"{command} --out out{attempt}", folder)  # what the last kill left
     assert finished.code == 0
     assert files(folder / f"out{attempt}") == reference
-    return survived
+    return survived, wrong

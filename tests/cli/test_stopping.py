@@ -1,0 +1,52 @@
+"""An orderly end where there is time for one, and an end in any case."""
+
+import signal
+import subprocess
+import sys
+
+import pytest
+
+SCRIPT = """
+import hashlib, sys, time
+from focalbench.cli.stopping import stopping
+
+def busy():
+    hashlib.pbkdf2_hmac("sha256", b"", b"", 10**9)  # minutes in C, deaf to signals
+
+def quick_to_end():
+    time.sleep(60)
+
+def slow_to_end():
+    try:
+        time.sleep(60)
+    finally:
+        time.sleep(60)
+
+try:
+    with stopping(lambda: "stopped: 3 of 5"):
+        print("on", flush=True)
+        {work}()
+finally:
+    print("cleared away", flush=True)
+"""
+
+
+def stopped(work: str, number: signal.Signals) -> tuple[int, str, str]:
+    command = [sys.executable, "-c", SCRIPT.replace("{work}", work)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "on\n"
+        process.send_signal(number)
+        out, err = process.communicate(timeout=30)
+    return process.returncode, out, err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("work", ["busy", "slow_to_end"])
+def test_what_does_not_heed_a_signal_is_ended(work: str, number: signal.Signals) -> None:
+    assert stopped(work, number) == (130, "", "stopped: 3 of 5\n")
+
+
+def test_what_does_is_left_to_end_by_itself() -> None:
+    _, out, err = stopped("quick_to_end", signal.SIGINT)
+    assert (out, err.splitlines()[0]) == ("cleared away\n", "stopped: 3 of 5")
