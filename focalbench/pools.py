@@ -204,7 +204,7 @@ class LokyPool:
         return len(self._idle) + len(self._busy)
 
     def submit(self, stack: Stack) -> Future[Made]:
-        """Give the stack to an idle process, or to a new one where it died while idle."""
+        """Give the stack to an idle process, or to a new one where that has died."""
         executor = self._idle.pop()
         try:
             future: Future[Made] = executor.submit(make, stack)
@@ -225,10 +225,6 @@ class LokyPool:
         executor = self._busy.pop(future)
         try:
             return _made(future)
-        except WorkerError:
-            executor.shutdown(kill_workers=True)
-            executor = _process()
-            raise
         finally:
             self._idle.append(executor)
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from focalbench import execution, pools
 from focalbench.arms import Arm, Recipe, Run, Training
 from focalbench.errors import InputError, MachineError
-from focalbench.execution import DEATHS, Attempt, Finished, execute
+from focalbench.execution import Attempt, Finished, execute
 from focalbench.pools import Backend, Made, SerialPool, Stack, WorkerError, check_backend
 from focalbench.store import Result
 
@@ -101,8 +101,8 @@ def test_three_deaths_are_the_end(monkeypatch: pytest.MonkeyPatch, caplog: pytes
     for deaths in range(5):
         pool = FakePool(lambda _, time, deaths=deaths: time <= deaths)  # type: ignore[misc]
         (finished,) = drive(pool, [stack(0, 1)], monkeypatch)
-        assert (finished.made is None) == (deaths >= DEATHS)
-        assert sum(pool.tried.values()) == min(deaths + 1, DEATHS)
+        assert (finished.made is None) == (deaths >= 3)
+        assert sum(pool.tried.values()) == min(deaths + 1, 3)
     assert "a worker died, or had no memory, with 1 runs of seed 0; these have failed" in caplog.text
 
 

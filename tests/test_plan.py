@@ -1,3 +1,4 @@
+import json
 import random
 from collections import Counter
 from dataclasses import fields, replace
@@ -72,6 +73,22 @@ def test_run_ids_are_unique(experiment: Experiment) -> None:
     runs = make_plan(experiment).runs
     assert len({run.run_id for run in runs}) == len(runs)
     assert all(len(run.run_id) == 16 and int(run.run_id, 16) >= 0 for run in runs)
+
+
+def test_equal_numbers_have_equal_identities_whichever_came_first() -> None:
+    for some in ((2, 2.0), (2.0, 2)):
+        first, second = (replace(RUN, arm=Arm("focal", alpha=0, gamma=gamma)) for gamma in some)
+        assert first.identity == second.identity
+        assert '"alpha":0.0,"gamma":2.0' in first.identity
+    noisy = [replace(RUN, recipe=replace(RUN.recipe, label_noise=noise)).identity for noise in (-0.0, 0.0, 0)]
+    assert len(set(noisy)) == 1
+    assert '"label_noise":0.0' in noisy[0]
+
+
+def test_an_identity_is_the_canonical_json_of_all_that_it_holds() -> None:
+    content = json.loads(RUN.identity)
+    assert json.dumps(content, sort_keys=True, separators=(",", ":")) == RUN.identity
+    assert set(content) == {"arm", "engine", "lr", "recipe", "restart", "seed", "training"}
 
 
 def test_what_cannot_be_had_is_refused_while_planning() -> None:
