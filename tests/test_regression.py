@@ -93,6 +93,11 @@ def test_an_untouched_folder_passes(project: tuple[Path, Path]) -> None:
     assert what_moved(*project) == []
 
 
+def test_what_a_killed_process_left_beside_the_files_is_no_part_of_them(project: tuple[Path, Path]) -> None:
+    (project[0] / ".77.runs.csv").write_text("half")
+    assert verify_files(*project) == []
+
+
 def test_a_hand_edited_number_is_caught(project: tuple[Path, Path]) -> None:
     folder, _ = project
     value = repr(read_csv(folder / TABLE)[1]["average_precision"])
