@@ -22,7 +22,10 @@ from focalbench.errors import InputError
 from focalbench.experiment import KEYS, MOST, MOST_UNITS, Experiment, load, to_toml
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=12)
-NAME = st.text(st.characters(codec="utf-8"), min_size=1, max_size=12)
+# of a data set, or of a file in the folder of the experiment
+NAME = st.text(st.characters(codec="utf-8", exclude_characters="/"), min_size=1, max_size=12).filter(
+    lambda n: n != ".."
+)
 SHARE = st.floats(0, 1)
 GAMMA = st.floats(0, 1e3)
 OWN_ARM = st.one_of(

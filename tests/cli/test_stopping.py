@@ -7,7 +7,7 @@ import sys
 import pytest
 
 SCRIPT = """
-import hashlib, sys, time
+import hashlib, threading, time
 from focalbench.cli.stopping import stopping
 
 def busy():
@@ -24,7 +24,7 @@ def slow_to_end():
 
 try:
     with stopping(lambda: "stopped: 3 of 5"):
-        print("on", flush=True)
+        threading.Timer(0.5, print, ["on"], {"flush": True}).start()  # when the work has begun
         {work}()
 finally:
     print("cleared away", flush=True)
