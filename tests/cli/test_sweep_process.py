@@ -128,7 +128,7 @@ def test_rivals_and_one_own_loss_stand_in_the_same_table_whatever_the_workers(tm
     (tmp_path / "mine.py").write_text(changed)
     assert "4 runs trained, 8 taken from the store" in focalbench(command + " --workers 1 --out one", tmp_path).stdout
     said = focalbench("run one/experiment.toml --out three", tmp_path, 2).stderr
-    assert "your own loss is named on the command line only, as --loss mine:loss" in said
+    assert "your own loss is named on the command line only, as --loss mine:columns" in said
 
 
 def test_a_file_can_be_split_by_group_or_time_and_its_test_weighted(tmp_path: Path) -> None:

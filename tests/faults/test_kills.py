@@ -146,7 +146,7 @@ def loss(x, y):
 """
 
 
-@pytest.mark.parametrize("backend", ["loky", "dask"])
+@pytest.mark.parametrize("backend", ["loky", pytest.param("dask", marks=pytest.mark.slow)])
 def test_a_stack_that_kills_its_worker_each_time_has_failed(
     tmp_path: Path, backend: str, record_property: Record
 ) -> None:

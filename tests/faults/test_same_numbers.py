@@ -27,10 +27,12 @@ EXPERIMENT = Experiment(
     hidden=(8,),
     references=False,
 )
-BACKENDS = [Backend("serial"), *(Backend("loky", n) for n in (1, 2, 3, 4)), Backend("dask", 2)]
+SERIAL = Backend()
+QUICK = [Backend("loky", 2), Backend("dask", 2)]
+SLOW = [pytest.param(Backend("loky", workers), marks=pytest.mark.slow) for workers in (1, 3, 4)]
 
 
-def table_of_runs(experiment: Experiment, folder: Path, backend: Backend = BACKENDS[0]) -> bytes:
+def table_of_runs(experiment: Experiment, folder: Path, backend: Backend = SERIAL) -> bytes:
     run_experiment(experiment, make_plan(experiment), folder, backend, lambda _: None)
     return (folder / "runs.csv").read_bytes()
 
@@ -40,7 +42,7 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return table_of_runs(EXPERIMENT, tmp_path_factory.mktemp("expected"))
 
 
-@pytest.mark.parametrize("backend", BACKENDS[1:], ids=lambda backend: f"{backend.name}-{backend.workers}")
+@pytest.mark.parametrize("backend", [*QUICK, *SLOW], ids=lambda backend: f"{backend.name}-{backend.workers}")
 def test_every_backend(expected: bytes, tmp_path: Path, backend: Backend) -> None:
     assert table_of_runs(EXPERIMENT, tmp_path, backend) == expected
 
