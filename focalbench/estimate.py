@@ -9,9 +9,10 @@ from dataclasses import dataclass, replace
 from statistics import median
 
 from focalbench.arms import Run
+from focalbench.execution import make_pool
 from focalbench.memory import free_bytes, peak_bytes
 from focalbench.plan import Plan, make_stacks
-from focalbench.pools import Backend, Made, Pool, Stack, make_pool
+from focalbench.pools import Backend, Made, Pool, Stack
 from focalbench.records import RUN_COLUMNS, record, to_csv
 from focalbench.references import is_reference
 

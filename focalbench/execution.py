@@ -7,8 +7,9 @@ from collections import deque
 from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 
+from focalbench.cluster import DaskPool, check_cluster
 from focalbench.errors import InputError
-from focalbench.pools import Backend, Made, Pool, Stack, WorkerError, make_pool
+from focalbench.pools import Backend, LokyPool, Made, Pool, SerialPool, Stack, WorkerError
 
 logger = logging.getLogger(__name__)
 DEATHS = 3  # of the workers of one stack, after which its runs have failed
@@ -34,6 +35,19 @@ class Attempt:
         half = -(-len(self.stack) // 2)
         parts = (self.stack[:half], self.stack[half:])
         return [Attempt(part, self.deaths + deaths) for part in parts if part]
+
+
+def make_pool(backend: Backend) -> Pool:
+    """The pool of a backend. Raises InputError where it cannot be had."""
+    if backend.name == "dask":
+        return DaskPool(backend)
+    return SerialPool() if backend.name == "serial" else LokyPool(backend.workers)
+
+
+def check_backend(backend: Backend) -> None:
+    """Raise InputError where the pool of a backend cannot be had; sooner than make_pool, and cheaper."""
+    if backend.name == "dask":
+        check_cluster(backend)
 
 
 def execute(stacks: Iterable[Stack], backend: Backend) -> Generator[Finished]:

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from focalbench import execution, pools
 from focalbench.arms import Arm, Recipe, Run, Training
+from focalbench.cluster import DaskPool
 from focalbench.errors import InputError, MachineError
-from focalbench.execution import Attempt, Finished, execute
-from focalbench.pools import Backend, Made, SerialPool, Stack, WorkerError, check_backend
+from focalbench.execution import Attempt, Finished, check_backend, execute
+from focalbench.pools import Backend, Made, SerialPool, Stack, WorkerError
 from focalbench.store import Result
 
 
@@ -182,7 +183,7 @@ def test_no_scheduler_is_contacted_that_was_not_named(monkeypatch: pytest.Monkey
     monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", "tcp://127.0.0.1:1")  # Dask's own way to name one
     monkeypatch.setattr("socket.create_connection", lambda *_, **__: pytest.fail("it knocked somewhere"))
     check_backend(Backend("dask", 1))
-    pool = pools.DaskPool(Backend("dask", 1))
+    pool = DaskPool(Backend("dask", 1))
     try:
         assert pool._client.scheduler.address.startswith("tls://127.0.0.1:")
         assert pool.slots() == 1

@@ -33,7 +33,7 @@ ORDER = (
     *("audit.peers", "audit.exactness", "audit.cost", "audit.survey", "audit"),
     *("metrics.ranking", "metrics.threshold", "metrics.calibration", "metrics"),
     *("models", "samplers", "training", "choices", "experiment", "references", "plan", "store", "evaluation", "stack"),
-    *("pools", "execution", "standing", "records", "statistics", "estimate", "comparison", "per_class"),
+    *("pools", "cluster", "execution", "standing", "records", "statistics", "estimate", "comparison", "per_class"),
     *("report.words", "report.tables", "report.curves", "report.folder"),
     *("report.style", "report.formulas", "report.figures", "report"),
     *("sweep", "regression"),

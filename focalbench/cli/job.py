@@ -49,7 +49,7 @@ def run_job(experiment: Experiment, job: Job, finish: Callable[[Outcome], None] 
     Ctrl-C or SIGTERM says what is safe and exits with 130. Raises MachineError, with what is safe.
     """
     from focalbench.disk import alone_in
-    from focalbench.pools import check_backend
+    from focalbench.execution import check_backend
     from focalbench.report.folder import make_folder
     from focalbench.sweep import run_experiment
 
@@ -84,7 +84,7 @@ def foresee(experiment: Experiment, job: Job) -> None:
     """Print what a plan would cost, from trials on this machine; nothing is written."""
     from focalbench.cli.foresight import show_estimate
     from focalbench.estimate import estimate
-    from focalbench.pools import check_backend
+    from focalbench.execution import check_backend
     from focalbench.report.folder import DATABASE
     from focalbench.sweep import stored
 

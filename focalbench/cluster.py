@@ -1,0 +1,187 @@
+"""A Dask cluster as a pool: one of this machine, that ends with the sweep, or the one that was named, and only that."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import threading
+from collections.abc import Collection, Iterator
+from concurrent.futures import CancelledError
+from contextlib import contextmanager, suppress
+from multiprocessing import resource_tracker
+from typing import Any
+from urllib.parse import urlsplit
+
+from focalbench.errors import InputError, MachineError
+from focalbench.pools import Backend, Made, Stack, WorkerError, make
+
+PATIENCE = 20  # seconds to wait for a scheduler
+LONELY, STARTS = 30.0, 3  # seconds without any worker; times that a local cluster is tried to start
+LOOK = 2.0  # seconds between two looks at whether a cluster is still there
+logger = logging.getLogger(__name__)
+
+
+def check_cluster(backend: Backend) -> None:
+    """Raise InputError where no cluster can be had: what it needs is missing, or no scheduler answers."""
+    try:
+        import cryptography  # noqa: F401
+        import distributed  # noqa: F401
+    except ImportError:
+        raise InputError("--backend dask needs an extra: pip install 'focalbench[dask]'") from None
+    if backend.scheduler is not None:
+        _check_address(backend.scheduler)
+        _client(backend.scheduler).close()
+
+
+def _check_address(scheduler: str) -> None:
+    """Knock at an address, because a client that cannot be had takes long to say so. Raises InputError."""
+    import dask
+
+    address = urlsplit(scheduler)
+    try:
+        host, port = address.hostname, address.port
+        if address.scheme not in ("tcp", "tls") or host is None or port is None:
+            raise ValueError("it names no protocol, host and port")
+        if address.scheme == "tls" and not dask.config.get("distributed.comm.tls.client.cert", None):
+            raise ValueError("tls needs certificates, named in Dask's own configuration")
+        socket.create_connection((host, port), timeout=PATIENCE).close()
+    except (OSError, ValueError) as error:
+        raise InputError(_no_answer(scheduler, error)) from None
+
+
+def _no_answer(scheduler: Any, error: Exception) -> str:
+    why = " ".join(str(error).split())[:120]
+    return f"no Dask scheduler answers at {scheduler} ({why}); check --scheduler, such as tcp://host:8786"
+
+
+def _client(scheduler: Any) -> Any:
+    """A client of a cluster, or of the scheduler at an address. Raises InputError where none answers."""
+    from distributed import Client
+
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what it would say is said here
+    try:
+        return Client(scheduler, timeout=PATIENCE, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise InputError(_no_answer(scheduler, error)) from None
+
+
+class DaskPool:
+    """The workers of a Dask cluster: one of this machine that ends with the sweep, or the one that was named."""
+
+    def __init__(self, backend: Backend) -> None:
+        import dask
+
+        # the pool counts deaths itself; a worker that is given one stack at a time loses one
+        dask.config.set({"distributed.scheduler.allowed-failures": 0, "distributed.scheduler.worker-saturation": 1.0})
+        self._cluster: Any = None
+        if backend.scheduler is None:
+            self._cluster = _local_cluster(backend.workers)
+        self._client = _client(self._cluster or backend.scheduler)
+
+    def slots(self) -> int:
+        """One a worker; one where there is none yet."""
+        return max(1, len(self._client.nthreads()))
+
+    def submit(self, stack: Stack) -> Any:
+        """Send the recipe of a stack; its data is built, or read, once on every worker."""
+        return self._client.submit(make, stack, pure=False)
+
+    def wait(self, futures: Collection[Any]) -> set[Any]:
+        """Those that have ended; without workers they wait for some."""
+        from distributed import wait as first
+
+        lonely = 0.0
+        while True:
+            with suppress(TimeoutError), self._client.as_current():
+                return set(first(list(futures), timeout=LOOK, return_when="FIRST_COMPLETED").done)
+            if self._client.status != "running":
+                raise MachineError("the Dask scheduler is gone")
+            lonely = 0.0 if self._client.nthreads() else lonely + LOOK
+            if lonely >= LONELY:
+                if self._cluster is not None:
+                    raise MachineError("the workers of the local Dask cluster are gone")
+                logger.warning("the Dask cluster has no workers: waiting for some")
+                lonely = 0.0
+
+    def made(self, future: Any) -> Made:
+        """As Pool."""
+        from distributed import KilledWorker
+
+        try:
+            made: Made = future.result()
+        except KilledWorker as error:
+            raise WorkerError(error.allowed_failures + 1) from None
+        except MemoryError:
+            raise WorkerError from None
+        except CancelledError:
+            raise MachineError("the Dask scheduler is gone") from None
+        except ImportError as error:
+            raise InputError(f"the workers lack focalbench, or what it needs ({error}); install it there") from None
+        except InputError as error:
+            remedy = "what a sweep reads must lie where every worker finds it, under the same path"
+            raise InputError(f"a worker cannot go on: {error}; {remedy}") from None
+        finally:
+            future.release()
+        return made
+
+    def close(self, *, at_once: bool) -> None:
+        """As Pool; a cluster that was named goes on."""
+        with suppress(Exception):  # whatever is wrong with a cluster by now, it is not wanted any more
+            self._client.close(timeout=1 if at_once else 10)
+        if self._cluster is None:
+            return
+        with suppress(Exception):
+            for nanny in self._cluster.workers.values() if at_once else ():
+                nanny.auto_restart = False
+                os.kill(nanny.pid, signal.SIGKILL)
+            self._cluster.close(timeout=5)
+
+
+def _local_cluster(workers: int) -> Any:
+    """A cluster of this machine. Raises MachineError where its processes do not start."""
+    from distributed import LocalCluster
+
+    # security: encrypted and with a key of its own, so that other people of this machine cannot reach it
+    options: dict[str, Any] = {"host": "127.0.0.1", "security": True, "dashboard_address": None, "silence_logs": 50}
+    for left in reversed(range(STARTS)):
+        try:
+            with _undisturbed():
+                return LocalCluster(n_workers=workers, threads_per_worker=1, **options)
+        except (OSError, RuntimeError) as error:
+            if not left:
+                raise MachineError(f"no local Dask cluster would start ({error}); use --backend loky") from None
+    raise AssertionError
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Keep Ctrl-C from a cluster that starts, and from its processes, which would answer with pages of their troubles.
+
+    Who listens for signals by other means, as the command line does, still hears it.
+    """
+    with _environment("PYTHONWARNINGS", "ignore:resource_tracker"):
+        resource_tracker.ensure_running()  # which else would complain, after a sudden end, of what it tidies up
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handler = signal.signal(signal.SIGINT, lambda *_: None)
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # what starts from here on inherits it
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        signal.signal(signal.SIGINT, handler)
+
+
+@contextmanager
+def _environment(name: str, value: str) -> Iterator[None]:
+    before = os.environ.get(name)
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        del os.environ[name]
+        if before is not None:
+            os.environ[name] = before
