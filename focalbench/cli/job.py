@@ -7,7 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from focalbench.cli.messages import listen
 from focalbench.cli.progress import progress
@@ -21,6 +23,16 @@ if TYPE_CHECKING:
     from focalbench.sweep import Outcome, State
 
 logger = logging.getLogger(__name__)
+# options that `sweep` and `run` share
+StoreOption = Annotated[Path | None, typer.Option(help="The database of runs. Default: runs.sqlite in --out.")]
+BackendOption = Annotated[str | None, typer.Option(help="serial, loky (local processes) or dask.")]
+WorkersOption = Annotated[int | None, typer.Option(help="Processes. Default: one a core.")]
+SchedulerOption = Annotated[str | None, typer.Option(help="A Dask scheduler, such as tcp://host:8786.")]
+DryRunOption = Annotated[
+    bool, typer.Option("--dry-run", help="Print runs, time, memory and disk, from short trials; write nothing.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Progress and table as lines of JSON.")]
+LevelOption = Annotated[str, typer.Option(help="debug, info, warning or error.")]
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from focalbench.cli.job import foresee, make_backend, make_job, run_job
+from focalbench.cli.job import (
+    BackendOption,
+    DryRunOption,
+    JsonOption,
+    LevelOption,
+    SchedulerOption,
+    StoreOption,
+    WorkersOption,
+    foresee,
+    make_backend,
+    make_job,
+    run_job,
+)
 
 if TYPE_CHECKING:
     from focalbench.sweep import Outcome
@@ -19,15 +31,13 @@ def run(
         list[Path] | None, typer.Option(help="A data file of the experiment that lies outside its folder; repeatable.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the results. Default: results/NAME.")] = None,
-    store: Annotated[Path | None, typer.Option(help="The database of runs. Default: runs.sqlite in --out.")] = None,
-    backend: Annotated[str | None, typer.Option(help="serial, loky (local processes) or dask.")] = None,
-    workers: Annotated[int | None, typer.Option(help="Processes. Default: one a core.")] = None,
-    scheduler: Annotated[str | None, typer.Option(help="A Dask scheduler, such as tcp://host:8786.")] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print runs, time, memory and disk, from short trials; write nothing.")
-    ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Progress and table as lines of JSON.")] = False,
-    log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
+    store: StoreOption = None,
+    backend: BackendOption = None,
+    workers: WorkersOption = None,
+    scheduler: SchedulerOption = None,
+    dry_run: DryRunOption = False,
+    as_json: JsonOption = False,
+    log_level: LevelOption = "info",
 ) -> None:
     """Run an experiment file and write its results folder."""
     from focalbench.experiment import load

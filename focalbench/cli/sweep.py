@@ -9,7 +9,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from focalbench.cli.job import foresee, make_backend, make_job, resolve_device, run_job
+from focalbench.cli.job import (
+    BackendOption,
+    DryRunOption,
+    JsonOption,
+    LevelOption,
+    SchedulerOption,
+    StoreOption,
+    WorkersOption,
+    foresee,
+    make_backend,
+    make_job,
+    resolve_device,
+    run_job,
+)
 from focalbench.errors import InputError
 
 if TYPE_CHECKING:
@@ -85,21 +98,19 @@ def sweep(
     model: Annotated[str, typer.Option(help="logistic or mlp.")] = "mlp",
     hidden: Annotated[str | None, typer.Option(help="Units of the MLP's hidden layers. Default: 64,64.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    workers: Annotated[int | None, typer.Option(help="Processes. Default: one a core.")] = None,
+    workers: WorkersOption = None,
     quick: Annotated[
         bool,
         typer.Option("--quick", help="3 seeds, 5 arms, 8,000 rows or what 20 positives need: no claims."),
     ] = False,
     references: Annotated[bool, typer.Option(help="Also fit scikit-learn's reference models.")] = True,
     out: Annotated[Path, typer.Option(help="Folder of the results.")] = Path("results/sweep"),
-    store: Annotated[Path | None, typer.Option(help="The database of runs. Default: runs.sqlite in --out.")] = None,
-    backend: Annotated[str | None, typer.Option(help="serial, loky (local processes) or dask.")] = None,
-    scheduler: Annotated[str | None, typer.Option(help="A Dask scheduler, such as tcp://host:8786.")] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print runs, time, memory and disk, from short trials; write nothing.")
-    ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Progress and table as lines of JSON.")] = False,
-    log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
+    store: StoreOption = None,
+    backend: BackendOption = None,
+    scheduler: SchedulerOption = None,
+    dry_run: DryRunOption = False,
+    as_json: JsonOption = False,
+    log_level: LevelOption = "info",
 ) -> None:
     """Compare losses at an exact positive rate and say what the comparison supports."""
     from focalbench.choices import ArmOptions
