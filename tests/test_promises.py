@@ -150,8 +150,10 @@ class Effort(NamedTuple):
 # 100 to 150 runs dealt again and again stand for a population: it spreads coverage by .01 to .015 about .945, and three
 # of these are allowed for; intervals at 90% still fall out
 QUICK = Effort(375, 375, 0.905, 0.985)
-# blocks that share no seed: a standard error of .0097 at a coverage of .95; families share few, and theirs is .0044
-LONG = Effort(500, 2500, LEAST, MOST)
+# each of 5000 seeds in 10 blocks and 100 families: 500 blocks that share no seed have a standard error of .0097 at a
+# coverage of .95, these less, as any two share few; that of families is .0022 at .05
+LONG = Effort(5000, 10_000, LEAST, MOST)
+TABLES = 500  # drawn, of one block each: .0097
 
 
 def hold_on_fresh_draws(experiment: Experiment, effort: Effort, note: Note) -> None:
@@ -196,13 +198,13 @@ def test_promises_of_re_splits(record_property: Note, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("rate", [0.02, 0.05, 0.1])  # 30, 75 and 150 positives to train on
-def test_promises_of_fresh_draws_over_500_experiments(rate: float, record_property: Note) -> None:
+def test_promises_of_fresh_draws_over_5000_seeds(rate: float, record_property: Note) -> None:
     experiment = replace(FRESH, positive_rates=(rate,), seeds=5000)
     hold_on_fresh_draws(experiment, LONG, record_property)
 
 
 @pytest.mark.slow
-def test_promises_of_re_splits_over_500_experiments(record_property: Note, tmp_path: Path) -> None:
+def test_promises_of_re_splits_over_5000_seeds(record_property: Note, tmp_path: Path) -> None:
     hold_on_a_table(replace(table_of(tmp_path, 5000, 0), seeds=5000), LONG, record_property)
 
 
@@ -210,7 +212,7 @@ def test_promises_of_re_splits_over_500_experiments(record_property: Note, tmp_p
 @pytest.mark.parametrize("rows", [2500, 5000])  # 25 and 50 positives to test on
 def test_re_splits_of_a_table_speak_for_its_population(rows: int, record_property: Note, tmp_path: Path) -> None:
     """What the correction is for: over fresh tables, one experiment each, the means of all others are the truth."""
-    blocks = [seeds_of(table_of(tmp_path, rows, number)) for number in range(LONG.blocks)]
+    blocks = [seeds_of(table_of(tmp_path, rows, number)) for number in range(TABLES)]
     tables, where = [judged(block) for block in blocks], f"fresh tables of {rows} rows"
     found = covered(tables, SEEDS * len(blocks), where, record_property)
     without = uncorrected(blocks[0][0])
