@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from focalbench.cli.job import make_backend
+from focalbench.errors import InputError
 
 
 def check(
@@ -24,7 +25,7 @@ def check(
     ] = False,
 ) -> None:
     """Check a results folder against its files, and its declared short runs against this code."""
-    from focalbench.records import read_csv
+    from focalbench.records import RUN_COLUMNS, read_csv
     from focalbench.regression import accept as record_change
     from focalbench.regression import compare_runs, moved, rerun, verify_files
     from focalbench.report.folder import CHECK
@@ -38,8 +39,11 @@ def check(
             typer.echo(f"stale: {problem}")
         typer.echo(f"no short runs to compare with; run again: focalbench run {file}")
         raise typer.Exit(1)
+    before = read_csv(folder / CHECK)
+    if any(tuple(row) != RUN_COLUMNS for row in before):
+        raise InputError(f"{folder / CHECK} is not a table of this version; run again: focalbench run {file}")
     fresh = rerun(file, backend, given)
-    comparisons = compare_runs(read_csv(folder / CHECK), fresh)
+    comparisons = compare_runs(before, fresh)
     changes = moved(comparisons)
     for line in (*(f"stale: {problem}" for problem in problems), *changes):
         typer.echo(line)

@@ -6,6 +6,7 @@ import sys
 from focalbench.errors import InputError
 
 LEVELS = ("debug", "info", "warning", "error")
+LONGEST = 1000  # characters of a sentence
 logger = logging.getLogger("focalbench")
 
 
@@ -27,9 +28,11 @@ def listen(level: str) -> None:
 
 
 def printable(text: str) -> str:
-    """A text without what a terminal would obey: names in a file may hold anything.
+    """A text as one line of bounded length, without what a terminal would obey: names in a file may hold anything.
 
     >>> printable("a\\x1b[2Jb")
     'a\\\\x1b[2Jb'
     """
-    return "".join(sign if sign.isprintable() or sign == "\n" else repr(sign)[1:-1] for sign in text)
+    if len(text) > LONGEST:  # the beginning says what is wrong, the end what to do
+        text = f"{text[: LONGEST // 2]} [...] {text[-LONGEST // 2 :]}"
+    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)

@@ -1,6 +1,7 @@
 """What a user's table is to predict: a column of two values, one of several classes, or several columns of 0 and 1."""
 
 import re
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -149,7 +150,7 @@ def _text(value: object) -> str:
     text = " ".join(str(value).split())
     if text.lower() in ("true", "false"):
         return text.lower()
-    if _WHOLE_NUMBER.fullmatch(text):
+    if len(text) <= sys.int_info.default_max_str_digits and _WHOLE_NUMBER.fullmatch(text):
         return str(int(text.partition(".")[0]))
     return repr(float(text)).removesuffix(".0") if _NUMBER.fullmatch(text) else text
 
