@@ -39,8 +39,8 @@ def _check_address(scheduler: str) -> None:
     """Knock at an address, because a client that cannot be had takes long to say so. Raises InputError."""
     import dask
 
-    address = urlsplit(scheduler)
     try:
+        address = urlsplit(scheduler)
         host, port = address.hostname, address.port
         if address.scheme not in ("tcp", "tls") or host is None or port is None:
             raise ValueError("it names no protocol, host and port")

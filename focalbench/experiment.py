@@ -186,7 +186,7 @@ def load(path: Path, given: Sequence[Path] = ()) -> tuple[Experiment, tuple[Expe
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"cannot read the experiment file {path}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # in its form, encoding, endless numbers, lists in lists in lists
         raise InputError(f"{path} is not valid TOML: {error}") from None
     if not content:
         raise InputError(f"{path} is empty; name at least its datasets")
@@ -253,7 +253,10 @@ def _list(key: str, value: object, where: str) -> list[object]:
 
 def _scalar(key: str, value: object, like: object, where: str) -> object:
     if isinstance(like, float) and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError:
+            raise InputError(f"{where}: {key} is beyond every float, write a smaller number") from None
     if type(value) is not type(like):
         raise InputError(f"{where}: {key} must be of the kind {type(like).__name__}, got {value!r}")
     return value

@@ -3,8 +3,10 @@
 import csv
 import io
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import cast
 
 from focalbench.arms import LOSSES, SOFTMAX, Arm, Run
 from focalbench.datasets.families import is_synthetic
@@ -156,13 +158,16 @@ def _is_formula(text: str) -> bool:
     return text.lstrip("'")[:1] in FORMULA
 
 
-def read_csv(path: Path) -> list[Record]:
-    """The records of a file that to_csv wrote. Raises InputError for one that cannot be read."""
+def read_csv(path: Path, columns: Sequence[str]) -> list[Record]:
+    """The records of a file that to_csv wrote with these columns. Raises InputError for any other file."""
     try:
         with path.open(encoding="utf-8", newline="") as file:
-            return [{name: _value(name, text) for name, text in row.items()} for row in csv.DictReader(file)]
-    except (OSError, ValueError, TypeError, AttributeError) as error:
-        raise InputError(f"cannot read {path} as a table of this tool: {error}") from None
+            rows = csv.reader(file)
+            if next(rows, None) != list(columns):
+                raise ValueError("its columns are others")
+            return [{name: _value(name, text) for name, text in zip(columns, row, strict=True)} for row in rows]
+    except (OSError, ValueError, RecursionError, csv.Error) as error:
+        raise InputError(f"cannot read {path} as a table of this version ({error}); run the experiment again") from None
 
 
 def _value(name: str, text: str) -> Number:
@@ -170,5 +175,7 @@ def _value(name: str, text: str) -> Number:
         return "" if name == "hidden" else None
     if name in _TEXT:
         return text[1:] if text.startswith("'") and _is_formula(text) else text
-    number: Number = json.loads(text)
-    return number
+    number = json.loads(text)
+    if type(number) not in (int, float) or not abs(number) <= sys.float_info.max:
+        raise ValueError(f"{text!r} is no number of {name}")
+    return cast(Number, number)

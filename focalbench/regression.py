@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 
@@ -21,7 +21,9 @@ from focalbench.records import METRICS, RUN_COLUMNS, Record, read_csv, to_csv
 from focalbench.report.folder import (
     CHECK,
     CLASSES,
+    LATEX,
     MANIFEST,
+    MARKDOWN,
     RUNS,
     TABLE,
     data_hashes,
@@ -37,6 +39,7 @@ from focalbench.sweep import fresh_records
 # 5e-6 after 8 epochs, but by up to 3e-3 after 20. So the short runs have at most 5 epochs and this tolerance.
 TOLERANCE = 1e-4  # absolute below 1, relative above
 OTHER_EPOCHS = 0.05  # share of runs that may choose another epoch, at the same validation AP, for a tie's sake
+CHANGED = "was changed after it was made"
 RECOMPUTED = 1e-9  # the table from runs.csv: the same to the rounding of a sum
 EXACT = (
     "train_rows",
@@ -96,16 +99,18 @@ def verify_files(folder: Path, file: Path, given: Sequence[Path] = ()) -> list[s
     """What is wrong with a results folder: hashes, experiment file, plan, and the table made again; [] if nothing."""
     manifest = read_manifest(folder)
     experiment, _ = load(file, given)
-    problems = _wrong_hashes(folder, cast(dict[str, str], manifest.get("files", {})))
-    if cast(dict[str, Any], manifest.get("experiment_file", {})).get("sha256") != sha256(file):
+    problems = _wrong_hashes(folder, manifest.get("files", {}))
+    if manifest.get("experiment_file", {}).get("sha256") != sha256(file):
         problems.append(f"{file} is not the experiment that {folder / MANIFEST} names")
     if manifest.get("experiment") != json.loads(json.dumps(as_mapping(experiment))):
         problems.append(f"the settings in {folder / MANIFEST} are not those of {file}")
+    if f"{folder / RUNS} {CHANGED}" in problems:
+        return problems  # it may hold anything
     try:
-        records, table = read_csv(folder / RUNS), read_csv(folder / TABLE)
-        written = {name: (folder / name).read_text(encoding="utf-8") for name in ("table.md", "table.tex")}
+        records, table = read_csv(folder / RUNS, RUN_COLUMNS), read_csv(folder / TABLE, TABLE_COLUMNS)
+        written = {name: (folder / name).read_text(encoding="utf-8") for name in (MARKDOWN, LATEX)}
         again, classes = compare(records, claims=experiment.claims), per_class(records)
-        by_class = read_csv(folder / CLASSES) if classes else []
+        by_class = read_csv(folder / CLASSES, CLASS_COLUMNS) if classes else []
     except (InputError, OSError, KeyError, ValueError) as error:
         return [*problems, f"{folder} cannot be read back: {error}"]
     if [row["run_id"] for row in records] != [run.run_id for run in make_plan(experiment).runs]:
@@ -114,7 +119,7 @@ def verify_files(folder: Path, file: Path, given: Sequence[Path] = ()) -> list[s
         problems.append(f"the data hashes in {folder / MANIFEST} are not those of {RUNS}")
     problems += _different_cells(table, again, TABLE_COLUMNS, str(folder / TABLE))
     problems += _different_cells(by_class, classes, CLASS_COLUMNS, str(folder / CLASSES))
-    made = {"table.md": markdown(again, classes), "table.tex": latex(again, classes)}
+    made = {MARKDOWN: markdown(again, classes), LATEX: latex(again, classes)}
     return problems + [f"{folder / name} is not what {RUNS} gives" for name in made if made[name] != written[name]]
 
 
@@ -123,7 +128,7 @@ def _wrong_hashes(folder: Path, expected: dict[str, str]) -> list[str]:
     problems = [f"{folder / name} is missing" for name in expected.keys() - found.keys()]
     problems += [f"{folder / name} is not in {MANIFEST}" for name in found.keys() - expected.keys()]
     changed = [name for name in expected.keys() & found.keys() if expected[name] != found[name]]
-    return sorted(problems + [f"{folder / name} was changed after it was made" for name in changed])
+    return sorted(problems + [f"{folder / name} {CHANGED}" for name in changed])
 
 
 def _different_cells(old: Sequence[Record], new: Sequence[Record], columns: Sequence[str], where: str) -> list[str]:
@@ -226,6 +231,6 @@ def accept(folder: Path, fresh: Sequence[Record]) -> None:
     """Record fresh short runs, and what they were made with, as the ones to compare with from now on."""
     write_files(folder, {CHECK: to_csv(RUN_COLUMNS, fresh)})
     manifest = read_manifest(folder)
-    files = cast(dict[str, str], manifest["files"]) | {CHECK: sha256(folder / CHECK)}
+    files = manifest["files"] | {CHECK: sha256(folder / CHECK)}
     accepted = {"versions": versions(), "platform": machine()}
     write_files(folder, {MANIFEST: json.dumps(manifest | {"files": files, "accepted": accepted}, indent=1) + "\n"})

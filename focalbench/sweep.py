@@ -13,7 +13,7 @@ from focalbench.plan import Plan, make_plan, make_stacks
 from focalbench.platforms import other_versions
 from focalbench.pools import Backend
 from focalbench.records import FAILED, Record, record
-from focalbench.report.folder import DATABASE, make_folder, write_manifest, write_results
+from focalbench.report.folder import DATABASE, make_results_folder, write_manifest, write_results
 from focalbench.standing import Standing
 from focalbench.store import Result, Store
 
@@ -63,7 +63,7 @@ def run_experiment(
     database: the store's file, by default in the folder; others may write to it meanwhile, not to the folder
     (alone_in). Raises StoreError and MachineError; what was finished then is safe.
     """
-    make_folder(folder)
+    make_results_folder(folder)
     with Store(database or folder / DATABASE) as store:
         state = State(len(plan.runs))
         missing = _missing(plan, store, state)

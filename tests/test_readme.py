@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from focalbench.records import read_csv
+from focalbench.comparison import TABLE_COLUMNS
+from focalbench.records import Record, read_csv
 from focalbench.report.tables import overview, summary
 
 ROOT = Path(__file__).parent.parent
@@ -18,19 +19,23 @@ def block(name: str) -> str:
     return found.group(1)
 
 
+def table(name: str) -> list[Record]:
+    return read_csv(ROOT / "results" / name / "table.csv", TABLE_COLUMNS)
+
+
 @pytest.mark.parametrize("name", ["headline", "rivals"])
 def test_the_tables_are_those_of_the_results(name: str) -> None:
-    assert block(name) == summary(read_csv(ROOT / "results" / name / "table.csv"))
+    assert block(name) == summary(table(name))
 
 
 def test_every_data_set_stands_in_the_overview() -> None:
     folders = ("headline", "families", "dense", "tables", "classes", "labels")
-    tables = [overview(read_csv(ROOT / "results" / name / "table.csv")).splitlines(keepends=True) for name in folders]
+    tables = [overview(table(name)).splitlines(keepends=True) for name in folders]
     assert block("data") == "".join([*tables[0][:2], *(line for table in tables for line in table[2:])])
 
 
 def test_a_changed_result_would_show() -> None:
-    rows = read_csv(ROOT / "results" / "headline" / "table.csv")
+    rows = table("headline")
     changed = [{**rows[0], "average_precision": 0.123}, *rows[1:]]
     assert block("headline") != summary(changed)
 

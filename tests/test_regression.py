@@ -13,6 +13,7 @@ import pytest
 
 from focalbench import regression, stack
 from focalbench.arms import Arm
+from focalbench.comparison import TABLE_COLUMNS
 from focalbench.datasets import build as build_module
 from focalbench.datasets import synthetic
 from focalbench.datasets.dataset import Dataset, Splits
@@ -24,7 +25,7 @@ from focalbench.losses.stack_loss import RunLoss, WeightedFocal
 from focalbench.plan import make_plan
 from focalbench.pools import Backend
 from focalbench.randomness import generator
-from focalbench.records import read_csv
+from focalbench.records import RUN_COLUMNS, read_csv
 from focalbench.regression import TOLERANCE, Comparison, accept, compare_runs, moved, rerun, seal, verify_files
 from focalbench.report.folder import CHECK, MANIFEST, RUNS, TABLE, sha256
 from focalbench.sweep import run_experiment
@@ -72,7 +73,7 @@ def project(made: Path, tmp_path: Path) -> Iterator[tuple[Path, Path]]:
 
 
 def what_moved(folder: Path, file: Path) -> list[Comparison]:
-    return moved(compare_runs(read_csv(folder / CHECK), rerun(file, Backend())))
+    return moved(compare_runs(read_csv(folder / CHECK, RUN_COLUMNS), rerun(file, Backend())))
 
 
 def edit(path: Path, old: str, new: str) -> None:
@@ -100,7 +101,7 @@ def test_what_a_killed_process_left_beside_the_files_is_no_part_of_them(project:
 
 def test_a_hand_edited_number_is_caught(project: tuple[Path, Path]) -> None:
     folder, _ = project
-    value = repr(read_csv(folder / TABLE)[1]["average_precision"])
+    value = repr(read_csv(folder / TABLE, TABLE_COLUMNS)[1]["average_precision"])
     edit(folder / TABLE, value, repr(float(value) + 0.001))
     assert any("table.csv was changed" in problem for problem in verify_files(*project))
     forge_hash(folder, TABLE)
@@ -109,7 +110,7 @@ def test_a_hand_edited_number_is_caught(project: tuple[Path, Path]) -> None:
 
 def test_a_number_edited_in_the_runs_is_caught_even_with_a_forged_hash(project: tuple[Path, Path]) -> None:
     folder, _ = project
-    value = repr(read_csv(folder / RUNS)[7]["test_average_precision"])
+    value = repr(read_csv(folder / RUNS, RUN_COLUMNS)[7]["test_average_precision"])
     edit(folder / RUNS, value, repr(float(value) + 0.001))
     forge_hash(folder, RUNS)
     problems = verify_files(*project)
@@ -185,7 +186,7 @@ def test_a_rate_spoiled_by_label_noise_is_caught(project: tuple[Path, Path], mon
 
 
 def test_within_the_tolerance_is_the_same_and_beyond_it_is_not(project: tuple[Path, Path]) -> None:
-    old = read_csv(project[0] / CHECK)
+    old = read_csv(project[0] / CHECK, RUN_COLUMNS)
     for change, status in ((0.5, "same"), (1.5, "better"), (-1.5, "worse")):
         new = [
             {**row, "val_average_precision": float(str(row["val_average_precision"])) + change * TOLERANCE}

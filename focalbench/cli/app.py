@@ -1,5 +1,6 @@
 """The command line: one command a file. Heavy imports happen inside commands, so that --help answers at once."""
 
+import io
 import sys
 
 import typer
@@ -28,6 +29,9 @@ for command in (sweep, run, table, plot, check, datasets, losses, audit, bench):
 
 def main() -> None:
     """Run the command line; what the user can mend is one sentence and exit code 2, what the machine did 1."""
+    for stream in (sys.stdout, sys.stderr):  # a name of other bytes, or a terminal of other letters
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         app()
     except (InputError, MachineError) as error:

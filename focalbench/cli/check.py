@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from focalbench.cli.job import make_backend
-from focalbench.errors import InputError
 
 
 def check(
@@ -39,9 +38,7 @@ def check(
             typer.echo(f"stale: {problem}")
         typer.echo(f"no short runs to compare with; run again: focalbench run {file}")
         raise typer.Exit(1)
-    before = read_csv(folder / CHECK)
-    if any(tuple(row) != RUN_COLUMNS for row in before):
-        raise InputError(f"{folder / CHECK} is not a table of this version; run again: focalbench run {file}")
+    before = read_csv(folder / CHECK, RUN_COLUMNS)
     fresh = rerun(file, backend, given)
     comparisons = compare_runs(before, fresh)
     changes = moved(comparisons)

@@ -62,7 +62,8 @@ def run_job(experiment: Experiment, job: Job, finish: Callable[[Outcome], None] 
     """
     from focalbench.disk import alone_in
     from focalbench.execution import check_backend
-    from focalbench.report.folder import make_folder
+    from focalbench.report.folder import make_results_folder
+    from focalbench.store import Store
     from focalbench.sweep import run_experiment
 
     latest: State | None = None
@@ -76,7 +77,10 @@ def run_job(experiment: Experiment, job: Job, finish: Callable[[Outcome], None] 
         plan = _planned(experiment)
         backend = fitting(job.backend, plan)
         check_backend(backend)
-        make_folder(job.folder)
+        if job.store is not None and job.store.exists():
+            with Store(job.store):  # one that is refused is so before there is a folder
+                pass
+        make_results_folder(job.folder)
         try:
             with alone_in(job.folder), progress(as_json=job.as_json) as watch:
 

@@ -13,9 +13,9 @@ def plot(
     out: Annotated[Path | None, typer.Option(help="Where to write. Default: DIR/figures, or figures.")] = None,
 ) -> None:
     """Draw PNG and SVG figures: losses and gradients, AUCPR against gamma, validation AUCPR by epoch."""
-    from focalbench.cli.render import read_table
+    from focalbench.cli.render import read_classes, read_table
     from focalbench.report.figures import draw_results
-    from focalbench.report.folder import make_folder
+    from focalbench.report.folder import CURVES, check_unchanged, make_folder
     from focalbench.report.formulas import draw_formulas
 
     if folder is None:
@@ -24,6 +24,8 @@ def plot(
         written = draw_formulas(target)
     else:
         read_table(folder)
+        read_classes(folder)
+        check_unchanged(folder, [CURVES])
         written = draw_results(folder, out)
     for path in written:
         typer.echo(path)

@@ -58,10 +58,15 @@ def show(outcome: Outcome, folder: Path) -> None:
 
 def read_classes(folder: Path) -> list[Record]:
     """The table of single classes of a results folder; none where targets are binary."""
+    from focalbench.per_class import CLASS_COLUMNS
     from focalbench.records import read_csv
-    from focalbench.report.folder import CLASSES
+    from focalbench.report.folder import CLASSES, check_unchanged
 
-    return read_csv(folder / CLASSES) if (folder / CLASSES).is_file() else []
+    if not (folder / CLASSES).is_file():
+        return []
+    classes = read_csv(folder / CLASSES, CLASS_COLUMNS)
+    check_unchanged(folder, [CLASSES])
+    return classes
 
 
 def read_table(folder: Path) -> list[Record]:
@@ -69,11 +74,12 @@ def read_table(folder: Path) -> list[Record]:
     from focalbench.comparison import TABLE_COLUMNS
     from focalbench.errors import InputError
     from focalbench.records import read_csv
-    from focalbench.report.folder import TABLE
+    from focalbench.report.folder import TABLE, check_unchanged
 
     if not (folder / TABLE).is_file():
         raise InputError(f"{folder} holds no {TABLE}; run focalbench sweep --out {folder} first")
-    rows = read_csv(folder / TABLE)
-    if not rows or tuple(rows[0]) != TABLE_COLUMNS:
-        raise InputError(f"{folder / TABLE} is not a table of this version; run the sweep again")
+    rows = read_csv(folder / TABLE, TABLE_COLUMNS)
+    if not rows:
+        raise InputError(f"{folder / TABLE} is empty; run the sweep again")
+    check_unchanged(folder, [TABLE])
     return rows

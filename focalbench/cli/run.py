@@ -20,6 +20,8 @@ from focalbench.cli.job import (
     make_job,
     run_job,
 )
+from focalbench.cli.stopping import stopping
+from focalbench.errors import InputError
 
 if TYPE_CHECKING:
     from focalbench.sweep import Outcome
@@ -41,10 +43,16 @@ def run(
 ) -> None:
     """Run an experiment file and write its results folder."""
     from focalbench.experiment import load
+    from focalbench.plan import make_plan
 
-    experiment, _ = load(file, tuple(data or ()))
+    experiment, checks = load(file, tuple(data or ()))
+    if out is None and file.stem == "..":
+        raise InputError(f"{file} gives its results no name; choose an --out")
     where = make_backend(backend, workers, scheduler, experiment.device)
     job = make_job(out or Path("results") / file.stem, store, where, as_json=as_json, log_level=log_level)
+    with stopping(lambda: "stopped: nothing was begun"):
+        for check in checks:
+            make_plan(check)  # one that cannot run is refused before the long runs, not after them
     from focalbench.cli.render import conclude  # these load torch, so a mistake in the file is told before
     from focalbench.regression import seal
     from focalbench.report.figures import draw_results

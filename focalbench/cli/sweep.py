@@ -217,10 +217,11 @@ def _check_table_options(dataset: str, options: dict[str, Any]) -> None:
 
 def _quick_rows(experiment: Experiment) -> int:
     """8,000 training rows, or as many as hold the least number of positives at the lowest rate."""
+    from focalbench.experiment import MOST
     from focalbench.plan import natural_rate
 
     lowest = min(natural_rate(experiment) if rate is None else rate for rate in experiment.positive_rates)
-    return max(QUICK_ROWS, math.ceil(ENOUGH_POSITIVES / lowest))
+    return max(QUICK_ROWS, math.ceil(min(ENOUGH_POSITIVES / lowest, MOST["rows"])))  # planning refuses too few
 
 
 def _hidden(text: str | None, model: str) -> tuple[int, ...] | None:

@@ -1,5 +1,6 @@
 """The pictures of a results folder, drawn from its exported files only."""
 
+import hashlib
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,10 +11,13 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from focalbench.comparison import TABLE_COLUMNS
+from focalbench.per_class import CLASS_COLUMNS
 from focalbench.records import Record, read_csv
 from focalbench.report import style
-from focalbench.report.folder import CLASSES, FIGURES, TABLE, make_folder
-from focalbench.report.words import baseline_name, cells, short_title
+from focalbench.report.curves import CURVE_COLUMNS
+from focalbench.report.folder import CLASSES, CURVES, FIGURES, TABLE, make_folder
+from focalbench.report.words import LONGEST, baseline_name, cells, short_title
 
 Values = NDArray[np.float64]
 End = tuple[float, float, str, str]  # x, y, label and colour of a curve's end
@@ -30,8 +34,8 @@ def draw_results(folder: Path, out: Path | None = None) -> list[Path]:
 
     Raises InputError where the folder holds no table.
     """
-    table, curves = read_csv(folder / TABLE), read_csv(folder / "curves.csv")
-    classes = read_csv(folder / CLASSES) if (folder / CLASSES).is_file() else []
+    table, curves = read_csv(folder / TABLE, TABLE_COLUMNS), read_csv(folder / CURVES, CURVE_COLUMNS)
+    classes = read_csv(folder / CLASSES, CLASS_COLUMNS) if (folder / CLASSES).is_file() else []
     target = out or folder / FIGURES
     make_folder(target)
     written = []
@@ -56,7 +60,9 @@ def _followed(cell: Sequence[Record]) -> tuple[str, ...]:
 def _file_name(row: Record) -> str:
     rate = "natural" if row["positive_rate"] is None else f"{row['positive_rate']:g}"
     noise = f"_noise{row['label_noise']:g}" if row["label_noise"] else ""
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", f"{row['dataset']}_{rate}{noise}")
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", f"{row['dataset']}_{rate}{noise}")
+    whole = len(name) <= LONGEST  # file systems end at 255 bytes
+    return name if whole else f"{name[:LONGEST]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
 # ---- AUCPR against gamma

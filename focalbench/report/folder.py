@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any, cast
 
 from focalbench.comparison import compare
 from focalbench.disk import write_files
@@ -23,7 +24,10 @@ OTHER_MACHINE = (  # as measured with one machine's other instructions
     "epochs, means over seeds by far less"
 )
 PICTURES = ("gamma", "differences", "epochs", "classes")  # each with the name of its data set
-RUNS, TABLE, CLASSES, CHECK, FIGURES = "runs.csv", "table.csv", "classes.csv", "check.csv", "figures"
+RUNS, TIMINGS, CURVES, EXPERIMENT = "runs.csv", "timings.csv", "curves.csv", "experiment.toml"
+TABLE, MARKDOWN, LATEX, CLASSES, CHECK = "table.csv", "table.md", "table.tex", "classes.csv", "check.csv"
+WRITTEN = (RUNS, TIMINGS, CURVES, EXPERIMENT, TABLE, MARKDOWN, LATEX, CLASSES, CHECK, MANIFEST)
+FIGURES = "figures"
 
 
 def write_results(
@@ -34,19 +38,19 @@ def write_results(
     result: of a run_id, for what records leave out.
     """
     table, classes = compare(records, claims=experiment.claims), per_class(records)
-    if _text(folder / TABLE) != csv_text(table):
+    if _bytes(folder / TABLE) != csv_text(table).encode():
         for path in (path for name in PICTURES for path in (folder / FIGURES).glob(f"{name}_*.*")):
             path.unlink()  # of another table
     run_ids = [str(row["run_id"]) for row in records]
     seconds: list[Record] = [{"run_id": run_id, "seconds": result(run_id).seconds} for run_id in run_ids]
     texts = {
         RUNS: to_csv(RUN_COLUMNS, records),
-        "timings.csv": to_csv(("run_id", "seconds"), seconds),
+        TIMINGS: to_csv(("run_id", "seconds"), seconds),
         TABLE: csv_text(table),
-        "table.md": markdown(table, classes),
-        "table.tex": latex(table, classes),
-        "curves.csv": to_csv(CURVE_COLUMNS, curve_records(records, result)),
-        "experiment.toml": to_toml(experiment),
+        MARKDOWN: markdown(table, classes),
+        LATEX: latex(table, classes),
+        CURVES: to_csv(CURVE_COLUMNS, curve_records(records, result)),
+        EXPERIMENT: to_toml(experiment),
     }
     write_files(folder, texts | ({CLASSES: to_csv(CLASS_COLUMNS, classes)} if classes else {}))
     if not classes:
@@ -65,7 +69,7 @@ def write_manifest(folder: Path, experiment: Experiment, made_with: Iterable[str
         "versions": [json.loads(versions) for versions in sorted(made_with)],
         "platform": machine(),
         "same_numbers": _same_numbers(made_with),
-        "data_sha256": data_hashes(read_csv(folder / RUNS)),
+        "data_sha256": data_hashes(read_csv(folder / RUNS, RUN_COLUMNS)),
         "files": {path.relative_to(folder).as_posix(): sha256(path) for path in own_files(folder)},
         **extra,
     }
@@ -97,19 +101,28 @@ def own_files(folder: Path) -> list[Path]:
         if path.is_file()
         and not path.name.startswith(".")  # of a process that was killed while it wrote
         and path.suffix in (".csv", ".md", ".tex", ".toml", ".png", ".svg")
-        and path.name != "timings.csv"
+        and path.name != TIMINGS
     ]
 
 
-def read_manifest(folder: Path) -> dict[str, object]:
+def read_manifest(folder: Path) -> dict[str, Any]:
     """The manifest of a results folder. Raises InputError where there is none."""
     try:
         content = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{folder} holds no readable {MANIFEST} ({error}); run the experiment first") from None
-    if not isinstance(content, dict) or content.get("format") != 1:
+    parts = [content.get(name, {}) for name in ("files", "experiment_file")] if isinstance(content, dict) else [None]
+    if not all(isinstance(part, dict) for part in parts) or content.get("format") != 1:
         raise InputError(f"{folder / MANIFEST} is of another version; run the experiment again")
-    return content
+    return cast(dict[str, Any], content)
+
+
+def check_unchanged(folder: Path, names: Iterable[str]) -> None:
+    """Raise InputError where one of these files is not, to the byte, the one that the manifest names."""
+    expected = read_manifest(folder).get("files", {})
+    for name in names:
+        if (sha256(folder / name) if (folder / name).is_file() else None) != expected.get(name):
+            raise InputError(f"{folder / name} is not the file that {MANIFEST} names; run the experiment again")
 
 
 def sha256(path: Path) -> str:
@@ -117,22 +130,35 @@ def sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _text(path: Path) -> str:
-    return path.read_text(encoding="utf-8") if path.exists() else ""
+def _bytes(path: Path) -> bytes:
+    return path.read_bytes() if path.exists() else b""
+
+
+def make_results_folder(folder: Path) -> None:
+    """Create a results folder. Raises InputError where it cannot be written to, or holds files that are not this
+    tool's by names that this tool writes to.
+    """
+    foreign = [] if _is_ours(folder) else [name for name in WRITTEN if (folder / name).exists()]
+    if foreign:
+        raise InputError(f"{folder} holds a {foreign[0]} that is not this tool's; choose another --out")
+    make_folder(folder)
+
+
+def _is_ours(folder: Path) -> bool:
+    """Whether a sweep has written here: a store is the first of its files, unless --store names another."""
+    try:
+        return (folder / DATABASE).exists() or _begins_as_ours(folder / RUNS) or "experiment" in read_manifest(folder)
+    except InputError:
+        return False
 
 
 def _begins_as_ours(runs: Path) -> bool:
-    """Whether a runs.csv has our first columns; it is the first file that a folder gets."""
     head = ",".join(RUN_COLUMNS[:3]).encode()
     return runs.is_file() and runs.open("rb").read(len(head)) == head
 
 
 def make_folder(folder: Path) -> None:
-    """Create a results folder. Raises InputError where it cannot be written to or holds another program's files."""
-    ours = any((folder / name).exists() for name in (DATABASE, MANIFEST)) or _begins_as_ours(folder / RUNS)
-    foreign = [] if ours else [name for name in (RUNS, TABLE, "table.md") if (folder / name).exists()]
-    if foreign:
-        raise InputError(f"{folder} holds a {foreign[0]} that is not this tool's; choose another --out")
+    """Create a folder. Raises InputError where it cannot be written to."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe = folder / ".writable"

@@ -3,6 +3,7 @@
 Figures are built on matplotlib's Figure, never on pyplot, so that nothing global is touched.
 """
 
+import warnings
 from pathlib import Path
 
 from matplotlib import colormaps, rc_context
@@ -90,7 +91,8 @@ def note(ax: Axes, x: float, y: float, text: str) -> None:
 def save(fig: Figure, folder: Path, name: str) -> list[Path]:
     """Write name.png (150 dpi) and name.svg into an existing folder; same figure, same bytes."""
     png, svg = folder / f"{name}.png", folder / f"{name}.svg"
-    with rc_context({"svg.hashsalt": "focalbench"}):
+    with rc_context({"svg.hashsalt": "focalbench"}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # a letter that no font has is drawn as a box
         replace_files(
             {
                 png: lambda path: fig.savefig(path, dpi=150, metadata={"Software": None}),

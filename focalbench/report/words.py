@@ -10,6 +10,7 @@ from focalbench.records import Record
 from focalbench.statistics import LEAST_SEEDS
 
 CLAIM_SEEDS = 20  # fewer screen; a reported claim uses these
+LONGEST = 70  # characters of a name in a title or of a file
 
 BLURB = (
     "AUCPR: step-wise average precision, as scikit-learn's; ±: half a 95% interval; differences are paired by seed; "
@@ -64,7 +65,9 @@ def short_title(cell: Sequence[Record]) -> str:
     first = cell[0]
     rate = "natural rate" if first["positive_rate"] is None else f"rate {first['positive_rate']:g}"
     noise = f", label noise {first['label_noise']:g}" if first["label_noise"] else ""
-    return f"{first['dataset']} at {rate}{noise}, {first['n_seeds']} seeds"
+    name = str(first["dataset"])
+    name = name if len(name) <= LONGEST else f"{name[: LONGEST // 2]}...{name[-LONGEST // 2 :]}"
+    return f"{name} at {rate}{noise}, {first['n_seeds']} seeds"
 
 
 def conclusions(cell: Sequence[Record], classes: Sequence[Record] = ()) -> list[str]:

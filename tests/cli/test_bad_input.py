@@ -1,6 +1,7 @@
 """Every mistake a person can make at the command line: exit code 2, one sentence that names it, nothing written."""
 
 import os
+import re
 import sqlite3
 import subprocess
 import sys
@@ -12,8 +13,8 @@ import pytest
 from focalbench.cli.job import worker_count
 from focalbench.errors import InputError
 from focalbench.store import APPLICATION, FORMAT
+from tests.attempts import ENVIRONMENT, Files, attempt, contents, lay
 
-Files = dict[str, bytes]
 Finished = subprocess.CompletedProcess[str]
 
 
@@ -76,6 +77,7 @@ OPTIONS = [
     ("--pos-rate 0.01 --pos-rate 2", "--pos-rate"),
     ("--pos-rate many", "--pos-rate"),
     ("--pos-rate 1e-6", "rate"),
+    ("--quick --pos-rate 5e-324", "rate"),
     ("--pos-rate 0.9999 --rows 1500", "rate"),
     ("--pos-rate 0.02 --rows 100", "rows"),
     ("--gamma -1", "gamma"),
@@ -144,6 +146,7 @@ TABLES = [
     Case("sweep --dataset e.csv --target y --out o", "d.csv", SOUND),
     Case("sweep --dataset folder.csv --target y --out o", "folder.csv", {"folder.csv/x": b""}),
     Case("sweep --dataset d.csv --target Y --out o", "'Y'", SOUND),
+    Case(FILE + f" --positive {'9' * 5_000}", "--positive", SOUND),
     Case(FILE + " --drop z", "'z'", SOUND),
     Case(FILE + " --group z", "'z'", SOUND),
     Case(FILE + " --group c --time x", "--time", SOUND),
@@ -169,6 +172,7 @@ TABLES = [
     Case(FILE, "named x", {"d.csv": b"x,x,y\n1,2,0\n2,3,1\n"}),
 ]
 
+TINY = "positive_rates = [0.02]\nrows = 1500\nseeds = 1\n"
 EXPERIMENTS = [
     Case("run gone.toml", "gone.toml"),
     Case("run e.toml", "lears", toml("lears = 1\n")),
@@ -184,6 +188,11 @@ EXPERIMENTS = [
     Case("run e.toml", "only, not ../d.csv", toml('datasets = ["../d.csv"]\n')),
     Case("run e.toml", "only, not /etc/passwd", toml('datasets = ["/etc/passwd"]\n')),
     Case("run e.toml", "unknown data set", toml('datasets = ["a\\u0000b"]\n')),
+    Case("run e.toml", "beyond every float", toml(f"positive_rates = [{'9' * 400}]\n")),
+    Case("run e.toml", "TOML", toml(f"epochs = {'9' * 5_000}\n")),
+    Case("run e.toml", "TOML", toml(f"epochs = {'[' * 5_000}\n")),
+    Case("run e.toml", "[...]", toml(f"{'x' * 5_000} = 1\n")),
+    Case("run e.toml", "a\\nb", toml('datasets = ["a\\nb"]\n')),
     Case("run e.toml", "natural", toml('positive_rates = ["natural"]\n')),
     Case("run e.toml", "loss", toml('[[arms]]\nloss = "nope"\n')),
     Case("run e.toml", "command line only", toml('[[arms]]\nloss = "bce"\n[[arms]]\nloss = "json:dumps"\n')),
@@ -194,8 +203,13 @@ EXPERIMENTS = [
     Case("run e.toml", "twice", toml('[[arms]]\nloss = "bce"\n[[arms]]\nloss = "bce"\n')),
     Case("run e.toml", "bce", toml('[[arms]]\nloss = "focal"\ngamma = 2.0\n')),
     Case("run e.toml", "[[check]]", toml("[check]\nepochs = 2\n")),
+    Case(
+        "run e.toml",
+        "group",
+        toml("rows = 1500\npositive_rates = [0.02]\nseeds = 1\n[[check]]\nepochs = 2\ngroup = 'x'\n"),
+    ),
     Case("run e.toml", "sedes", toml("[[check]]\nsedes = 2\n")),
-    Case("run e.toml", "epochs", toml("positive_rates = [0.02]\nrows = 1500\nseeds = 1\n[[check]]\nepochs = 6\n")),
+    Case("run e.toml", "epochs", toml(TINY + "[[check]]\nepochs = 6\n")),
     Case("run e.toml --workers 0", "--workers", toml("[[check]]\nepochs = 2\n")),
     Case("run", "file"),
 ]
@@ -217,6 +231,11 @@ FOLDERS = [
     Case("check r/o", "manifest.json", {"r/o/x": b"", "experiments/o.toml": b"[[check]]\nepochs = 2\n"}),
     Case("check o --experiment gone.toml", "gone.toml", {"o/manifest.json": b'{"format": 1}'}),
     Case("check o --workers 0 --experiment e.toml", "--workers", toml("[[check]]\nepochs = 2\n")),
+    Case(
+        "check o --experiment e.toml",
+        "its columns are others",
+        toml("[[check]]\nepochs = 2\n") | {"o/manifest.json": b'{"format": 1}', "o/check.csv": b"a,b\n1,2\n"},
+    ),
     Case("nope", "nope"),
 ]
 
@@ -231,8 +250,23 @@ OUTS = [
     Case(SHORT + " --scheduler tcp://127.0.0.1:1 --out o", "--scheduler"),
     Case(SHORT + " --scheduler nonsense --out o", "--scheduler"),
     Case(SHORT + " --store gone/runs.sqlite --out o", "--store"),
+    *(
+        Case(SHORT + f" --scheduler {address} --out o", "--scheduler")
+        for address in ("tcp://[::1", "tcp://127.0.0.1:99999", "tcp://127.0.0.1:x", "http://127.0.0.1:1", "tls://h:1")
+    ),
+    *(
+        Case(SHORT + " --out o", f"holds a {name} that is not this tool's", {f"o/{name}": content})
+        for name, content in {
+            "table.csv": b"a,b\n1,2\n",
+            "classes.csv": b"a",
+            "experiment.toml": b"x = 1\n",
+            "manifest.json": b'{"name": "a web application"}',
+        }.items()
+    ),
+    Case("run ...toml", "--out", {"...toml": toml("epochs = 2\n")["e.toml"]}),
     Case(SHORT + " --out taken", "--out", {"taken": b"a file"}),
     Case(SHORT + " --out o", "--store", {"o/runs.sqlite": b"some notes of mine, and long enough to be a header" * 9}),
+    Case(SHORT + " --store d.csv --out o", "--store", SOUND),
     Case(SHORT + " --out o", "--store", {"o/runs.sqlite/x": b"a folder of that name"}),
 ]
 STORES = {
@@ -261,38 +295,41 @@ NAMES += [f"a store that is {name}" for name in STORES]
 
 
 def focalbench(arguments: list[str], folder: Path) -> Finished:
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "COLUMNS": "200", "NO_COLOR": "1"}
-    environment["PYTHONDONTWRITEBYTECODE"] = "1"  # Python's own traces of an import are not what is looked for
+    environment = os.environ | ENVIRONMENT | {"OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
     command = [sys.executable, *arguments]
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=60)
 
 
-def contents(folder: Path) -> Files:
-    return {str(p.relative_to(folder)): p.read_bytes() if p.is_file() else b"" for p in folder.rglob("*")}
+@pytest.mark.parametrize("name", NAMES)
+def test_a_mistake_is_one_sentence_and_exit_code_2(name: str, cases: dict[str, Case]) -> None:
+    case = cases[name]
+    ended = attempt(case.command.split(), case.files)
+    lines = [line for line in ended.stderr.splitlines() if line.strip()]
+    assert ended.code == 2, ended.stderr
+    assert (len(lines) == 1 and lines[0].startswith("focalbench: ")) or lines[0].startswith("Usage: "), ended.stderr
+    assert case.says in ended.stderr
+    assert ended.stdout == ""
+    assert ended.after == ended.before  # nothing written, nothing touched
 
 
-def lay(files: Files, folder: Path) -> None:
-    for name, content in files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(content)
-
-
-def attempt(case: Case, folder: Path) -> tuple[Finished, Files, Files]:
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] if i % 16 else []) for i, name in enumerate(NAMES)]
+)
+def test_a_process_of_its_own_says_the_same(name: str, cases: dict[str, Case], tmp_path: Path) -> None:
+    case, folder = cases[name], tmp_path / "here"
+    folder.mkdir()
     lay(case.files, folder)
     before = contents(folder)
-    return focalbench(["-m", "focalbench", *case.command.split()], folder), before, contents(folder)
+    ended = attempt(case.command.split(), case.files)
+    finished = focalbench(["-m", "focalbench", *case.command.split()], folder)
+    assert (finished.returncode, finished.stdout) == (ended.code, ended.stdout)
+    assert _plain(finished.stderr) == _plain(ended.stderr)
+    assert contents(folder) == before
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_a_mistake_is_one_sentence_and_exit_code_2(name: str, cases: dict[str, Case], tmp_path: Path) -> None:
-    finished, before, after = attempt(cases[name], tmp_path)
-    lines = [line for line in finished.stderr.splitlines() if line.strip()]
-    assert finished.returncode == 2, finished.stderr
-    assert "Traceback" not in finished.stderr
-    assert (len(lines) == 1 and lines[0].startswith("focalbench: ")) or lines[0].startswith("Usage: "), finished.stderr
-    assert cases[name].says in finished.stderr
-    assert finished.stdout == ""
-    assert after == before  # nothing written, nothing touched
+def _plain(text: str) -> str:
+    """Without how the program was called, and in which folder."""
+    return re.sub(r"/\S+/here/", "", text.replace("python -m focalbench", "focalbench"))
 
 
 def test_a_gpu_takes_one_worker() -> None:
@@ -309,7 +346,7 @@ def test_cuda_is_refused_where_there_is_none(tmp_path: Path) -> None:
     finished = focalbench(["-m", "focalbench", *SHORT.split(), "--device", "cuda", "--out", "o"], tmp_path)
     assert finished.returncode == 2
     assert finished.stderr == "focalbench: --device cuda: this torch sees no CUDA device; use --device cpu\n"
-    assert contents(tmp_path) == {}
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,12 @@
 
 import json
 import logging
-import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from focalbench.bench import memory
 from focalbench.cli.job import fitting
 from focalbench.cli.messages import printable
 from focalbench.cli.progress import Report
@@ -45,15 +46,17 @@ def test_a_dry_run_says_what_it_would_cost_and_writes_nothing(tmp_path: Path) ->
         "--dataset gaussians --pos-rate 0.05 --rows 400000 --loss bce --init own --lr 0.01 --seeds 2 --epochs 4",
     ],
 )
-def test_a_dry_run_is_near_the_truth(tmp_path: Path, options: str, record_property: pytest.FixtureRequest) -> None:
-    command = f"sweep {options} --device cpu --out o"
+def test_a_dry_run_is_near_the_truth(
+    tmp_path: Path, options: str, record_property: Callable[[str, object], None]
+) -> None:
+    command = f"sweep {options} --device cpu --out {tmp_path / 'o'}"
     found = json.loads(run(f"{command} --dry-run --json", tmp_path).out)
-    begin = time.monotonic()
-    assert run(command, tmp_path).code == 0
-    taken = time.monotonic() - begin
+    ran = memory.run(command.split())
     disk = sum(path.stat().st_size for path in (tmp_path / "o").rglob("*") if path.is_file())
-    record_property("dry run: seconds estimated over taken", round(found["seconds"] / taken, 2))  # type: ignore[operator]
-    record_property("dry run: disk estimated over taken", round(found["disk_bytes"] / disk, 2))  # type: ignore[operator]
+    record_property("dry run: seconds estimated over taken", round(found["seconds"] / ran.seconds, 2))
+    record_property("dry run: disk estimated over taken", round(found["disk_bytes"] / disk, 2))
+    assert ran.peak_bytes
+    record_property("dry run: memory estimated over most held", round(found["memory_bytes"] / ran.peak_bytes, 2))
 
 
 def test_json_is_lines_that_a_machine_reads(tmp_path: Path) -> None:

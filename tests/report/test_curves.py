@@ -18,4 +18,4 @@ def test_a_bin_that_is_empty_in_every_run_lies_nowhere_and_can_be_read_back(tmp_
     found = curve_records(records, lambda run_id: Result(run_id, {}, curves, 0.0))
     assert [row["x"] is None for row in found if row["curve"] == "reliability_observed"] == [False, True, False]
     (tmp_path / "curves.csv").write_text(to_csv(CURVE_COLUMNS, found))
-    assert read_csv(tmp_path / "curves.csv") == found
+    assert read_csv(tmp_path / "curves.csv", CURVE_COLUMNS) == found

@@ -1,0 +1,105 @@
+"""A command line in this process, hundreds of times, in a folder of its own, and all that it said and wrote."""
+
+import contextlib
+import io
+import logging
+import os
+import signal
+import sys
+import tempfile
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from unittest.mock import patch
+
+from focalbench.cli.app import main
+
+Files = dict[str, bytes | Path]  # names from the folder of the attempt; a path is what a symbolic link points to
+ENVIRONMENT = {"COLUMNS": "200", "NO_COLOR": "1"}
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How it ended, and all files of the folder, and of the one around it, before and after."""
+
+    code: object
+    stdout: str
+    stderr: str
+    before: Files
+    after: Files
+
+
+def attempt(arguments: Sequence[str], files: Files) -> Ended:
+    """Type it in a folder that holds these files. Raises whatever the program lets through."""
+    out, err = _stream("strict"), _stream("backslashreplace")
+    with tempfile.TemporaryDirectory() as around:
+        here = Path(around) / "here"
+        here.mkdir()
+        lay(files, here)
+        before = contents(here)
+        with _undisturbed(here), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            sys.argv = ["focalbench", *arguments]
+            code = _exit_code()
+        return Ended(code, _written(out), _written(err), before, contents(here))
+
+
+def lay(files: Files, folder: Path) -> None:
+    for name, content in files.items():
+        place = folder / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(content, Path):
+            place.symlink_to(content)
+        else:
+            place.write_bytes(content)
+
+
+def contents(folder: Path) -> Files:
+    """All files of a folder and of the one around it."""
+    found: Files = {}
+    for path in folder.parent.rglob("*"):
+        content = path.readlink() if path.is_symlink() else path.read_bytes() if path.is_file() else b""
+        found[os.path.relpath(path, folder)] = content
+    return found
+
+
+@contextlib.contextmanager
+def _undisturbed(here: Path) -> Iterator[None]:
+    """Give back what a command keeps to itself, which is right where a process ends with it."""
+    log, path, arguments, bytecode = logging.getLogger("focalbench"), sys.path[:], sys.argv, sys.dont_write_bytecode
+    logged = log.handlers[:], log.level, log.propagate
+    heard = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    wakeup = signal.set_wakeup_fd(-1)
+    sys.dont_write_bytecode = True  # Python's own traces of an import are not what is looked for
+    try:
+        with contextlib.chdir(here), patch.dict(os.environ, ENVIRONMENT):
+            yield
+    finally:
+        signal.set_wakeup_fd(wakeup)
+        for number, handler in heard.items():
+            signal.signal(number, handler)
+        log.handlers[:], log.level, log.propagate = logged
+        sys.path[:], sys.argv, sys.dont_write_bytecode = path, arguments, bytecode
+        for name, module in list(sys.modules.items()):
+            if str(getattr(module, "__file__", None)).startswith(str(here)):
+                del sys.modules[name]
+
+
+def _stream(errors: str) -> io.TextIOWrapper:
+    """A stream as a process has it: what UTF-8 cannot hold raises on standard output."""
+    return io.TextIOWrapper(io.BytesIO(), encoding="utf-8", errors=errors, newline="\n", write_through=True)
+
+
+def _written(to: io.TextIOWrapper) -> str:
+    assert isinstance(to.buffer, io.BytesIO)
+    return to.buffer.getvalue().decode()
+
+
+def _exit_code() -> object:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # a refusal leaves its sockets to the end of the process
+        try:
+            main()
+        except SystemExit as end:
+            return 0 if end.code is None else end.code
+    return 0
