@@ -19,6 +19,7 @@ from focalbench.pools import Backend, Made, Stack, WorkerError, make
 
 PATIENCE = 20  # seconds to wait for a scheduler
 LONELY, STARTS = 30.0, 3  # seconds without any worker; times that a local cluster is tried to start
+GONE = "the Dask scheduler is gone"
 LOOK = 2.0  # seconds between two looks at whether a cluster is still there
 logger = logging.getLogger(__name__)
 
@@ -60,7 +61,8 @@ def _client(scheduler: Any) -> Any:
     """A client of a cluster, or of the scheduler at an address. Raises InputError where none answers."""
     from distributed import Client
 
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what it would say is said here
+    for name in ("distributed", "distributed.client"):  # each has a level of its own
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # what it would say is said here
     try:
         return Client(scheduler, timeout=PATIENCE, set_as_default=False)
     except (OSError, ValueError) as error:
@@ -82,11 +84,13 @@ class DaskPool:
 
     def slots(self) -> int:
         """One a worker; one where there is none yet."""
-        return max(1, len(self._client.nthreads()))
+        with _in_reach():
+            return max(1, len(self._client.nthreads()))
 
     def submit(self, stack: Stack) -> Any:
         """Send the recipe of a stack; its data is built, or read, once on every worker."""
-        return self._client.submit(make, stack, pure=False)
+        with _in_reach():
+            return self._client.submit(make, stack, pure=False)
 
     def wait(self, futures: Collection[Any]) -> set[Any]:
         """Those that have ended; without workers they wait for some."""
@@ -94,11 +98,12 @@ class DaskPool:
 
         lonely = 0.0
         while True:
-            with suppress(TimeoutError), self._client.as_current():
+            with _in_reach(), suppress(TimeoutError), self._client.as_current():
                 return set(first(list(futures), timeout=LOOK, return_when="FIRST_COMPLETED").done)
             if self._client.status != "running":
-                raise MachineError("the Dask scheduler is gone")
-            lonely = 0.0 if self._client.nthreads() else lonely + LOOK
+                raise MachineError(GONE)
+            with _in_reach():
+                lonely = 0.0 if self._client.nthreads() else lonely + LOOK
             if lonely >= LONELY:
                 if self._cluster is not None:
                     raise MachineError("the workers of the local Dask cluster are gone")
@@ -110,13 +115,10 @@ class DaskPool:
         from distributed import KilledWorker
 
         try:
-            made: Made = future.result()
-        except KilledWorker as error:
-            raise WorkerError(error.allowed_failures + 1) from None
-        except MemoryError:
+            with _in_reach():
+                made: Made = future.result()
+        except (KilledWorker, MemoryError):  # a scheduler that was named has tried a few workers by then
             raise WorkerError from None
-        except CancelledError:
-            raise MachineError("the Dask scheduler is gone") from None
         except ImportError as error:
             raise InputError(f"the workers lack focalbench, or what it needs ({error}); install it there") from None
         except InputError as error:
@@ -132,11 +134,23 @@ class DaskPool:
             self._client.close(timeout=1 if at_once else 10)
         if self._cluster is None:
             return
-        with suppress(Exception):
-            for nanny in self._cluster.workers.values() if at_once else ():
+        for nanny in self._cluster.workers.values() if at_once else ():
+            with suppress(Exception):
                 nanny.auto_restart = False
                 os.kill(nanny.pid, signal.SIGKILL)
+        with suppress(Exception):
             self._cluster.close(timeout=5)
+
+
+@contextmanager
+def _in_reach() -> Iterator[None]:
+    """Raise MachineError where the scheduler has gone."""
+    from distributed.client import FuturesCancelledError
+
+    try:
+        yield
+    except (CancelledError, FuturesCancelledError, OSError):
+        raise MachineError(GONE) from None
 
 
 def _local_cluster(workers: int) -> Any:

@@ -11,28 +11,29 @@ from focalbench.errors import InputError, MachineError
 # where memory shared by processes and locks are one machine's own; of others SQLite's log cannot be trusted
 LOCAL = {"bcachefs", "btrfs", "ext2", "ext3", "ext4", "f2fs", "jfs", "overlay", "ramfs", "tmpfs", "xfs", "zfs"}
 MOUNTS = Path("/proc/self/mountinfo")
-PART = re.compile(r"\.\d+\..+\.(csv|md|tex|toml|json|png|svg)")
+PART = ".focalbench-"  # begins the name of a file that is being written; its ending tells the format
 
 
 def is_local(path: Path, mounts: Path = MOUNTS) -> bool:
     """Whether a path lies on a file system known to be this machine's own; False where the system does not say."""
     try:
-        lines = mounts.read_text(encoding="utf-8").splitlines()
+        lines = mounts.read_text(encoding="utf-8", errors="surrogateescape").split("\n")
     except OSError:
         return False
     place, best, kind = path.absolute().resolve(), -1, ""
-    for line in lines:
+    for line in filter(None, lines):
         left, _, right = line.partition(" - ")
-        point = Path(left.split()[4].encode().decode("unicode_escape"))
+        point = Path(re.sub(r"\\([0-7]{3})", lambda sign: chr(int(sign[1], 8)), left.split(" ")[4]))  # \040: a space
         if place.is_relative_to(point) and len(point.parts) >= best:  # of two on one point the later one covers
-            best, kind = len(point.parts), right.split()[0]
+            best, kind = len(point.parts), right.split(" ")[0]
     return kind in LOCAL
 
 
 def write_files(folder: Path, texts: Mapping[str, str]) -> None:
     """Write text files into a folder, all beside their final places first, then renamed.
 
-    Raises MachineError where the disk is full or fails; the files of before are then as they were.
+    Raises MachineError where the disk is full or fails; the files of before are then as they were, unless it failed
+    between two renames.
     """
 
     def write(text: str) -> Callable[[Path], object]:
@@ -43,7 +44,9 @@ def write_files(folder: Path, texts: Mapping[str, str]) -> None:
 
 def replace_files(writers: Mapping[Path, Callable[[Path], object]]) -> None:
     """Let each writer make its file beside its final place, then rename all. Raises MachineError as write_files."""
-    parts = {path: path.with_name(f".{os.getpid()}.{path.name}") for path in writers}  # the suffix tells the format
+    parts = {
+        path: path.with_name(f"{PART}{os.getpid()}-{path.name}") for path in writers
+    }  # the suffix tells the format
     try:
         for path, write in writers.items():
             write(parts[path])
@@ -73,8 +76,10 @@ def _flush(path: Path) -> None:
 
 
 @contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
-    """Hold a folder for this process until it ends, however it ends. Raises InputError where another one holds it."""
+def alone_in(folder: Path, *inside: Path) -> Iterator[None]:
+    """Hold a folder for this process until it ends, however it ends, and clear it, and these inside it, of files that a
+    killed process had begun to write. Raises InputError where another process holds it.
+    """
     try:
         import fcntl
     except ImportError:  # no POSIX: then it is up to the person
@@ -87,11 +92,12 @@ def alone_in(folder: Path) -> Iterator[None]:
         os.close(number)
         raise InputError(f"another sweep is writing {folder}; wait for it, or choose another --out") from None
     except OSError:
-        pass  # a file system without locks on folders
-    for half in folder.rglob(".[0-9]*.*"):
-        if PART.fullmatch(half.name):
-            half.unlink(missing_ok=True)  # of one that was killed
+        inside = ()  # a file system without locks on folders: others may be writing
+    else:
+        inside = (folder, *inside)
     try:
+        for half in (half for each in inside for half in each.glob(f"{PART}*")):
+            half.unlink(missing_ok=True)
         yield
     finally:
         os.close(number)

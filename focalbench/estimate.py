@@ -9,10 +9,11 @@ from dataclasses import dataclass, replace
 from statistics import median
 
 from focalbench.arms import Run
+from focalbench.errors import MachineError
 from focalbench.execution import make_pool
 from focalbench.memory import free_bytes, peak_bytes
 from focalbench.plan import Plan, make_stacks
-from focalbench.pools import Backend, Made, Pool, Stack
+from focalbench.pools import Backend, Made, Pool, Stack, WorkerError
 from focalbench.records import RUN_COLUMNS, record, to_csv
 from focalbench.references import is_reference
 
@@ -69,7 +70,7 @@ def estimate(plan: Plan, missing: Sequence[Run], backend: Backend) -> Estimate:
         pool.close(at_once=True)
     seconds = start + _makespan([trials[_kind(stack)].seconds(stack) for stack in stacks], workers)
     peaks = [trial.peak_bytes for trial in trials.values()]
-    own = peak_bytes()
+    own = 0 if backend.name == "serial" else peak_bytes()  # this process is the worker then
     memory = None if own is None or None in peaks else own + workers * max(peak or 0 for peak in peaks)
     if memory is not None:
         memory += round(sum(trials[_kind(stack)].record_bytes * len(stack) for stack in stacks))
@@ -130,7 +131,12 @@ def _run(pool: Pool, stacks: Sequence[Stack]) -> list[Made]:
             place, stack = waiting.pop(0)
             running[pool.submit(stack)] = place
         for future in pool.wait(running):
-            made[running.pop(future)] = pool.made(future)
+            place = running.pop(future)
+            try:
+                made[place] = pool.made(future)
+            except WorkerError:
+                what = f"a trial of {len(stacks[place])} runs ended its worker, or had no memory"
+                raise MachineError(f"{what}; fewer --rows or --workers take less") from None
     return [made[place] for place in range(len(stacks))]
 
 

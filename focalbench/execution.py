@@ -30,11 +30,10 @@ class Attempt:
     stack: Stack
     deaths: int = 0
 
-    def again(self, deaths: int) -> list["Attempt"]:
-        """What is left to try after so many more deaths: its halves, so that one run takes few others with it."""
+    def again(self) -> list["Attempt"]:
+        """What is left to try after one more death: its halves, so that one run takes few others with it."""
         half = -(-len(self.stack) // 2)
-        parts = (self.stack[:half], self.stack[half:])
-        return [Attempt(part, self.deaths + deaths) for part in parts if part]
+        return [Attempt(part, self.deaths + 1) for part in (self.stack[:half], self.stack[half:]) if part]
 
 
 def make_pool(backend: Backend) -> Pool:
@@ -73,14 +72,14 @@ def _drive(pool: Pool, waiting: deque[Attempt]) -> Generator[Finished]:
             attempt = running.pop(future)
             try:
                 made = pool.made(future)
-            except WorkerError as death:
-                deaths = attempt.deaths + death.deaths
+            except WorkerError:
+                deaths = attempt.deaths + 1
                 logger.warning(
                     f"a worker died, or had no memory, with {len(attempt.stack)} runs of seed {attempt.stack[0].seed}; "
                     + (f"they are tried again ({deaths} of {DEATHS} times)" if deaths < DEATHS else "these have failed")
                 )
                 if deaths < DEATHS:
-                    waiting.extendleft(reversed(attempt.again(death.deaths)))
+                    waiting.extendleft(reversed(attempt.again()))
                 else:
                     yield Finished(attempt.stack, None)
                 continue

@@ -2,18 +2,23 @@
 
 from pathlib import Path
 
-GROUPS = (  # of the group of processes that this one's memory is counted with: limit, and what is used of it
-    ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
-    ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
+GROUPS = (  # of the processes that this one's memory is counted with: limit, what is used of it, and that as cache
+    ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current", "inactive_file "),
+    (
+        "/sys/fs/cgroup/memory/memory.limit_in_bytes",
+        "/sys/fs/cgroup/memory/memory.usage_in_bytes",
+        "total_inactive_file ",
+    ),
 )
 
 
 def free_bytes() -> int | None:
     """What can still be had without swapping, within the limit of a container."""
     found = [1024 * size for size in [_line("/proc/meminfo", "MemAvailable:")] if size is not None]
-    for limit, used in GROUPS:
+    for limit, used, cached in GROUPS:
         try:
-            found.append(int(Path(limit).read_text()) - int(Path(used).read_text()))
+            kept = _line(str(Path(used).parent / "memory.stat"), cached) or 0  # what it gives back when asked
+            found.append(int(Path(limit).read_text()) - int(Path(used).read_text()) + kept)
         except (OSError, ValueError):  # no such file, or "max"
             continue
     return max(0, min(found)) if found else None
@@ -32,7 +37,7 @@ def _shared() -> int | None:
 
 
 def _line(path: str, name: str) -> int | None:
-    """The number in a line that begins so, in kilobytes."""
+    """The number in a line that begins so."""
     try:
         lines = Path(path).read_text(encoding="utf-8").splitlines()
         return next(int(line.split()[1]) for line in lines if line.startswith(name))

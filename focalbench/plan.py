@@ -1,7 +1,7 @@
 """From an experiment to its runs, and from runs to stacks. Listing is separate from running."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise, product
 from typing import cast
 
@@ -40,8 +40,12 @@ def make_plan(experiment: Experiment) -> Plan:
     runs: list[Run] = []
     notes: list[str] = []
     warnings: list[str] = []
+    same: dict[Recipe, str] = {}
     for dataset, rate in product(experiment.datasets, experiment.positive_rates):
         recipe = resolve(_recipe(experiment, dataset, rate))
+        rows = replace(recipe, dataset="", path=None) if recipe.sha256 else recipe
+        if same.setdefault(rows, recipe.dataset) != recipe.dataset:
+            raise InputError(f"{same[rows]} and {recipe.dataset} are the same table; leave one out")
         label = f"{recipe.dataset} at {'its natural rate' if rate is None else f'rate {rate:g}'}"
         seeds = seeds_of(experiment) if _has_groups(recipe) else seeds_of(experiment)[:1]  # else all are alike
         counts = [split_counts(recipe, seed) for seed in seeds]
@@ -201,12 +205,19 @@ def make_stacks(runs: Iterable[Run]) -> list[tuple[Run, ...]]:
         key = run.recipe, run.training, run.seed, run if is_reference(run) else None
         groups.setdefault(key, []).append(run)
     cells = {recipe: place for place, recipe in enumerate(dict.fromkeys(recipe for recipe, *_ in groups))}
+    tables = {
+        recipe.dataset: place for recipe, place in reversed(cells.items())
+    }  # one after the other: a worker holds one
     stacks: list[tuple[Run, ...]] = []
+    sizes = {
+        (recipe, training): stack_size(training, len(names_of(recipe)) or 1, recipe.rows)
+        for recipe, training in dict.fromkeys((recipe, training) for recipe, training, *_ in groups)
+    }
     for recipe, training, seed, reference in sorted(
-        groups, key=lambda key: (key[2], cells[key[0]], key[3] is not None)
+        groups, key=lambda key: (tables[key[0].dataset], key[2], cells[key[0]], key[3] is not None)
     ):
         members = groups[recipe, training, seed, reference]
-        parts = -(-len(members) // stack_size(training, len(names_of(recipe)) or 1, recipe.rows))
+        parts = -(-len(members) // sizes[recipe, training])
         size = -(-len(members) // parts)
         stacks += [tuple(members[i : i + size]) for i in range(0, len(members), size)]
     return stacks

@@ -55,11 +55,7 @@ class Made:
 
 
 class WorkerError(Exception):
-    """A worker ended, or had no memory, while it ran a stack, so many times."""
-
-    def __init__(self, deaths: int = 1) -> None:
-        super().__init__(deaths)
-        self.deaths = deaths
+    """A worker ended, or had no memory, while it ran a stack."""
 
 
 class Pool(Protocol):

@@ -72,6 +72,7 @@ RUN_COLUMNS = (
     "classes",
     "data_sha256",
 )
+LONGEST_CELL = 2**31 - 1  # characters; hundreds of classes stand in one
 FORMULA = tuple("=+-@\t\r\n")  # a text that begins so is run by spreadsheets; to_csv puts a ' before it
 _TEXT = {
     "run_id",
@@ -160,6 +161,7 @@ def _is_formula(text: str) -> bool:
 
 def read_csv(path: Path, columns: Sequence[str]) -> list[Record]:
     """The records of a file that to_csv wrote with these columns. Raises InputError for any other file."""
+    limit = csv.field_size_limit(LONGEST_CELL)
     try:
         with path.open(encoding="utf-8", newline="") as file:
             rows = csv.reader(file)
@@ -168,6 +170,8 @@ def read_csv(path: Path, columns: Sequence[str]) -> list[Record]:
             return [{name: _value(name, text) for name, text in zip(columns, row, strict=True)} for row in rows]
     except (OSError, ValueError, RecursionError, csv.Error) as error:
         raise InputError(f"cannot read {path} as a table of this version ({error}); run the experiment again") from None
+    finally:
+        csv.field_size_limit(limit)
 
 
 def _value(name: str, text: str) -> Number:

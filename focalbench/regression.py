@@ -197,17 +197,21 @@ def _compare_arms(old: Sequence[Record], new: Sequence[Record]) -> list[Comparis
     def means(rows: Sequence[Record]) -> dict[tuple[str, str], float]:
         groups: dict[tuple[str, str], list[float]] = {}
         for row, name in product(rows, names):
-            label = f"mean {name} of {row['dataset']} noise={row['label_noise']} {row['arm']}"
-            groups.setdefault((label, name), []).append(cast(float, row[name] or 0.0))
+            groups.setdefault((_arm(row), name), []).append(cast(float, row[name] or 0.0))
         return {key: float(np.mean(values)) for key, values in groups.items()}
 
     before, after = means(old), means(new)
-    other = {row["arm"] for row, now in zip(old, new, strict=False) if row["epoch"] != now["epoch"]}
+    epochs = {row["run_id"]: row["epoch"] for row in old}
+    other = {_arm(row) for row in new if row["epoch"] != epochs.get(row["run_id"], row["epoch"])}
     return [
-        Comparison(label, _status(before[label, name], value, 0.0), f"{before[label, name]} -> {value}")
-        for (label, name), value in after.items()
-        if (label, name) in before and not (name == names[1] and any(label.endswith(f" {arm}") for arm in other))
+        Comparison(f"mean {name} of {arm}", _status(before[arm, name], value, 0.0), f"{before[arm, name]} -> {value}")
+        for (arm, name), value in after.items()
+        if (arm, name) in before and not (name == names[1] and arm in other)
     ]
+
+
+def _arm(row: Record) -> str:
+    return f"{row['dataset']} noise={row['label_noise']} {row['arm']}"
 
 
 def _status(old: object, new: object, step: float) -> str:

@@ -45,15 +45,14 @@ class Store:
         self.path = path
         _check_header(path)
         try:
-            self._db = sqlite3.connect(path, timeout=WAIT)
+            self._db = sqlite3.connect(path.absolute(), timeout=WAIT)  # of a bare name SQLite may think otherwise
         except sqlite3.DatabaseError as error:
             raise StoreError(f"{path} cannot be opened ({error}); {_REMEDY}") from None
         try:
-            self._prepare(local(path))
-        except _DAMAGE as error:
-            self._db.close()
-            raise StoreError(f"{path} cannot be used as a store of runs ({error}); {_REMEDY}") from None
-        except StoreError:
+            with self._reading():
+                self._prepare(local(path))
+            self._file = _identity(path)
+        except BaseException:
             self._db.close()
             raise
 
@@ -104,7 +103,14 @@ class Store:
                 statement = "INSERT OR IGNORE INTO runs VALUES (?, ?, ?, ?, ?)"
                 self._db.executemany(statement, [(*row, _sha256(*row)) for row in rows])
         except sqlite3.OperationalError as error:
-            raise MachineError(f"cannot write to {self.path} ({error}); make room, or move it with --store") from None
+            remedy = "wait for who is writing to it" if _is_busy(error) else "make room, or choose another --store"
+            raise MachineError(f"cannot write to {self.path} ({error}); {remedy}") from None
+        except sqlite3.DatabaseError as error:
+            raise StoreError(f"{self.path} is damaged ({error}); {_REMEDY}") from None
+        if _identity(self.path) != self._file:
+            raise MachineError(
+                f"{self.path} was moved or deleted meanwhile; what it held is lost unless it is put back"
+            )
 
     def results(self, runs: Iterable[Run]) -> Iterator[Result]:
         """The results of finished runs, one by one in the order asked for. Raises as result."""
@@ -128,11 +134,13 @@ class Store:
 
     @contextmanager
     def _reading(self) -> Iterator[None]:
-        """Turn what SQLite finds wrong on its way into a StoreError."""
+        """Turn what SQLite finds wrong into a StoreError, and a process that does not let go into a MachineError."""
         try:
             yield
         except _DAMAGE as error:
-            raise StoreError(f"{self.path} is damaged ({error}); {_REMEDY}") from None
+            if _is_busy(error):
+                raise MachineError(f"another process holds {self.path}; wait for it, or stop it") from None
+            raise StoreError(f"{self.path} cannot be used as a store of runs ({error}); {_REMEDY}") from None
 
     def _checked(self, row: tuple[str, ...]) -> tuple[str, ...]:
         if _sha256(*row[:4]) != row[4]:
@@ -142,6 +150,29 @@ class Store:
 
 def _sha256(*texts: str) -> str:
     return hashlib.sha256(json.dumps(texts, default=repr).encode()).hexdigest()  # what is no text is damage
+
+
+def is_begun(path: Path) -> bool:
+    """Whether there is anything at a store's path. Raises StoreError where nobody may look."""
+    try:
+        return path.stat().st_size > 0
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise StoreError(f"{path} cannot be used as a store of runs ({error.strerror}); {_REMEDY}") from None
+
+
+def _is_busy(error: Exception) -> bool:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Which file lies at a path."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _check_header(path: Path) -> None:

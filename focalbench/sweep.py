@@ -15,7 +15,7 @@ from focalbench.pools import Backend
 from focalbench.records import FAILED, Record, record
 from focalbench.report.folder import DATABASE, make_results_folder, write_manifest, write_results
 from focalbench.standing import Standing
-from focalbench.store import Result, Store
+from focalbench.store import Result, Store, is_begun
 
 
 @dataclass
@@ -91,7 +91,7 @@ def run_experiment(
 
 def stored(plan: Plan, database: Path) -> set[str]:
     """The run_ids of a plan that a store holds; none where there is no such file. Raises StoreError."""
-    if not database.exists():
+    if not is_begun(database):
         return set()
     with Store(database) as store:
         return store.done(plan.runs)

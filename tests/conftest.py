@@ -28,7 +28,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.write_line(f"{name}: {value}")
     if path := config.getoption("--figures"):
         rows = [f"| {name} | {value} |" for name, value in lines]
-        Path(path).write_text("\n".join(["| | |", "|---|---|", *rows, ""]), encoding="utf-8")
+        Path(path).write_text(
+            "\n".join(["| what was counted or measured | |", "|---|---|", *rows, ""]), encoding="utf-8"
+        )
 
 
 def figures(terminalreporter: pytest.TerminalReporter) -> list[tuple[str, str]]:

@@ -15,6 +15,7 @@ MOUNTS = r"""22 1 254:0 / / rw,relatime - ext4 /dev/vda rw
 32 22 0:27 / /scratch rw - fuse.sshfs host:/ rw
 33 22 0:28 / /old rw - ext4 /dev/vdc rw
 34 22 0:29 / /old rw - cifs //server/old rw
+35 22 0:30 / /données rw - nfs4 server:/données rw
 """
 
 
@@ -26,12 +27,18 @@ MOUNTS = r"""22 1 254:0 / / rw,relatime - ext4 /dev/vda rw
         ("/home/me/my disk/deep/runs.sqlite", True),
         ("/homework/runs.sqlite", True),
         ("/scratch/x", False),
+        ("/données/x", False),
         ("/old/x", False),  # what was mounted last is what is seen
     ],
 )
 def test_network_disks_are_told_from_local_ones(tmp_path: Path, path: str, local: bool) -> None:
-    (tmp_path / "mountinfo").write_text(MOUNTS)
+    (tmp_path / "mountinfo").write_text(MOUNTS, encoding="utf-8")
     assert is_local(Path(path), tmp_path / "mountinfo") == local
+
+
+def test_names_of_other_bytes_among_the_disks_are_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "mountinfo").write_bytes(MOUNTS.encode("latin-1"))
+    assert is_local(Path("/var/x"), tmp_path / "mountinfo")
 
 
 def test_a_disk_that_nobody_describes_is_not_trusted(tmp_path: Path) -> None:
@@ -68,24 +75,24 @@ def test_what_is_renamed_was_flushed_before(tmp_path: Path, monkeypatch: pytest.
         pytest.skip("this system does not name open files")
     monkeypatch.setattr(os, "fsync", watch)
     write_files(tmp_path, {"a.csv": "new"})
-    assert flushed == [f".{os.getpid()}.a.csv", tmp_path.name]
+    assert flushed == [f".focalbench-{os.getpid()}-a.csv", tmp_path.name]
 
 
 def test_a_folder_is_one_processs_at_a_time(tmp_path: Path) -> None:
-    (tmp_path / ".123.runs.csv").write_text("half")
-    (tmp_path / "figures").mkdir()
-    (tmp_path / "figures" / ".77.gamma_x.png").write_text("half")
-    (tmp_path / ".5.notes").write_text("somebody's")
+    kept = [".2024.notes.md", "figures", "inner", "inner/.focalbench-5-runs.csv"]  # others', and another sweep's
+    for name in (*kept[:1], ".focalbench-123-runs.csv", "figures/.focalbench-77-gamma_x.png", *kept[3:]):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("half")
     code = (
         "import sys; from pathlib import Path; from focalbench.disk import alone_in\n"
         "with alone_in(Path(sys.argv[1])): print('in')"
     )
-    with alone_in(tmp_path):
+    with alone_in(tmp_path, tmp_path / "figures"):
         with pytest.raises(InputError, match="another sweep is writing"), alone_in(tmp_path):
             pass
         other = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True)
         assert "another sweep is writing" in other.stderr
-        assert sorted(path.name for path in tmp_path.rglob("*")) == [".5.notes", "figures"]
+        assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")) == kept
     other = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True)
     assert other.stdout == "in\n"
 

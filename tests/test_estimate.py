@@ -7,11 +7,12 @@ import pytest
 
 from focalbench import estimate as module
 from focalbench.arms import Recipe
+from focalbench.errors import MachineError
 from focalbench.estimate import estimate
 from focalbench.experiment import Experiment
 from focalbench.memory import peak_bytes
 from focalbench.plan import PROCESS_BYTES, make_plan, make_stacks, worker_bytes
-from focalbench.pools import Backend, Made, Stack
+from focalbench.pools import Backend, Made, Stack, WorkerError
 from focalbench.references import is_reference
 from focalbench.store import Result
 
@@ -101,3 +102,27 @@ def test_a_plan_of_a_million_runs_is_bounded(seeds: int, record_property: pytest
     assert held < 10**8 + 400 * runs  # bytes
     record_property(f"plan of {runs:,} runs, seconds", round(taken, 1))  # type: ignore[operator]
     record_property(f"plan of {runs:,} runs, MB", round(held / 1e6))  # type: ignore[operator]
+
+
+def test_a_trial_that_dies_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Dying(Steady):
+        def made(self, future: tuple[int, Stack]) -> Made:  # noqa: ARG002
+            raise WorkerError
+
+    plan = make_plan(SMALL)
+    monkeypatch.setattr(module, "make_pool", lambda _: Dying(1))
+    with pytest.raises(MachineError, match="had no memory; fewer --rows or --workers"):
+        estimate(plan, plan.runs, Backend())
+
+
+def test_where_this_process_trains_its_memory_counts_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = make_plan(SMALL)
+    monkeypatch.setattr(module, "make_pool", lambda _: Steady(1))
+    own = peak_bytes()
+    if own is None:
+        pytest.skip("this system does not say")
+    serial, one = (estimate(plan, plan.runs, Backend(name)).memory_bytes for name in ("serial", "loky"))
+    assert serial is not None
+    assert one is not None
+    assert 10**9 <= serial < 10**9 + own / 2
+    assert one >= 10**9 + own

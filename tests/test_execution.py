@@ -109,7 +109,7 @@ def test_three_deaths_are_the_end(monkeypatch: pytest.MonkeyPatch, caplog: pytes
 
 def test_halves_of_an_attempt_hold_all_its_runs() -> None:
     for size in range(1, 8):
-        parts = Attempt(stack(0, size)).again(1)
+        parts = Attempt(stack(0, size)).again()
         assert tuple(run for part in parts for run in part.stack) == stack(0, size)
         assert [part.deaths for part in parts] == [1] * min(size, 2)
 

@@ -23,6 +23,10 @@ def table(name: str) -> list[Record]:
     return read_csv(ROOT / "results" / name / "table.csv", TABLE_COLUMNS)
 
 
+def test_the_figures_of_the_faults_are_those_of_the_long_run() -> None:
+    assert block("faults") == (ROOT / "results" / "faults" / "figures.md").read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize("name", ["headline", "rivals"])
 def test_the_tables_are_those_of_the_results(name: str) -> None:
     assert block(name) == summary(table(name))

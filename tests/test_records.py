@@ -144,6 +144,12 @@ def test_a_file_of_another_kind_is_refused(tmp_path: Path, content: str) -> None
         read_csv(path, ("lr",))
 
 
+def test_a_cell_may_hold_hundreds_of_classes(tmp_path: Path) -> None:
+    row: Record = {"classes": json.dumps(["x" * 1_000] * 300)}
+    assert read(tmp_path, to_csv(("classes",), [row])) == [row]
+    assert csv.field_size_limit() < 300_000  # other readers keep theirs
+
+
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"t\.csv"):
         read_csv(tmp_path / "t.csv", ("lr",))

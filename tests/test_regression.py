@@ -127,10 +127,12 @@ def test_a_stale_results_file_is_caught(project: tuple[Path, Path]) -> None:
 
 def test_a_missing_and_an_extra_file_are_caught(project: tuple[Path, Path]) -> None:
     folder, _ = project
-    (folder / "curves.csv").rename(folder / "other.csv")
+    (folder / "curves.csv").rename(folder / "classes.csv")
+    (folder / "notes.csv").write_text("somebody's")
     problems = " ".join(verify_files(*project))
     assert "curves.csv is missing" in problems
-    assert "other.csv is not in" in problems
+    assert "classes.csv is not in" in problems
+    assert "notes.csv" not in problems
 
 
 def test_a_changed_seed_is_caught(project: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -214,3 +216,15 @@ def test_the_command_exits_0_1_and_records_a_deliberate_change(project: tuple[Pa
     assert "worse: gaussians bce" in before.stdout
     assert run_check(folder, "--accept").returncode == 0
     assert run_check(folder).returncode == 0
+
+
+def test_an_arm_is_not_hidden_by_one_whose_name_ends_its_own(project: tuple[Path, Path]) -> None:
+    first = {**read_csv(project[0] / CHECK, RUN_COLUMNS)[0], "epoch": 1}
+    old = [{**first, "run_id": "a", "arm": "gamma=2"}, {**first, "run_id": "b", "arm": "alpha=0.25 gamma=2"}]
+    value = float(str(first["test_average_precision"])) + 0.1
+    new = [{**old[0], "epoch": 2, "test_average_precision": value}, {**old[1], "test_average_precision": value}]
+    means = [line.label for line in moved(compare_runs(old, new)) if line.label.startswith("mean test")]
+    assert len(means) == 1
+    assert means[0].endswith("alpha=0.25 gamma=2")
+    assert not moved(compare_runs(old, [new[0], old[1]]))
+    assert [line.status for line in moved(compare_runs(old, [new[0], {**old[1], "run_id": "c"}]))] == ["missing"] * 2

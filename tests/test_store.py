@@ -1,13 +1,14 @@
 import sqlite3
+import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from focalbench.arms import Arm, Recipe, Run, Training
 from focalbench.errors import MachineError, StoreError
-from focalbench.store import APPLICATION, FORMAT, Result, Store
+from focalbench.store import APPLICATION, FORMAT, Result, Store, is_begun
 
 RUNS = [Run(Recipe("mixture", 900, 0.02), Training(), Arm("focal", gamma=float(i)), 0.01, 0) for i in range(4)]
 
@@ -39,12 +40,13 @@ NUMBERS = st.one_of(
 )
 
 
+@settings(max_examples=50)
 @given(values=st.dictionaries(st.text(), NUMBERS), curve=st.lists(st.one_of(st.none(), st.floats(-1e308, 1e308))))
 def test_numbers_come_back_to_the_last_bit(
     values: dict[str, float | int | str | None], curve: list[float | None]
 ) -> None:
     stored = Result(RUNS[0].run_id, values, {"validation": curve}, 1 / 3)
-    with Store(Path(":memory:")) as store:
+    with tempfile.TemporaryDirectory() as folder, Store(Path(folder) / "runs.sqlite") as store:
         store.add(RUNS[:1], [stored], "v1")
         (found,) = store.results(RUNS[:1])
     assert repr(found) == repr(stored)
@@ -65,7 +67,7 @@ def test_a_stack_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
         store.add(RUNS[:1], results(RUNS[:1]), "v1")
         store._db.execute(f"CREATE TRIGGER stop BEFORE INSERT ON runs WHEN NEW.run_id = '{RUNS[2].run_id}' "
                           "BEGIN SELECT RAISE(ABORT, 'the power fails here'); END")  # fmt: skip
-        with pytest.raises(sqlite3.IntegrityError, match="the power fails here"):
+        with pytest.raises(StoreError, match="the power fails here"):
             store.add(RUNS[1:], results(RUNS[1:]), "v1")
         assert store.done(RUNS) == {RUNS[0].run_id}
     with Store(tmp_path / "runs.sqlite") as store:
@@ -173,3 +175,47 @@ def test_a_full_disk_loses_nothing_that_was_there(tmp_path: Path) -> None:
 def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="unable to open"):
         Store(tmp_path / "gone" / "runs.sqlite")
+
+
+def test_a_store_is_a_file_whatever_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for _ in range(2):
+        with Store(Path(":memory:")) as store:  # which SQLite would keep in memory
+            store.add(RUNS[:1], results(RUNS[:1]), "v1")
+    assert [path.name for path in tmp_path.iterdir()] == [":memory:"]
+
+
+def test_a_store_that_another_process_holds_is_not_called_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("focalbench.store.WAIT", 0.1)
+    path = tmp_path / "runs.sqlite"
+    with Store(path) as store:
+        other = sqlite3.connect(path)
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(MachineError, match="wait for"):
+            store.add(RUNS[:1], results(RUNS[:1]), "v1")
+        with pytest.raises(MachineError, match="another process holds"):
+            Store(path)
+        other.close()
+        store.add(RUNS[:1], results(RUNS[:1]), "v1")
+
+
+def test_a_run_is_not_called_safe_in_a_file_that_is_gone(tmp_path: Path) -> None:
+    with Store(tmp_path / "runs.sqlite") as store:
+        store.add(RUNS[:1], results(RUNS[:1]), "v1")
+        for path in tmp_path.iterdir():
+            path.unlink()
+        with pytest.raises(MachineError, match="moved or deleted"):
+            store.add(RUNS[1:], results(RUNS[1:]), "v1")
+
+
+def test_whether_a_store_is_begun(tmp_path: Path) -> None:
+    path = tmp_path / "runs.sqlite"
+    assert not is_begun(path)
+    path.touch()
+    assert not is_begun(path)
+    with Store(path):
+        assert is_begun(path)
+    with pytest.raises(StoreError, match="too long"):
+        is_begun(tmp_path / ("x" * 300))

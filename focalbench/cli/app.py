@@ -2,6 +2,7 @@
 
 import io
 import sys
+from contextlib import suppress
 
 import typer
 
@@ -37,3 +38,9 @@ def main() -> None:
     except (InputError, MachineError) as error:
         print(f"focalbench: {printable(str(error))}", file=sys.stderr)
         sys.exit(2 if isinstance(error, InputError) else 1)
+    except OSError as error:
+        with suppress(OSError):
+            print(f"focalbench: {printable(str(error))}; what was finished is safe", file=sys.stderr)
+        with suppress(OSError):
+            sys.stdout.close()  # or Python would try once more, and say so
+        sys.exit(1)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from focalbench.cli.job import make_backend
+from focalbench.cli.job import fitting_all, make_backend
 
 
 def check(
@@ -24,6 +24,8 @@ def check(
     ] = False,
 ) -> None:
     """Check a results folder against its files, and its declared short runs against this code."""
+    from focalbench.experiment import load
+    from focalbench.plan import make_plan
     from focalbench.records import RUN_COLUMNS, read_csv
     from focalbench.regression import accept as record_change
     from focalbench.regression import compare_runs, moved, rerun, verify_files
@@ -39,7 +41,8 @@ def check(
         typer.echo(f"no short runs to compare with; run again: focalbench run {file}")
         raise typer.Exit(1)
     before = read_csv(folder / CHECK, RUN_COLUMNS)
-    fresh = rerun(file, backend, given)
+    short = [make_plan(check) for check in load(file, given)[1]]
+    fresh = rerun(file, fitting_all(backend, short), given)
     comparisons = compare_runs(before, fresh)
     changes = moved(comparisons)
     for line in (*(f"stale: {problem}" for problem in problems), *changes):

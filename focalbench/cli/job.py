@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
@@ -52,6 +52,11 @@ def make_job(folder: Path, store: Path | None, backend: Backend, *, as_json: boo
     listen(log_level)
     if store is not None and not store.parent.is_dir():
         raise InputError(f"--store {store}: there is no folder {store.parent}; make it first")
+    if store is not None:
+        from focalbench.report.folder import WRITTEN
+
+        if store.name in WRITTEN and store.resolve().parent == folder.resolve():
+            raise InputError(f"--store {store}: {store.name} is what the results are written to; choose another name")
     return Job(folder, store, backend, as_json)
 
 
@@ -62,8 +67,8 @@ def run_job(experiment: Experiment, job: Job, finish: Callable[[Outcome], None] 
     """
     from focalbench.disk import alone_in
     from focalbench.execution import check_backend
-    from focalbench.report.folder import make_results_folder
-    from focalbench.store import Store
+    from focalbench.report.folder import FIGURES, make_results_folder
+    from focalbench.store import Store, is_begun
     from focalbench.sweep import run_experiment
 
     latest: State | None = None
@@ -77,12 +82,12 @@ def run_job(experiment: Experiment, job: Job, finish: Callable[[Outcome], None] 
         plan = _planned(experiment)
         backend = fitting(job.backend, plan)
         check_backend(backend)
-        if job.store is not None and job.store.exists():
+        if job.store is not None and is_begun(job.store):
             with Store(job.store):  # one that is refused is so before there is a folder
                 pass
         make_results_folder(job.folder)
         try:
-            with alone_in(job.folder), progress(as_json=job.as_json) as watch:
+            with alone_in(job.folder, job.folder / FIGURES), progress(as_json=job.as_json) as watch:
 
                 def see(state: State) -> None:
                     nonlocal latest
@@ -92,8 +97,10 @@ def run_job(experiment: Experiment, job: Job, finish: Callable[[Outcome], None] 
                 outcome = run_experiment(experiment, plan, job.folder, backend, see, job.store)
                 finish(outcome)
                 return outcome
-        except MachineError as error:
-            raise MachineError(f"{error}; {safe()}") from None
+        except (MachineError, InputError) as error:
+            if latest is None:
+                raise
+            raise type(error)(f"{error}; {safe()}") from None
 
 
 def foresee(experiment: Experiment, job: Job) -> None:
@@ -123,6 +130,13 @@ def _planned(experiment: Experiment) -> Plan:
     for warning in plan.warnings:
         logger.warning(warning)
     return plan
+
+
+def fitting_all(backend: Backend, plans: Sequence[Plan]) -> Backend:
+    """The backend with as many local workers as memory is free for, whichever plan they train."""
+    for plan in plans:
+        backend = fitting(backend, plan)
+    return backend
 
 
 def fitting(backend: Backend, plan: Plan) -> Backend:

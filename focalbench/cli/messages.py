@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from contextlib import suppress
 
 from focalbench.errors import InputError
 
@@ -15,7 +16,8 @@ class _Lines(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         prefix = "" if record.levelno in (logging.INFO, logging.DEBUG) else f"{record.levelname.lower()}: "
-        print(prefix + printable(record.getMessage()), file=sys.stderr, flush=True)
+        with suppress(OSError):  # nobody listens, or the disk of a redirected file is full: the work goes on
+            print(prefix + printable(record.getMessage()), file=sys.stderr, flush=True)
 
 
 def listen(level: str) -> None:

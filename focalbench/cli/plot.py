@@ -14,6 +14,7 @@ def plot(
 ) -> None:
     """Draw PNG and SVG figures: losses and gradients, AUCPR against gamma, validation AUCPR by epoch."""
     from focalbench.cli.render import read_classes, read_table
+    from focalbench.disk import alone_in
     from focalbench.report.figures import draw_results
     from focalbench.report.folder import CURVES, check_unchanged, make_folder
     from focalbench.report.formulas import draw_formulas
@@ -21,11 +22,13 @@ def plot(
     if folder is None:
         target = out or Path("figures")
         make_folder(target)
-        written = draw_formulas(target)
+        with alone_in(target):
+            written = draw_formulas(target)
     else:
         read_table(folder)
         read_classes(folder)
         check_unchanged(folder, [CURVES])
-        written = draw_results(folder, out)
+        with alone_in(folder):
+            written = draw_results(folder, out)
     for path in written:
         typer.echo(path)

@@ -15,6 +15,7 @@ from focalbench.cli.job import (
     SchedulerOption,
     StoreOption,
     WorkersOption,
+    fitting_all,
     foresee,
     make_backend,
     make_job,
@@ -51,15 +52,14 @@ def run(
     where = make_backend(backend, workers, scheduler, experiment.device)
     job = make_job(out or Path("results") / file.stem, store, where, as_json=as_json, log_level=log_level)
     with stopping(lambda: "stopped: nothing was begun"):
-        for check in checks:
-            make_plan(check)  # one that cannot run is refused before the long runs, not after them
+        short = [make_plan(check) for check in checks]  # one that cannot run is refused before the long runs
     from focalbench.cli.render import conclude  # these load torch, so a mistake in the file is told before
     from focalbench.regression import seal
     from focalbench.report.figures import draw_results
 
     def finish(outcome: Outcome) -> None:
         draw_results(job.folder)
-        seal(job.folder, file, outcome.made_with, where, tuple(data or ()))
+        seal(job.folder, file, outcome.made_with, fitting_all(where, short), tuple(data or ()))
 
     if dry_run:
         foresee(experiment, job)

@@ -12,6 +12,8 @@ from contextlib import contextmanager
 import typer
 
 INTERRUPTED = 130
+HEARD = (signal.SIGINT, signal.SIGTERM)
+SHOW_CURSOR = "\x1b[?25h"
 PATIENCE = 1.0  # seconds for an orderly end
 
 
@@ -30,27 +32,34 @@ def stopping(farewell: Callable[[], str]) -> Iterator[None]:
             print(farewell(), file=sys.stderr, flush=True)
 
     def interrupt(*_: object) -> None:
+        for number in HEARD:
+            signal.signal(number, signal.SIG_IGN)  # the end has begun, and a second press would be in its way
         raise KeyboardInterrupt
 
     ear, mouth = socket.socketpair()
     mouth.setblocking(False)
     threading.Thread(target=_end_late, args=(ear, say), daemon=True).start()
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
-    number = signal.set_wakeup_fd(mouth.fileno(), warn_on_full_buffer=False)
+    before = {number: signal.signal(number, interrupt) for number in HEARD}
+    wakeup = signal.set_wakeup_fd(mouth.fileno(), warn_on_full_buffer=False)
     try:
         yield
     except KeyboardInterrupt:
         say()
-        raise typer.Exit(INTERRUPTED) from None  # the thread stays, and sees to it that the exit is soon
-    signal.set_wakeup_fd(number)
-    for each, handler in before.items():
-        signal.signal(each, handler)
-    mouth.close()
+        raise typer.Exit(INTERRUPTED) from None  # the thread has heard it, too, and sees to it that the exit is soon
+    finally:
+        signal.set_wakeup_fd(wakeup)
+        mouth.close()
+        if not said.is_set():
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
 
 def _end_late(ear: socket.socket, say: Callable[[], None]) -> None:
     with ear:
-        if ear.recv(1):  # nothing comes when the other end is closed: all went well
-            time.sleep(PATIENCE)
-            say()
-            os._exit(INTERRUPTED)
+        while heard := ear.recv(1):  # nothing comes when the other end is closed: all went well
+            if heard[0] in HEARD:
+                time.sleep(PATIENCE)
+                say()
+                if sys.stderr.isatty():
+                    print(SHOW_CURSOR, end="", file=sys.stderr, flush=True)  # which a progress bar hides
+                os._exit(INTERRUPTED)

@@ -8,10 +8,10 @@ and a folder that cannot be written to is no error. Nothing in it is executed: a
 import hashlib
 import json
 import os
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -71,13 +71,15 @@ def _read(path: Path, sha256: str) -> Table | None:
 
 def _write(path: Path, table: Table) -> None:
     meta, arrays = _parts(table)
+    part = path.with_name(f"{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
+        with part.open("wb") as file:
             np.savez(file, allow_pickle=False, meta=np.frombuffer(json.dumps(meta).encode(), np.uint8), **arrays)
-        Path(file.name).replace(path)
+        part.replace(path)
     except OSError:  # no room, no right: then it is made again next time
-        return
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
 
 
 def _parts(table: Table) -> tuple[dict[str, object], Arrays]:

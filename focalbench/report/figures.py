@@ -1,7 +1,5 @@
 """The pictures of a results folder, drawn from its exported files only."""
 
-import hashlib
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
@@ -16,8 +14,8 @@ from focalbench.per_class import CLASS_COLUMNS
 from focalbench.records import Record, read_csv
 from focalbench.report import style
 from focalbench.report.curves import CURVE_COLUMNS
-from focalbench.report.folder import CLASSES, CURVES, FIGURES, TABLE, make_folder
-from focalbench.report.words import LONGEST, baseline_name, cells, short_title
+from focalbench.report.folder import CLASSES, CURVES, FIGURES, TABLE, make_folder, picture_name
+from focalbench.report.words import baseline_name, cells, short_title
 
 Values = NDArray[np.float64]
 End = tuple[float, float, str, str]  # x, y, label and colour of a curve's end
@@ -40,7 +38,7 @@ def draw_results(folder: Path, out: Path | None = None) -> list[Path]:
     make_folder(target)
     written = []
     for cell in cells(table):
-        name, where = _file_name(cell[0]), _where(cell[0])
+        name, where = picture_name(cell[0]), _where(cell[0])
         written += _by_gamma(cell, target, f"gamma_{name}")
         written += _differences(cell, target, f"differences_{name}")
         written += _by_epoch(cell, [p for p in curves if _where(p) == where], target, f"epochs_{name}")
@@ -55,14 +53,6 @@ def _where(row: Record) -> tuple[object, ...]:
 
 def _followed(cell: Sequence[Record]) -> tuple[str, ...]:
     return (*FOLLOWED_SOFTMAX, "bce") if baseline_name(cell) == "CE" else FOLLOWED
-
-
-def _file_name(row: Record) -> str:
-    rate = "natural" if row["positive_rate"] is None else f"{row['positive_rate']:g}"
-    noise = f"_noise{row['label_noise']:g}" if row["label_noise"] else ""
-    name = re.sub(r"[^A-Za-z0-9._-]+", "-", f"{row['dataset']}_{rate}{noise}")
-    whole = len(name) <= LONGEST  # file systems end at 255 bytes
-    return name if whole else f"{name[:LONGEST]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
 # ---- AUCPR against gamma

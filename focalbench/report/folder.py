@@ -2,11 +2,13 @@
 
 import hashlib
 import json
+import re
+import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
-from focalbench.comparison import compare
+from focalbench.comparison import TABLE_COLUMNS, compare
 from focalbench.disk import write_files
 from focalbench.errors import InputError
 from focalbench.experiment import Experiment, as_mapping, to_toml
@@ -15,6 +17,7 @@ from focalbench.platforms import machine
 from focalbench.records import RUN_COLUMNS, Record, read_csv, to_csv
 from focalbench.report.curves import CURVE_COLUMNS, curve_records
 from focalbench.report.tables import csv_text, latex, markdown
+from focalbench.report.words import LONGEST
 from focalbench.store import Number, Result
 
 DATABASE = "runs.sqlite"
@@ -38,9 +41,7 @@ def write_results(
     result: of a run_id, for what records leave out.
     """
     table, classes = compare(records, claims=experiment.claims), per_class(records)
-    if _bytes(folder / TABLE) != csv_text(table).encode():
-        for path in (path for name in PICTURES for path in (folder / FIGURES).glob(f"{name}_*.*")):
-            path.unlink()  # of another table
+    outdated = _pictures(folder) if _bytes(folder / TABLE) != csv_text(table).encode() else []
     run_ids = [str(row["run_id"]) for row in records]
     seconds: list[Record] = [{"run_id": run_id, "seconds": result(run_id).seconds} for run_id in run_ids]
     texts = {
@@ -53,8 +54,8 @@ def write_results(
         EXPERIMENT: to_toml(experiment),
     }
     write_files(folder, texts | ({CLASSES: to_csv(CLASS_COLUMNS, classes)} if classes else {}))
-    if not classes:
-        (folder / CLASSES).unlink(missing_ok=True)  # of another table
+    for path in (*outdated, *([] if classes else [folder / CLASSES])):
+        path.unlink(missing_ok=True)  # of another table
     return table, classes
 
 
@@ -95,14 +96,27 @@ def data_hashes(records: Iterable[Record]) -> list[dict[str, Number]]:
 
 def own_files(folder: Path) -> list[Path]:
     """The files of a results folder that its manifest names: all that is reported, timings left out."""
-    return [
-        path
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-        and not path.name.startswith(".")  # of a process that was killed while it wrote
-        and path.suffix in (".csv", ".md", ".tex", ".toml", ".png", ".svg")
-        and path.name != TIMINGS
-    ]
+    reported = (folder / name for name in WRITTEN if name not in (TIMINGS, MANIFEST))
+    return sorted([path for path in reported if path.is_file()] + _pictures(folder))
+
+
+def _pictures(folder: Path) -> list[Path]:
+    """The pictures of a folder's table."""
+    try:
+        names = {picture_name(row) for row in read_csv(folder / TABLE, TABLE_COLUMNS)}
+    except InputError:  # there is none
+        return []
+    files = (f"{kind}_{name}.{ending}" for kind in PICTURES for name in names for ending in ("png", "svg"))
+    return [path for path in (folder / FIGURES / file for file in files) if path.is_file()]
+
+
+def picture_name(row: Record) -> str:
+    """What the files of pictures are named after: the data set, rate and noise of a row of the table."""
+    rate = "natural" if row["positive_rate"] is None else f"{row['positive_rate']:g}"
+    noise = f"_noise{row['label_noise']:g}" if row["label_noise"] else ""
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", f"{row['dataset']}_{rate}{noise}")
+    whole = len(name) <= LONGEST  # file systems end at 255 bytes
+    return name if whole else f"{name[:LONGEST]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -127,7 +141,8 @@ def check_unchanged(folder: Path, names: Iterable[str]) -> None:
 
 def sha256(path: Path) -> str:
     """Hash of a file's bytes, 64 hex digits."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _bytes(path: Path) -> bytes:
@@ -138,7 +153,10 @@ def make_results_folder(folder: Path) -> None:
     """Create a results folder. Raises InputError where it cannot be written to, or holds files that are not this
     tool's by names that this tool writes to.
     """
-    foreign = [] if _is_ours(folder) else [name for name in WRITTEN if (folder / name).exists()]
+    try:
+        foreign = [] if _is_ours(folder) else [name for name in WRITTEN if (folder / name).exists()]
+    except OSError as error:
+        raise _cannot_write(folder, error) from None
     if foreign:
         raise InputError(f"{folder} holds a {foreign[0]} that is not this tool's; choose another --out")
     make_folder(folder)
@@ -154,15 +172,17 @@ def _is_ours(folder: Path) -> bool:
 
 def _begins_as_ours(runs: Path) -> bool:
     head = ",".join(RUN_COLUMNS[:3]).encode()
-    return runs.is_file() and runs.open("rb").read(len(head)) == head
+    return runs.is_file() and runs.read_bytes()[: len(head)] == head
 
 
 def make_folder(folder: Path) -> None:
     """Create a folder. Raises InputError where it cannot be written to."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / ".writable"
-        probe.touch()
-        probe.unlink()
+        tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
-        raise InputError(f"cannot write to {folder} ({error.strerror}); choose another --out") from None
+        raise _cannot_write(folder, error) from None
+
+
+def _cannot_write(folder: Path, error: OSError) -> InputError:
+    return InputError(f"cannot write to {folder} ({error.strerror}); choose another --out")

@@ -211,6 +211,12 @@ EXPERIMENTS = [
     Case("run e.toml", "sedes", toml("[[check]]\nsedes = 2\n")),
     Case("run e.toml", "epochs", toml(TINY + "[[check]]\nepochs = 6\n")),
     Case("run e.toml --workers 0", "--workers", toml("[[check]]\nepochs = 2\n")),
+    Case(
+        "run e.toml",
+        "are the same table",
+        toml(TINY.replace("1500", "200").replace("0.02", "0.25") + 'datasets = ["d.csv", "e.csv"]\ntarget = "y"\n')
+        | {"d.csv": SOUND["d.csv"], "e.csv": SOUND["d.csv"]},
+    ),
     Case("run", "file"),
 ]
 
@@ -266,6 +272,9 @@ OUTS = [
     Case("run ...toml", "--out", {"...toml": toml("epochs = 2\n")["e.toml"]}),
     Case(SHORT + " --out taken", "--out", {"taken": b"a file"}),
     Case(SHORT + " --out o", "--store", {"o/runs.sqlite": b"some notes of mine, and long enough to be a header" * 9}),
+    Case(SHORT + " --store o/curves.csv --out o", "what the results are written to", {"o/x": b""}),
+    Case(SHORT + f" --out {'x' * 300}", "--out"),
+    Case(SHORT + f" --store {'x' * 300} --out o", "--store"),
     Case(SHORT + " --store d.csv --out o", "--store", SOUND),
     Case(SHORT + " --out o", "--store", {"o/runs.sqlite/x": b"a folder of that name"}),
 ]

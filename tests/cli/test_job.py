@@ -2,6 +2,8 @@
 
 import json
 import logging
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -161,3 +163,19 @@ def test_the_default_store_is_in_the_folder_and_another_may_be_named(tmp_path: P
     assert "0 runs trained, 4 taken from the store" in again.stdout
     (tmp_path / "o" / "manifest.json").unlink()  # as if killed before it was written
     focalbench(f"{FOCAL} --seeds 1 --no-references --workers 1 --store mine.sqlite --out o", tmp_path)
+
+
+# ---- somebody who does not listen
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no such file here")
+def test_a_full_disk_under_what_is_said_stops_no_work(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "focalbench", *SMALL.split(), "--out", "o"]
+    with Path("/dev/full").open("w") as full:
+        deaf = subprocess.run(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=full, text=True)
+        assert deaf.returncode == 0
+        assert "8 runs trained" in deaf.stdout
+        again = subprocess.run(command, cwd=tmp_path, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert again.returncode == 1
+    assert again.stderr.splitlines()[-1].startswith("focalbench: [Errno 28] No space left on device")
+    assert "Traceback" not in again.stderr

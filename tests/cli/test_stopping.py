@@ -3,11 +3,12 @@
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
 SCRIPT = """
-import hashlib, threading, time
+import hashlib, signal, threading, time
 from focalbench.cli.stopping import stopping
 
 def busy():
@@ -22,6 +23,10 @@ def slow_to_end():
     finally:
         time.sleep(60)
 
+def alarmed():
+    signal.signal(signal.SIGALRM, lambda *_: None)
+    time.sleep(3)
+
 try:
     with stopping(lambda: "stopped: 3 of 5"):
         threading.Timer(0.5, print, ["on"], {"flush": True}).start()  # when the work has begun
@@ -31,12 +36,15 @@ finally:
 """
 
 
-def stopped(work: str, number: signal.Signals) -> tuple[int, str, str]:
+def stopped(work: str, number: signal.Signals, *, again: bool = False) -> tuple[int, str, str]:
     command = [sys.executable, "-c", SCRIPT.replace("{work}", work)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "on\n"
         process.send_signal(number)
+        if again:
+            time.sleep(0.1)
+            process.send_signal(number)
         out, err = process.communicate(timeout=30)
     return process.returncode, out, err
 
@@ -45,6 +53,15 @@ def stopped(work: str, number: signal.Signals) -> tuple[int, str, str]:
 @pytest.mark.parametrize("work", ["busy", "slow_to_end"])
 def test_what_does_not_heed_a_signal_is_ended(work: str, number: signal.Signals) -> None:
     assert stopped(work, number) == (130, "", "stopped: 3 of 5\n")
+
+
+def test_a_second_press_is_not_in_the_way() -> None:
+    assert stopped("slow_to_end", signal.SIGINT, again=True) == (130, "", "stopped: 3 of 5\n")
+
+
+def test_other_signals_are_their_owners() -> None:
+    code, out, err = stopped("alarmed", signal.SIGALRM)
+    assert (code, out, err) == (0, "cleared away\n", "")
 
 
 def test_what_does_is_left_to_end_by_itself() -> None:

@@ -1,8 +1,11 @@
 """Kill -9, Ctrl-C, workers that die: the same command goes on from there, to the same files."""
 
+import json
 import os
 import random
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.harness import (
+    ENVIRONMENT,
     NUMBERS,
     RUNS,
     SWEEP,
@@ -207,3 +211,32 @@ def test_a_killed_worker_takes_no_other_run_with_it(whole: tuple[Path, float]) -
     held = safe(folder / "o" / "runs.sqlite")
     assert 8 <= len(held) < RUNS
     assert run(f"{SWEEP} --workers 1 --out o", folder).trained == RUNS - len(held)
+
+
+@pytest.mark.slow
+def test_a_scheduler_that_dies_is_a_sentence_and_the_same_command_goes_on(
+    whole: tuple[Path, float], record_property: Record
+) -> None:
+    folder = _own(whole[0], "scheduler")
+    dask, file = Path(sys.executable).with_name("dask"), folder / "scheduler.json"
+    options = [f"--scheduler-file={file}", "--no-dashboard"]
+    host = ["--host", "127.0.0.1", "--port", "0"]
+    quiet = {"cwd": folder, "env": ENVIRONMENT, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    command = f"{SWEEP} --out o"
+    with subprocess.Popen([dask, "scheduler", *host, *options], **quiet) as scheduler:  # type: ignore[call-overload]
+        while not file.exists():
+            time.sleep(0.1)
+        worker = subprocess.Popen([dask, "worker", "--nthreads", "1", *options], **quiet)  # type: ignore[call-overload]
+        process = start(f"{command} --scheduler {json.loads(file.read_text())['address']}", folder)
+        while len(safe(folder / "o" / "runs.sqlite")) < 8:
+            time.sleep(0.2)
+        scheduler.kill()
+        finished = ended(process)
+    worker.kill()
+    worker.wait()
+    assert finished.code == 1
+    assert finished.err.splitlines()[-1].startswith("focalbench: the Dask scheduler is gone; ")
+    assert f" of {RUNS} runs are safe; the same command goes on from there" in finished.err
+    assert 0 < run(f"{command} --workers 1", folder).trained < RUNS
+    assert files(folder / "o") == files(folder / "whole")
+    record_property("Dask schedulers killed", 1)

@@ -1,0 +1,85 @@
+"""A results folder: what is ours in it and what is not."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from focalbench.arms import Arm
+from focalbench.errors import MachineError
+from focalbench.experiment import Experiment
+from focalbench.plan import make_plan
+from focalbench.pools import Backend
+from focalbench.report import folder as module
+from focalbench.report.figures import draw_results
+from focalbench.report.folder import own_files
+from focalbench.sweep import run_experiment
+
+SMALL = Experiment(
+    datasets=("gaussians",),
+    positive_rates=(0.02,),
+    rows=1500,
+    arms=(Arm("bce"), Arm("focal", gamma=2.0)),
+    lrs=(0.01,),
+    seeds=1,
+    epochs=1,
+    hidden=(4,),
+    references=False,
+)
+OTHERS = (
+    "figures/epochs_of_earth.png",
+    "figures/classes_2024.pdf",
+    "figures/gamma_x.png",
+    "deep/.2024.notes.md",
+    "a.csv",
+)
+
+
+def sweep(folder: Path, seeds: int = 1) -> None:
+    experiment = replace(SMALL, seeds=seeds)
+    run_experiment(experiment, make_plan(experiment), folder, Backend(), lambda _: None)
+
+
+def pictures(folder: Path) -> list[str]:
+    return sorted(path.name for path in (folder / "figures").glob("*_gaussians_0.02.png"))
+
+
+@pytest.fixture
+def drawn(tmp_path: Path) -> Path:
+    sweep(tmp_path)
+    draw_results(tmp_path)
+    return tmp_path
+
+
+def test_what_others_have_there_stays_and_is_not_reported(tmp_path: Path) -> None:
+    for name in OTHERS:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("mine")
+    sweep(tmp_path)
+    draw_results(tmp_path)
+    sweep(tmp_path, 2)
+    assert [(tmp_path / name).read_text() for name in OTHERS] == ["mine"] * len(OTHERS)
+    assert not set(json.loads((tmp_path / "manifest.json").read_text())["files"]) & set(OTHERS)
+
+
+def test_pictures_of_another_table_go_and_those_of_the_same_stay(drawn: Path) -> None:
+    before = pictures(drawn)
+    assert before
+    assert {path.name for path in own_files(drawn)} > set(before)
+    sweep(drawn)
+    assert pictures(drawn) == before
+    sweep(drawn, 2)
+    assert pictures(drawn) == []
+
+
+def test_pictures_stay_where_the_new_table_cannot_be_written(drawn: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(folder: Path, texts: dict[str, str]) -> Callable[[], None]:
+        raise MachineError("no room")
+
+    before = pictures(drawn)
+    monkeypatch.setattr(module, "write_files", fail)
+    with pytest.raises(MachineError, match="no room"):
+        sweep(drawn, 2)
+    assert pictures(drawn) == before
