@@ -1,4 +1,4 @@
-"""A command line in this process, hundreds of times, in a folder of its own, and all that it said and wrote."""
+"""Command lines in this process, hundreds of them, and all that they say and write."""
 
 import contextlib
 import io
@@ -20,28 +20,40 @@ ENVIRONMENT = {"COLUMNS": "200", "NO_COLOR": "1"}
 
 
 @dataclass(frozen=True)
-class Ended:
-    """How it ended, and all files of the folder, and of the one around it, before and after."""
+class Said:
+    """How a command ended and what it said."""
 
     code: object
     stdout: str
     stderr: str
+
+
+@dataclass(frozen=True)
+class Ended(Said):
+    """All files of the folder, and of the one around it, before and after, too."""
+
     before: Files
     after: Files
 
 
-def attempt(arguments: Sequence[str], files: Files) -> Ended:
-    """Type it in a folder that holds these files. Raises whatever the program lets through."""
+def typed(arguments: Sequence[str], folder: Path) -> Said:
+    """Type it in a folder. Raises whatever the program lets through."""
     out, err = _stream("strict"), _stream("backslashreplace")
+    with _undisturbed(folder), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        sys.argv = ["focalbench", *arguments]
+        code = _exit_code()
+    return Said(code, _written(out), _written(err))
+
+
+def attempt(arguments: Sequence[str], files: Files) -> Ended:
+    """Type it in a folder of its own that holds these files. Raises whatever the program lets through."""
     with tempfile.TemporaryDirectory() as around:
         here = Path(around) / "here"
         here.mkdir()
         lay(files, here)
         before = contents(here)
-        with _undisturbed(here), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            sys.argv = ["focalbench", *arguments]
-            code = _exit_code()
-        return Ended(code, _written(out), _written(err), before, contents(here))
+        said = typed(arguments, here)
+        return Ended(said.code, said.stdout, said.stderr, before, contents(here))
 
 
 def lay(files: Files, folder: Path) -> None:

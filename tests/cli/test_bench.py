@@ -6,9 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ENVIRONMENT = os.environ | {"COLUMNS": "80", "NO_COLOR": "1"}
 
 
+@pytest.mark.slow
 def test_a_tiny_benchmark_prints_and_writes_its_tables_and_judges_nothing(tmp_path: Path) -> None:
     options = "bench --tiny --rounds 2 --part ranking --part waiting --out o"
     finished = subprocess.run(

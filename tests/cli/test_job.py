@@ -17,7 +17,7 @@ from focalbench.errors import InputError
 from focalbench.experiment import Experiment, load
 from focalbench.plan import make_plan
 from focalbench.pools import Backend
-from tests.cli.test_sweep_process import FOCAL, SMALL, files, focalbench, table
+from tests.cli.test_sweep_process import FOCAL, SMALL, files, here, table
 from tests.faults.harness import run
 
 CSV = "x,c,y\n" + "".join(f"{i % 397},{'ab'[i % 2]},{int(i % 7 == 0)}\n" for i in range(900))
@@ -26,13 +26,13 @@ FILE += 'lrs = [0.01]\nhidden = [4]\nreferences = false\n[[arms]]\nloss = "bce"\
 
 
 def test_a_dry_run_says_what_it_would_cost_and_writes_nothing(tmp_path: Path) -> None:
-    said = focalbench(f"{SMALL} --dry-run --out o", tmp_path).stdout.splitlines()
+    said = here(f"{SMALL} --dry-run --out o", tmp_path).stdout.splitlines()
     assert said[0] == "plan    8 runs, 0 of them stored; 2 stacks on 1 worker"
     assert [line.split()[:2] for line in said[1:]] == [["time", "about"], ["memory", "about"], ["disk", "about"]]
     assert list(tmp_path.iterdir()) == []
-    focalbench(f"{SMALL} --out o", tmp_path)
+    here(f"{SMALL} --out o", tmp_path)
     before = files(tmp_path / "o")
-    found = json.loads(focalbench(f"{SMALL} --seeds 3 --dry-run --json --out o", tmp_path).stdout)
+    found = json.loads(here(f"{SMALL} --seeds 3 --dry-run --json --out o", tmp_path).stdout)
     assert (found["event"], found["runs"], found["stored"], found["stacks"]) == ("estimate", 12, 8, 1)
     assert found["seconds"] > 0
     assert files(tmp_path / "o") == before
@@ -62,7 +62,7 @@ def test_a_dry_run_is_near_the_truth(
 
 
 def test_json_is_lines_that_a_machine_reads(tmp_path: Path) -> None:
-    finished = focalbench(f"{SMALL} --json --out o", tmp_path)
+    finished = here(f"{SMALL} --json --out o", tmp_path)
     events = [json.loads(line) for line in finished.stdout.splitlines()]
     *progress, end = events
     assert {event["event"] for event in progress} == {"progress"}
@@ -78,7 +78,7 @@ def test_json_is_lines_that_a_machine_reads(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("level", "lines"), [("warning", 0), ("info", 3), ("debug", 5)])
 def test_as_much_is_said_as_was_asked_for(tmp_path: Path, level: str, lines: int) -> None:
-    said = focalbench(f"{SMALL} --log-level {level} --out o", tmp_path).stderr.splitlines()
+    said = here(f"{SMALL} --log-level {level} --out o", tmp_path).stderr.splitlines()
     assert len(said) == lines, said
     if lines:
         assert said[0] == "sweep: 0 of 8 runs, 0 s"
@@ -94,7 +94,7 @@ def test_a_report_says_rate_time_left_and_leader() -> None:
 def test_what_a_terminal_would_obey_is_spelled_out(tmp_path: Path) -> None:
     assert printable("a\x1b]0;owned\x07b\r\u202ec") == r"a\x1b]0;owned\x07b\r\u202ec"
     (tmp_path / "d.csv").write_text(CSV.replace("x,c,y", "x\x1b[31m,c,y"))
-    said = focalbench(
+    said = here(
         "sweep --dataset d.csv --target y --rows 400 --epochs 1 --seeds 1 --hidden 4 --lr 0.01 --loss bce "
         "--no-references --workers 1 --out o",
         tmp_path,
@@ -110,8 +110,8 @@ def test_an_experiment_reads_files_beside_it_wherever_it_is_started(tmp_path: Pa
     (tmp_path / "e").mkdir()
     (tmp_path / "e" / "e.toml").write_text(FILE)
     (tmp_path / "e" / "d.csv").write_text(CSV)
-    focalbench("run e/e.toml --workers 1 --out one", tmp_path)
-    focalbench("run e.toml --workers 1 --out two", tmp_path / "e")
+    here("run e/e.toml --workers 1 --out one", tmp_path)
+    here("run e.toml --workers 1 --out two", tmp_path / "e")
     assert files(tmp_path / "one") == files(tmp_path / "e" / "two")
     assert str(tmp_path) not in (tmp_path / "one" / "manifest.json").read_text()  # it travels
     assert str(tmp_path) not in (tmp_path / "one" / "experiment.toml").read_text()
@@ -121,9 +121,9 @@ def test_a_file_elsewhere_is_read_where_the_command_line_says_so(tmp_path: Path)
     (tmp_path / "e").mkdir()
     (tmp_path / "e" / "e.toml").write_text(FILE + "[[check]]\nepochs = 1\n")
     (tmp_path / "d.csv").write_text(CSV)
-    assert "no file e/d.csv" in focalbench("run e/e.toml --workers 1 --out o", tmp_path, 2).stderr
-    focalbench("run e/e.toml --data d.csv --workers 1 --out o", tmp_path)
-    said = focalbench("check o --experiment e/e.toml --data d.csv --workers 1", tmp_path).stdout
+    assert "no file e/d.csv" in here("run e/e.toml --workers 1 --out o", tmp_path, 2).stderr
+    here("run e/e.toml --data d.csv --workers 1 --out o", tmp_path)
+    said = here("check o --experiment e/e.toml --data d.csv --workers 1", tmp_path).stdout
     assert "short runs and arm means are the same" in said
 
 
@@ -156,13 +156,13 @@ def test_a_path_out_of_the_folder_is_refused(tmp_path: Path, name: str) -> None:
 
 
 def test_the_default_store_is_in_the_folder_and_another_may_be_named(tmp_path: Path) -> None:
-    focalbench(f"{FOCAL} --seeds 1 --no-references --workers 1 --store mine.sqlite --out o", tmp_path)
+    here(f"{FOCAL} --seeds 1 --no-references --workers 1 --store mine.sqlite --out o", tmp_path)
     assert (tmp_path / "mine.sqlite").is_file()
     assert not (tmp_path / "o" / "runs.sqlite").exists()
-    again = focalbench(f"{FOCAL} --seeds 1 --no-references --workers 1 --store mine.sqlite --out o2", tmp_path)
+    again = here(f"{FOCAL} --seeds 1 --no-references --workers 1 --store mine.sqlite --out o2", tmp_path)
     assert "0 runs trained, 4 taken from the store" in again.stdout
     (tmp_path / "o" / "manifest.json").unlink()  # as if killed before it was written
-    focalbench(f"{FOCAL} --seeds 1 --no-references --workers 1 --store mine.sqlite --out o", tmp_path)
+    here(f"{FOCAL} --seeds 1 --no-references --workers 1 --store mine.sqlite --out o", tmp_path)
 
 
 # ---- somebody who does not listen

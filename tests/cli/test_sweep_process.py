@@ -18,6 +18,7 @@ from PIL import Image
 from focalbench.comparison import TABLE_COLUMNS
 from focalbench.records import RUN_COLUMNS
 from focalbench.report.curves import CURVE_COLUMNS
+from tests.attempts import Said, typed
 
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "COLUMNS": "100", "NO_COLOR": "1"}
 DATA = "sweep --dataset gaussians --pos-rate 0.02 --rows 1500 --epochs 2 --hidden 8 --lr 0.01 --device cpu"
@@ -44,6 +45,13 @@ def focalbench(command: str, folder: Path, expected: int = 0) -> Finished:
     finished = subprocess.run(arguments, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, timeout=120)
     assert finished.returncode == expected, finished.stderr
     return finished
+
+
+def here(command: str, folder: Path, expected: int = 0) -> Said:
+    """The same in this process, which has loaded what takes seconds."""
+    said = typed(command.split(), folder)
+    assert said.code == expected, said.stderr
+    return said
 
 
 def rows(folder: Path) -> Rows:
@@ -92,7 +100,7 @@ def test_runs_hold_the_exact_rate_in_every_split(home: Path) -> None:
 
 def test_the_same_command_again_trains_nothing_and_writes_the_same(home: Path) -> None:
     before = files(home / "a")
-    said = focalbench(SMALL + " --out a", home).stdout
+    said = here(SMALL + " --out a", home).stdout
     assert "0 runs trained, 8 taken from the store" in said
     assert files(home / "a") == before
 
@@ -100,7 +108,7 @@ def test_the_same_command_again_trains_nothing_and_writes_the_same(home: Path) -
 def test_more_seeds_and_arms_only_add_runs(home: Path, tmp_path: Path) -> None:
     shutil.copy(home / "a" / "runs.sqlite", tmp_path)  # so that `a` stays as it is
     command = SMALL.replace("--seeds 2", "--seeds 3") + f" --gamma 1 --out {tmp_path}"
-    said = focalbench(command, home).stdout
+    said = here(command, home).stdout
     before, after = rows(home / "a"), rows(tmp_path)
     # 5 arms, and one spare draw of bce's weights (own start only: from zero no family has several arms)
     assert len(after) == 3 * (5 + 1)
@@ -140,15 +148,15 @@ def test_a_file_can_be_split_by_group_or_time_and_its_test_weighted(tmp_path: Pa
     (tmp_path / "d.csv").write_text("x,patient,day,w,y\n" + "\n".join(rows_of_file) + "\n")
     common = "sweep --dataset d.csv --target y --rows 2000 --epochs 1 --hidden 4 --lr 0.01 --seeds 1 --device cpu"
     common += " --loss pos_weight --workers 1 --no-references --init own"
-    by_group = focalbench(common + " --group patient --drop day --weight w --out group", tmp_path)
+    by_group = here(common + " --group patient --drop day --weight w --out group", tmp_path)
     assert "d.csv: 40 groups, none in two splits" in by_group.stderr
     assert "d.csv: numbers: x" in by_group.stderr
     assert "test rows weighted" in by_group.stdout
-    by_time = focalbench(common + " --time day --drop w --sampler stratified --out time", tmp_path)
+    by_time = here(common + " --time day --drop w --sampler stratified --out time", tmp_path)
     assert "split by time, the same for every seed" in by_time.stderr
     assert "test rows weighted" not in by_time.stdout
     assert {row["sampler"] for row in rows(tmp_path / "time").values()} == {"stratified"}
-    weighted = focalbench(common + " --pos-rate 0.04 --test-prevalence weight --drop w --drop day --out w", tmp_path)
+    weighted = here(common + " --pos-rate 0.04 --test-prevalence weight --drop w --drop day --out w", tmp_path)
     assert "chance 0.0400, test rows weighted" in weighted.stdout
     (row, *_) = rows(tmp_path / "w").values()
     assert float(row["test_prevalence"]) == pytest.approx(0.04)
@@ -162,14 +170,14 @@ def test_neither_workers_nor_company_nor_order_change_a_number(home: Path, tmp_p
     random.Random(1).shuffle(arms)
     arms.insert(1, 'loss = "focal"\ngamma = 5.0\nalpha = 0.3\n')
     (tmp_path / "shuffled.toml").write_text("\n[[arms]]\n".join([head, *arms]))
-    focalbench(f"run shuffled.toml --out {tmp_path}/shuffled --workers 1", tmp_path)
+    here(f"run shuffled.toml --out {tmp_path}/shuffled --workers 1", tmp_path)
     before, after = rows(home / "a"), rows(tmp_path / "shuffled")
     assert len(after) == len(before) + 2
     assert before == {run_id: after[run_id] for run_id in before}
 
 
 def test_the_written_experiment_runs_to_the_same_files(home: Path, tmp_path: Path) -> None:
-    focalbench(f"run a/experiment.toml --out {tmp_path}/b --workers 1", home)
+    here(f"run a/experiment.toml --out {tmp_path}/b --workers 1", home)
     assert files(tmp_path / "b") == files(home / "a")
     assert (tmp_path / "b" / "manifest.json").exists()
 
@@ -178,12 +186,12 @@ def test_run_seals_what_check_finds_intact_and_check_names_what_was_changed(home
     (tmp_path / "experiments").mkdir()
     text = (home / "a" / "experiment.toml").read_text() + "\n[[check]]\nepochs = 1\nseeds = 1\n"
     (tmp_path / "experiments" / "e.toml").write_text(text)
-    focalbench("run experiments/e.toml --workers 1", tmp_path)
+    here("run experiments/e.toml --workers 1", tmp_path)
     assert {path.name for path in (tmp_path / "results" / "e").iterdir()} >= {"check.csv", "manifest.json", "figures"}
-    assert "12 of 12" in focalbench("check results/e --workers 1", tmp_path).stdout
+    assert "12 of 12" in here("check results/e --workers 1", tmp_path).stdout
     table = tmp_path / "results" / "e" / "table.csv"
     table.write_text(table.read_text().replace("gaussians", "gaussian", 1))
-    changed = focalbench("check results/e --workers 1", tmp_path, expected=1)
+    changed = here("check results/e --workers 1", tmp_path, expected=1)
     assert "stale: results/e/table.csv was changed after it was made" in changed.stdout
 
 
@@ -199,7 +207,7 @@ def test_run_seals_what_check_finds_intact_and_check_names_what_was_changed(home
     ],
 )
 def test_the_table_is_printed_in_every_format(home: Path, style: str, starts: str) -> None:
-    text = focalbench(f"table a --format {style}", home).stdout
+    text = here(f"table a --format {style}", home).stdout
     assert text.startswith(starts)
     assert ("gamma=2" if style != "overview" else "gaussians at rate 0.02, 2 seeds") in text
     if style == "csv":
@@ -211,7 +219,7 @@ def test_the_table_is_printed_in_every_format(home: Path, style: str, starts: st
 
 @pytest.mark.parametrize("command", ["plot a --out {}", "plot --out {}"])
 def test_plot_writes_pictures_that_open(home: Path, tmp_path: Path, command: str) -> None:
-    said = focalbench(command.format(tmp_path), home).stdout
+    said = here(command.format(tmp_path), home).stdout
     written = sorted(tmp_path.iterdir())
     assert sorted(map(Path, said.split())) == written
     assert {path.suffix for path in written} == {".png", ".svg"}
@@ -234,7 +242,7 @@ def test_a_csv_file_of_mixed_columns_with_its_references(tmp_path: Path) -> None
         lines.append(f"{age},{city},{rng.random():.6f},{'yes' if bought else 'no'}")
     (tmp_path / "shop.csv").write_text("\n".join([*lines, *lines[1:4]]) + "\n")
     command = "sweep --dataset shop.csv --target bought --positive yes --epochs 2 --hidden 8 --loss focal --gamma 2"
-    finished = focalbench(command + " --seeds 1 --lr 0.01 --workers 1 --out o", tmp_path)
+    finished = here(command + " --seeds 1 --lr 0.01 --workers 1 --out o", tmp_path)
     assert "removed 3 duplicate rows of 1,203" in finished.stderr
     assert "on this table" in " ".join(finished.stdout.split())
     results = list(rows(tmp_path / "o").values())
@@ -266,7 +274,7 @@ def test_a_file_of_several_classes_is_swept_plotted_checked_and_printed(tmp_path
         ]
     )
     (tmp_path / "kinds.toml").write_text(file)
-    finished = focalbench("run kinds.toml --workers 1 --out results/kinds", tmp_path)
+    finished = here("run kinds.toml --workers 1 --out results/kinds", tmp_path)
     said = " ".join(finished.stdout.split())
     assert "6 seeds, mean over 4 classes, chance 0.2500" in said
     assert "AUCPR by measured class, the rarest last" in said
@@ -279,22 +287,22 @@ def test_a_file_of_several_classes_is_swept_plotted_checked_and_printed(tmp_path
     for row, part in zip(table(folder), (classes[:4], classes[4:8], classes[8:]), strict=True):
         mean = sum(float(each["average_precision"]) for each in part) / 4
         assert abs(float(row["average_precision"]) - mean) < 1e-12
-    shown = focalbench("table results/kinds --format markdown", tmp_path).stdout
+    shown = here("table results/kinds --format markdown", tmp_path).stdout
     assert shown == (folder / "table.md").read_text()
-    written = [Path(line).name for line in focalbench("plot results/kinds", tmp_path).stdout.split()]
+    written = [Path(line).name for line in here("plot results/kinds", tmp_path).stdout.split()]
     assert "classes_kinds.csv_natural.png" in written
-    focalbench("run kinds.toml --workers 1 --out results/kinds", tmp_path)
+    here("run kinds.toml --workers 1 --out results/kinds", tmp_path)
     check = "check results/kinds --experiment kinds.toml --workers 1"
-    assert "are the same" in focalbench(check, tmp_path).stdout
+    assert "are the same" in here(check, tmp_path).stdout
     path = folder / "classes.csv"
     path.write_text(path.read_text().replace("eel", "elk"))
-    assert "classes.csv was changed" in focalbench(check, tmp_path, 1).stdout
+    assert "classes.csv was changed" in here(check, tmp_path, 1).stdout
 
 
 def test_several_labels_of_a_file_are_swept(tmp_path: Path) -> None:
     write_kinds(tmp_path)
     command = "sweep --dataset kinds.csv --task multilabel --label wet --label old --drop kind --quick --rows 2000"
-    finished = focalbench(command + " --epochs 2 --hidden 8 --lr 0.01 --workers 1 --out o", tmp_path)
+    finished = here(command + " --epochs 2 --hidden 8 --lr 0.01 --workers 1 --out o", tmp_path)
     assert "mean over 2 labels" in " ".join(finished.stdout.split())
     results = list(rows(tmp_path / "o").values())
     assert {row["family"] for row in results} == {"bce", "pos_weight", "focal", "reference"}
@@ -303,7 +311,7 @@ def test_several_labels_of_a_file_are_swept(tmp_path: Path) -> None:
 
 def test_quick_says_that_it_supports_no_claim(tmp_path: Path) -> None:
     command = DATA + " --quick --seeds 6 --epochs 1 --no-references --workers 1 --out o"
-    said = " ".join(focalbench(command, tmp_path).stdout.split())
+    said = " ".join(here(command, tmp_path).stdout.split())
     assert "A smoke test: it supports no claim" in said
     assert "supports no claim" in (tmp_path / "o" / "table.md").read_text()
     assert {row["verdict"] for row in table(tmp_path / "o")} == {"smoke test"}
@@ -313,13 +321,16 @@ def test_quick_takes_the_rows_that_a_naturally_rare_file_needs(tmp_path: Path) -
     lines = (f"{i % 97},{i % 89},{int(i % 500 == 0)}" for i in range(60_000))
     (tmp_path / "rare.csv").write_text("\n".join(["a,b,y", *lines, ""]))
     command = "sweep --dataset rare.csv --target y --keep-duplicates --quick --seeds 1 --epochs 1 --hidden 4"
-    focalbench(command + " --no-references --device cpu --workers 1 --out o", tmp_path)
+    here(command + " --no-references --device cpu --workers 1 --out o", tmp_path)
     assert {row["train_rows"] for row in rows(tmp_path / "o").values()} == {"10000"}
 
 
 @pytest.mark.parametrize(
     ("workers", "sign"),
-    [(1, signal.SIGINT), (1, signal.SIGKILL), pytest.param(2, signal.SIGINT, marks=pytest.mark.slow)],
+    [
+        (1, signal.SIGINT),
+        *(pytest.param(*each, marks=pytest.mark.slow) for each in [(1, signal.SIGKILL), (2, signal.SIGINT)]),
+    ],
 )
 def test_a_stopped_sweep_goes_on_to_the_same_files(workers: int, sign: signal.Signals, tmp_path: Path) -> None:
     long = FOCAL.replace("--epochs 2", "--epochs 12") + f" --seeds 8 --no-references --workers {workers}"
@@ -339,5 +350,5 @@ def test_a_stopped_sweep_goes_on_to_the_same_files(workers: int, sign: signal.Si
     resumed = focalbench(long + " --out stopped", tmp_path).stdout
     trained = int(resumed.split(" runs trained, ")[0].split()[-1])
     assert 0 < trained < 32
-    focalbench(long + " --out whole", tmp_path)
+    here(long + " --out whole", tmp_path)
     assert files(tmp_path / "stopped") == files(tmp_path / "whole")

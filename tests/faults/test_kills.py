@@ -61,7 +61,7 @@ def _own(folder: Path, name: str) -> Path:
 
 @pytest.mark.parametrize("backend", ["serial", "loky"])
 def test_a_killed_sweep_goes_on(whole: tuple[Path, float], backend: str, record_property: Record) -> None:
-    survive(whole, backend, 3, record_property)
+    survive(whole, backend, 2, record_property)
 
 
 @pytest.mark.slow
@@ -201,6 +201,7 @@ def test_two_sweeps_share_one_store(whole: tuple[Path, float], record_property: 
     record_property("sweeps writing to one store at once", 2)
 
 
+@pytest.mark.slow
 def test_a_killed_worker_takes_no_other_run_with_it(whole: tuple[Path, float]) -> None:
     """A sweep whose coordinator and worker are killed together keeps what was committed."""
     folder = _own(whole[0], "both")

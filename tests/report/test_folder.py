@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from focalbench.arms import Arm
+from focalbench.datasets import Columns, build, read_table
+from focalbench.datasets.table import Table
 from focalbench.errors import MachineError
 from focalbench.experiment import Experiment
 from focalbench.plan import make_plan
@@ -16,6 +18,7 @@ from focalbench.report import folder as module
 from focalbench.report.figures import draw_results
 from focalbench.report.folder import own_files
 from focalbench.sweep import run_experiment
+from tests.attempts import typed
 
 SMALL = Experiment(
     datasets=("gaussians",),
@@ -83,3 +86,34 @@ def test_pictures_stay_where_the_new_table_cannot_be_written(drawn: Path, monkey
     with pytest.raises(MachineError, match="no room"):
         sweep(drawn, 2)
     assert pictures(drawn) == before
+
+
+@pytest.mark.parametrize("name", ["table.csv", "curves.csv"])
+@pytest.mark.parametrize("command", ["table", "plot"])
+def test_what_was_changed_is_not_shown(drawn: Path, command: str, name: str) -> None:
+    text = (drawn / name).read_text()
+    (drawn / name).write_text(text.replace("0.02", "0.03", 1))
+    said = typed([command, str(drawn)], drawn)
+    if (command, name) == ("table", "curves.csv"):  # which it does not show
+        assert said.code == 0
+    else:
+        assert (said.code, said.stdout) == (2, "")
+        assert f"{name} is not the file that manifest.json names; run the experiment again" in said.stderr
+
+
+def test_tables_are_read_one_after_the_other_not_once_a_seed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+
+    def watch(path: str, columns: Columns) -> Table:
+        read.append(path)
+        return read_table(path, columns)
+
+    for i in range(2):
+        rows = (f"{j % 97},{j * i % 89},{int(j % 5 == 0)}" for j in range(500))
+        (tmp_path / f"{i}.csv").write_text("\n".join(["a,b,y", *rows, ""]))
+    build._table.cache_clear()
+    monkeypatch.setattr(build, "read_table", watch)
+    paths = tuple(str(tmp_path / f"{i}.csv") for i in range(2))
+    tables = replace(SMALL, datasets=paths, positive_rates=(None,), rows=200, target="y", keep_duplicates=True, seeds=4)
+    run_experiment(tables, make_plan(tables), tmp_path / "o", Backend(), lambda _: None)
+    assert len(read) <= 6  # to plan, to group and to train
