@@ -25,7 +25,7 @@ from focalbench.losses.stack_loss import RunLoss, WeightedFocal
 from focalbench.plan import make_plan
 from focalbench.pools import Backend
 from focalbench.randomness import generator
-from focalbench.records import RUN_COLUMNS, read_csv
+from focalbench.records import RUN_COLUMNS, read_csv, to_csv
 from focalbench.regression import TOLERANCE, Comparison, accept, compare_runs, moved, rerun, seal, verify_files
 from focalbench.report.folder import CHECK, MANIFEST, RUNS, TABLE, sha256
 from focalbench.sweep import run_experiment
@@ -228,3 +228,10 @@ def test_an_arm_is_not_hidden_by_one_whose_name_ends_its_own(project: tuple[Path
     assert means[0].endswith("alpha=0.25 gamma=2")
     assert not moved(compare_runs(old, [new[0], old[1]]))
     assert [line.status for line in moved(compare_runs(old, [new[0], {**old[1], "run_id": "c"}]))] == ["missing"] * 2
+
+
+def test_changed_runs_are_read_no_further(project: tuple[Path, Path]) -> None:
+    folder, _ = project
+    first, *rest = read_csv(folder / RUNS, RUN_COLUMNS)
+    (folder / RUNS).write_text(to_csv(RUN_COLUMNS, [{**first, "classes": "[1]"}, *rest]))  # which nobody wrote
+    assert verify_files(*project) == [f"{folder / RUNS} was changed after it was made"]
