@@ -5,7 +5,9 @@ import signal
 
 def main() -> None:
     """Run the command line. Until it listens, in its first tenths of a second, Ctrl-C ends it without a word."""
-    handler = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    handler = signal.getsignal(signal.SIGINT)
+    if handler is not signal.SIG_IGN:  # else whoever started it wants it so
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     from focalbench.cli.app import main as run
 
     signal.signal(signal.SIGINT, handler)

@@ -159,6 +159,7 @@ def _local_cluster(workers: int) -> Any:
 
     # security: encrypted and with a key of its own, so that other people of this machine cannot reach it
     options: dict[str, Any] = {"host": "127.0.0.1", "security": True, "dashboard_address": None, "silence_logs": 50}
+    options["scheduler_kwargs"] = {"dashboard_address": "127.0.0.1:0"}  # any free port, no dashboard
     for left in reversed(range(STARTS)):
         try:
             with _undisturbed():

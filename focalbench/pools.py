@@ -10,8 +10,10 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -139,12 +141,13 @@ class LokyPool:
     def submit(self, stack: Stack) -> Future[Made]:
         """Give the stack to an idle process, or to a new one where that has died."""
         executor = self._idle.pop()
-        try:
-            future: Future[Made] = executor.submit(make, stack)
-        except BrokenProcessPool:
-            executor.shutdown(kill_workers=True)
-            executor = _process()
-            future = executor.submit(make, stack)
+        with _deaf_children():
+            try:
+                future: Future[Made] = executor.submit(make, stack)
+            except BrokenProcessPool:
+                executor.shutdown(kill_workers=True)
+                executor = _process()
+                future = executor.submit(make, stack)
         self._busy[future] = executor
         return future
 
@@ -171,6 +174,19 @@ def _process() -> Any:
     from joblib.externals.loky.process_executor import ProcessPoolExecutor
 
     return ProcessPoolExecutor(max_workers=1, initializer=_begin_worker, initargs=(os.getpid(),), env=ONE_THREAD)
+
+
+@contextmanager
+def _deaf_children() -> Iterator[None]:
+    """Let processes that start here not hear Ctrl-C, which they would before they can ignore it; we hear it after."""
+    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # which a process inherits
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
 def _begin_worker(coordinator: int) -> None:

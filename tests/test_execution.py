@@ -2,9 +2,12 @@
 
 import json
 import logging
+import re
+import signal
 from collections import Counter
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -15,7 +18,9 @@ from focalbench.arms import Arm, Recipe, Run, Training
 from focalbench.cluster import DaskPool
 from focalbench.errors import InputError, MachineError
 from focalbench.execution import Attempt, Finished, check_backend, execute
-from focalbench.pools import Backend, Made, SerialPool, Stack, WorkerError
+from focalbench.experiment import Experiment
+from focalbench.plan import make_plan
+from focalbench.pools import Backend, LokyPool, Made, SerialPool, Stack, WorkerError
 from focalbench.store import Result
 
 
@@ -189,3 +194,17 @@ def test_no_scheduler_is_contacted_that_was_not_named(monkeypatch: pytest.Monkey
         assert pool.slots() == 1
     finally:
         pool.close(at_once=True)
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="this system does not say")
+def test_workers_do_not_hear_ctrl_c_from_their_first_moment_on() -> None:
+    pool = LokyPool(1)
+    small = make_plan(Experiment(positive_rates=(0.02,), rows=1500, epochs=1, hidden=(4,), seeds=1)).runs[:1]
+    future = pool.submit(small)
+    (worker,) = pool._busy[future]._processes
+    blocked = re.search(r"SigBlk:\s*(\w+)", Path(f"/proc/{worker}/status").read_text())
+    assert blocked
+    assert int(blocked[1], 16) & 1 << signal.SIGINT - 1
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+    assert [result.run_id for result in pool.made(*pool.wait([future])).results] == [run.run_id for run in small]
+    pool.close(at_once=True)

@@ -19,12 +19,14 @@ PATIENCE = 1.0  # seconds for an orderly end
 
 @contextmanager
 def stopping(farewell: Callable[[], str]) -> Iterator[None]:
-    """Turn both signals into one sentence, the farewell, and exit code 130.
+    """Turn both signals into one sentence, the farewell, and exit code 130; one that whoever started this process had
+    ignored, as for a job in the background of a script, stays ignored.
 
     A long call in C, or workers that do not end, may hold up an orderly end. So a thread listens, too, and ends the
     process when its patience does: nothing is lost, because what is safe was committed, and no file is ever half.
     """
     said = threading.Event()
+    heard = [number for number in HEARD if signal.getsignal(number) is not signal.SIG_IGN]
 
     def say() -> None:
         if not said.is_set():
@@ -32,14 +34,14 @@ def stopping(farewell: Callable[[], str]) -> Iterator[None]:
             print(farewell(), file=sys.stderr, flush=True)
 
     def interrupt(*_: object) -> None:
-        for number in HEARD:
+        for number in heard:
             signal.signal(number, signal.SIG_IGN)  # the end has begun, and a second press would be in its way
         raise KeyboardInterrupt
 
     ear, mouth = socket.socketpair()
     mouth.setblocking(False)
     threading.Thread(target=_end_late, args=(ear, say), daemon=True).start()
-    before = {number: signal.signal(number, interrupt) for number in HEARD}
+    before = {number: signal.signal(number, interrupt) for number in heard}
     wakeup = signal.set_wakeup_fd(mouth.fileno(), warn_on_full_buffer=False)
     try:
         yield
@@ -56,8 +58,8 @@ def stopping(farewell: Callable[[], str]) -> Iterator[None]:
 
 def _end_late(ear: socket.socket, say: Callable[[], None]) -> None:
     with ear:
-        while heard := ear.recv(1):  # nothing comes when the other end is closed: all went well
-            if heard[0] in HEARD:
+        while sign := ear.recv(1):  # nothing comes when the other end is closed: all went well
+            if sign[0] in HEARD:
                 time.sleep(PATIENCE)
                 say()
                 if sys.stderr.isatty():

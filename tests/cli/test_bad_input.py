@@ -269,7 +269,7 @@ OUTS = [
             "manifest.json": b'{"name": "a web application"}',
         }.items()
     ),
-    Case("run ...toml", "--out", {"...toml": toml("epochs = 2\n")["e.toml"]}),
+    Case("run ...toml", "--out", {"...toml": toml(TINY + "epochs = 1\nhidden = [4]\n")["e.toml"]}),
     Case(SHORT + " --out taken", "--out", {"taken": b"a file"}),
     Case(SHORT + " --out o", "--store", {"o/runs.sqlite": b"some notes of mine, and long enough to be a header" * 9}),
     Case(SHORT + " --store o/curves.csv --out o", "what the results are written to", {"o/x": b""}),

@@ -36,9 +36,18 @@ finally:
 """
 
 
-def stopped(work: str, number: signal.Signals, *, again: bool = False) -> tuple[int, str, str]:
+def stopped(
+    work: str, number: signal.Signals, *, again: bool = False, before: signal.Handlers = signal.SIG_DFL
+) -> tuple[int, str, str]:
+    """before: what whoever starts the process has made of SIGINT; the background of a script ignores it."""
+
+    def begin() -> None:
+        signal.signal(signal.SIGINT, before)
+
     command = [sys.executable, "-c", SCRIPT.replace("{work}", work)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=begin
+    ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "on\n"
         process.send_signal(number)
@@ -57,6 +66,10 @@ def test_what_does_not_heed_a_signal_is_ended(work: str, number: signal.Signals)
 
 def test_a_second_press_is_not_in_the_way() -> None:
     assert stopped("slow_to_end", signal.SIGINT, again=True) == (130, "", "stopped: 3 of 5\n")
+
+
+def test_what_a_script_runs_in_its_background_stays_deaf() -> None:
+    assert stopped("alarmed", signal.SIGINT, before=signal.SIG_IGN) == (0, "cleared away\n", "")
 
 
 def test_other_signals_are_their_owners() -> None:

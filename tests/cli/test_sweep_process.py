@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -336,7 +337,10 @@ def test_a_stopped_sweep_goes_on_to_the_same_files(workers: int, sign: signal.Si
     long = FOCAL.replace("--epochs 2", "--epochs 12") + f" --seeds 8 --no-references --workers {workers}"
     arguments = [sys.executable, "-m", "focalbench", *long.split(), "--out", "stopped"]
     pipe = subprocess.PIPE
-    with subprocess.Popen(arguments, cwd=tmp_path, env=ENVIRONMENT, stderr=pipe, stdout=pipe, text=True) as process:
+    hearing = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # the background of a script ignores it
+    with subprocess.Popen(
+        arguments, cwd=tmp_path, env=ENVIRONMENT, stderr=pipe, stdout=pipe, text=True, preexec_fn=hearing
+    ) as process:
         assert process.stderr is not None
         for line in process.stderr:
             if line.startswith("sweep: ") and not line.startswith("sweep: 0 "):

@@ -31,6 +31,7 @@ def start(command: str, folder: Path, limit: int | None = None) -> subprocess.Po
     def confine() -> None:
         import resource
 
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # which the background of a script ignores
         if limit is not None:
             resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 
