@@ -74,7 +74,8 @@ def estimate(plan: Plan, missing: Sequence[Run], backend: Backend) -> Estimate:
     memory = None if own is None or None in peaks else own + workers * max(peak or 0 for peak in peaks)
     if memory is not None:
         memory += round(sum(trials[_kind(stack)].record_bytes * len(stack) for stack in stacks))
-    rows = len({(run.recipe, run.arm.name, run.arm.init, run.training.model) for run in plan.runs}) * (POINTS + plan.runs[0].training.epochs)
+    curves = {(run.recipe, run.arm.name, run.arm.init, run.training.model) for run in plan.runs}
+    rows = len(curves) * (POINTS + plan.runs[0].training.epochs)
     disk = sum(trials[_kind(stack)].disk_bytes * len(stack) for stack in stacks) + POINT * rows
     stored = len(plan.runs) - len(missing)
     return Estimate(len(plan.runs), stored, len(stacks), workers, seconds, memory, free_bytes(), round(disk))
