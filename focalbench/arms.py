@@ -161,8 +161,9 @@ class Recipe:
     """Which rows a run sees, seed apart.
 
     task: binary, multiclass or multilabel. dataset: a synthetic family, a real table's name, or a file's name. sha256:
-    of the file's bytes, or "" where the generator is code. target, positive, drop, keep_duplicates and the like: the
-    column options of a file; labels: the columns to predict of a multilabel one. positive_rate: None is the table's
+    of the file's bytes, or "" where the generator is code. target, positive, drop, category and the like: the column
+    options of a file; reading: a hash of how its table differs from what version 0.1.0 made of the same bytes, "" where
+    it does not; labels: the columns to predict of a multilabel one. positive_rate: None is the table's
     natural rate. label_noise: share of the positives whose label is swapped with a negative's. rows: training rows
     asked for. path: where a file lies; moves nothing, so it is no part of the identity.
     """
@@ -175,13 +176,15 @@ class Recipe:
     target: str | None = None
     positive: str | None = None
     drop: tuple[str, ...] = ()
-    keep_duplicates: bool = False
+    drop_duplicates: bool = False
     group: str | None = None
     time: str | None = None
     weight: str | None = None
     test_prevalence: TestPrevalence = "thin"
     task: Task = "binary"
     labels: tuple[str, ...] = ()
+    category: tuple[str, ...] = ()
+    reading: str = ""
     path: str | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
@@ -228,6 +231,8 @@ _LATER: tuple[tuple[str, str, object], ...] = (
     ("recipe", "weight", None),
     ("recipe", "test_prevalence", "thin"),
     ("recipe", "labels", ()),
+    ("recipe", "category", ()),
+    ("recipe", "reading", ""),
 )
 
 
@@ -239,8 +244,9 @@ def _arm_json(arm: Arm) -> str:
 @lru_cache(maxsize=1024)
 def _recipe_json(recipe: Recipe) -> str:
     content = asdict(recipe)
-    for name in ("path", "task"):  # the task is said where it once stood, among the training's settings
+    for name in ("path", "task", "drop_duplicates"):  # the task is said among the training's settings
         del content[name]
+    content["keep_duplicates"] = False  # as it once was called; what is done with them now is part of the reading
     if recipe.sha256:  # a renamed file is the same data
         del content["dataset"]
     return _json("recipe", content)

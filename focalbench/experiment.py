@@ -40,7 +40,8 @@ class Experiment:
     labels: tuple[str, ...] = ()
     positive: str | None = None
     drop: tuple[str, ...] = ()
-    keep_duplicates: bool = False
+    drop_duplicates: bool = False
+    category: tuple[str, ...] = ()
     group: str | None = None
     time: str | None = None
     weight: str | None = None
@@ -246,7 +247,7 @@ def _value(key: str, value: object, default: object, where: str) -> object:
 
 
 def _list(key: str, value: object, where: str) -> list[object]:
-    if not isinstance(value, list) or (key not in ("drop", "hidden", "labels") and not value):
+    if not isinstance(value, list) or (key not in ("drop", "category", "hidden", "labels") and not value):
         raise InputError(f"{where}: {key} must be a list with at least one entry, got {value!r}")
     return value
 

@@ -66,7 +66,7 @@ EXPERIMENTS = st.builds(
     target=st.one_of(st.none(), TEXT),
     positive=st.one_of(st.none(), TEXT),
     drop=lists(TEXT, 0),
-    keep_duplicates=st.booleans(),
+    drop_duplicates=st.booleans(),
     label_noise=st.floats(0, 0.5, exclude_max=True),
     rows=up_to(MOST["rows"]),
     arms=arms(),

@@ -55,9 +55,12 @@ def sweep(
         str | None, typer.Option(help="CSV: the target value that counts as positive, or names the rare class.")
     ] = None,
     drop: Annotated[list[str] | None, typer.Option(help="CSV: a column to leave out; repeatable.")] = None,
-    keep_duplicates: Annotated[
+    category: Annotated[
+        list[str] | None, typer.Option(help="CSV: a column of codes, to be read as categories; repeatable.")
+    ] = None,
+    drop_duplicates: Annotated[
         bool,
-        typer.Option("--keep-duplicates", help="CSV: keep exact duplicate rows (they leak across splits)."),
+        typer.Option("--drop-duplicates", help="Tables: remove rows that repeat an earlier one."),
     ] = False,
     group: Annotated[
         str | None, typer.Option(help="CSV: the column whose rows belong together, such as a patient or a day.")
@@ -122,7 +125,8 @@ def sweep(
         "labels": tuple(label or ()),
         "positive": positive,
         "drop": tuple(drop or ()),
-        "keep_duplicates": keep_duplicates,
+        "category": tuple(category or ()),
+        "drop_duplicates": drop_duplicates,
         "group": group,
         "time": time,
         "weight": weight,

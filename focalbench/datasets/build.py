@@ -40,22 +40,26 @@ def resolve(recipe: Recipe) -> Recipe:
         _check_no_columns(recipe)
         _check_task(recipe, task_of(recipe.dataset))
     if is_synthetic(recipe.dataset):
-        return replace(recipe, dataset=canonical(recipe.dataset))
+        return replace(recipe, dataset=canonical(recipe.dataset), drop_duplicates=False)
     if recipe.dataset in REAL_TABLES:
-        return replace(recipe, sha256=load_table(recipe).sha256)
+        table = load_table(recipe)
+        return replace(recipe, sha256=table.sha256, reading=table.reading)
     if is_fetched(recipe.dataset):
         table, drop = load_table(recipe), tuple(sorted(set(recipe.drop)))
-        return replace(recipe, sha256=table.sha256, target=table.target or None, drop=drop)
+        category = tuple(sorted(set(recipe.category)))
+        named = replace(recipe, sha256=table.sha256, target=table.target or None, drop=drop, category=category)
+        return replace(named, reading=table.reading)
     path = recipe.path or recipe.dataset
     if not exists(path) and Path(path).suffix not in SUFFIXES:
         raise _unknown(recipe.dataset)
-    drop = tuple(sorted(set(recipe.drop)))  # in whatever order they were typed
+    drop, category = (tuple(sorted(set(names))) for names in (recipe.drop, recipe.category))  # however they were typed
     sha256, absolute = file_sha256(path), str(Path(path).absolute())  # for workers that start elsewhere
-    return replace(recipe, dataset=Path(path).name, path=absolute, sha256=sha256, drop=drop)
+    named = replace(recipe, dataset=Path(path).name, path=absolute, sha256=sha256, drop=drop, category=category)
+    return replace(named, reading=load_table(named).reading)
 
 
 def _check_no_columns(recipe: Recipe) -> None:
-    options = ("target", "positive", "drop", "keep_duplicates", "group", "time", "weight", "labels")
+    options = ("target", "positive", "drop", "group", "time", "weight", "labels", "category")
     if given := [name for name in options if getattr(recipe, name)]:
         raise InputError(f"{recipe.dataset} has no use for {', '.join(given)}, which belong to a file; leave them out")
 
@@ -70,9 +74,9 @@ def load_table(recipe: Recipe) -> Table:
 
     Raises InputError where it cannot be read, or is no longer the one whose hash the recipe holds.
     """
-    whole = replace(recipe, rows=0, positive_rate=None, label_noise=0.0, test_prevalence="thin", sha256="")
+    whole = replace(recipe, rows=0, positive_rate=None, label_noise=0.0, test_prevalence="thin", sha256="", reading="")
     table = _table(whole, recipe.path)
-    if recipe.sha256 not in ("", table.sha256):
+    if recipe.sha256 not in ("", table.sha256) or recipe.reading not in ("", table.reading):
         raise InputError(f"{recipe.dataset} has changed since it was planned; plan again, or restore the file")
     return table
 
@@ -209,9 +213,10 @@ def _columns(source: Recipe) -> Columns:
         source.positive,
         source.drop,
         **special,
-        keep_duplicates=source.keep_duplicates,
+        drop_duplicates=source.drop_duplicates,
         task=source.task,
         labels=source.labels,
+        category=source.category,
     )
 
 

@@ -43,9 +43,10 @@ class Columns:
     group: str | None = None
     time: str | None = None
     weight: str | None = None
-    keep_duplicates: bool = False
+    drop_duplicates: bool = False
     task: Task = "binary"
     labels: tuple[str, ...] = ()
+    category: tuple[str, ...] = ()
 
     @property
     def predicted(self) -> tuple[str, ...]:
@@ -76,7 +77,7 @@ def make_table(source: str, frame: "pd.DataFrame", columns: Columns, sha256: str
         )
     features, notes = _features(frame.drop(columns=[*columns.predicted, *columns.drop, *columns.special.values()]))
     del frame  # its numbers are twice the size of the table's
-    if not columns.keep_duplicates:
+    if columns.drop_duplicates:
         kept, note = distinct_rows(features, outputs.codes)
         if weights is not None and note:  # what is left counts for its copies
             copies = row_numbers(features, outputs.codes)

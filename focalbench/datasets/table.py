@@ -1,5 +1,6 @@
 """A whole table before it is split: a frame of features, its targets, and which rows belong together."""
 
+import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -27,7 +28,7 @@ class Table:
     groups are times, the latest of which are the test. weights: (rows,) float64 >= 0, what each row counts for, None
     for 1 each. target: the column's name, where a file or library has one. labels: (rows, outputs) int8 of 0 and 1,
     one-hot for classes, None for a binary target; names: of these outputs. targets are then those of the last one, the
-    rare one.
+    rare one. changes: what makes this another table than version 0.1.0 made of the same source, for a run's identity.
     """
 
     frame: "pd.DataFrame"
@@ -41,6 +42,12 @@ class Table:
     target: str = ""
     labels: Targets | None = None
     names: tuple[str, ...] = ()
+    changes: tuple[str, ...] = ()
+
+    @property
+    def reading(self) -> str:
+        """Hash of the changes (16 hex digits), empty without any."""
+        return hashlib.sha256("\n".join(self.changes).encode()).hexdigest()[:16] if self.changes else ""
 
     @property
     def rows(self) -> int:

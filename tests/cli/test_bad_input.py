@@ -111,7 +111,7 @@ OPTIONS = [
     ("--task multiclass --dataset long-tail --loss softmax_focal --alpha 0.25", "none or balanced"),
     ("--label y", "--label"),
     ("--drop c", "--drop"),
-    ("--keep-duplicates", "--keep-duplicates"),
+    ("--drop-duplicates", "--drop-duplicates"),
     ("--seeds 0", "seeds"),
     ("--seeds 1.5", "--seeds"),
     ("--first-seed -1", "first_seed"),

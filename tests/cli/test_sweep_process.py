@@ -321,7 +321,7 @@ def test_quick_says_that_it_supports_no_claim(tmp_path: Path) -> None:
 def test_quick_takes_the_rows_that_a_naturally_rare_file_needs(tmp_path: Path) -> None:
     lines = (f"{i % 97},{i % 89},{int(i % 500 == 0)}" for i in range(60_000))
     (tmp_path / "rare.csv").write_text("\n".join(["a,b,y", *lines, ""]))
-    command = "sweep --dataset rare.csv --target y --keep-duplicates --quick --seeds 1 --epochs 1 --hidden 4"
+    command = "sweep --dataset rare.csv --target y --quick --seeds 1 --epochs 1 --hidden 4"
     here(command + " --no-references --device cpu --workers 1 --out o", tmp_path)
     assert {row["train_rows"] for row in rows(tmp_path / "o").values()} == {"10000"}
 

@@ -133,7 +133,7 @@ def test_duplicates_go_unless_kept_and_two_labels_are_no_duplicate(tmp_path: Pat
     path = write(tmp_path, "x,y\n1,0\n1,0\n1,1\n2,1\n,0\n,0\n")
     table = read(path, "y")
     assert (table.rows, table.notes) == (4, ("removed 2 duplicate rows of 6",))
-    kept = read(path, "y", keep_duplicates=True)
+    kept = read(path, "y", drop_duplicates=False)
     assert (kept.rows, kept.notes) == (6, ())
 
 
@@ -307,14 +307,14 @@ def special(tmp_path: Path, rows: int = 60) -> str:
 
 def test_groups_times_and_weights_are_no_features(tmp_path: Path) -> None:
     path = special(tmp_path)
-    by_group = read(path, group="g", weight="w", keep_duplicates=True)
+    by_group = read(path, group="g", weight="w", drop_duplicates=False)
     assert {name.partition("_")[0] for name in by_group.frame.columns} == {"x", "t"}  # t is a date
     assert by_group.groups is not None
     assert by_group.weights is not None
     assert by_group.groups.tolist() == [i % 7 for i in range(60)]
     assert by_group.weights.tolist() == [i % 4 for i in range(60)]
     assert not by_group.ordered
-    by_time = read(path, time="t", drop=("g", "w"), keep_duplicates=True)
+    by_time = read(path, time="t", drop=("g", "w"), drop_duplicates=False)
     assert by_time.ordered
     assert by_time.groups is not None
     stamps = [(i % 9, i % 3) for i in range(60)]

@@ -173,7 +173,7 @@ def test_senseless_knobs_are_refused(dataset: str, says: str) -> None:
 
 
 def test_column_options_are_refused_where_there_are_no_columns() -> None:
-    for options in ({"target": "y"}, {"group": "g"}, {"keep_duplicates": True}):
+    for options in ({"target": "y"}, {"group": "g"}, {"category": ("c",)}):
         with pytest.raises(InputError, match="belong to a file"):
             resolve(Recipe("mixture", 1000, 0.05, **options))
 

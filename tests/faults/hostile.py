@@ -200,7 +200,7 @@ OPTIONS: dict[str, dict[str, Text]] = {
     "datasets": {"--nope": WORDS},
 }
 FLAGS = {
-    "sweep": ["--quick", "--keep-duplicates", "--json", "--dry-run"],
+    "sweep": ["--quick", "--drop-duplicates", "--json", "--dry-run"],
     "run": ["--json", "--dry-run"],
     "check": ["--accept"],
 }
@@ -332,7 +332,7 @@ VALUES: dict[str, Text] = {
     "device": strings("cpu", "cuda", "auto"),
     "references": st.just("false"),
     "claims": SWITCH,
-    "keep_duplicates": SWITCH,
+    "drop_duplicates": SWITCH,
     "drop": listed(strings("c", "x", "y")),
     **{key: strings("x", "c", "y", "z", "t", "g", "1") for key in ("target", "positive", "group", "time", "weight")},
 }
@@ -473,7 +473,7 @@ PARTS = [
     *(("--task", "multilabel", "--target", "", "--label", "y", "--label", name) for name in HEADINGS),
     *(
         ("--pos-rate", "0.2", "--test-prevalence", "weight"),
-        ("--keep-duplicates",),
+        ("--drop-duplicates",),
         ("--target", ""),
         ("--target", "c"),
     ),
