@@ -10,7 +10,8 @@ import numpy as np
 
 from focalbench.arms import Task
 from focalbench.datasets.dataset import Floats
-from focalbench.datasets.table import Groups, Table, distinct_rows, row_numbers
+from focalbench.datasets.duplicates import equal_rows
+from focalbench.datasets.table import Groups, Table, distinct_rows
 from focalbench.datasets.targets import listed, rare_last, read_outputs
 from focalbench.errors import InputError
 
@@ -66,7 +67,8 @@ def make_table(source: str, frame: "pd.DataFrame", columns: Columns, sha256: str
     """Return the table of a frame. source: the file's name for messages. sha256: of its bytes.
 
     Columns that do not vary, have no name, or are text that never repeats are dropped, infinite numbers count as
-    missing, and exact duplicates are removed unless kept; each with a note. Raises InputError for anything else.
+    missing, and rows that are equal in all columns are removed where that is asked for; each with a note. Raises
+    InputError for anything else.
     """
     _check_columns(source, frame, columns)
     outputs = read_outputs(frame, columns.task, columns.predicted, columns.positive)
@@ -76,19 +78,21 @@ def make_table(source: str, frame: "pd.DataFrame", columns: Columns, sha256: str
             f"--weight {columns.weight} leaves one class of {listed(columns.predicted)} without any weight"
         )
     features, notes = _features(frame.drop(columns=[*columns.predicted, *columns.drop, *columns.special.values()]))
+    equal = equal_rows(frame, features, outputs.codes)
     del frame  # its numbers are twice the size of the table's
-    if columns.drop_duplicates:
-        kept, note = distinct_rows(features, outputs.codes)
-        if weights is not None and note:  # what is left counts for its copies
-            copies = row_numbers(features, outputs.codes)
-            weights = np.bincount(copies, weights)[copies].astype(np.float64)
-        notes += note
-        if not kept.all():  # else nothing is copied
-            features = features[kept].reset_index(drop=True)
-            outputs = outputs._replace(labels=outputs.labels[kept])
-            groups = None if groups is None else groups[kept]
-            weights = None if weights is None else weights[kept]
+    kept = np.ones(len(features), dtype=np.bool_)
+    if columns.drop_duplicates and equal is not None and equal.repeats.any():
+        kept = ~equal.repeats
+        notes += (f"removed {np.count_nonzero(~kept):,} duplicate rows of {len(kept):,}",)
+        features = features[kept].reset_index(drop=True)
+        outputs = outputs._replace(labels=outputs.labels[kept])
+        weights = None if weights is None else equal.summed(weights)[kept]
+        groups = None if groups is None else groups[kept]
     outputs = rare_last(outputs, columns.task, str(columns.target), columns.positive)
+    together = None if equal is None else equal.together(kept, groups)
+    changes = () if equal is None else equal.changes(kept, together)
+    if equal is not None and not columns.drop_duplicates:
+        notes += (equal.told(outputs.labels[:, -1], groups),)
     categorical = tuple(name for name in features.columns if features[name].dtype == "category")
     by_name = dict(features.items())
     del features
@@ -104,6 +108,8 @@ def make_table(source: str, frame: "pd.DataFrame", columns: Columns, sha256: str
         columns.target or "",
         outputs.labels if outputs.names else None,
         outputs.names,
+        changes,
+        together,
     )
 
 

@@ -29,6 +29,8 @@ class Table:
     for 1 each. target: the column's name, where a file or library has one. labels: (rows, outputs) int8 of 0 and 1,
     one-hot for classes, None for a binary target; names: of these outputs. targets are then those of the last one, the
     rare one. changes: what makes this another table than version 0.1.0 made of the same source, for a run's identity.
+    equal: (rows,) numbers of the sets of rows with equal features, of which none may be in two splits; None where no
+    two are equal, or groups come first.
     """
 
     frame: "pd.DataFrame"
@@ -43,11 +45,17 @@ class Table:
     labels: Targets | None = None
     names: tuple[str, ...] = ()
     changes: tuple[str, ...] = ()
+    equal: Groups | None = None
 
     @property
     def reading(self) -> str:
         """Hash of the changes (16 hex digits), empty without any."""
         return hashlib.sha256("\n".join(self.changes).encode()).hexdigest()[:16] if self.changes else ""
+
+    @property
+    def dealt_whole(self) -> bool:
+        """Whether rows go to the splits in groups or sets, so that what a split holds may hang on the seed."""
+        return self.groups is not None or self.equal is not None
 
     @property
     def rows(self) -> int:

@@ -237,7 +237,8 @@ def test_the_rare_class_is_chosen_after_duplicates_are_gone(tmp_path: Path) -> N
     frame = pd.read_csv(path)
     copies = frame[frame["y"] == "b"]
     pd.concat([frame, copies, copies]).to_csv(path, index=False)  # 360 rows of b, of which 120 differ
-    assert names_of(table_recipe(path)) == ("a", "c", "b")
+    assert names_of(table_recipe(path)) == ("a", "b", "c")
+    assert names_of(replace(table_recipe(path), drop_duplicates=True, reading="")) == ("a", "c", "b")
 
 
 @pytest.mark.parametrize("option", ["time", "weight"])
@@ -313,7 +314,8 @@ def test_rows_that_differ_in_a_label_only_are_no_duplicates(tmp_path: Path) -> N
         {"x": np.repeat(rng.standard_normal(500), 4), "p": [0, 0, 1, 1] * 500, "q": [0, 1, 0, 0] * 500}
     )
     frame.to_csv(tmp_path / "d.csv", index=False)
-    table = load_table(resolve(Recipe(str(tmp_path / "d.csv"), 400, task="multilabel", labels=("p", "q"))))
+    recipe = Recipe(str(tmp_path / "d.csv"), 400, task="multilabel", labels=("p", "q"), drop_duplicates=True)
+    table = load_table(resolve(recipe))
     assert table.rows == 1500
     assert "removed 500 duplicate rows" in json.dumps(table.notes)
 
