@@ -53,7 +53,9 @@ def make_plan(experiment: Experiment) -> Plan:
         warnings += [f"{label}: {text}" for text in _unmeasured(recipe, seeds_of(experiment))]
         if not is_synthetic(recipe.dataset):
             table = load_table(recipe)
-            notes += [f"{recipe.dataset}: {text}" for text in (*table.notes, *_described(table))]
+            told = (*map(str, table.outputs), *table.notes, *_described(table))
+            notes += [f"{recipe.dataset}: {text}" for text in told]
+            warnings += [f"{recipe.dataset}: {text}" for text in table.warnings]
             warnings += _leaks(recipe, table)
         if experiment.sampler == "groups" and not (_has_groups(recipe) or recipe.dataset.startswith("dense")):
             raise InputError(f"--sampler groups: {recipe.dataset} has no groups; use dense or a table with --group")

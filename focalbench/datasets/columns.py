@@ -73,7 +73,7 @@ def make_table(source: str, frame: "pd.DataFrame", columns: Columns, sha256: str
     _check_columns(source, frame, columns)
     outputs = read_outputs(frame, columns.task, columns.predicted, columns.positive)
     groups, weights = _groups(frame, columns), _weights(frame, columns)
-    if weights is not None and min((weights @ (outputs.labels == label)).min() for label in (0, 1)) <= 0:
+    if weights is not None and min((weights @ outputs.held(label)).min() for label in (0, 1)) <= 0:
         raise InputError(
             f"--weight {columns.weight} leaves one class of {listed(columns.predicted)} without any weight"
         )
@@ -85,12 +85,12 @@ def make_table(source: str, frame: "pd.DataFrame", columns: Columns, sha256: str
         kept = ~equal.repeats
         notes += (f"removed {np.count_nonzero(~kept):,} duplicate rows of {len(kept):,}",)
         features = features[kept].reset_index(drop=True)
-        outputs = outputs._replace(labels=outputs.labels[kept])
+        outputs = outputs.rows(kept)
         weights = None if weights is None else equal.summed(weights)[kept]
         groups = None if groups is None else groups[kept]
     outputs = rare_last(outputs, columns.task, str(columns.target), columns.positive)
     together = None if equal is None else equal.together(kept, groups)
-    changes = () if equal is None else equal.changes(kept, together)
+    changes = outputs.changes + (() if equal is None else equal.changes(kept, together))
     if equal is not None and not columns.drop_duplicates:
         notes += (equal.told(outputs.labels[:, -1], groups),)
     categorical = tuple(name for name in features.columns if features[name].dtype == "category")
@@ -110,6 +110,9 @@ def make_table(source: str, frame: "pd.DataFrame", columns: Columns, sha256: str
         outputs.names,
         changes,
         together,
+        outputs.known,
+        outputs.readings,
+        outputs.warnings,
     )
 
 

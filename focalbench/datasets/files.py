@@ -13,7 +13,7 @@ import warnings
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -62,7 +62,10 @@ def read_table(path: str, columns: Columns) -> Table:
             return make_table(path, _parquet(path, file), columns, digest)
         file.seek(0)
         text, lines, notes = _as_utf8(path, _unpacked(path, file, unpacked), recoded)
-        table = make_table(path, _parse(path, text, lines), columns, digest)
+        start = text.tell()
+        frame = _parse(path, text, lines)
+        text.seek(start)
+        table = make_table(path, _with_marks(path, text, frame, columns.predicted), columns, digest)
     return replace(table, notes=notes + table.notes)
 
 
@@ -241,6 +244,20 @@ def _parse(path: str, file: BinaryIO, rows: int) -> "pd.DataFrame":
     if frame.empty:
         raise InputError(f"{path} has a header and no rows; name a file with data")
     return frame
+
+
+def _with_marks(path: str, file: BinaryIO, frame: "pd.DataFrame", names: Sequence[str]) -> "pd.DataFrame":
+    """The frame with the columns to predict as they are written: NA or None may be a class."""
+    import pandas as pd
+
+    found = [name for name in names if name in frame and frame[name].isna().any()]
+    if not found:
+        return frame
+    start = file.tell()
+    separator = _separator(path, file.read(_HEAD).decode(errors="ignore"))
+    file.seek(start)
+    options = {"index_col": False, "skipinitialspace": True, "keep_default_na": False, "na_values": [""]}
+    return frame.assign(**pd.read_csv(file, sep=separator, usecols=found, dtype=str, **options))
 
 
 def _joined(parts: "Iterable[pd.DataFrame]", most: int) -> "pd.DataFrame | None":

@@ -7,13 +7,37 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from focalbench.datasets.dataset import Floats, Targets
+from focalbench.datasets.dataset import Floats, Known, Targets
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Groups = NDArray[np.int64]
 Codes = Targets | NDArray[np.int64]  # a number for each value of the target
+
+
+@dataclass(frozen=True)
+class TargetReading:
+    """How a column to predict was read. values: the most frequent first, and counts, the rows of each; positive: the
+    value that counts as 1, "" for classes of which none was named; unknown: rows without a value.
+    """
+
+    column: str
+    values: tuple[str, ...]
+    counts: tuple[int, ...]
+    positive: str
+    unknown: int = 0
+
+    def __str__(self) -> str:
+        rows, most = sum(self.counts), 8
+        shown = [
+            f"{value} {count:,} ({count / rows:.2%}{', positive' if value == self.positive else ''})"
+            for place, (value, count) in enumerate(zip(self.values, self.counts, strict=True))
+            if place < most or value == self.positive
+        ]
+        more = [f"{len(self.values) - len(shown):,} more values"] if len(self.values) > len(shown) else []
+        unknown = [f"unknown {self.unknown:,}"] if self.unknown else []
+        return f"target {self.column}: {', '.join([*shown, *more, *unknown])}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +54,9 @@ class Table:
     one-hot for classes, None for a binary target; names: of these outputs. targets are then those of the last one, the
     rare one. changes: what makes this another table than version 0.1.0 made of the same source, for a run's identity.
     equal: (rows,) numbers of the sets of rows with equal features, of which none may be in two splits; None where no
-    two are equal, or groups come first.
+    two are equal, or groups come first. known: (rows, outputs) which labels are known, None where all are; an unknown
+    one is 0 in labels. outputs: how each column to predict was read. warnings: what a reader should look at before
+    training.
     """
 
     frame: "pd.DataFrame"
@@ -46,6 +72,9 @@ class Table:
     names: tuple[str, ...] = ()
     changes: tuple[str, ...] = ()
     equal: Groups | None = None
+    known: Known | None = None
+    outputs: tuple[TargetReading, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @property
     def reading(self) -> str:

@@ -274,13 +274,6 @@ def test_a_blank_class_is_missing_and_names_fit_one_line(tmp_path: Path) -> None
         load_table(table_recipe(blank))
 
 
-def test_a_label_of_other_values_is_refused_with_its_own_remedy(tmp_path: Path) -> None:
-    path = labels_file(tmp_path, {"p": 0.2, "q": 0.3})
-    pd.read_csv(path).replace({"p": {0: "no", 1: "yes"}}).to_csv(path, index=False)
-    with pytest.raises(InputError, match="the label 'p' holds no, yes; a label must hold both 0 and 1"):
-        load_table(resolve(Recipe(path, 2000, task="multilabel", labels=("p", "q"))))
-
-
 def labels_file(folder: Path, rates: dict[str, float], rows: int = 2000) -> str:
     rng = np.random.default_rng(0)
     columns = {name: (rng.random(rows) < rate).astype(int) for name, rate in rates.items()}
