@@ -8,13 +8,14 @@ from typing import cast
 import numpy as np
 
 from focalbench.arms import Arm, Recipe, Run, Task, TestPrevalence, Training
-from focalbench.datasets.build import load_table, measured, names_of, resolve, split_counts, width
-from focalbench.datasets.families import is_synthetic
+from focalbench.datasets.build import load_table, measured, names_of, resolve, split_counts, weighed, width
+from focalbench.datasets.families import family_of, is_synthetic
 from focalbench.datasets.leaks import leaking_columns
 from focalbench.datasets.prevalence import warnings_for
-from focalbench.datasets.table import Table
+from focalbench.datasets.table import Table, are_few
 from focalbench.datasets.tables import REAL_TABLES
 from focalbench.datasets.targets import listed
+from focalbench.datasets.weights import check_weights, weight_warnings
 from focalbench.errors import InputError
 from focalbench.experiment import Experiment
 from focalbench.references import REFERENCES, SETTINGS, is_reference
@@ -51,13 +52,14 @@ def make_plan(experiment: Experiment) -> Plan:
         counts = [split_counts(recipe, seed) for seed in seeds]
         warnings += [f"{label}: {text}" for text in warnings_for(recipe, counts)]
         warnings += [f"{label}: {text}" for text in _unmeasured(recipe, seeds_of(experiment))]
+        warnings += [f"{label}: {text}" for text in _light(recipe, seeds_of(experiment))]
         if not is_synthetic(recipe.dataset):
             table = load_table(recipe)
             told = (*map(str, table.outputs), *table.notes, *_described(table))
             notes += [f"{recipe.dataset}: {text}" for text in told]
             warnings += [f"{recipe.dataset}: {text}" for text in table.warnings]
             warnings += _leaks(recipe, table)
-        if experiment.sampler == "groups" and not (_has_groups(recipe) or recipe.dataset.startswith("dense")):
+        if experiment.sampler == "groups" and not (_has_groups(recipe) or family_of(recipe.dataset) == "dense"):
             raise InputError(f"--sampler groups: {recipe.dataset} has no groups; use dense or a table with --group")
         runs += _runs(experiment, recipe)
     return Plan(tuple(runs), tuple(dict.fromkeys(notes)), tuple(warnings))
@@ -76,6 +78,17 @@ def _unmeasured(recipe: Recipe, seeds: Iterable[int]) -> list[str]:
         )
     left_out = [name for k, name in enumerate(names) if k not in next(iter(found))]
     return [f"too few rows to measure {listed(left_out)}: trained on, left out of every average"] if left_out else []
+
+
+def _light(recipe: Recipe, seeds: Iterable[int]) -> list[str]:
+    """What to warn of in a table's weights. Raises InputError where a seed's split has too few rows that weigh."""
+    if is_synthetic(recipe.dataset) or load_table(recipe).weights is None:
+        return []
+    by_seed = []
+    for seed in seeds:
+        by_seed.append(weighed(recipe, seed))
+        check_weights(by_seed[-1], seed)
+    return weight_warnings(by_seed)
 
 
 def _dealt_whole(recipe: Recipe) -> bool:
@@ -98,12 +111,15 @@ def _described(table: Table) -> Iterator[str]:
     )
     if table.ordered:
         yield "split by time, the same for every seed: intervals show what the draws of training move, not of rows"
+    elif table.groups is not None and are_few(table.groups):
+        groups = len(np.unique(table.groups))
+        yield f"{groups} groups: a seed tests on one, validates on another and trains on the rest, in turn"
     elif table.groups is not None:
         yield f"{len(np.unique(table.groups)):,} groups, none in two splits"
 
 
 def _leaks(recipe: Recipe, table: Table) -> list[str]:
-    """A warning for every column of a user's table that predicts the target almost alone."""
+    """A warning for every column of a user's file that predicts the target almost alone."""
     if recipe.dataset in REAL_TABLES:
         return []
     return [
@@ -236,6 +252,9 @@ def worker_bytes(runs: Iterable[Run]) -> int:
     largest = 0
     for recipe, seed in {run.recipe: run.seed for run in runs}.items():
         rows = sum(part.rows for part in split_counts(recipe, seed).each)
+        if not is_synthetic(recipe.dataset):  # rows of unknown target come along
+            table = load_table(recipe)
+            rows = -(-rows * table.rows // table.counted)
         largest = max(largest, 4 * ROW_COPIES * rows * width(recipe))
     return PROCESS_BYTES + largest + STACK_BYTES
 

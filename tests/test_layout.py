@@ -21,6 +21,7 @@ ORDER = (
         "datasets.cache",
         "datasets.tables",
         "datasets.targets",
+        "datasets.weights",
         "datasets.columns",
         "datasets.fetched",
         "datasets.files",

@@ -11,7 +11,7 @@ import numpy as np
 from focalbench.arms import Task
 from focalbench.datasets.dataset import Floats
 from focalbench.datasets.duplicates import equal_rows
-from focalbench.datasets.table import Groups, Table, distinct_rows
+from focalbench.datasets.table import Groups, Table, are_few, distinct_rows
 from focalbench.datasets.targets import listed, rare_last, read_outputs
 from focalbench.errors import InputError
 
@@ -23,6 +23,7 @@ _DECIMAL_COMMA = r"^(-?\d*),(\d+)$"
 _THOUSANDS = r"-?\d{1,3}(,\d{3})+(\.\d+)?"
 _WRITTEN_DATE = r"^\s*(\d{1,2})[/.-](\d{1,2})[/.-](\d{2,4})"
 _MONTHS, _FULL_YEAR = 12, 1000
+_HUGE = 1e290  # of a weight
 _LOST_NUMBERS = 0.05  # a column of text with at most this share of cells that are no numbers is one of numbers
 _FEW_ROWS = 1000  # among fewer, whole numbers may well differ by chance
 
@@ -78,6 +79,7 @@ def make_table(source: str, frame: "pd.DataFrame", columns: Columns, sha256: str
             f"--weight {columns.weight} leaves one class of {listed(columns.predicted)} without any weight"
         )
     features, notes = _features(frame.drop(columns=[*columns.predicted, *columns.drop, *columns.special.values()]))
+    derived = _parts([str(name) for name in frame.columns], [str(name) for name in features.columns])
     equal = equal_rows(frame, features, outputs.codes)
     del frame  # its numbers are twice the size of the table's
     kept = np.ones(len(features), dtype=np.bool_)
@@ -91,6 +93,8 @@ def make_table(source: str, frame: "pd.DataFrame", columns: Columns, sha256: str
     outputs = rare_last(outputs, columns.task, str(columns.target), columns.positive)
     together = None if equal is None else equal.together(kept, groups)
     changes = outputs.changes + (() if equal is None else equal.changes(kept, together))
+    if groups is not None and not columns.time and are_few(groups):
+        changes += ("a seed tests on one group",)
     if equal is not None and not columns.drop_duplicates:
         notes += (equal.told(outputs.held(1)[:, -1], outputs.held(0)[:, -1], groups),)
     categorical = tuple(name for name in features.columns if features[name].dtype == "category")
@@ -113,7 +117,18 @@ def make_table(source: str, frame: "pd.DataFrame", columns: Columns, sha256: str
         outputs.known,
         outputs.readings,
         outputs.warnings,
+        derived,
     )
+
+
+def _parts(columns: list[str], features: list[str]) -> tuple[tuple[str, str], ...]:
+    """Each feature that is no column of the file, with the column whose name it begins with: x_year with x."""
+    owners = {
+        feature: max((name for name in columns if feature.startswith(f"{name}_")), key=len, default=feature)
+        for feature in features
+        if feature not in columns
+    }
+    return tuple(owners.items())
 
 
 def _check_columns(source: str, frame: "pd.DataFrame", columns: Columns) -> None:
@@ -172,7 +187,13 @@ def _weights(frame: "pd.DataFrame", columns: Columns) -> Floats | None:
     if bad.any():
         first = f"{bad.sum()} rows, first in data row {bad.argmax() + 1}"
         raise InputError(f"--weight {columns.weight} is no number of at least 0 in {first}; mend or remove these rows")
-    return weights
+    return _in_range(weights)
+
+
+def _in_range(weights: Floats) -> Floats:
+    """The weights; of those that floats can hardly hold, or sum up, only the proportions."""
+    largest = float(weights.max(initial=0.0))
+    return weights if largest == 0 or 1 / _HUGE < largest < _HUGE else weights / largest
 
 
 def _features(frame: "pd.DataFrame") -> tuple["pd.DataFrame", tuple[str, ...]]:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Groups = NDArray[np.int64]
+FEW_GROUPS = 5  # at most so many: a seed tests on one of them
 UNKNOWN = 2  # beside a target of 0 and 1
 Codes = Targets | NDArray[np.int64]  # a number for each value of the target
 
@@ -41,6 +42,15 @@ class TargetReading:
         return f"target {self.column}: {', '.join([*shown, *more, *unknown])}"
 
 
+def are_few(groups: Groups) -> bool:
+    """Whether each seed tests on one group, validates on another, and trains on the rest.
+
+    >>> are_few(np.array([3, 1, 1, 2])), are_few(np.array([1, 2, 2])), are_few(np.arange(6))
+    (True, False, False)
+    """
+    return 3 <= len(np.unique(groups)) <= FEW_GROUPS
+
+
 @dataclass(frozen=True, eq=False)
 class Table:
     """A table and how it may be split.
@@ -57,7 +67,7 @@ class Table:
     equal: (rows,) numbers of the sets of rows with equal features, of which none may be in two splits; None where no
     two are equal, or groups come first. known: (rows, outputs) which labels are known, None where all are; an unknown
     one is 0 in labels. outputs: how each column to predict was read. warnings: what a reader should look at before
-    training.
+    training. derived: names of features with that of the source's column each is a part of, such as a date's year.
     """
 
     frame: "pd.DataFrame"
@@ -76,6 +86,7 @@ class Table:
     known: Known | None = None
     outputs: tuple[TargetReading, ...] = ()
     warnings: tuple[str, ...] = ()
+    derived: tuple[tuple[str, str], ...] = ()
 
     @property
     def reading(self) -> str:
