@@ -159,7 +159,7 @@ TABLES = [
     Case(FILE + " --pos-rate 0.001", "rate", SOUND),
     Case(FILE, "'y'", csv("0")),
     Case(FILE, "--positive", csv("i % 3")),
-    Case(FILE, "--positive", csv("'yes' if i % 3 else 'no'")),
+    Case(FILE, "--positive lost", csv("'won' if i % 3 else 'lost'")),
     Case(FILE, "missing", csv("'' if i == 9 else i % 2")),
     Case(FILE, "missing", csv("'nan' if i == 9 else i % 2")),
     Case(FILE, "missing", csv("'inf' if i == 9 else i % 2")),
