@@ -12,6 +12,7 @@ from focalbench.datasets.build import load_table, measured, names_of, resolve, s
 from focalbench.datasets.families import is_synthetic
 from focalbench.datasets.leaks import leaking_columns
 from focalbench.datasets.prevalence import warnings_for
+from focalbench.datasets.reading import told
 from focalbench.datasets.table import Table
 from focalbench.datasets.tables import REAL_TABLES
 from focalbench.datasets.targets import listed
@@ -53,7 +54,8 @@ def make_plan(experiment: Experiment) -> Plan:
         warnings += [f"{label}: {text}" for text in _unmeasured(recipe, seeds_of(experiment))]
         if not is_synthetic(recipe.dataset):
             table = load_table(recipe)
-            notes += [f"{recipe.dataset}: {text}" for text in (*table.notes, *_described(table))]
+            notes += [f"{recipe.dataset}: {text}" for text in (*told(table), *table.notes, *_dealt(table))]
+            warnings += [f"{recipe.dataset}: {text}" for text in table.warnings]
             warnings += _leaks(recipe, table)
         if experiment.sampler == "groups" and not (_has_groups(recipe) or recipe.dataset.startswith("dense")):
             raise InputError(f"--sampler groups: {recipe.dataset} has no groups; use dense or a table with --group")
@@ -81,14 +83,8 @@ def _has_groups(recipe: Recipe) -> bool:
     return not is_synthetic(recipe.dataset) and load_table(recipe).groups is not None
 
 
-def _described(table: Table) -> Iterator[str]:
-    """What the features were taken for, and what the seeds redraw."""
-    numbers = [str(name) for name in table.frame.columns if name not in table.categorical]
-    yield "; ".join(
-        f"{kind}: {listed(names)}"
-        for kind, names in (("numbers", numbers), ("categories", list(table.categorical)))
-        if names
-    )
+def _dealt(table: Table) -> Iterator[str]:
+    """What the seeds redraw."""
     if table.ordered:
         yield "split by time, the same for every seed: intervals show what the draws of training move, not of rows"
     elif table.groups is not None:

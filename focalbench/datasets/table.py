@@ -2,7 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +12,22 @@ from focalbench.datasets.dataset import Floats, Targets
 if TYPE_CHECKING:
     import pandas as pd
 
+Kind = Literal["number", "time of day", "date", "category", "dropped"]
 Groups = NDArray[np.int64]
 Codes = Targets | NDArray[np.int64]  # a number for each value of the target
+
+
+@dataclass(frozen=True)
+class ColumnReading:
+    """How one column of a file is read. how: what was stripped, assumed or added; for a dropped one, why. missing:
+    cells without a value, and distinct: different values among the others.
+    """
+
+    name: str
+    read_as: Kind
+    how: str
+    missing: int
+    distinct: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +43,7 @@ class Table:
     for 1 each. target: the column's name, where a file or library has one. labels: (rows, outputs) int8 of 0 and 1,
     one-hot for classes, None for a binary target; names: of these outputs. targets are then those of the last one, the
     rare one. changes: what makes this another table than version 0.1.0 made of the same source, for a run's identity.
+    columns: how each column of a file was read. warnings: what a reader should look at before training.
     """
 
     frame: "pd.DataFrame"
@@ -43,6 +58,8 @@ class Table:
     labels: Targets | None = None
     names: tuple[str, ...] = ()
     changes: tuple[str, ...] = ()
+    columns: tuple[ColumnReading, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @property
     def reading(self) -> str:
