@@ -6,7 +6,7 @@ from pathlib import Path
 import focalbench
 
 ORDER = (
-    *("errors", "ranges", "randomness", "platforms", "memory", "disk", "arms"),
+    *("errors", "ranges", "randomness", "platforms", "mounts", "memory", "disk", "arms"),
     *(
         "datasets.dataset",
         "datasets.families",

@@ -3,6 +3,7 @@
 import io
 import sys
 from contextlib import suppress
+from typing import NoReturn
 
 import typer
 
@@ -16,7 +17,7 @@ from focalbench.cli.plot import plot
 from focalbench.cli.run import run
 from focalbench.cli.sweep import sweep
 from focalbench.cli.table import table
-from focalbench.errors import InputError, MachineError
+from focalbench.errors import FAULT, MACHINE, MOVED, USAGE, InputError, MachineError
 
 app = typer.Typer(
     help="Which loss should I train with when positives are rare? Measured, not guessed.",
@@ -29,18 +30,29 @@ for command in (sweep, run, table, plot, check, datasets, losses, audit, bench):
 
 
 def main() -> None:
-    """Run the command line; what the user can mend is one sentence and exit code 2, what the machine did 1."""
+    """Run the command line; what goes wrong is one sentence, and an exit code of errors.py."""
     for stream in (sys.stdout, sys.stderr):  # a name of other bytes, or a terminal of other letters
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:
         app()
-    except (InputError, MachineError) as error:
-        print(f"focalbench: {printable(str(error))}", file=sys.stderr)
-        sys.exit(2 if isinstance(error, InputError) else 1)
+    except InputError as error:
+        _end(USAGE, str(error))
+    except MachineError as error:
+        _end(MACHINE, str(error))
+    except MemoryError:
+        _end(MACHINE, "out of memory; fewer --rows, or a machine with more, would do; what was finished is safe")
     except OSError as error:
         with suppress(OSError):
-            print(f"focalbench: {printable(str(error))}; what was finished is safe", file=sys.stderr)
-        with suppress(OSError):
             sys.stdout.close()  # or Python would try once more, and say so
-        sys.exit(1)
+        _end(MACHINE, f"{error}; what was finished is safe")
+    except SystemExit as end:
+        if end.code == MOVED and not isinstance(end.__context__, typer.Exit):  # what typer calls 1 by itself
+            sys.exit(MACHINE if isinstance(end.__context__, BrokenPipeError) else FAULT)
+        raise
+
+
+def _end(code: int, sentence: str) -> NoReturn:
+    with suppress(OSError):
+        print(f"focalbench: {printable(sentence)}", file=sys.stderr)
+    sys.exit(code)

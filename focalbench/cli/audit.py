@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from focalbench.errors import InputError
+from focalbench.errors import MOVED, InputError
 
 if TYPE_CHECKING:
     from focalbench.audit import Audit, Verdict
@@ -29,7 +29,7 @@ def audit(
     else:
         typer.echo(markdown(found))
     if not found.ours_is_right:
-        raise typer.Exit(1)
+        raise typer.Exit(MOVED)
 
 
 def headings(found: Audit) -> list[str]:

@@ -176,6 +176,6 @@ def test_a_full_disk_under_what_is_said_stops_no_work(tmp_path: Path) -> None:
         assert deaf.returncode == 0
         assert "8 runs trained" in deaf.stdout
         again = subprocess.run(command, cwd=tmp_path, stdout=full, stderr=subprocess.PIPE, text=True)
-    assert again.returncode == 1
+    assert again.returncode == 3
     assert again.stderr.splitlines()[-1].startswith("focalbench: [Errno 28] No space left on device")
     assert "Traceback" not in again.stderr
