@@ -3,14 +3,16 @@
 import io
 import sys
 from contextlib import suppress
-from typing import NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
+from focalbench import __version__
 from focalbench.cli.audit import audit
 from focalbench.cli.bench import bench
 from focalbench.cli.check import check
 from focalbench.cli.datasets import datasets
+from focalbench.cli.examples import examples
 from focalbench.cli.losses import losses
 from focalbench.cli.messages import printable
 from focalbench.cli.plot import plot
@@ -20,13 +22,28 @@ from focalbench.cli.table import table
 from focalbench.errors import FAULT, MACHINE, MOVED, USAGE, InputError, MachineError
 
 app = typer.Typer(
-    help="Which loss should I train with when positives are rare? Measured, not guessed.",
+    epilog=examples(""),
     no_args_is_help=True,
-    add_completion=False,
+    context_settings={"help_option_names": ["--help", "-h"]},
     pretty_exceptions_enable=False,
 )
 for command in (sweep, run, table, plot, check, datasets, losses, audit, bench):
-    app.command()(command)
+    app.command(epilog=examples(command.__name__))(command)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"focalbench {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def about(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", metavar="", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Which loss should I train with when positives are rare? Measured, not guessed."""
 
 
 def main() -> None:

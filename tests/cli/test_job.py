@@ -88,7 +88,7 @@ def test_as_much_is_said_as_was_asked_for(tmp_path: Path, level: str, lines: int
 
 def test_a_report_says_rate_time_left_and_leader() -> None:
     report = Report(4, 10, 0, 8.0, 0.5, 12.0, "gamma=2", 0.5714, 1)
-    assert report.pace + report.lead == ", 0.5 runs/s, 12 s left; leads on validation: gamma=2 0.571 (1 seed)"
+    assert (report.pace, report.left(), report.lead) == ("0.5 runs/s", "12 s left", "gamma=2 0.571 (1 seed)")
 
 
 def test_what_a_terminal_would_obey_is_spelled_out(tmp_path: Path) -> None:
