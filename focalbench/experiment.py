@@ -210,7 +210,7 @@ def load(path: Path, given: Sequence[Path] = ()) -> tuple[Experiment, tuple[Expe
     checks = content.pop("check", [])
     if not isinstance(checks, list) or not all(isinstance(check, dict) for check in checks):
         raise InputError(f"{path}: write each check as its own [[check]] table")
-    base = _placed(from_mapping(content, Experiment(), str(path)), path, given)
+    base = _placed(from_mapping(content, None, str(path)), path, given)
     short = tuple(_placed(from_mapping(check, base, f"{path}, [[check]]"), path, given) for check in checks)
     if any(check.epochs > CHECK_EPOCHS for check in short):
         raise InputError(f"{path}: a [[check]] may have at most {CHECK_EPOCHS} epochs; say so in it: epochs = 3")
@@ -277,14 +277,16 @@ def _inside(path: Path, name: str) -> str:
     return str(path.parent / name)
 
 
-def from_mapping(content: Mapping[str, Any], base: Experiment, where: str) -> Experiment:
-    """`base` with the values of a parsed TOML table in place of its own."""
+def from_mapping(content: Mapping[str, Any], base: Experiment | None, where: str) -> Experiment:
+    """`base` with the values of a parsed TOML table in place of its own; without one, what they leave out is usual."""
     defaults = {name: getattr(Experiment(), name) for name in KEYS}
     changes: dict[str, Any] = {}
     for key, value in content.items():
         if key not in defaults:
             raise InputError(f"{where}: unknown key {key!r}; the keys are {', '.join(defaults)}")
         changes[key] = _value(key, value, defaults[key], where)
+    if base is None:
+        return Experiment(**changes)
     if changes.get("task", base.task) != base.task and "arms" not in changes:
         changes["arms"] = ()  # the task's own
     return replace(base, **changes)

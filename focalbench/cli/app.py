@@ -52,7 +52,7 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:
-        app()
+        app(prog_name="focalbench")
     except InputError as error:
         _end(USAGE, str(error))
     except MachineError as error:
