@@ -1,31 +1,25 @@
 """Files that are never half: written beside, flushed and renamed; and what is known of the disk under them."""
 
 import os
-import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from focalbench.errors import InputError, MachineError
+from focalbench.mounts import MOUNTS, mounts
 
 # where memory shared by processes and locks are one machine's own; of others SQLite's log cannot be trusted
 LOCAL = {"bcachefs", "btrfs", "ext2", "ext3", "ext4", "f2fs", "jfs", "overlay", "ramfs", "tmpfs", "xfs", "zfs"}
-MOUNTS = Path("/proc/self/mountinfo")
 PART = ".focalbench-"  # begins the name of a file that is being written; its ending tells the format
 
 
-def is_local(path: Path, mounts: Path = MOUNTS) -> bool:
+def is_local(path: Path, file: Path = MOUNTS) -> bool:
     """Whether a path lies on a file system known to be this machine's own; False where the system does not say."""
-    try:
-        lines = mounts.read_text(encoding="utf-8", errors="surrogateescape").split("\n")
-    except OSError:
-        return False
     place, best, kind = path.absolute().resolve(), -1, ""
-    for line in filter(None, lines):
-        left, _, right = line.partition(" - ")
-        point = Path(re.sub(r"\\([0-7]{3})", lambda sign: chr(int(sign[1], 8)), left.split(" ")[4]))  # \040: a space
-        if place.is_relative_to(point) and len(point.parts) >= best:  # of two on one point the later one covers
-            best, kind = len(point.parts), right.split(" ")[0]
+    for mount in mounts(file):
+        depth = len(mount.point.parts)
+        if place.is_relative_to(mount.point) and depth >= best:  # of two on one point the later one covers
+            best, kind = depth, mount.kind
     return kind in LOCAL
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import focalbench
 
 ORDER = (
-    *("errors", "ranges", "randomness", "platforms", "memory", "disk", "arms"),
+    *("errors", "ranges", "randomness", "platforms", "mounts", "memory", "disk", "arms"),
     *(
         "datasets.dataset",
         "datasets.families",
@@ -38,7 +38,8 @@ ORDER = (
     *("sweep", "regression"),
     *("bench.timing", "bench.problem", "bench.rows", "bench.peers", "bench.lockstep", "bench.trainer", "bench.ranking"),
     *("bench.start", "bench.memory", "bench.plain", "bench.whole", "bench.growth", "bench.survey", "bench"),
-    *("cli.messages", "cli.progress", "cli.stopping", "cli.foresight", "cli.job", "cli.render"),
+    *("cli.about", "cli.examples", "cli.numbers", "cli.options", "cli.messages", "cli.folders", "cli.keys"),
+    *("cli.progress", "cli.stopping", "cli.foresight", "cli.job", "cli.render"),
     *("cli.sweep", "cli.run", "cli.table", "cli.plot", "cli.check"),
     *("cli.audit", "cli.bench"),
     *("cli.datasets", "cli.losses"),

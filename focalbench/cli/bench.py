@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from focalbench.cli.job import resolve_device
+from focalbench.cli.options import Device
 from focalbench.errors import InputError
 
 if TYPE_CHECKING:
@@ -18,14 +19,15 @@ HEADINGS = ("", "threads", "median", "spread", "times ours", "")
 
 def bench(
     part: Annotated[
-        list[str] | None, typer.Option(help="training, ranking, waiting, sweep or growth; repeatable. Default: all.")
+        list[str] | None,
+        typer.Option(help="training, ranking, waiting, sweep or growth; repeatable. Default: all.", metavar="PART"),
     ] = None,
     rounds: Annotated[int, typer.Option(help="Interleaved rounds that the medians are of.")] = 5,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda: where training is measured.")] = "auto",
-    out: Annotated[Path | None, typer.Option(help="A folder for bench.md and bench.csv.")] = None,
-    long: Annotated[bool, typer.Option("--long", help="Growth up to 10,000 runs.")] = False,
+    device: Annotated[Device, typer.Option(help="Where training is measured.")] = "auto",
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="A folder for bench.md and bench.csv.")] = None,
+    long: Annotated[bool, typer.Option("--long", help="Growth up to 10,000 runs.", metavar="")] = False,
     tiny: Annotated[
-        bool, typer.Option("--tiny", help="Only to see that everything works; times mean nothing.")
+        bool, typer.Option("--tiny", help="Only to see that everything works; times mean nothing.", metavar="")
     ] = False,
 ) -> None:
     """Time training, ranking, start-up and whole sweeps on this machine, against other ways to do the same."""

@@ -1,4 +1,4 @@
-"""`focalbench datasets`: everything that --dataset accepts, and a card for each."""
+"""`focalbench datasets`: everything that a sweep takes as data, and a card for each."""
 
 from __future__ import annotations
 
@@ -7,11 +7,18 @@ from typing import Annotated
 
 import typer
 
+from focalbench.cli.options import data_names
+
 
 def datasets(
-    name: Annotated[str | None, typer.Argument(help="A data set whose card to show. Default: list all.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="NAME", help="A data set whose card to show. Default: list all.", autocompletion=data_names
+        ),
+    ] = None,
 ) -> None:
-    """List what --dataset accepts, or show the card of one data set."""
+    """List what a sweep takes as data, or show the card of one data set."""
     if name is None:
         _list()
     else:

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from focalbench.errors import InputError
-
-FORMATS = ("rich", "markdown", "summary", "overview", "latex", "csv")
+from focalbench.cli.folders import latest
 
 
 def table(
-    folder: Annotated[Path, typer.Argument(help="A results folder.")] = Path("results/sweep"),
+    folder: Annotated[
+        Path | None,
+        typer.Argument(metavar="FOLDER", help="A results folder. Default: the one in results that was written last."),
+    ] = None,
     format: Annotated[  # noqa: A002
-        str, typer.Option(help="rich, markdown, summary (side by side), overview (a line each), latex or csv.")
+        Literal["rich", "markdown", "summary", "overview", "latex", "csv"],
+        typer.Option(
+            help="rich, markdown, summary (side by side), overview (a line each), latex or csv.", metavar="FORMAT"
+        ),
     ] = "rich",
 ) -> None:
     """Print the table of a finished sweep."""
@@ -24,8 +28,7 @@ def table(
     from focalbench.cli.render import read_classes, read_table
     from focalbench.report import tables
 
-    if format not in FORMATS:
-        raise InputError(f"unknown --format {format!r}; choose one of {', '.join(FORMATS)}")
+    folder = folder or latest()
     rows = read_table(folder)
     classes = read_classes(folder)
     if format == "rich":

@@ -11,7 +11,8 @@ from typing import Any, cast
 from focalbench.comparison import TABLE_COLUMNS, compare
 from focalbench.disk import write_files
 from focalbench.errors import InputError
-from focalbench.experiment import Experiment, as_mapping, to_toml
+from focalbench.experiment import MANIFEST as MANIFEST
+from focalbench.experiment import Experiment, as_mapping, files_of, to_toml
 from focalbench.per_class import CLASS_COLUMNS, per_class
 from focalbench.platforms import machine
 from focalbench.records import RUN_COLUMNS, Record, read_csv, to_csv
@@ -21,7 +22,6 @@ from focalbench.report.words import LONGEST
 from focalbench.store import Number, Result
 
 DATABASE = "runs.sqlite"
-MANIFEST = "manifest.json"
 OTHER_MACHINE = (  # as measured with one machine's other instructions
     "another processor or library rounds otherwise; runs were seen to part by up to 3e-3 in average precision after 20 "
     "epochs, means over seeds by far less"
@@ -72,9 +72,16 @@ def write_manifest(folder: Path, experiment: Experiment, made_with: Iterable[str
         "same_numbers": _same_numbers(made_with),
         "data_sha256": data_hashes(read_csv(folder / RUNS, RUN_COLUMNS)),
         "files": {path.relative_to(folder).as_posix(): sha256(path) for path in own_files(folder)},
+        **_data_files(experiment),
         **extra,
     }
     write_files(folder, {MANIFEST: json.dumps(content, indent=1) + "\n"})
+
+
+def _data_files(experiment: Experiment) -> dict[str, dict[str, str]]:
+    """The hashes of the user's own files, by which experiment.toml finds them again."""
+    hashes = {name: sha256(path) for name, path in files_of(experiment).items() if path.is_file()}
+    return {"file_sha256": hashes} if hashes else {}
 
 
 def _same_numbers(made_with: Iterable[str]) -> str:

@@ -218,7 +218,7 @@ def test_the_table_is_printed_in_every_format(home: Path, style: str, starts: st
         assert text == (home / "a" / f"table.{'md' if style == 'markdown' else 'tex'}").read_text()
 
 
-@pytest.mark.parametrize("command", ["plot a --out {}", "plot --out {}"])
+@pytest.mark.parametrize("command", ["plot a --out {}", "plot --formulas --out {}"])
 def test_plot_writes_pictures_that_open(home: Path, tmp_path: Path, command: str) -> None:
     said = here(command.format(tmp_path), home).stdout
     written = sorted(tmp_path.iterdir())

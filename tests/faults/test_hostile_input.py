@@ -20,7 +20,7 @@ OUTCOMES: dict[object, str] = {0: "accepted", 1: "stale results found", 2: "refu
 def check_promise(tried: Attempt, ended: Ended) -> None:
     """The promise of this file's first line."""
     assert "Traceback" not in ended.stderr
-    if ended.code == 1:  # so `check` says that a folder is stale; else it is the machine, which is sound here
+    if ended.code == 1:  # so `check` says that a folder is stale, and nothing else does
         assert tried.arguments[0] == "check"
         return
     assert ended.code in (0, 2)
