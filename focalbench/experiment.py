@@ -127,8 +127,8 @@ class Experiment:
                 )
         if len(self.labels) == 1:
             raise InputError("--task multilabel predicts several columns: give two or more --label, or use --target")
-        if self.labels and (self.task != "multilabel" or self.target or self.positive):
-            raise InputError("--label names what --task multilabel predicts, instead of --target and --positive")
+        if self.labels and (self.task != "multilabel" or self.target):
+            raise InputError("--label names what --task multilabel predicts, instead of --target")
         if self.task == "binary":
             return
         if self.label_noise or self.test_prevalence != "thin":

@@ -48,13 +48,14 @@ def make_plan(experiment: Experiment) -> Plan:
         if same.setdefault(rows, recipe.dataset) != recipe.dataset:
             raise InputError(f"{same[rows]} and {recipe.dataset} are the same table; leave one out")
         label = f"{recipe.dataset} at {'its natural rate' if rate is None else f'rate {rate:g}'}"
-        seeds = seeds_of(experiment) if _has_groups(recipe) else seeds_of(experiment)[:1]  # else all are alike
+        seeds = seeds_of(experiment) if _dealt_whole(recipe) else seeds_of(experiment)[:1]  # else all are alike
         counts = [split_counts(recipe, seed) for seed in seeds]
         warnings += [f"{label}: {text}" for text in warnings_for(recipe, counts)]
         warnings += [f"{label}: {text}" for text in _unmeasured(recipe, seeds_of(experiment))]
         if not is_synthetic(recipe.dataset):
             table = load_table(recipe)
-            notes += [f"{recipe.dataset}: {text}" for text in (*told(table), *table.notes, *_dealt(table))]
+            readings = (*map(str, table.outputs), *told(table), *table.notes, *_dealt(table))
+            notes += [f"{recipe.dataset}: {text}" for text in readings]
             warnings += [f"{recipe.dataset}: {text}" for text in table.warnings]
             warnings += _leaks(recipe, table)
         if experiment.sampler == "groups" and not (_has_groups(recipe) or recipe.dataset.startswith("dense")):
@@ -78,8 +79,13 @@ def _unmeasured(recipe: Recipe, seeds: Iterable[int]) -> list[str]:
     return [f"too few rows to measure {listed(left_out)}: trained on, left out of every average"] if left_out else []
 
 
+def _dealt_whole(recipe: Recipe) -> bool:
+    """Whether the counts of the splits may hang on the seed."""
+    return not is_synthetic(recipe.dataset) and load_table(recipe).dealt_whole
+
+
 def _has_groups(recipe: Recipe) -> bool:
-    """Whether rows are split by group or time, so that the counts hang on the seed."""
+    """Whether rows are split by group or time."""
     return not is_synthetic(recipe.dataset) and load_table(recipe).groups is not None
 
 

@@ -17,6 +17,7 @@ ORDER = (
     ),
     *(
         "datasets.table",
+        "datasets.duplicates",
         "datasets.cache",
         "datasets.tables",
         "datasets.targets",

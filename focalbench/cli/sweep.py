@@ -246,10 +246,12 @@ def _check_table_options(dataset: str, options: dict[str, Any]) -> None:
 
     given = ["--" + {"labels": "label"}.get(name, name).replace("_", "-") for name, value in options.items() if value]
     if is_synthetic(dataset) or dataset in REAL_TABLES:
+        if dataset in REAL_TABLES and options["drop_duplicates"]:
+            given.remove("--drop-duplicates")
         if given:
             raise InputError(f"{', '.join(given)}: used with a CSV file only, and --dataset is {dataset}")
     elif is_fetched(dataset):
-        if not dataset.startswith("sklearn"):
+        if dataset.partition(":")[0] != "sklearn":
             typer.echo(f"{dataset}: from its library's cache, or the network", err=True)
     elif not (options["target"] or options["labels"]) and exists(
         dataset

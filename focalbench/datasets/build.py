@@ -18,8 +18,15 @@ from focalbench.datasets.families import FAMILIES, canonical, is_synthetic, numb
 from focalbench.datasets.fetched import is_fetched, read_fetched
 from focalbench.datasets.files import SUFFIXES, exists, file_sha256, read_table
 from focalbench.datasets.preprocessing import preprocess
-from focalbench.datasets.prevalence import pool_counts, positive_parts, swap_count, synthetic_counts, table_counts
-from focalbench.datasets.splits import Rows, allot, deal_groups, thin, weighted_to_rate, with_label_noise
+from focalbench.datasets.prevalence import (
+    pool_counts,
+    positive_parts,
+    set_parts,
+    swap_count,
+    synthetic_counts,
+    table_counts,
+)
+from focalbench.datasets.splits import Rows, allot, deal_equal, deal_groups, thin, weighted_to_rate, with_label_noise
 from focalbench.datasets.synthetic import draw
 from focalbench.datasets.table import Table
 from focalbench.datasets.tables import REAL_TABLES, real_table
@@ -82,14 +89,17 @@ def load_table(recipe: Recipe) -> Table:
 
 
 def split_counts(recipe: Recipe, seed: int) -> SplitCounts:
-    """Return how many rows and positives each split will hold, which hangs on the seed only where rows have groups.
+    """Return how many rows and positives each split will hold, which may hang on the seed where Table.dealt_whole.
 
     Raises InputError for what cannot be had.
     """
     if is_synthetic(recipe.dataset):
         return synthetic_counts(recipe)
     table = load_table(recipe)
-    pools = _pools(table, recipe, seed)
+    return _counts(table, recipe, _pools(table, recipe, seed))
+
+
+def _counts(table: Table, recipe: Recipe, pools: tuple[Rows, Rows, Rows] | None) -> SplitCounts:
     if pools is None:
         return table_counts(recipe, table.rows, table.positives)
     train, validation, test = (Counts(len(pool), int(np.count_nonzero(table.targets[pool]))) for pool in pools)
@@ -101,8 +111,7 @@ def build_splits(recipe: Recipe, seed: int) -> Splits:
 
     Raises InputError as split_counts does.
     """
-    counts = split_counts(recipe, seed)
-    clean = _synthetic(recipe, counts, seed) if is_synthetic(recipe.dataset) else _real(recipe, seed)
+    clean = _synthetic(recipe, seed) if is_synthetic(recipe.dataset) else _real(recipe, seed)
     if recipe.label_noise == 0:
         return Splits(clean[0], clean[1], clean[2], None, names_of(recipe), measured(recipe, seed))
     pairs = zip(clean, _SPLITS, strict=True)
@@ -139,8 +148,8 @@ def measured(recipe: Recipe, seed: int) -> tuple[int, ...]:
     return measured_outputs(names, counts, multilabel=recipe.task == "multilabel")
 
 
-def _synthetic(recipe: Recipe, counts: SplitCounts, seed: int) -> list[Dataset]:
-    parts = zip(_SPLITS, counts.each, strict=True)
+def _synthetic(recipe: Recipe, seed: int) -> list[Dataset]:
+    parts = zip(_SPLITS, synthetic_counts(recipe).each, strict=True)
     draw_split = {"multiclass": draw_classes, "multilabel": draw_labels, "binary": draw}[recipe.task]
     if recipe.dataset.startswith("dense"):
         draw_split = draw_dense
@@ -149,7 +158,8 @@ def _synthetic(recipe: Recipe, counts: SplitCounts, seed: int) -> list[Dataset]:
 
 def _split_rows(table: Table, recipe: Recipe, seed: int) -> tuple[Rows, Rows, Rows]:
     """Which rows of a table train, validate and test."""
-    counts, pools = split_counts(recipe, seed), _pools(table, recipe, seed)
+    pools = _pools(table, recipe, seed)
+    counts = _counts(table, recipe, pools)
     if pools is not None:
         return thin(table.targets, counts, pools, seed, recipe.key)
     parts = positive_parts(recipe, table.rows, table.positives)
@@ -185,9 +195,13 @@ def _numbered(groups: NDArray[np.int64] | None) -> NDArray[np.int64] | None:
 
 
 def _pools(table: Table, recipe: Recipe, seed: int) -> tuple[Rows, Rows, Rows] | None:
-    if table.groups is None:
+    if table.groups is not None:
+        return deal_groups(table.groups, seed, recipe.key, ordered=table.ordered)
+    if table.equal is None:
         return None
-    return deal_groups(table.groups, seed, recipe.key, ordered=table.ordered)
+    largest = int(np.unique(table.equal, return_counts=True)[1].max())
+    wanted = set_parts(recipe, table.rows, table.positives, largest)
+    return deal_equal(table.targets, table.equal, wanted, seed, recipe.key, table.labels)
 
 
 def _noisy(dataset: Dataset, recipe: Recipe, split: str, seed: int) -> Dataset:
@@ -198,7 +212,7 @@ def _noisy(dataset: Dataset, recipe: Recipe, split: str, seed: int) -> Dataset:
 @lru_cache(maxsize=1)
 def _table(source: Recipe, path: str | None) -> Table:
     if source.dataset in REAL_TABLES:
-        return real_table(source.dataset)
+        return real_table(source.dataset, drop_duplicates=source.drop_duplicates)
     if is_fetched(source.dataset):
         return read_fetched(source.dataset, _columns(source))
     if path is None:

@@ -24,7 +24,7 @@ from focalbench.datasets.table import Table
 if TYPE_CHECKING:
     import pandas as pd
 
-_READERS = ("cache.py", "table.py", "tables.py")  # another version of these makes other files
+_READERS = ("cache.py", "duplicates.py", "table.py", "tables.py")  # another version of these makes other files
 _DAMAGED = (
     *(OSError, ValueError, TypeError, LookupError, AttributeError, EOFError, RuntimeError),
     *(zipfile.BadZipFile, zlib.error),
@@ -85,8 +85,7 @@ def _write(path: Path, table: Table) -> None:
 def _parts(table: Table) -> tuple[dict[str, object], Arrays]:
     frame = table.frame
     arrays: Arrays = {"targets": table.targets}
-    if table.groups is not None:
-        arrays["groups"] = table.groups
+    arrays |= {name: found for name in ("groups", "equal") if (found := getattr(table, name)) is not None}
     categories: dict[str, list[str]] = {}
     for i, name in enumerate(frame.columns):
         if name in table.categorical:
@@ -98,6 +97,7 @@ def _parts(table: Table) -> tuple[dict[str, object], Arrays]:
         "columns": list(frame.columns),
         "categories": categories,
         "notes": table.notes,
+        "changes": table.changes,
         "sha256": table.sha256,
     }
     return meta | {"checksum": _checksum(arrays)}, arrays
@@ -114,8 +114,16 @@ def _table(meta: Mapping[str, Any], arrays: Arrays) -> Table:
 
     frame = pd.DataFrame({name: column(i, name) for i, name in enumerate(meta["columns"])})
     categorical = tuple(name for name in meta["columns"] if name in meta["categories"])
-    notes, groups = tuple(meta["notes"]), arrays.get("groups")
-    return Table(frame, arrays["targets"], categorical, meta["sha256"], notes, groups)
+    return Table(
+        frame,
+        arrays["targets"],
+        categorical,
+        meta["sha256"],
+        tuple(meta["notes"]),
+        arrays.get("groups"),
+        changes=tuple(meta["changes"]),
+        equal=arrays.get("equal"),
+    )
 
 
 def _checksum(arrays: Arrays) -> str:

@@ -9,8 +9,9 @@ import numpy as np
 from focalbench.arms import Task
 from focalbench.datasets.dataset import Floats
 from focalbench.datasets.dates import are_written_both_ways, read_clock, read_dates
+from focalbench.datasets.duplicates import equal_rows
 from focalbench.datasets.features import Origin, Style, is_text, read_features, read_style, texts_of
-from focalbench.datasets.table import Groups, Table, distinct_rows, row_numbers
+from focalbench.datasets.table import Groups, Table
 from focalbench.datasets.targets import listed, rare_last, read_outputs
 from focalbench.errors import InputError
 
@@ -60,33 +61,35 @@ class Columns:
 def make_table(source: str, frame: "pd.DataFrame", columns: Columns, sha256: str, origin: Origin = _NO_TEXT) -> Table:
     """Return the table of a frame. source: the file's name for messages. sha256: of its bytes. origin: of the frame.
 
-    How each column is read is told in the table's columns, notes and warnings. Raises InputError for what cannot be a
-    table.
+    How each column is read is told in the table's columns, notes and warnings; rows that are equal in all columns are
+    removed where that is asked for. Raises InputError for what cannot be a table.
     """
     _check_columns(source, frame, columns)
     outputs = read_outputs(frame, columns.task, columns.predicted, columns.positive)
     style = read_style(frame.drop(columns=[*columns.predicted, *columns.drop, *columns.category]), origin)
     groups, weights = _groups(frame, columns, style), _weights(frame, columns, style)
-    if weights is not None and min((weights @ (outputs.labels == label)).min() for label in (0, 1)) <= 0:
+    if weights is not None and min((weights @ outputs.held(label)).min() for label in (0, 1)) <= 0:
         raise InputError(
             f"--weight {columns.weight} leaves one class of {listed(columns.predicted)} without any weight"
         )
     no_features = [*columns.predicted, *columns.drop, *columns.special.values()]
     read = read_features(frame.drop(columns=no_features), origin, style, columns.category)
     features, notes = read.frame, read.notes
+    equal = equal_rows(frame, features, outputs.codes)
     del frame  # its numbers are twice the size of the table's
-    if columns.drop_duplicates:
-        kept, note = distinct_rows(features, outputs.codes)
-        if weights is not None and note:  # what is left counts for its copies
-            copies = row_numbers(features, outputs.codes)
-            weights = np.bincount(copies, weights)[copies].astype(np.float64)
-        notes += note
-        if not kept.all():  # else nothing is copied
-            features = features[kept].reset_index(drop=True)
-            outputs = outputs._replace(labels=outputs.labels[kept])
-            groups = None if groups is None else groups[kept]
-            weights = None if weights is None else weights[kept]
+    kept = np.ones(len(features), dtype=np.bool_)
+    if columns.drop_duplicates and equal is not None and equal.repeats.any():
+        kept = ~equal.repeats
+        notes += (f"removed {np.count_nonzero(~kept):,} duplicate rows of {len(kept):,}",)
+        features = features[kept].reset_index(drop=True)
+        outputs = outputs.rows(kept)
+        weights = None if weights is None else equal.summed(weights)[kept]
+        groups = None if groups is None else groups[kept]
     outputs = rare_last(outputs, columns.task, str(columns.target), columns.positive)
+    together = None if equal is None else equal.together(kept, groups)
+    changes = outputs.changes + (() if equal is None else equal.changes(kept, together))
+    if equal is not None and not columns.drop_duplicates:
+        notes += (equal.told(outputs.labels[:, -1], groups),)
     categorical = tuple(name for name in features.columns if features[name].dtype == "category")
     by_name = dict(features.items())
     del features
@@ -102,9 +105,12 @@ def make_table(source: str, frame: "pd.DataFrame", columns: Columns, sha256: str
         columns.target or "",
         outputs.labels if outputs.names else None,
         outputs.names,
-        read.changes,
+        read.changes + changes,
+        together,
+        outputs.known,
+        outputs.readings,
         read.columns,
-        read.warnings,
+        outputs.warnings + read.warnings,
     )
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Features = NDArray[np.float32]
 Targets = NDArray[np.int8]
+Known = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)

@@ -74,8 +74,9 @@ def read_table(path: str, columns: Columns) -> Table:
         with _room():
             text, lines, notes = _as_utf8(path, _unpacked(path, file, unpacked), recoded)
         parts = open_text(path, text, lines)
+        origin = Origin(parts.separator, texts=parts.texts)
         try:
-            table = make_table(path, parts.frame(), columns, digest, Origin(parts.separator, texts=parts.texts))
+            table = make_table(path, parts.frame(columns.predicted), columns, digest, origin)
         except MemoryError:
             raise MachineError(f"no memory for {path}; close other programs, or take fewer columns or rows") from None
     return replace(table, notes=notes + table.notes)

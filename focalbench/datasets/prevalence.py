@@ -4,8 +4,10 @@ import math
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 
+import numpy as np
+
 from focalbench.arms import Recipe
-from focalbench.datasets.dataset import Counts, SplitCounts
+from focalbench.datasets.dataset import Counts, Floats, SplitCounts
 from focalbench.datasets.dense import room
 from focalbench.datasets.families import is_synthetic, knobs
 from focalbench.errors import InputError
@@ -16,6 +18,7 @@ TABLE_TEST_POSITIVES = 100  # fewer in test: warned, the average precision is no
 LEAST_TABLE_POSITIVES = 100  # a fifth of them validates
 SYNTHETIC_TEST_POSITIVES = 200  # beyond this the noise of training dominates
 TRAIN_TENTHS, VALIDATION_TENTHS = 6, 2  # at most this much of a real table
+LEAST_SETS = 20  # of equal rows, that a split must have room for
 EVEN = 0.5  # to where a table's rate can be raised
 
 Sizes = Callable[[float], SplitCounts]
@@ -95,7 +98,7 @@ def table_rates(recipe: Recipe, rows: int, positives: int) -> tuple[float, float
 
 
 def pool_counts(recipe: Recipe, pools: SplitCounts) -> SplitCounts:
-    """Return the counts of a table whose groups have been dealt to the splits: pools says what each may take.
+    """Return the counts of a table whose groups or sets have been dealt to the splits: pools says what each may take.
 
     Each is thinned to the recipe's rate (None: the whole table's); validation has at most as many rows as training.
     Raises InputError as table_counts does.
@@ -120,6 +123,24 @@ def positive_parts(recipe: Recipe, rows: int, positives: int) -> tuple[int, int,
     rate = max(positives / rows, recipe.positive_rate or 0.0)
     train, validation = _leading_sizes(rate, recipe, positives, rows - positives)
     return train.positives, validation.positives, positives - train.positives - validation.positives
+
+
+def set_parts(recipe: Recipe, rows: int, positives: int, largest: int) -> tuple[Floats, Floats]:
+    """Return how many positives and negatives of a table each split should get where equal rows go to one split.
+
+    largest: rows of the largest set of equal ones. As table_counts has them; but where that set would be more than a
+    twentieth of a split, which might then hold little else, 60%, 20% and 20%, to be thinned.
+    """
+    counts = table_counts(recipe, rows, positives)
+    parts = positive_parts(recipe, rows, positives)
+    _, smallest = _leading_sizes(positives / rows, recipe, positives, rows - positives)
+    if largest * LEAST_SETS > smallest.rows:
+        shares = np.array([TRAIN_TENTHS, VALIDATION_TENTHS, 10 - TRAIN_TENTHS - VALIDATION_TENTHS]) / 10
+        return shares * positives, shares * (rows - positives)
+    negatives = [counts.train.negatives, counts.validation.negatives]
+    return np.array(parts, dtype=np.float64), np.array(
+        [*negatives, rows - positives - sum(negatives)], dtype=np.float64
+    )
 
 
 def reachable_rates(recipe: Recipe, sizes: Sizes, top: float) -> tuple[float, float] | None:

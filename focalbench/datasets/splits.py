@@ -1,6 +1,8 @@
 """Which rows go where: seeded, stratified, nested over rates; and label noise that keeps every count."""
 
+from bisect import bisect_right
 from dataclasses import replace
+from itertools import accumulate
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,6 +84,59 @@ def deal_groups(groups: Groups, seed: int, key: str, *, ordered: bool) -> tuple[
         )
     train, validation, test = (np.flatnonzero(place[members] == split) for split in range(3))
     return train, validation, test
+
+
+def deal_equal(
+    targets: Targets, sets: Groups, wanted: tuple[Floats, Floats], seed: int, key: str, labels: Targets | None = None
+) -> tuple[Rows, Rows, Rows]:
+    """Return the rows that train, validation and test may take, rows of one set never in two of them.
+
+    targets, sets: (rows,) of the whole table. wanted: how many positives, and how many negatives, each split should
+    get, all in all as many as there are. Sets with positives are dealt by these alone, so that the positives of a split
+    do not depend on its negatives, nor on the rate; then the others. The largest go first, and single rows last, which
+    fill the splits exactly where that can be. labels: as those of allot, to spread single rows evenly.
+    """
+    _, first, members = np.unique(sets, return_index=True, return_inverse=True)
+    place = np.full(len(first), -1, dtype=np.intp)
+    for label, name, numbers in ((1, "positives", wanted[0]), (0, "negatives", wanted[1])):
+        held = np.bincount(members, targets == label)
+        lacking = numbers - [held[place == split].sum() for split in range(len(DEALT))]
+        rng = generator(seed, f"split-equal-{name}", key)
+        left = rng.permutation(np.flatnonzero((place < 0) & (held > 0)))
+        several, single = left[held[left] > 1], left[held[left] == 1]
+        several = several[np.argsort(-held[several], kind="stable")]
+        place[several] = _placed(held[several], lacking, numbers, rng)
+        if labels is not None and label == 0:
+            single = single[evenly(labels[first[single]], rng)]
+        place[single] = _filled(len(single), lacking)
+    train, validation, test = (np.flatnonzero(place[members] == split) for split in range(3))
+    return train, validation, test
+
+
+def _placed(sizes: Floats, lacking: Floats, wanted: Floats, rng: np.random.Generator) -> list[int]:
+    """A split for each set: drawn among those that lack as much, by what they lack; else the one that lacks the largest
+    part of what it wanted.
+
+    lacking: (splits,) what each lacks, brought up to date.
+    """
+    places, left, whole = [], lacking.tolist(), np.maximum(wanted, 1.0).tolist()
+    for size, drawn in zip(sizes.tolist(), rng.random(len(sizes)).tolist(), strict=True):  # may be many: plain numbers
+        ends = list(accumulate(lack if lack >= size else 0.0 for lack in left))
+        if ends[-1]:
+            place = bisect_right(ends, drawn * ends[-1], hi=len(ends) - 1)
+        else:
+            place = max(range(len(left)), key=lambda split: left[split] / whole[split])
+        left[place] -= size
+        places.append(place)
+    lacking[:] = left
+    return places
+
+
+def _filled(rows: int, lacking: Floats) -> Rows:
+    """A split for each of so many rows, (rows,): each gets what it lacks, or the same share of it."""
+    ends = np.cumsum(np.maximum(lacking, 0.0))
+    shares = np.rint(ends / max(ends[-1], 1.0) * rows)
+    return np.searchsorted(shares, np.arange(rows), side="right").clip(max=len(ends) - 1)
 
 
 def thin(

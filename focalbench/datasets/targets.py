@@ -1,16 +1,18 @@
-"""What a user's table is to predict: a column of two values, one of several classes, or several columns of 0 and 1."""
+"""What a user's table is to predict: a column of two values, one of several classes, or several columns of labels."""
 
 import re
+import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from focalbench.arms import Task
-from focalbench.datasets.dataset import Targets
+from focalbench.datasets.dataset import Known, Targets
 from focalbench.datasets.prevalence import LEAST_TABLE_POSITIVES, MIN_POSITIVES
+from focalbench.datasets.table import TargetReading
 from focalbench.errors import InputError
 
 if TYPE_CHECKING:
@@ -18,38 +20,67 @@ if TYPE_CHECKING:
 
 LEAST_CLASSES, MOST_CLASSES = 3, 100
 LEAST_OF_A_CLASS = 10  # rows, so that each split can have some
+# a negative and a positive that need no --positive, in any case; beyond these a person has to say
+PAIRS = (
+    *(("0", "1"), ("-1", "1"), ("false", "true"), ("f", "t"), ("no", "yes"), ("n", "y"), ("nein", "ja")),
+    *(("non", "oui"), ("no", "si"), ("no", "sí"), ("negative", "positive"), ("neg", "pos")),
+)
+# texts that stand for a missing value, in any case, unless they are named as a class or are one of two
+MARKS = frozenset(
+    ("na", "n/a", "<na>", "#n/a", "#n/a n/a", "#na", "nan", "-nan", "null", "none", "?")  # and what old tools print:
+) | {"-1.#ind", "-1.#qnan", "1.#ind", "1.#qnan"}
 _SHOWN = 8  # names or values listed in a message
+_PUNCTUATION = re.compile(r"""[\s.,;:!?'"`()\[\]_/\\*#]|(?<=\w)-(?=\w)""")  # > and + are none: >50K is not 50K
 _WHOLE_NUMBER = re.compile(r"[+-]?\d+(\.0*)?")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 
 class Outputs(NamedTuple):
-    """labels: (rows, outputs) int8 of 0 and 1, one-hot for classes. names: of the outputs, none for a binary target."""
+    """What a table predicts.
+
+    labels: (rows, outputs) int8 of 0 and 1, one-hot for classes. names: of the outputs, none for a binary target.
+    known: (rows, outputs) where a label is known, None where all are. readings: how each column was read. warnings:
+    what a reader should look at. changes: as of Table.
+    """
 
     labels: Targets
     names: tuple[str, ...] = ()
+    known: Known | None = None
+    readings: tuple[TargetReading, ...] = ()
+    warnings: tuple[str, ...] = ()
+    changes: tuple[str, ...] = ()
 
     @property
     def codes(self) -> NDArray[np.int64]:
         """A number for each combination of labels, (rows,)."""
         if self.labels.shape[1] == 1:
             return self.labels[:, 0].astype(np.int64)
-        return np.unique(self.labels, axis=0, return_inverse=True)[1].reshape(-1).astype(np.int64)
+        held = self.labels if self.known is None else np.where(self.known, self.labels, -1)
+        return np.unique(held, axis=0, return_inverse=True)[1].reshape(-1).astype(np.int64)
+
+    def held(self, label: int) -> NDArray[np.bool_]:
+        """Where an output is known to be 1, or 0: (rows, outputs)."""
+        found = np.asarray(self.labels == label)
+        return found if self.known is None else found & self.known
+
+    def rows(self, kept: NDArray[np.bool_]) -> "Outputs":
+        """The outputs of some rows."""
+        return self._replace(labels=self.labels[kept], known=None if self.known is None else self.known[kept])
+
+    def ordered(self, order: Sequence[int]) -> "Outputs":
+        """The outputs in another order."""
+        known = None if self.known is None else self.known[:, order]
+        return self._replace(labels=self.labels[:, order], names=tuple(self.names[k] for k in order), known=known)
 
 
 def read_outputs(frame: "pd.DataFrame", task: Task, columns: Sequence[str], positive: str | None) -> Outputs:
     """Return what a frame's columns (one, but for a multilabel task) are to predict. Raises InputError."""
     if task == "multilabel":
-        return Outputs(np.stack([_zero_one(frame[name], name) for name in columns], axis=1), tuple(columns))
+        return _labels([_Values(frame[name], name, positive) for name in columns], positive)
     (name,) = columns
-    texts = _as_text(frame[name], name)
-    if task == "multiclass":
-        return _classes(texts, name)
-    values = sorted(set(texts))
-    wanted = _positive_value(name, values, positive)
-    if len(values) < 2:
-        raise InputError(f"the target {name!r} holds only the value {values[0]}; both classes are needed")
-    return Outputs(np.asarray(texts == wanted).astype(np.int8)[:, None])
+    values = _Values(frame[name], name, positive)
+    values.check_complete()
+    return _classes(values, positive) if task == "multiclass" else _two_values(values, positive)
 
 
 def rare_last(outputs: Outputs, task: Task, name: str, positive: str | None) -> Outputs:
@@ -73,11 +104,11 @@ def rare_last(outputs: Outputs, task: Task, name: str, positive: str | None) -> 
         raise InputError(
             f"no class or label has {LEAST_TABLE_POSITIVES} rows, the least that can be split; take more data"
         )
-    rare = int(usable[totals[usable].argmin()])
-    if positive is not None:
-        rare = outputs.names.index(_positive_value(name, list(outputs.names), positive))
-    order = [k for k in range(len(totals)) if k != rare] + [rare]
-    return Outputs(outputs.labels[:, order], tuple(outputs.names[k] for k in order))
+    rates = totals / (totals + outputs.held(0).sum(axis=0, dtype=np.int64))
+    rare = int(usable[rates[usable].argmin()])
+    if positive is not None and task == "multiclass":
+        rare = outputs.names.index(_text(positive))
+    return outputs.ordered([k for k in range(len(totals)) if k != rare] + [rare])
 
 
 def measured_outputs(names: Sequence[str], counts: Sequence[NDArray[np.int64]], *, multilabel: bool) -> tuple[int, ...]:
@@ -97,48 +128,147 @@ def measured_outputs(names: Sequence[str], counts: Sequence[NDArray[np.int64]], 
     return tuple(np.flatnonzero(enough).tolist())
 
 
-def _classes(texts: "pd.Series[str]", name: str) -> Outputs:
+class _Values:
+    """A column's cells as text, one spelling for each value.
+
+    name: of the column. texts: (rows,). missing: (rows,) where there is no value. counts: rows of each value, the most
+    frequent first. wanted: the value that is asked for, if any.
+    """
+
+    def __init__(self, column: "pd.Series[object]", name: str, positive: str | None) -> None:
+        self.name, self.wanted = name, None if positive is None else _text(positive)
+        texts = column.map({value: _text(value) for value in column.unique()})
+        empty = np.asarray(column.isna() | column.isin([np.inf, -np.inf]) | (texts == ""))
+        marks = {str(value) for value in texts[~empty].unique() if str(value).casefold() in MARKS}
+        others = set(texts[~empty].unique()) - marks
+        self.marks = marks - {self.wanted} - (marks if len(marks) == len(others) == 1 else set())
+        self.missing = empty | np.asarray(texts.isin(self.marks))
+        self.written = texts  # as in the file
+        self.texts = _one_spelling(texts, texts[~self.missing].value_counts())
+        found = self.texts[~self.missing].value_counts()
+        self.counts = {str(value): int(found[value]) for value in sorted(found.index, key=lambda v: (-found[v], v))}
+
+    def check_complete(self) -> None:
+        """Raise InputError where values are missing."""
+        if not self.missing.any():
+            return
+        where = f"{self.missing.sum()} rows, first in data row {self.missing.argmax() + 1}"
+        remedy = "fill them in or remove these rows"
+        if self.marks:
+            mark = min(self.marks)
+            remedy += f"; where {mark!r} is a class, name it with --positive or write it as another word"
+        raise InputError(f"the target {self.name!r} is missing or infinite in {where}; {remedy}")
+
+    def positive(self) -> str:
+        """The value that counts as 1: the one asked for, or that of a known pair. Raises InputError."""
+        if not self.counts:
+            raise InputError(f"the target {self.name!r} holds no value at all; leave it out")
+        if self.wanted is not None:
+            alike = [value for value in self.counts if value.casefold() == self.wanted.casefold()]
+            if self.wanted in self.counts or (_pair(self.counts) and alike):
+                return self.wanted if self.wanted in self.counts else alike[0]
+            names = listed(list(self.counts))
+            raise InputError(f"the target {self.name!r} has no value {self.wanted!r}; --positive takes one of {names}")
+        if pair := _pair(self.counts):
+            return next((value for value in self.counts if value.casefold() == pair[1]), next(iter(self.counts)))
+        held = listed([f"{value} ({count:,} rows)" for value, count in self.counts.items()])
+        rows, rare = sum(self.counts.values()), list(self.counts)[-1]
+        such = "" if len(self.counts) == 2 else "such as "
+        raise InputError(
+            f"the target {self.name!r} holds {held}; say which is positive, {such}--positive {shlex.quote(rare)} "
+            f"({self.counts[rare]:,} rows, {100 * self.counts[rare] / rows:.2g}%)"
+        )
+
+    def reading(self, positive: str) -> TargetReading:
+        """What is told of it."""
+        return TargetReading(
+            self.name, tuple(self.counts), tuple(self.counts.values()), positive, int(self.missing.sum())
+        )
+
+
+def _pair(values: Iterable[str]) -> tuple[str, str] | None:
+    """The known pair that values are of, whatever their case."""
+    folded = {value.casefold() for value in values}
+    return next((pair for pair in PAIRS if folded <= set(pair)), None)
+
+
+def _one_spelling(texts: "pd.Series[str]", counts: "pd.Series[int]") -> "pd.Series[str]":
+    """The same, each value of a known pair spelled as it is most often."""
+    if not _pair(counts.index):
+        return texts
+    usual = {value.casefold(): value for value in reversed(list(counts.index))}
+    return texts.map({value: usual[value.casefold()] for value in counts.index})
+
+
+def _two_values(values: _Values, positive: str | None) -> Outputs:
+    wanted = values.positive()
+    if len(values.counts) < 2:
+        raise InputError(f"the target {values.name!r} holds only the value {wanted}; both classes are needed")
+    labels = np.asarray(values.texts == wanted)
+    before = labels if positive is None else np.asarray(values.written == values.wanted)
+    return Outputs(
+        labels.astype(np.int8)[:, None],
+        readings=(values.reading(wanted),),
+        warnings=tuple(_near(values, wanted)),
+        changes=() if np.array_equal(labels, before) else (f"spellings of {wanted} are one value",),
+    )
+
+
+def _near(values: _Values, positive: str) -> Iterator[str]:
+    """A warning for every other value that may be the positive one, written otherwise."""
+    for value in values.counts:
+        if value != positive and _bare(value) == _bare(positive):
+            yield (
+                f"the target {values.name!r} is {value!r} in {values.counts[value]:,} rows, which counts as negative "
+                f"and differs from the positive {positive!r} ({values.counts[positive]:,} rows) only in case, blanks "
+                "or punctuation; where both mean the same, write them alike in the file"
+            )
+
+
+def _bare(value: str) -> str:
+    """A value without case, blanks and punctuation; numbers, and values of nothing else, as they are."""
+    bare = _PUNCTUATION.sub("", value.casefold())
+    return value if _NUMBER.fullmatch(value) or not bare else bare
+
+
+def _classes(values: _Values, positive: str | None) -> Outputs:
     """The classes, the most frequent first."""
-    counts = texts.value_counts()
-    if not LEAST_CLASSES <= len(counts) <= MOST_CLASSES:
+    names = tuple(values.counts)
+    if not LEAST_CLASSES <= len(names) <= MOST_CLASSES:
         raise InputError(
-            f"the target {name!r} holds {len(counts):,} different values; --task multiclass is for {LEAST_CLASSES} to "
-            f"{MOST_CLASSES} classes"
+            f"the target {values.name!r} holds {len(names):,} different values; --task multiclass is for "
+            f"{LEAST_CLASSES} to {MOST_CLASSES} classes"
         )
-    names = tuple(sorted(counts.index, key=lambda value: (-counts[value], value)))
-    return Outputs(np.stack([np.asarray(texts == value) for value in names], axis=1).astype(np.int8), names)
+    rare = values.positive() if positive is not None else ""
+    labels = np.stack([np.asarray(values.texts == value) for value in names], axis=1).astype(np.int8)
+    return Outputs(labels, names, readings=(values.reading(rare),), warnings=tuple(_alike(values)))
 
 
-def _zero_one(column: "pd.Series[object]", name: str) -> Targets:
-    texts = _as_text(column, name)
-    values = sorted(set(texts))
-    if values not in (["0", "1"], ["false", "true"]):
-        raise InputError(
-            f"the label {name!r} holds {listed(values)}; a label must hold both 0 and 1 (or false and true)"
-        )
-    return np.asarray(texts == values[1]).astype(np.int8)
+def _alike(values: _Values) -> Iterator[str]:
+    """A warning for every class that may be another, written otherwise."""
+    first: dict[str, str] = {}
+    for value, count in values.counts.items():
+        other = first.setdefault(_bare(value), value)
+        if other != value:
+            yield (
+                f"the classes {other!r} ({values.counts[other]:,} rows) and {value!r} ({count:,} rows) of "
+                f"{values.name!r} differ only in case, blanks or punctuation; where both mean the same, write them "
+                "alike in the file"
+            )
 
 
-def _as_text(column: "pd.Series[object]", name: str) -> "pd.Series[str]":
-    """A target's values in one spelling. Raises InputError where some are missing."""
-    texts = column.map({value: _text(value) for value in column.unique()})
-    missing = np.asarray(column.isna() | column.isin([np.inf, -np.inf]) | (texts == ""))
-    if missing.any():
-        raise InputError(
-            f"the target {name!r} is missing or infinite in {missing.sum()} rows, first in data row "
-            f"{missing.argmax() + 1}; fill them in or remove these rows"
-        )
-    return texts
-
-
-def _positive_value(name: str, values: list[str], positive: str | None) -> str:
-    if positive is None:
-        if not set(values) <= {"0", "1"} and not set(values) <= {"false", "true"}:
-            raise InputError(f"the target {name!r} holds {listed(values)}; say which is positive: --positive VALUE")
-        return values[-1]
-    if _text(positive) not in values:
-        raise InputError(f"the target {name!r} has no value {positive!r}; --positive takes one of {listed(values)}")
-    return _text(positive)
+def _labels(columns: Sequence[_Values], positive: str | None) -> Outputs:
+    """A label for each column; cells without a value are unknown."""
+    read = [_two_values(values, positive) for values in columns]
+    known = np.stack([~values.missing for values in columns], axis=1)
+    return Outputs(
+        np.concatenate([each.labels for each in read], axis=1) * known.astype(np.int8),
+        tuple(values.name for values in columns),
+        None if known.all() else known,
+        tuple(reading for each in read for reading in each.readings),
+        tuple(text for each in read for text in each.warnings),
+        tuple(text for each in read for text in each.changes),
+    )
 
 
 def _text(value: object) -> str:

@@ -44,8 +44,10 @@ class TextTable:
     names: tuple[str, ...]
     rows: int
 
-    def frame(self) -> "pd.DataFrame":
-        """All rows, each column typed by all of its cells. Raises InputError for rows that do not fit the header."""
+    def frame(self, predicted: Sequence[str] = ()) -> "pd.DataFrame":
+        """All rows, each column typed by all of its cells; those to predict as they are written where some are missing,
+        because NA or None may be a class. Raises InputError for rows that do not fit the header.
+        """
         import pandas as pd
 
         with self._told():
@@ -55,7 +57,11 @@ class TextTable:
                 found = pd.read_csv(self._from_start(), **self._options())
         if found.empty:
             raise InputError(f"{self.source} has a header and no rows; name a file with data")
-        return found
+        with_gaps = [name for name in predicted if name in found and found[name].isna().any()]
+        if not with_gaps:
+            return found
+        texts = self.texts(with_gaps)
+        return found.assign(**{name: texts[name].where(texts[name] != "") for name in with_gaps})
 
     def texts(self, names: Sequence[str], rows: int | None = None) -> "pd.DataFrame":
         """Columns as they were written, of the first so many rows or of all."""

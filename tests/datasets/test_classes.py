@@ -237,7 +237,8 @@ def test_the_rare_class_is_chosen_after_duplicates_are_gone(tmp_path: Path) -> N
     frame = pd.read_csv(path)
     copies = frame[frame["y"] == "b"]
     pd.concat([frame, copies, copies]).to_csv(path, index=False)  # 360 rows of b, of which 120 differ
-    assert names_of(table_recipe(path)) == ("a", "c", "b")
+    assert names_of(table_recipe(path)) == ("a", "b", "c")
+    assert names_of(replace(table_recipe(path), drop_duplicates=True, reading="")) == ("a", "c", "b")
 
 
 @pytest.mark.parametrize("option", ["time", "weight"])
@@ -273,13 +274,6 @@ def test_a_blank_class_is_missing_and_names_fit_one_line(tmp_path: Path) -> None
         load_table(table_recipe(blank))
 
 
-def test_a_label_of_other_values_is_refused_with_its_own_remedy(tmp_path: Path) -> None:
-    path = labels_file(tmp_path, {"p": 0.2, "q": 0.3})
-    pd.read_csv(path).replace({"p": {0: "no", 1: "yes"}}).to_csv(path, index=False)
-    with pytest.raises(InputError, match="the label 'p' holds no, yes; a label must hold both 0 and 1"):
-        load_table(resolve(Recipe(path, 2000, task="multilabel", labels=("p", "q"))))
-
-
 def labels_file(folder: Path, rates: dict[str, float], rows: int = 2000) -> str:
     rng = np.random.default_rng(0)
     columns = {name: (rng.random(rows) < rate).astype(int) for name, rate in rates.items()}
@@ -313,7 +307,8 @@ def test_rows_that_differ_in_a_label_only_are_no_duplicates(tmp_path: Path) -> N
         {"x": np.repeat(rng.standard_normal(500), 4), "p": [0, 0, 1, 1] * 500, "q": [0, 1, 0, 0] * 500}
     )
     frame.to_csv(tmp_path / "d.csv", index=False)
-    table = load_table(resolve(Recipe(str(tmp_path / "d.csv"), 400, task="multilabel", labels=("p", "q"))))
+    recipe = Recipe(str(tmp_path / "d.csv"), 400, task="multilabel", labels=("p", "q"), drop_duplicates=True)
+    table = load_table(resolve(recipe))
     assert table.rows == 1500
     assert "removed 500 duplicate rows" in json.dumps(table.notes)
 

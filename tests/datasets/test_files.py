@@ -85,8 +85,8 @@ def test_targets_compare_as_text(tmp_path: Path, labels: str, positive: str | No
         ("x,y\n", {}, "no rows"),
         ("x,y\n1,0\n2,0\n", {}, "only the value 0"),
         ("x,y\n1,a\n2,a\n", {"positive": "a"}, "only the value a"),
-        ("x,y\n1,a\n2,b\n", {}, "--positive VALUE"),
-        ("x,y\n1,0\n2,1\n3,2\n", {}, "--positive VALUE"),
+        ("x,y\n1,a\n2,b\n", {}, r"--positive b \(1 rows, 50%\)"),
+        ("x,y\n1,0\n2,1\n3,2\n", {}, "such as --positive 2"),
         ("x,y\n1,a\n2,b\n", {"positive": "c"}, "no value 'c'"),
         ("x,y\n1,0\n2,1\n3,\n", {}, "missing or infinite in 1 rows, first in data row 3"),
         ("x,y\n1,0\n2,inf\n3,1\n", {}, "missing or infinite"),
@@ -127,14 +127,7 @@ def test_useless_columns_are_dropped_with_a_note(tmp_path: Path) -> None:
     assert list(table.frame.columns) == ["x"]
     why = {column.name: column.how for column in table.columns if column.read_as == "dropped"}
     assert why == {"Unnamed: 0": "no name", "id": "text that never repeats", "flat": "does not vary"}
-
-
-def test_duplicates_go_unless_kept_and_two_labels_are_no_duplicate(tmp_path: Path) -> None:
-    path = write(tmp_path, "x,y\n1,0\n1,0\n1,1\n2,1\n,0\n,0\n")
-    table = read(path, "y")
-    assert (table.rows, table.notes) == (4, ("removed 2 duplicate rows of 6",))
-    kept = read(path, "y", drop_duplicates=False)
-    assert (kept.rows, kept.notes) == (6, ())
+    assert table.notes[-1].startswith("35 rows of 42 have the features of an earlier one; 0 of them are equal to it")
 
 
 def test_infinite_numbers_are_missing_and_booleans_are_numbers(tmp_path: Path) -> None:
@@ -324,10 +317,10 @@ def test_groups_times_and_weights_are_no_features(tmp_path: Path) -> None:
 
 
 def test_what_is_left_of_copies_weighs_what_they_weighed(tmp_path: Path) -> None:
-    text = "x,w,y\n" + "1,2,0\n5,1,1\n1,3.5,0\n1,1,1\n5,0,1\n2,9,0\n"
-    table = read(write(tmp_path, text), weight="w")
+    text = "x,w,y\n" + "1,2.5,0\n5,1,1\n1,2.5,0\n1,1,1\n5,0,1\n2,9,0\n1,2.5,0\n"
+    table = read(write(tmp_path, text), weight="w", drop_duplicates=True)
     assert table.weights is not None
-    assert table.weights.tolist() == [5.5, 1.0, 1.0, 9.0]
+    assert table.weights.tolist() == [7.5, 1.0, 1.0, 0.0, 9.0]
 
 
 @pytest.mark.parametrize("pattern", ["%Y-%m-%d", "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d %B %Y", "%Y%m%d"])

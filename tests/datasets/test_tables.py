@@ -25,11 +25,16 @@ except metadata.PackageNotFoundError:  # pragma: no cover
     ],
 )
 def test_the_tables_are_the_known_ones(name: str, rows: int, positives: int, features: int, repeated: int) -> None:
-    table = real_table(name)
+    table = real_table(name, drop_duplicates=True)
+    assert table.changes == ()
     assert (table.rows, table.positives, len(table.frame.columns)) == (rows, positives, features)
     assert table.notes == ((f"removed {repeated:,} duplicate rows of {rows + repeated:,}",) if repeated else ())
     assert not {"year", "month", "day", "time_hour", "tailnum", "flight", "dep_delay"} & set(table.frame.columns)
     assert (table.groups is None) == (name == "shuttle")
+    whole = real_table(name)
+    assert (whole.rows, len(whole.notes)) == (rows + repeated, int(repeated > 0))
+    assert bool(whole.changes) == bool(repeated)
+    assert whole.equal is None  # flights go by day
 
 
 def test_a_day_of_flights_is_never_in_two_splits_and_the_rate_is_exact() -> None:
@@ -56,7 +61,7 @@ def test_no_single_column_of_a_real_table_gives_the_answer_away() -> None:
 
 
 def test_census_is_the_known_table() -> None:
-    table = load_table(Recipe("census-income", 1))
+    table = load_table(Recipe("census-income", 1, drop_duplicates=True))
     assert (table.rows, table.positives) == (225_014, 18_543)
     assert table.notes == ("removed 74,271 duplicate rows of 299,285",)
     assert (len(table.frame.columns), len(table.categorical)) == (40, 33)
@@ -66,10 +71,19 @@ def test_census_is_the_known_table() -> None:
     assert both.sum() == 396
     assert table.frame["age"].between(0, 90).all()
     assert len(table.sha256) == 64
+    assert (table.changes, table.equal) == ((), None)
+
+
+def test_the_whole_census_is_split_by_sets_of_equal_rows() -> None:
+    table = load_table(Recipe("census-income", 1))
+    assert (table.rows, table.positives) == (299_285, 18_568)
+    assert "--drop-duplicates removes the 74,271: positive rate 6.2041% to 8.2408%" in table.notes[0]
+    assert table.equal is not None
+    assert len(np.unique(table.equal)) == len(table.frame.drop_duplicates())
 
 
 def test_census_splits_hold_the_rate_asked_for() -> None:
-    recipe = resolve(Recipe("census-income", 5_000, 0.01, 0.1))
+    recipe = resolve(Recipe("census-income", 5_000, 0.01, 0.1, drop_duplicates=True))
     splits, counts = build_splits(recipe, 0), split_counts(recipe, 0)
     assert (counts.train.rows, counts.train.positives) == (5_000, 50)
     for part, count in zip((splits.train, splits.validation, splits.test), counts.each, strict=True):
