@@ -116,7 +116,7 @@ def seeds_of(experiment: Experiment) -> range:
 def natural_rate(experiment: Experiment) -> float:
     """The share of positives in the experiment's first data set, which must be a table."""
     table = load_table(resolve(_recipe(experiment, experiment.datasets[0], None)))
-    return table.positives / table.rows
+    return table.positives / table.counted
 
 
 def _recipe(experiment: Experiment, dataset: str, rate: float | None) -> Recipe:

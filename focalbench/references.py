@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -47,9 +46,7 @@ def reference_logits(run: Run, splits: Splits, output: int) -> tuple[NDArray[np.
     """
     from sklearn.metrics import average_precision_score
 
-    train, validation = (
-        replace(part, targets=part.outputs[:, output], labels=None) for part in (splits.train, splits.validation)
-    )
+    train, validation = splits.train.of_output(output), splits.validation.of_output(output)
     weights = _row_weights(run, train)
     fitted = [model.fit(train.features, train.targets, sample_weight=weights) for model in _models(run, train)]
     scores = [

@@ -12,11 +12,12 @@ from torch import Tensor
 
 from focalbench.arms import SOFTMAX, Recipe, Run
 from focalbench.datasets.build import build_splits
-from focalbench.datasets.dataset import Dataset, Floats, Splits, Targets
+from focalbench.datasets.dataset import Dataset, Floats, Known, Splits, Targets
 from focalbench.evaluation import Curves, Values, batch_accounting, finite_or_none, macro, measure
 from focalbench.losses.arm_loss import recovered_outputs, run_loss, start_biases
 from focalbench.losses.inverse import log_odds
 from focalbench.losses.multiclass import leads
+from focalbench.losses.reference import Array
 from focalbench.losses.rivals import ClassCounts
 from focalbench.losses.stack_loss import RunLoss, ranking_scores
 from focalbench.metrics.ranking import average_precision
@@ -84,7 +85,7 @@ def _data_values(splits: Splits) -> Values:
     ceilings = _ceilings(splits)
     values["bayes_average_precision"] = float(np.mean(ceilings)) if ceilings else None
     if splits.names:
-        shares = np.average(splits.test.outputs, axis=0, weights=splits.test.weights)[list(splits.measured)]
+        shares = splits.test.shares()[list(splits.measured)]
         values["test_prevalence"] = float(shares.mean())  # of those measured: what chance reaches
     elif splits.test.weights is not None:
         values["test_prevalence"] = splits.test.prevalence
@@ -138,12 +139,18 @@ def _train(stack: tuple[Run, ...], splits: Splits) -> list[Measured]:
 def _rows(part: Dataset, device: str) -> Rows:
     targets = torch.from_numpy(part.targets if part.labels is None else part.labels).to(device, torch.float32)
     weights = None if part.weights is None else torch.from_numpy(part.weights / part.weights.mean()).float().to(device)
-    return Rows(torch.from_numpy(part.features).to(device), targets, weights)
+    known = None if part.known is None else torch.from_numpy(part.known).to(device, torch.float32)
+    return Rows(torch.from_numpy(part.features).to(device), targets, weights, known)
 
 
 def drawn_counts(train: Dataset, drawn: Sequence[Order]) -> tuple[ClassCounts, ...]:
     """Positives and negatives of each output that an epoch draws on average: what a loss is minimised on."""
-    return tuple(_drawn_of(targets, train.weights, drawn) for targets in train.outputs.T)
+    if train.known is None:
+        return tuple(_drawn_of(targets, train.weights, drawn) for targets in train.outputs.T)
+    return tuple(
+        _drawn_of(targets, train.weights, [order[known[order]] for order in drawn])
+        for targets, known in zip(train.outputs.T, train.known.T, strict=True)
+    )
 
 
 def _drawn_of(targets: Targets, weights: Floats | None, drawn: Sequence[Order]) -> ClassCounts:
@@ -221,7 +228,10 @@ def _measure(run: Run, logits: Tensor | None, splits: Splits, counts: Sequence[C
         recovered = [None if back is None else back + shift for back in recovered]
     scores = leads(logits[None])[0] if run.arm.loss in SOFTMAX else logits
     weights = None if splits.test.weights is None else torch.from_numpy(splits.test.weights)
-    every = {k: measure(scores[k], recovered[k], outputs[k], weights) for k in splits.measured}
+    every = {
+        k: _measure_known(splits.test.where_known(k), scores[k], recovered[k], outputs[k], weights)
+        for k in splits.measured
+    }
     values, curves = macro(list(every.values())) if splits.names else every[0]
     if splits.names:
         values["classes"] = _by_class(splits, {k: found["test_average_precision"] for k, (found, _) in every.items()})
@@ -229,6 +239,21 @@ def _measure(run: Run, logits: Tensor | None, splits: Splits, counts: Sequence[C
         observed = average_precision(scores, torch.from_numpy(splits.noisy_test_targets))
         values["noisy_test_average_precision"] = float(observed)
     return values, curves
+
+
+def _measure_known(
+    known: Known, scores: Tensor, back: Array | None, targets: Tensor, weights: Tensor | None
+) -> Measured:
+    """Measure an output on the rows where it is known."""
+    if known.all():
+        return measure(scores, back, targets, weights)
+    rows = torch.from_numpy(known)
+    return measure(
+        scores[rows],
+        None if back is None else back[known],
+        targets[rows],
+        None if weights is None else weights[rows],
+    )
 
 
 def _by_class(splits: Splits, precisions: dict[int, Number]) -> str:

@@ -26,23 +26,33 @@ class Rows:
     """A split on the training device: features (sample, feature) float32, targets (sample,) float32 of 0/1, or
     (sample, output) where there are several outputs.
 
-    weights: (sample,) float32 of mean 1, what each row counts for, or None for 1 each.
+    weights: (sample,) float32 of mean 1, what each row counts for, or None for 1 each. known: (sample, output) float32,
+    1 where a label is known and 0 elsewhere, or None where all are.
     """
 
     features: Tensor
     targets: Tensor
     weights: Tensor | None = None
+    known: Tensor | None = None
+
+    @property
+    def in_loss(self) -> Tensor | None:
+        """What each row counts for in the loss, (sample,), or (output, sample) where labels are unknown; None for 1."""
+        if self.known is None or self.weights is None:
+            return self.weights if self.known is None else self.known.movedim(0, -1)
+        return self.known.movedim(0, -1) * self.weights
 
     def take(self, index: Tensor) -> "Rows":
         """The rows of an index (sample,) int64, in its order."""
-        weights = None if self.weights is None else self.weights.index_select(0, index)
-        return Rows(self.features.index_select(0, index), self.targets.index_select(0, index), weights)
+        weights, known = (None if each is None else each.index_select(0, index) for each in (self.weights, self.known))
+        return Rows(self.features.index_select(0, index), self.targets.index_select(0, index), weights, known)
 
     def batches(self, size: int) -> Iterator["Rows"]:
         """Parts of so many rows, the last one perhaps shorter."""
         for start in range(0, len(self.targets), size):
             part = slice(start, start + size)
-            yield Rows(self.features[part], self.targets[part], None if self.weights is None else self.weights[part])
+            weights, known = (None if each is None else each[part] for each in (self.weights, self.known))
+            yield Rows(self.features[part], self.targets[part], weights, known)
 
 
 @dataclass(frozen=True)
@@ -148,7 +158,7 @@ def train_epoch(network: Network, loss: StackLoss, adam: Adam, rows: Rows, order
 
 def train_step(network: Network, loss: StackLoss, adam: Adam, batch: Rows) -> None:
     """One step of every run on one batch."""
-    delta = loss.gradient(network.forward(batch.features), batch.targets.movedim(0, -1), batch.weights)
+    delta = loss.gradient(network.forward(batch.features), batch.targets.movedim(0, -1), batch.in_loss)
     adam.step(network.backward(delta))
 
 
@@ -161,14 +171,19 @@ def score(network: Network, features: Tensor) -> Tensor:
 
 
 def macro_average_precision(scores: Tensor, rows: Rows, measured: Sequence[int]) -> Tensor:
-    """Mean over some outputs of the average precision of scores (run, output, sample): (run,); what is not finite is 0.
+    """Mean over some outputs of the average precision of scores (run, output, sample), each on the rows where it is
+    known: (run,); what is not finite is 0.
 
     One output after the other, so that a run's bits do not depend on its company.
     """
     targets = rows.targets.view(len(rows.targets), -1)
     total = scores.new_zeros(len(scores), dtype=torch.float64)
     for output in measured:
-        total += average_precision(scores[:, output].nan_to_num(0, 0, 0), targets[:, output], rows.weights)
+        each, wanted, weights = scores[:, output].nan_to_num(0, 0, 0), targets[:, output], rows.weights
+        if rows.known is not None:
+            seen = rows.known[:, output] > 0
+            each, wanted, weights = each[:, seen], wanted[seen], None if weights is None else weights[seen]
+        total += average_precision(each, wanted, weights)
     return total / len(measured)
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from focalbench.arms import Recipe, Task
 from focalbench.datasets.classes import draw_classes, draw_labels, output_names
 from focalbench.datasets.columns import Columns
-from focalbench.datasets.dataset import Counts, Dataset, SplitCounts, Splits
+from focalbench.datasets.dataset import Counts, Dataset, Known, SplitCounts, Splits, Targets
 from focalbench.datasets.dense import draw_dense
 from focalbench.datasets.families import FAMILIES, canonical, is_synthetic, numbers_of, task_of
 from focalbench.datasets.fetched import is_fetched, read_fetched
@@ -26,7 +26,16 @@ from focalbench.datasets.prevalence import (
     synthetic_counts,
     table_counts,
 )
-from focalbench.datasets.splits import Rows, allot, deal_equal, deal_groups, thin, weighted_to_rate, with_label_noise
+from focalbench.datasets.splits import (
+    Rows,
+    allot,
+    deal_equal,
+    deal_groups,
+    thin,
+    weighted_to_rate,
+    with_label_noise,
+    with_unknown,
+)
 from focalbench.datasets.synthetic import draw
 from focalbench.datasets.table import Table
 from focalbench.datasets.tables import REAL_TABLES, real_table
@@ -101,8 +110,9 @@ def split_counts(recipe: Recipe, seed: int) -> SplitCounts:
 
 def _counts(table: Table, recipe: Recipe, pools: tuple[Rows, Rows, Rows] | None) -> SplitCounts:
     if pools is None:
-        return table_counts(recipe, table.rows, table.positives)
-    train, validation, test = (Counts(len(pool), int(np.count_nonzero(table.targets[pool]))) for pool in pools)
+        return table_counts(recipe, table.counted, table.positives)
+    held = [np.bincount(table.classes[pool], minlength=2) for pool in pools]
+    train, validation, test = (Counts(int(each[0] + each[1]), int(each[1])) for each in held)
     return pool_counts(recipe, SplitCounts(train, validation, test))
 
 
@@ -143,9 +153,16 @@ def measured(recipe: Recipe, seed: int) -> tuple[int, ...]:
         return tuple(range(len(names) or 1))
     table = load_table(recipe)
     assert table.labels is not None
-    seen = table.labels if table.weights is None else table.labels * (table.weights > 0)[:, None].astype(np.int8)
-    counts = [seen[rows].sum(axis=0, dtype=np.int64) for rows in _split_rows(table, recipe, seed)]
+    known = np.ones_like(table.labels, dtype=np.bool_) if table.known is None else table.known
+    seen = known if table.weights is None else known & (table.weights > 0)[:, None]
+    counts = [_with_both(table.labels[rows], seen[rows]) for rows in _split_rows(table, recipe, seed)]
     return measured_outputs(names, counts, multilabel=recipe.task == "multilabel")
+
+
+def _with_both(labels: Targets, seen: Known) -> NDArray[np.int64]:
+    """How many rows seen have each label, (outputs,); 0 where none has it not, which cannot be measured."""
+    positives = (labels * seen).sum(axis=0, dtype=np.int64)
+    return np.where(seen.sum(axis=0) > positives, positives, 0)
 
 
 def _synthetic(recipe: Recipe, seed: int) -> list[Dataset]:
@@ -161,9 +178,13 @@ def _split_rows(table: Table, recipe: Recipe, seed: int) -> tuple[Rows, Rows, Ro
     pools = _pools(table, recipe, seed)
     counts = _counts(table, recipe, pools)
     if pools is not None:
-        return thin(table.targets, counts, pools, seed, recipe.key)
-    parts = positive_parts(recipe, table.rows, table.positives)
-    return allot(table.targets, counts, parts, seed, recipe.key, table.labels)
+        splits = thin(table.classes, counts, pools, seed, recipe.key)
+    else:
+        parts = positive_parts(recipe, table.counted, table.positives)
+        splits = allot(table.classes, counts, parts, seed, recipe.key, table.labels)
+    if table.counted == table.rows:
+        return splits
+    return with_unknown(splits, table.classes, pools, seed, recipe.key)
 
 
 def _real(recipe: Recipe, seed: int) -> list[Dataset]:
@@ -177,6 +198,7 @@ def _real(recipe: Recipe, seed: int) -> list[Dataset]:
             weights=_of(table.weights, rows),
             groups=_numbered(_of(table.groups, rows)),
             labels=_of(table.labels, rows),
+            known=_of(table.known, rows),
         )
         for part, rows in zip(features, splits, strict=True)
     )
@@ -200,8 +222,8 @@ def _pools(table: Table, recipe: Recipe, seed: int) -> tuple[Rows, Rows, Rows] |
     if table.equal is None:
         return None
     largest = int(np.unique(table.equal, return_counts=True)[1].max())
-    wanted = set_parts(recipe, table.rows, table.positives, largest)
-    return deal_equal(table.targets, table.equal, wanted, seed, recipe.key, table.labels)
+    wanted = set_parts(recipe, table.counted, table.positives, largest)
+    return deal_equal(table.classes, table.equal, wanted, seed, recipe.key, table.labels)
 
 
 def _noisy(dataset: Dataset, recipe: Recipe, split: str, seed: int) -> Dataset:

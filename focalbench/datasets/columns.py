@@ -89,7 +89,7 @@ def make_table(source: str, frame: "pd.DataFrame", columns: Columns, sha256: str
     together = None if equal is None else equal.together(kept, groups)
     changes = outputs.changes + (() if equal is None else equal.changes(kept, together))
     if equal is not None and not columns.drop_duplicates:
-        notes += (equal.told(outputs.labels[:, -1], groups),)
+        notes += (equal.told(outputs.held(1)[:, -1], outputs.held(0)[:, -1], groups),)
     categorical = tuple(name for name in features.columns if features[name].dtype == "category")
     by_name = dict(features.items())
     del features

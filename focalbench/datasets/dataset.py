@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -49,7 +49,8 @@ class Dataset:
     are several. bayes_logits: (rows,) float64 log odds of the target given the row, or (rows, outputs) of each label,
     or None where nobody knows them (real tables). labels: (rows, outputs) int8 of 0 and 1, one-hot for classes, None
     for a binary target. weights: (rows,) float64 >= 0, what each row counts for, None for 1 each. groups: (rows,) which
-    rows belong together, such as an image's anchors, or None.
+    rows belong together, such as an image's anchors, or None. known: (rows, outputs) which labels are known, None where
+    all are; an unknown one is 0 in labels, and counts in no loss and no metric.
     """
 
     features: Features
@@ -58,6 +59,28 @@ class Dataset:
     weights: Floats | None = None
     groups: NDArray[np.int64] | None = None
     labels: Targets | None = None
+    known: Known | None = None
+
+    def where_known(self, output: int) -> Known:
+        """The rows of which an output is known, (rows,)."""
+        return np.ones(self.rows, dtype=np.bool_) if self.known is None else self.known[:, output]
+
+    def of_output(self, output: int) -> "Dataset":
+        """The rows of which an output is known, with it as their target."""
+        one = replace(self, targets=self.outputs[:, output], labels=None, known=None)
+        if self.known is None:
+            return one
+        rows = self.known[:, output]
+        weights = None if self.weights is None else self.weights[rows]
+        groups = None if self.groups is None else self.groups[rows]
+        return replace(one, features=one.features[rows], targets=one.targets[rows], weights=weights, groups=groups)
+
+    def shares(self) -> Floats:
+        """Share of the rows, by weight, that are 1 in each output, of those where it is known: (outputs,)."""
+        if self.known is None:
+            return np.asarray(np.average(self.outputs, axis=0, weights=self.weights))
+        mass = self.known * (1.0 if self.weights is None else self.weights[:, None])
+        return np.asarray((mass * self.outputs).sum(axis=0) / mass.sum(axis=0))
 
     @property
     def outputs(self) -> Targets:
@@ -105,7 +128,8 @@ class Splits:
         arrays = [a for part in parts for a in (part.features, part.targets, part.bayes_logits)]
         weights = [part.weights for part in parts if part.weights is not None]
         labels = [part.labels for part in parts if part.labels is not None]
-        return _sha256([*arrays, self.noisy_test_targets, *weights, *labels])
+        known = [part.known for part in parts if part.known is not None]
+        return _sha256([*arrays, self.noisy_test_targets, *weights, *labels, *known])
 
 
 def _sha256(arrays: Iterable[NDArray[np.generic] | None]) -> str:

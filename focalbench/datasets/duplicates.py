@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from focalbench.datasets.dataset import Floats, Targets
+from focalbench.datasets.dataset import Floats
 from focalbench.datasets.table import Codes, Groups, row_numbers
 
 if TYPE_CHECKING:
@@ -53,12 +53,12 @@ class EqualRows:
         rows = (f"{np.count_nonzero(kept)} of {len(kept)} rows are kept",) if other else ()
         return rows if together is None else (*rows, "rows with equal features are in one split")
 
-    def told(self, targets: Targets, groups: Groups | None) -> str:
-        """A sentence on the equal rows of a table that keeps them all. targets: (rows,)."""
+    def told(self, positive: Mask, negative: Mask, groups: Groups | None) -> str:
+        """A sentence on the equal rows of a table that keeps them all. positive, negative: (rows,) what is known."""
         repeats = self.repeats
-        before, after = targets.mean(), targets[~repeats].mean()
+        before, after = (positive[kept].sum() / (positive | negative)[kept].sum() for kept in (slice(None), ~repeats))
         found = (
-            f"{np.count_nonzero(_later(self.features)):,} rows of {len(targets):,} have the features of an earlier one"
+            f"{np.count_nonzero(_later(self.features)):,} rows of {len(positive):,} have the features of an earlier one"
         )
         also = f"{np.count_nonzero(repeats):,} of them are equal to it in all columns"
         mixed = f"{_spread(self.features, self.target):,} sets of such rows hold different targets"

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from focalbench.datasets.dataset import Floats
-from focalbench.datasets.table import Table
+from focalbench.datasets.table import UNKNOWN, Table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,7 +24,8 @@ def leaking_columns(table: Table) -> list[tuple[str, float]]:
     """
     from sklearn.metrics import average_precision_score
 
-    rows = np.random.default_rng(0).permutation(table.rows)[:MOST_ROWS]  # in no order, and always the same
+    rows = np.random.default_rng(0).permutation(table.rows)  # in no order, and always the same
+    rows = rows[table.classes[rows] != UNKNOWN][:MOST_ROWS]
     targets = table.targets[rows].astype(np.float64)
     found = []
     for name in table.frame.columns:

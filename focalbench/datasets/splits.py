@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from focalbench.datasets.dataset import Counts, Dataset, Floats, SplitCounts, Targets
-from focalbench.datasets.table import Groups
+from focalbench.datasets.table import UNKNOWN, Groups
 from focalbench.errors import InputError
 from focalbench.randomness import generator
 
@@ -91,14 +91,17 @@ def deal_equal(
 ) -> tuple[Rows, Rows, Rows]:
     """Return the rows that train, validation and test may take, rows of one set never in two of them.
 
-    targets, sets: (rows,) of the whole table. wanted: how many positives, and how many negatives, each split should
-    get, all in all as many as there are. Sets with positives are dealt by these alone, so that the positives of a split
-    do not depend on its negatives, nor on the rate; then the others. The largest go first, and single rows last, which
-    fill the splits exactly where that can be. labels: as those of allot, to spread single rows evenly.
+    targets, sets: (rows,) of the whole table, targets as Table.classes. wanted: how many positives, and how many
+    negatives, each split should get, all in all as many as there are. Sets with positives are dealt by these alone, so
+    that the positives of a split do not depend on its negatives, nor on the rate; then the others. The largest go
+    first, and single rows last, which fill the splits exactly where that can be. labels: as those of allot, to spread
+    single rows evenly.
     """
     _, first, members = np.unique(sets, return_index=True, return_inverse=True)
     place = np.full(len(first), -1, dtype=np.intp)
-    for label, name, numbers in ((1, "positives", wanted[0]), (0, "negatives", wanted[1])):
+    unknown = (wanted[0] + wanted[1]) / (wanted[0] + wanted[1]).sum() * np.count_nonzero(targets == UNKNOWN)
+    kinds = ((1, "positives", wanted[0]), (0, "negatives", wanted[1]), (UNKNOWN, "unknown", unknown))
+    for label, name, numbers in kinds:
         held = np.bincount(members, targets == label)
         lacking = numbers - [held[place == split].sum() for split in range(len(DEALT))]
         rng = generator(seed, f"split-equal-{name}", key)
@@ -137,6 +140,28 @@ def _filled(rows: int, lacking: Floats) -> Rows:
     ends = np.cumsum(np.maximum(lacking, 0.0))
     shares = np.rint(ends / max(ends[-1], 1.0) * rows)
     return np.searchsorted(shares, np.arange(rows), side="right").clip(max=len(ends) - 1)
+
+
+def with_unknown(
+    splits: tuple[Rows, Rows, Rows], targets: Targets, pools: tuple[Rows, Rows, Rows] | None, seed: int, key: str
+) -> tuple[Rows, Rows, Rows]:
+    """The rows of train, validation and test with those whose target is not known, the same share of these.
+
+    targets: as Table.classes. pools: what each split may take, None for any row.
+    """
+    unknown = generator(seed, "split-unknown", key).permutation(np.flatnonzero(targets == UNKNOWN))
+    if pools is None:
+        ends = np.cumsum([len(part) for part in splits]) / np.count_nonzero(targets != UNKNOWN)
+        cuts = np.rint(ends * len(unknown)).astype(np.intp)
+        parts = np.split(unknown, cuts)[: len(splits)]
+    else:
+        pooled = [unknown[np.isin(unknown, pool)] for pool in pools]
+        whole = [np.count_nonzero(targets[pool] != UNKNOWN) for pool in pools]
+        parts = [
+            some[: round(len(some) * len(part) / rows)] for some, part, rows in zip(pooled, splits, whole, strict=True)
+        ]
+    train, validation, test = (np.sort(np.concatenate(both)) for both in zip(splits, parts, strict=True))
+    return train, validation, test
 
 
 def thin(

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 Kind = Literal["number", "time of day", "date", "category", "dropped"]
 Groups = NDArray[np.int64]
+UNKNOWN = 2  # beside a target of 0 and 1
 Codes = Targets | NDArray[np.int64]  # a number for each value of the target
 
 
@@ -110,6 +111,18 @@ class Table:
     def positives(self) -> int:
         """Number of rows whose target is 1."""
         return int(np.count_nonzero(self.targets))
+
+    @property
+    def classes(self) -> Targets:
+        """The target of each row, UNKNOWN where it is not known: (rows,)."""
+        if self.known is None:
+            return self.targets
+        return np.where(self.known[:, -1], self.targets, UNKNOWN).astype(np.int8)
+
+    @property
+    def counted(self) -> int:
+        """Number of rows whose target is known, of which the positives are a rate."""
+        return self.rows if self.known is None else int(np.count_nonzero(self.known[:, -1]))
 
 
 def distinct_rows(frame: "pd.DataFrame", targets: Codes) -> tuple[NDArray[np.bool_], tuple[str, ...]]:

@@ -135,7 +135,7 @@ def _whole(found: Unhashed, sha256: str) -> Table:
         return table
     every = np.ones(len(targets), dtype=np.bool_)
     together = equal.together(every, found.groups)
-    notes = (equal.told(targets, found.groups),)
+    notes = (equal.told(targets == 1, targets == 0, found.groups),)
     return replace(table, notes=notes, changes=equal.changes(every, together), equal=together)
 
 

@@ -63,8 +63,8 @@ class StackLoss:
     def gradient(self, logits: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
         """D mean loss/d logits, (run, output, width), 0 beyond the batch's targets (sample,), sample <= width.
 
-        With several outputs targets are (output, sample), and the loss is the sum over the outputs. weights: (sample,),
-        what each row counts for in the mean, None for 1 each; for elementwise losses only.
+        With several outputs targets are (output, sample), and the loss is the sum over the outputs. weights: (sample,)
+        or (output, sample), what each row counts for in the mean, None for 1 each; for elementwise losses only.
         """
         if len(self.parts) == 1:
             return self.parts[0][1].gradient(logits, targets, weights)
@@ -129,8 +129,9 @@ def _padded(logits: Tensor, targets: Tensor, weights: Tensor | None) -> tuple[Te
     count, width = targets.shape[-1], logits.shape[-1]
     if count == width and weights is None:
         return targets.contiguous(), targets.new_full((), 1 / count)  # layouts move bits
-    padded, scale = targets.new_zeros(*targets.shape[:-1], width), targets.new_zeros(width)
-    padded[..., :count], scale[:count] = targets, 1 / count if weights is None else weights / count
+    padded = targets.new_zeros(*targets.shape[:-1], width)
+    scale = targets.new_zeros(width) if weights is None else weights.new_zeros(*weights.shape[:-1], width)
+    padded[..., :count], scale[..., :count] = targets, 1 / count if weights is None else weights / count
     return padded, scale
 
 
