@@ -354,7 +354,10 @@ def test_a_file_with_another_task_gets_that_tasks_arms() -> None:
         ({"task": "multiclass", "sampler": "balanced"}, "draws two classes only"),
         ({"task": "multilabel", "label_noise": 0.1}, "are for --task binary"),
         ({"task": "multiclass", "test_prevalence": "weight"}, "are for --task binary"),
-        ({"task": "multilabel", "datasets": ("d.csv",), "labels": ("a", "b")}, "no label has a rate of its own"),
+        (
+            {"task": "multilabel", "datasets": ("d.csv",), "labels": ("a", "b"), "positive_rates": (0.1,)},
+            "no label has a rate of its own",
+        ),
         ({"labels": ("a", "b")}, "instead of --target"),
         ({"task": "multilabel", "labels": ("a",)}, "give two or more --label"),
         ({"task": "multilabel", "labels": ("a", "a")}, "holds an entry twice"),

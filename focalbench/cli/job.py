@@ -104,7 +104,8 @@ def foresee(make: Callable[[], Experiment], job: Job) -> None:
     from focalbench.report.folder import DATABASE
     from focalbench.sweep import stored
 
-    with stopping(lambda: "stopped: it was only a plan"):
+    waiting = progress(as_json=job.as_json, first="planning, and timing short trials")
+    with stopping(lambda: "stopped: it was only a plan"), waiting:
         plan = _planned(make())
         backend = fitting(job.backend, plan)
         check_backend(backend)

@@ -54,7 +54,7 @@ class Report:
     def left(self, since: float = 0.0) -> str:
         """The time left, so many seconds after this report; before that is known, the time taken."""
         if self.done >= self.total:
-            return "writing results"
+            return "finishing"
         if self.seconds_left is None:
             return f"{clock(self.seconds + since)} so far"
         return f"{clock(max(self.seconds_left - since, 0))} left"
@@ -78,14 +78,14 @@ class Report:
 
 
 @contextmanager
-def progress(*, as_json: bool) -> Iterator[Watch]:
-    """Yield a function to call with every new state."""
+def progress(*, as_json: bool, first: str = "reading data and planning") -> Iterator[Watch]:
+    """Yield a function to call with every new state. first: what a terminal shows until there is one."""
     if as_json:
         yield _watch(_say_json)
     elif not logger.isEnabledFor(logging.INFO):
         yield lambda _: None
     elif sys.stderr.isatty():
-        with _terminal() as show:
+        with _terminal(first) as show:
             yield _watch(show)
     else:
         yield _watch(_lines())
@@ -113,12 +113,12 @@ def _say_json(report: Report) -> None:
 
 
 @contextmanager
-def _terminal() -> Iterator[Callable[[Report], None]]:
-    """One line of a terminal, there at once: until there is a report it says that the data are read."""
+def _terminal(first: str) -> Iterator[Callable[[Report], None]]:
+    """One line of a terminal, there at once."""
     from rich.console import Console
     from rich.live import Live
 
-    console, shown = Console(stderr=True), _Line()
+    console, shown = Console(stderr=True), _Line(first)
     with Live(shown, console=console, transient=True, refresh_per_second=4):
         yield shown.show
 
@@ -126,7 +126,8 @@ def _terminal() -> Iterator[Callable[[Report], None]]:
 class _Line:
     """What stands on the terminal now; time goes on between reports."""
 
-    def __init__(self) -> None:
+    def __init__(self, first: str) -> None:
+        self.first = first
         self.report: Report | None = None
         self.since = time.monotonic()
 
@@ -138,7 +139,7 @@ class _Line:
 
         passed = time.monotonic() - self.since
         if self.report is None:
-            text = f"reading data and planning  {clock(passed)}"
+            text = f"{self.first}  {clock(passed)}"
         else:
             bar = _bar(self.report) if options.max_width >= ROOM else ""
             text = bar + self.report.line(options.max_width - len(bar), passed)

@@ -21,7 +21,8 @@ Finished = subprocess.CompletedProcess[str]
 
 def focalbench(command: str, folder: Path, before: str = "") -> Finished:
     arguments = [sys.executable, "-c", before + MAIN, *command.split()]
-    environment = ENVIRONMENT | {"PYTHONPATH": str(folder)}
+    path = os.pathsep.join(filter(None, (str(folder), os.environ.get("PYTHONPATH"))))
+    environment = ENVIRONMENT | {"PYTHONPATH": path}
     return subprocess.run(arguments, cwd=folder, env=environment, capture_output=True, text=True, timeout=300)
 
 

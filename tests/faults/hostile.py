@@ -152,7 +152,7 @@ KNOBS = st.builds(
     NUMBERS,
 )
 COLUMN = some("x", "c", "y", "z", "t", "g")
-RATE = st.one_of(st.floats(0, 1).map(str), NUMBERS)
+RATE = st.one_of(st.floats(0, 1).map(str), some("2%", "0,05", "5/100", "1/0", "‰", "1/10.000"), NUMBERS)
 RUNNING = {
     "--out": places("o", "o/p/q", ".", "inner", "r", "taken", "taken/o", "foreign", "/proc/none/o", "/dev/null/o"),
     "--store": places("s.sqlite", "r/runs.sqlite", "d.csv", "gone/s.sqlite", "inner", "/dev/full", "/proc/s"),
@@ -200,8 +200,14 @@ OPTIONS: dict[str, dict[str, Text]] = {
     "datasets": {"--nope": WORDS},
 }
 FLAGS = {
+<<<<<<< HEAD
     "sweep": ["--quick", "--drop-duplicates", "--json", "--dry-run"],
     "run": ["--json", "--dry-run"],
+=======
+    "sweep": ["--quick", "--keep-duplicates", "--json", "--dry-run", "-q", "-h"],
+    "run": ["--json", "--dry-run", "-q", "--keys"],
+    "plot": ["--formulas"],
+>>>>>>> cli
     "check": ["--accept"],
 }
 NEEDED = {"sweep": TRAINED, "run": {"--out": "o"}, "check": {"--experiment": "e.toml"}}
@@ -224,7 +230,20 @@ SCHEDULERS = [
     ),
 ]
 COMPLETE = [
-    *((), ("",), ("--help",), ("sweep", "--help"), ("nope",), ("--rows", "5"), ("sweep", "--out"), ("run",)),
+    *(
+        (),
+        ("",),
+        ("--help",),
+        ("-h",),
+        ("--version",),
+        ("table",),
+        ("plot",),
+        ("sweep", "--help"),
+        ("nope",),
+        ("--rows", "5"),
+        ("sweep", "--out"),
+        ("run",),
+    ),
     *(("sweep", "--quick", "--pos-rate", rate) for rate in ("5e-324", "1e-300", "1e-9")),
     *(("sweep", "--scheduler", address) for address in SCHEDULERS),
     *(("run", "e.toml", "--backend", "dask", "--scheduler", address) for address in SCHEDULERS),
