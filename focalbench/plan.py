@@ -7,7 +7,7 @@ from typing import cast
 
 import numpy as np
 
-from focalbench.arms import Arm, Recipe, Run, Task, TestPrevalence, Training
+from focalbench.arms import Arm, Recipe, Run, Task, TestPrevalence, Training, is_custom
 from focalbench.datasets.build import load_table, measured, names_of, resolve, split_counts, width
 from focalbench.datasets.families import is_synthetic
 from focalbench.datasets.leaks import leaking_columns
@@ -22,8 +22,9 @@ from focalbench.references import REFERENCES, SETTINGS, is_reference
 
 STACK = 96  # runs trained together at most: enough to hide what an operation costs whatever its size
 ACTIVATIONS = 6 * 128 * 512  # hidden units x rows of a batch of a stack, which a core's cache holds; widths were tried
-WIDE, BUFFERS = 512, 10  # features assumed; parameters, gradient, Adam's three, the best and those kept a budget
+WIDE, BUFFERS = 512, 12  # features assumed; as large as the parameters: gradient, Adam's, the best, kept, drawn
 STACK_BYTES = 256 * 2**20  # what their parameters and activations may take
+OWN_LOSSES, OWN_BYTES = 12, 20 * 10**6  # runs of a loss of your own trained together at most; of the process of each
 PROCESS_BYTES, ROW_COPIES = 300 * 10**6, 4  # of a worker's libraries; of its rows while they are made: as measured
 
 
@@ -199,14 +200,15 @@ def tuned_families(arms: Sequence[Arm]) -> list[list[Arm]]:
 def make_stacks(runs: Iterable[Run]) -> list[tuple[Run, ...]]:
     """Group runs that share data and batches, in equal parts of at most stack_size runs.
 
-    A reference is a stack of its own, and comes after the networks of its data, because it has to load scikit-learn. On
-    a CPU no number depends on the grouping.
+    A reference is a stack of its own, and comes after the networks of its data, because it has to load scikit-learn.
+    The runs of a loss of your own share a stack with none but each other, so that it takes no others with it. On a CPU
+    no number depends on the grouping.
     """
 
-    groups: dict[tuple[Recipe, Training, int, Run | None], list[Run]] = {}
+    groups: dict[tuple[Recipe, Training, int, Run | None, str], list[Run]] = {}
     for run in runs:
-        key = run.recipe, run.training, run.seed, run if is_reference(run) else None
-        groups.setdefault(key, []).append(run)
+        own = run.arm.loss if is_custom(run.arm.loss) else ""
+        groups.setdefault((run.recipe, run.training, run.seed, run if is_reference(run) else None, own), []).append(run)
     cells = {recipe: place for place, recipe in enumerate(dict.fromkeys(recipe for recipe, *_ in groups))}
     tables = {
         recipe.dataset: place for recipe, place in reversed(cells.items())
@@ -216,23 +218,41 @@ def make_stacks(runs: Iterable[Run]) -> list[tuple[Run, ...]]:
         (recipe, training): stack_size(training, len(names_of(recipe)) or 1, recipe.rows)
         for recipe, training in dict.fromkeys((recipe, training) for recipe, training, *_ in groups)
     }
-    for recipe, training, seed, reference in sorted(
-        groups, key=lambda key: (tables[key[0].dataset], key[2], cells[key[0]], key[3] is not None)
-    ):
-        members = groups[recipe, training, seed, reference]
-        parts = -(-len(members) // sizes[recipe, training])
+    for key in sorted(groups, key=lambda key: (tables[key[0].dataset], key[2], cells[key[0]], key[3] is not None)):
+        members, (recipe, training, *_, own) = groups[key], key
+        parts = -(-len(members) // min(sizes[recipe, training], OWN_LOSSES if own else len(members)))
         size = -(-len(members) // parts)
         stacks += [tuple(members[i : i + size]) for i in range(0, len(members), size)]
     return stacks
 
 
 def worker_bytes(runs: Iterable[Run]) -> int:
-    """What a worker will hold at most, roughly: its libraries, the rows of the largest data set, and a stack."""
-    largest = 0
-    for recipe, seed in {run.recipe: run.seed for run in runs}.items():
-        rows = sum(part.rows for part in split_counts(recipe, seed).each)
-        largest = max(largest, 4 * ROW_COPIES * rows * width(recipe))
-    return PROCESS_BYTES + largest + STACK_BYTES
+    """What a worker will hold at most, roughly: its libraries, the rows of the largest data set, and a stack, of which
+    one run alone may take more than a stack should; and what the processes of your own losses hold.
+    """
+    largest: dict[tuple[Recipe, Training], int] = {}
+    own = 0
+    for run in runs:
+        if is_custom(run.arm.loss):
+            own = PROCESS_BYTES + OWN_LOSSES * OWN_BYTES
+        if (kind := (run.recipe, run.training)) not in largest:
+            largest[kind] = _data_bytes(run) + max(STACK_BYTES, _stack_bytes(run))
+    return PROCESS_BYTES + max(largest.values(), default=0) + own
+
+
+def _data_bytes(run: Run) -> int:
+    return 4 * ROW_COPIES * sum(part.rows for part in split_counts(run.recipe, run.seed).each) * width(run.recipe)
+
+
+def _stack_bytes(run: Run) -> int:
+    """What a stack of runs like one takes of a worker's memory, which on a GPU is none."""
+    if is_reference(run) or run.training.device == "cuda":
+        return 0
+    outputs = len(names_of(run.recipe)) or 1
+    rows = max(part.rows for part in split_counts(run.recipe, run.seed).each)
+    return stack_size(run.training, outputs, run.recipe.rows) * _run_bytes(
+        run.training, width(run.recipe), outputs, rows
+    )
 
 
 def stack_size(training: Training, outputs: int = 1, rows: int = 0) -> int:
@@ -244,15 +264,18 @@ def stack_size(training: Training, outputs: int = 1, rows: int = 0) -> int:
     >>> stack_size(Training(hidden=(2048, 2048))), stack_size(Training(), 50, 100_000)
     (1, 4)
     """
-    hidden = training.hidden
-    in_cache = ACTIVATIONS // max(1, training.batch_size * sum(hidden))
-    weights = sum(inputs * outputs for inputs, outputs in pairwise((WIDE, *hidden, outputs)))
-    activations = 3 * training.batch_size * sum(hidden)
-    scores = 3 * rows * outputs
-    per_run = 4 * (BUFFERS * weights + activations + scores)
+    in_cache = ACTIVATIONS // max(1, training.batch_size * sum(training.hidden))
+    per_run = _run_bytes(training, WIDE, outputs, rows)
     if training.device == "cuda":
         return max(1, _free_on_gpu() // 2 // per_run)
     return max(1, min(STACK, in_cache, STACK_BYTES // per_run))
+
+
+def _run_bytes(training: Training, features: int, outputs: int, rows: int) -> int:
+    """What one run takes: its parameters and what is kept beside them, activations, and the scores of so many rows."""
+    weights = sum(inputs * outputs for inputs, outputs in pairwise((features, *training.hidden, outputs)))
+    activations = 3 * training.batch_size * sum(training.hidden)
+    return 4 * (BUFFERS * weights + activations + 3 * rows * outputs)
 
 
 def _free_on_gpu() -> int:
