@@ -200,14 +200,9 @@ OPTIONS: dict[str, dict[str, Text]] = {
     "datasets": {"--nope": WORDS},
 }
 FLAGS = {
-<<<<<<< HEAD
-    "sweep": ["--quick", "--drop-duplicates", "--json", "--dry-run"],
-    "run": ["--json", "--dry-run"],
-=======
-    "sweep": ["--quick", "--keep-duplicates", "--json", "--dry-run", "-q", "-h"],
+    "sweep": ["--quick", "--drop-duplicates", "--json", "--dry-run", "-q", "-h"],
     "run": ["--json", "--dry-run", "-q", "--keys"],
     "plot": ["--formulas"],
->>>>>>> cli
     "check": ["--accept"],
 }
 NEEDED = {"sweep": TRAINED, "run": {"--out": "o"}, "check": {"--experiment": "e.toml"}}
