@@ -30,8 +30,7 @@ def bench(
 ) -> None:
     """Time training, ranking, start-up and whole sweeps on this machine, against other ways to do the same."""
     from focalbench.bench import PARTS, Scale, survey
-    from focalbench.disk import write_files
-    from focalbench.report.folder import make_folder
+    from focalbench.report.owned import claim, finish_more, make_folder, write_texts
     from focalbench.sweep import cores
 
     parts = list(dict.fromkeys(part or PARTS))
@@ -43,6 +42,7 @@ def bench(
     where = resolve_device(device)
     if out is not None:
         make_folder(out)
+        claim(out, ("bench.md", "bench.csv"))
     found = survey(
         parts, Scale(rounds, cores(), tiny, long), where, lambda name: typer.echo(f"bench: {name}", err=True)
     )
@@ -50,7 +50,9 @@ def bench(
     for line in remarks(found, rounds):
         typer.echo(f"- {line}")
     if out is not None:
-        write_files(out, {"bench.md": markdown(found, rounds), "bench.csv": csv_text(found)})
+        files = {"bench.md": markdown(found, rounds), "bench.csv": csv_text(found)}
+        write_texts(out, files)
+        finish_more(out, files, {})
         typer.echo(f"Files: {out}")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from importlib import metadata
@@ -46,12 +47,21 @@ class Job:
     backend: Backend
     as_json: bool
 
+    @property
+    def database(self) -> Path:
+        """The store's file."""
+        from focalbench.report.folder import DATABASE
+
+        return self.store or self.folder / DATABASE
+
 
 def make_job(folder: Path, store: Path | None, backend: Backend, *, as_json: bool, log_level: str) -> Job:
     """A job, its messages on. Raises InputError for an unknown level, or a store in a folder that is not there."""
     listen(log_level)
     if store is not None and not store.parent.is_dir():
         raise InputError(f"--store {store}: there is no folder {store.parent}; make it first")
+    if store is not None and not store.exists() and not os.access(store.parent, os.W_OK):
+        raise InputError(f"--store {store}: no file can be made in {store.parent}; choose another folder")
     if store is not None:
         from focalbench.report.folder import WRITTEN
 
@@ -60,16 +70,14 @@ def make_job(folder: Path, store: Path | None, backend: Backend, *, as_json: boo
     return Job(folder, store, backend, as_json)
 
 
-def run_job(experiment: Experiment, job: Job, finish: Callable[[Outcome], None] = lambda _: None) -> Outcome:
-    """Plan and run an experiment into a folder, and finish it there.
+def run_job(experiment: Experiment, job: Job, finish: Callable[[Outcome], None] | None = None) -> Outcome:
+    """Plan and run an experiment into a folder, and finish it there, with pictures.
 
     Ctrl-C or SIGTERM says what is safe and exits with 130. Raises MachineError, with what is safe.
     """
-    from focalbench.disk import alone_in
     from focalbench.execution import check_backend
-    from focalbench.report.folder import FIGURES, make_results_folder
-    from focalbench.store import Store, is_begun
-    from focalbench.sweep import run_experiment
+    from focalbench.report.owned import working_in
+    from focalbench.sweep import check_store, names_in, run_experiment
 
     latest: State | None = None
 
@@ -82,12 +90,10 @@ def run_job(experiment: Experiment, job: Job, finish: Callable[[Outcome], None] 
         plan = _planned(experiment)
         backend = fitting(job.backend, plan)
         check_backend(backend)
-        if job.store is not None and is_begun(job.store):
-            with Store(job.store):  # one that is refused is so before there is a folder
-                pass
-        make_results_folder(job.folder)
+        check_store(plan, job.database)
+        names = names_in(job.folder, plan, job.store, pictures=finish is not None)
         try:
-            with alone_in(job.folder, job.folder / FIGURES), progress(as_json=job.as_json) as watch:
+            with working_in(job.folder, names), progress(as_json=job.as_json) as watch:
 
                 def see(state: State) -> None:
                     nonlocal latest
@@ -95,7 +101,8 @@ def run_job(experiment: Experiment, job: Job, finish: Callable[[Outcome], None] 
                     watch(state)
 
                 outcome = run_experiment(experiment, plan, job.folder, backend, see, job.store)
-                finish(outcome)
+                if finish is not None:
+                    finish(outcome)
                 return outcome
         except (MachineError, InputError) as error:
             if latest is None:
@@ -108,14 +115,13 @@ def foresee(experiment: Experiment, job: Job) -> None:
     from focalbench.cli.foresight import show_estimate
     from focalbench.estimate import estimate
     from focalbench.execution import check_backend
-    from focalbench.report.folder import DATABASE
     from focalbench.sweep import stored
 
     with stopping(lambda: "stopped: it was only a plan"):
         plan = _planned(experiment)
         backend = fitting(job.backend, plan)
         check_backend(backend)
-        done = stored(plan, job.store or job.folder / DATABASE)
+        done = stored(plan, job.database)
         found = estimate(plan, [run for run in plan.runs if run.run_id not in done], backend)
     show_estimate(found, job.folder, as_json=job.as_json)
 

@@ -14,21 +14,23 @@ def plot(
 ) -> None:
     """Draw PNG and SVG figures: losses and gradients, AUCPR against gamma, validation AUCPR by epoch."""
     from focalbench.cli.render import read_classes, read_table
-    from focalbench.disk import alone_in
-    from focalbench.report.figures import draw_results
-    from focalbench.report.folder import CURVES, check_unchanged, make_folder
-    from focalbench.report.formulas import draw_formulas
+    from focalbench.report.figures import draw_results, picture_place
+    from focalbench.report.folder import CURVES, check_unchanged, picture_files
+    from focalbench.report.formulas import FILES, draw_formulas
+    from focalbench.report.owned import finish_more, working_in
 
     if folder is None:
-        target = out or Path("figures")
-        make_folder(target)
-        with alone_in(target):
-            written = draw_formulas(target)
+        place = out or Path("figures")
+        with working_in(place, FILES):
+            written = draw_formulas(place)
+            finish_more(place, FILES, {})
     else:
-        read_table(folder)
+        rows = read_table(folder)
         read_classes(folder)
         check_unchanged(folder, [CURVES])
-        with alone_in(folder):
+        place, inside = picture_place(folder, out)
+        with working_in(place, [inside + Path(name).name for name in picture_files(rows)]):
             written = draw_results(folder, out)
+            finish_more(place, [path.relative_to(place).as_posix() for path in written], {})
     for path in written:
         typer.echo(path)

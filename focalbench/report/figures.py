@@ -14,7 +14,8 @@ from focalbench.per_class import CLASS_COLUMNS
 from focalbench.records import Record, read_csv
 from focalbench.report import style
 from focalbench.report.curves import CURVE_COLUMNS
-from focalbench.report.folder import CLASSES, CURVES, FIGURES, TABLE, make_folder, picture_name
+from focalbench.report.folder import CLASSES, CURVES, TABLE, picture_name
+from focalbench.report.owned import FIGURES, make_folder
 from focalbench.report.words import baseline_name, cells, short_title
 
 Values = NDArray[np.float64]
@@ -34,17 +35,24 @@ def draw_results(folder: Path, out: Path | None = None) -> list[Path]:
     """
     table, curves = read_csv(folder / TABLE, TABLE_COLUMNS), read_csv(folder / CURVES, CURVE_COLUMNS)
     classes = read_csv(folder / CLASSES, CLASS_COLUMNS) if (folder / CLASSES).is_file() else []
-    target = out or folder / FIGURES
-    make_folder(target)
+    place, inside = picture_place(folder, out)
+    make_folder(place / inside)
     written = []
     for cell in cells(table):
         name, where = picture_name(cell[0]), _where(cell[0])
-        written += _by_gamma(cell, target, f"gamma_{name}")
-        written += _differences(cell, target, f"differences_{name}")
-        written += _by_epoch(cell, [p for p in curves if _where(p) == where], target, f"epochs_{name}")
+        written += _by_gamma(cell, place, f"{inside}gamma_{name}")
+        written += _differences(cell, place, f"{inside}differences_{name}")
+        written += _by_epoch(cell, [p for p in curves if _where(p) == where], place, f"{inside}epochs_{name}")
         if here := [row for row in classes if _where(row)[:2] == where[:2]]:
-            written += _by_class(cell, here, target, f"classes_{name}")
+            written += _by_class(cell, here, place, f"{inside}classes_{name}")
     return written
+
+
+def picture_place(folder: Path, out: Path | None = None) -> tuple[Path, str]:
+    """The folder whose manifest names the pictures of a results folder, and what their names there begin with."""
+    if out is None or out.resolve() == (folder / FIGURES).resolve():
+        return folder, f"{FIGURES}/"
+    return out, ""
 
 
 def _where(row: Record) -> tuple[object, ...]:
