@@ -170,7 +170,7 @@ def is_begun(path: Path) -> bool:
     """
     try:
         found = path.stat()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         left = [path.name + ending for ending in BESIDE if Path(f"{path}{ending}").exists()]
         if left:
             raise StoreError(f"{path.parent} holds a {left[0]} without its database; {_REMEDY}") from None

@@ -6,7 +6,7 @@ from pathlib import Path
 import focalbench
 
 ORDER = (
-    *("errors", "ranges", "randomness", "platforms", "memory", "disk", "arms"),
+    *("errors", "shown", "ranges", "randomness", "platforms", "memory", "disk", "arms"),
     *(
         "datasets.dataset",
         "datasets.families",

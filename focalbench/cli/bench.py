@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from focalbench.cli.job import resolve_device
+from focalbench.cli.messages import say
 from focalbench.errors import InputError
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def bench(
         files = {"bench.md": markdown(found, rounds), "bench.csv": csv_text(found)}
         write_texts(out, files)
         finish_more(out, files, {})
-        typer.echo(f"Files: {out}")
+        say(f"Files: {out}")
 
 
 def cells(row: Row) -> list[str]:

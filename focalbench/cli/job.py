@@ -60,11 +60,12 @@ def make_job(folder: Path, store: Path | None, backend: Backend, *, as_json: boo
     listen(log_level)
     if store is not None and not store.parent.is_dir():
         raise InputError(f"--store {store}: there is no folder {store.parent}; make it first")
-    if store is not None and not store.exists() and not os.access(store.parent, os.W_OK):
-        raise InputError(f"--store {store}: no file can be made in {store.parent}; choose another folder")
     if store is not None:
         from focalbench.report.folder import WRITTEN
+        from focalbench.store import is_begun
 
+        if not is_begun(store) and not os.access(store.parent, os.W_OK):
+            raise InputError(f"--store {store}: no file can be made in {store.parent}; choose another folder")
         if store.name in WRITTEN and store.resolve().parent == folder.resolve():
             raise InputError(f"--store {store}: {store.name} is what the results are written to; choose another name")
     return Job(folder, store, backend, as_json)
@@ -76,7 +77,7 @@ def run_job(experiment: Experiment, job: Job, finish: Callable[[Outcome], None] 
     Ctrl-C or SIGTERM says what is safe and exits with 130. Raises MachineError, with what is safe.
     """
     from focalbench.execution import check_backend
-    from focalbench.report.owned import working_in
+    from focalbench.report.owned import refuse_foreign, working_in
     from focalbench.sweep import check_store, names_in, run_experiment
 
     latest: State | None = None
@@ -90,6 +91,7 @@ def run_job(experiment: Experiment, job: Job, finish: Callable[[Outcome], None] 
         plan = _planned(experiment)
         backend = fitting(job.backend, plan)
         check_backend(backend)
+        refuse_foreign(job.folder, ())
         check_store(plan, job.database)
         names = names_in(job.folder, plan, job.store, pictures=finish is not None)
         try:

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from focalbench.shown import shown
+
 if TYPE_CHECKING:
     from focalbench.sweep import State
 
@@ -90,12 +92,13 @@ def _bar() -> Iterator[Callable[[Report], None]]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-    columns = (TextColumn("sweep"), BarColumn(20), MofNCompleteColumn(), TextColumn("runs{task.fields[rest]}"))
+    rest = TextColumn("runs{task.fields[rest]}", markup=False)  # which may name somebody's own loss
+    columns = (TextColumn("sweep"), BarColumn(20), MofNCompleteColumn(), rest)
     with Progress(*columns, console=Console(stderr=True), transient=True) as display:
         task = display.add_task("sweep", total=None, rest="")
 
         def show(report: Report) -> None:
-            rest = report.pace + report.lead.replace("[", r"\[")
+            rest = report.pace + shown(report.lead)
             display.update(task, completed=report.done, total=report.total, rest=rest)
 
         yield show

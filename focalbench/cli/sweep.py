@@ -23,6 +23,7 @@ from focalbench.cli.job import (
     resolve_device,
     run_job,
 )
+from focalbench.cli.messages import printable
 from focalbench.errors import InputError
 
 if TYPE_CHECKING:
@@ -207,7 +208,7 @@ def _check_table_options(dataset: str, options: dict[str, Any]) -> None:
             raise InputError(f"{', '.join(given)}: used with a CSV file only, and --dataset is {dataset}")
     elif is_fetched(dataset):
         if not dataset.startswith("sklearn"):
-            typer.echo(f"{dataset}: from its library's cache, or the network", err=True)
+            typer.echo(printable(f"{dataset}: from its library's cache, or the network"), err=True)
     elif not (options["target"] or options["labels"]) and exists(
         dataset
     ):  # what is no file is told apart where it is resolved

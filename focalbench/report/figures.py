@@ -17,6 +17,7 @@ from focalbench.report.curves import CURVE_COLUMNS
 from focalbench.report.folder import CLASSES, CURVES, TABLE, picture_name
 from focalbench.report.owned import FIGURES, make_folder
 from focalbench.report.words import baseline_name, cells, short_title
+from focalbench.shown import in_figure, shown
 
 Values = NDArray[np.float64]
 End = tuple[float, float, str, str]  # x, y, label and colour of a curve's end
@@ -151,7 +152,7 @@ def _differences(cell: list[Record], folder: Path, name: str) -> list[Path]:
         if row["delta_low"] is not None:
             ax.plot([cast(float, row[end]) for end in ("delta_low", "delta_high")], [y, y], color=color, linewidth=1)
     ax.axvline(0, color=style.MUTED, linewidth=0.8)
-    ax.set_yticks(range(len(rows)), [str(row["arm"]) for row in rows])
+    ax.set_yticks(range(len(rows)), [in_figure(str(row["arm"])) for row in rows])
     ax.tick_params(axis="y", length=0)
     explained = "95% interval of each row alone; hollow: budget-limited, no verdict"
     baseline = baseline_name(cell)
@@ -174,7 +175,7 @@ def _by_epoch(cell: list[Record], curves: list[Record], folder: Path, name: str)
         if points and not any(np.array_equal(y, drawn) for drawn in heights):  # pos_weight's own start is zero
             heights.append(y)
             ax.plot(x, y, color=_arm_color(row), linestyle=STARTS[str(row["init"])], linewidth=1.3)
-            ends.append((float(x[-1]), float(y[-1]), str(row["arm"]), _arm_color(row)))
+            ends.append((float(x[-1]), float(y[-1]), in_figure(str(row["arm"])), _arm_color(row)))
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set(xlabel="epoch", ylabel="validation AUCPR, mean over seeds\n(chosen learning rates)")
     ax.set_ylim(0, 1.1 * ax.get_ylim()[1])
@@ -204,7 +205,7 @@ def _by_class(cell: list[Record], classes: list[Record], folder: Path, name: str
     order = order[-MOST_CLASSES:]
     if not arms:
         return []
-    heads = {row["class"]: f"{_shortened(str(row['class']))}\n{row['train_positives']:,.0f}" for row in measured}
+    heads = {row["class"]: f"{_shortened(shown(str(row['class'])))}\n{row['train_positives']:,.0f}" for row in measured}
     fig, (ax,) = style.figure(max(4.5, 1.2 + 0.75 * len(order)), 3.6)
     for i, arm in enumerate(arms):
         found = {row["class"]: row for row in classes if row["arm"] == arm["arm"]}
@@ -215,7 +216,8 @@ def _by_class(cell: list[Record], classes: list[Record], folder: Path, name: str
             for column in ("delta", "delta_low", "delta_high")
         )
         color = _arm_color(arm)
-        ax.errorbar(x, y, (y - low, high - y), fmt="o", color=color, ms=3.5, elinewidth=0.9, label=str(arm["arm"]))
+        label = in_figure(str(arm["arm"]))
+        ax.errorbar(x, y, (y - low, high - y), fmt="o", color=color, ms=3.5, elinewidth=0.9, label=label)
     ax.axhline(0, color=style.MUTED, linewidth=0.8)
     ax.set_xticks(range(len(order)), [heads[each] for each in order], parse_math=False)
     ax.set(xlabel="class, and its training rows")

@@ -14,6 +14,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from focalbench.disk import Writer
 from focalbench.report.owned import write_own
+from focalbench.shown import shown
 
 INK, MUTED = "#1a1a1a", "#6b6b6b"
 VERMILLION, BLUE = "#d55e00", "#0072b2"  # told apart with every kind of colour vision (Okabe and Ito)
@@ -51,7 +52,7 @@ def title(ax: Axes, text: str) -> None:
     """Head a panel with a short statement, flush left, above the names of its lines if they stand there."""
     legend = ax.get_legend()
     rows = 0 if legend is None else -(-len(legend.get_texts()) // NAMES_A_ROW)
-    ax.set_title(text, loc="left", fontsize=TEXT_SIZE + 1, color=INK, pad=8 + 12 * rows, parse_math=False)
+    ax.set_title(shown(text), loc="left", fontsize=TEXT_SIZE + 1, color=INK, pad=8 + 12 * rows, parse_math=False)
 
 
 def name_above(ax: Axes) -> None:
