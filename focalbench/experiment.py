@@ -109,6 +109,7 @@ class Experiment:
             if replace(baseline, init=init) not in self.arms:
                 raise InputError(f"arms started at {init!r} need {baseline.loss} at the same start to be compared with")
         self._check_task()
+        self._check_names()
 
     def _check_task(self) -> None:
         """What goes with one task only."""
@@ -138,6 +139,14 @@ class Experiment:
             )
         if self.task == "multilabel" and tables and not self.labels:
             raise InputError("--task multilabel needs --label for each column to predict, two or more of them")
+
+    def _check_names(self) -> None:
+        """What the files of results, which are UTF-8, could not hold: a file's name may be any bytes."""
+        values = (getattr(self, name) for name in KEYS)
+        texts = (text for value in values for text in (value if isinstance(value, tuple) else (value,)))
+        for text in texts:
+            if isinstance(text, str) and any("\ud800" <= sign <= "\udfff" for sign in text):
+                raise InputError(f"{text!r} is not UTF-8, as files of results are; rename it")
 
 
 KEYS = tuple(each.name for each in fields(Experiment) if each.name != "places")

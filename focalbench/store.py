@@ -106,6 +106,7 @@ class Store:
 
         Raises MachineError where the disk is full or fails; then none of them is there.
         """
+        self.check_takes(runs)
         rows = [
             (run.run_id, run.identity, json.dumps([result.values, result.curves, result.seconds]), versions)
             for run, result in zip(runs, results, strict=True)

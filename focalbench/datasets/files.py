@@ -189,9 +189,9 @@ def _parquet(path: str, file: BinaryIO) -> "pd.DataFrame":
     except ImportError:
         raise InputError(f"{path} is a Parquet file, which needs an extra: {_REMEDY}") from None
     try:
-        frame: pd.DataFrame = parquet.read_table(file).to_pandas(
-            ignore_metadata=True, split_blocks=True, self_destruct=True
-        )
+        table = parquet.read_table(file)
+        table.validate(full=True)  # texts that are not UTF-8 would else be found out later
+        frame: pd.DataFrame = table.to_pandas(ignore_metadata=True, split_blocks=True, self_destruct=True)
     except (pyarrow.ArrowException, OSError, ValueError) as error:
         raise InputError(f"{path} is no readable Parquet file ({_short(error)}); write it again") from None
     frame.columns = frame.columns.map(str)  # an index without a name is no column
