@@ -1,5 +1,6 @@
 """Files that are never half: written beside, flushed and renamed; and what is known of the disk under them."""
 
+import errno
 import hashlib
 import os
 import re
@@ -81,9 +82,16 @@ def _flush(folder: Path) -> None:
         os.close(number)
 
 
+def regular(path: Path) -> Path:
+    """The same path. Raises OSError where it names a pipe, a device or a folder: opening one may wait for ever."""
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "it is no file", str(path))
+    return path
+
+
 def sha256(path: Path) -> str:
     """Hash of a file's bytes, 64 hex digits."""
-    with path.open("rb") as file:
+    with regular(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

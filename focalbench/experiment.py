@@ -12,6 +12,7 @@ from focalbench.choices import baseline_of, core_losses, in_order, own_arms, pla
 from focalbench.datasets.families import canonical, is_synthetic
 from focalbench.datasets.fetched import is_fetched
 from focalbench.datasets.tables import REAL_TABLES
+from focalbench.disk import regular
 from focalbench.errors import InputError
 from focalbench.samplers import check_sampler
 
@@ -192,7 +193,7 @@ def load(path: Path, given: Sequence[Path] = ()) -> tuple[Experiment, tuple[Expe
     key, a value of the wrong kind, or a data file elsewhere.
     """
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = tomllib.loads(regular(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"cannot read the experiment file {path}: {error.strerror}") from None
     except (ValueError, RecursionError) as error:  # in its form, encoding, endless numbers, lists in lists in lists

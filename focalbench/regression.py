@@ -10,7 +10,7 @@ from typing import cast
 import numpy as np
 
 from focalbench.comparison import TABLE_COLUMNS, compare
-from focalbench.disk import sha256
+from focalbench.disk import regular, sha256
 from focalbench.errors import InputError
 from focalbench.experiment import CHECK_EPOCHS, as_mapping, load
 from focalbench.per_class import CLASS_COLUMNS, per_class
@@ -106,7 +106,7 @@ def verify_files(folder: Path, file: Path, given: Sequence[Path] = ()) -> list[s
         return problems  # it may hold anything
     try:
         records, table = read_csv(folder / RUNS, RUN_COLUMNS), read_csv(folder / TABLE, TABLE_COLUMNS)
-        written = {name: (folder / name).read_text(encoding="utf-8") for name in (MARKDOWN, LATEX)}
+        written = {name: regular(folder / name).read_text(encoding="utf-8") for name in (MARKDOWN, LATEX)}
         again, classes = compare(records, claims=experiment.claims), per_class(records)
         by_class = read_csv(folder / CLASSES, CLASS_COLUMNS) if classes else []
     except (InputError, OSError, KeyError, ValueError) as error:

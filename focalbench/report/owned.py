@@ -9,12 +9,12 @@ import json
 import re
 import secrets
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
-from focalbench.disk import Writer, alone_in, remove_parts, replace_files, sha256
+from focalbench.disk import Writer, alone_in, regular, remove_parts, replace_files, sha256
 from focalbench.errors import InputError
 
 MANIFEST, TOOL = "manifest.json", "focalbench"
@@ -26,18 +26,12 @@ MARK = re.compile(r"[0-9a-f]{32}")
 def read_manifest(folder: Path) -> dict[str, Any]:
     """The manifest of a folder. Raises InputError where there is none."""
     try:
-        content = json.loads(_text(folder / MANIFEST))
+        content = json.loads(regular(folder / MANIFEST).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{folder} holds no readable {MANIFEST} ({error}); run the experiment first") from None
     if not _is_sound(content):
         raise InputError(f"{folder / MANIFEST} is of another version; run the experiment again")
     return cast(dict[str, Any], content)
-
-
-def _text(path: Path) -> str:
-    if path.exists() and not path.is_file():
-        raise ValueError("it is no file")  # and reading it might never end
-    return path.read_text(encoding="utf-8")
 
 
 def _is_sound(content: object) -> bool:
@@ -77,11 +71,22 @@ def _lies_at(path: Path) -> bool:
     return path.is_symlink() or path.exists()
 
 
-def refuse_foreign(folder: Path, names: Iterable[str]) -> None:
+def _is_foreign(path: Path, named: bool) -> bool:
+    """Whether something lies at a path that is not ours; a link in place of a file of ours counts as one."""
+    return _lies_at(path) and not (named and (path.is_file() or path.is_symlink()))
+
+
+def _no_folder(folder: Path, names: Collection[str]) -> str | None:
+    """What lies where there is to be a folder for some of these names, and is none."""
+    inside = sorted({str(Path(name).parent) for name in names} - {"."})
+    return next((name for name in inside if _lies_at(folder / name) and not (folder / name).is_dir()), None)
+
+
+def refuse_foreign(folder: Path, names: Collection[str]) -> None:
     """Raise InputError where something lies at one of these names in a folder that is not ours."""
     try:
         ours = owned(folder)
-        foreign = next((name for name in names if name not in ours and _lies_at(folder / name)), None)
+        foreign = next((name for name in names if _is_foreign(folder / name, name in ours)), _no_folder(folder, names))
     except OSError as error:
         raise _cannot_write(folder, error) from None
     if foreign is not None:
