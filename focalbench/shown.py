@@ -6,10 +6,8 @@ printed, written into a table or drawn. CSV and JSON hold texts as they are.
 
 import re
 
-# what Markdown reads as more than a letter: an underscore within a word, or a bracket that opens no link, is not
-_OF_MARKDOWN = re.compile(
-    r"[\\`*<>|&~$@]|(?<![^\W_])_|_(?![^\W_])|(?<=\])[(\[:]|(?<=:)/(?=/)|(?<=\bwww)\.", re.IGNORECASE
-)
+# what Markdown reads as more than a letter; an underscore after a letter begins nothing, nor does a bracket by itself
+_OF_MARKDOWN = re.compile(r"[\\`*<>|&~$@]|(?<![^\W_])_|(?<=\])[(\[:]|(?<=:)/(?=/)|(?<=\bwww)\.", re.IGNORECASE)
 _OF_LATEX = {
     **{sign: f"\\{sign}" for sign in "%_&#${}"},
     "\\": r"\textbackslash ",
