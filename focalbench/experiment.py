@@ -13,6 +13,7 @@ from focalbench.datasets.families import canonical, is_synthetic
 from focalbench.datasets.fetched import is_fetched
 from focalbench.datasets.files import file_sha256
 from focalbench.datasets.tables import REAL_TABLES
+from focalbench.disk import regular
 from focalbench.errors import InputError
 from focalbench.samplers import check_sampler
 
@@ -115,6 +116,7 @@ class Experiment:
             if replace(baseline, init=init) not in self.arms:
                 raise InputError(f"arms started at {init!r} need {baseline.loss} at the same start to be compared with")
         self._check_task()
+        self._check_names()
 
     def _check_task(self) -> None:
         """What goes with one task only."""
@@ -144,6 +146,14 @@ class Experiment:
             )
         if self.task == "multilabel" and tables and not self.labels:
             raise InputError("--task multilabel needs --label for each column to predict, two or more of them")
+
+    def _check_names(self) -> None:
+        """What the files of results, which are UTF-8, could not hold: a file's name may be any bytes."""
+        values = (getattr(self, name) for name in KEYS)
+        texts = (text for value in values for text in (value if isinstance(value, tuple) else (value,)))
+        for text in texts:
+            if isinstance(text, str) and any("\ud800" <= sign <= "\udfff" for sign in text):
+                raise InputError(f"{text!r} is not UTF-8, as files of results are; rename it")
 
 
 def _usual_rates(datasets: Sequence[str]) -> tuple[float | None, ...]:
@@ -201,7 +211,7 @@ def load(path: Path, given: Sequence[Path] = ()) -> tuple[Experiment, tuple[Expe
     key, a value of the wrong kind, or a data file elsewhere.
     """
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = tomllib.loads(regular(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"cannot read the experiment file {path}: {error.strerror}") from None
     except (ValueError, RecursionError) as error:  # in its form, encoding, endless numbers, lists in lists in lists

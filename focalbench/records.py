@@ -10,6 +10,7 @@ from typing import cast
 
 from focalbench.arms import LOSSES, SOFTMAX, Arm, Run
 from focalbench.datasets.families import is_synthetic
+from focalbench.disk import regular
 from focalbench.errors import InputError
 from focalbench.references import is_reference, row_name
 from focalbench.store import Number, Result
@@ -163,7 +164,7 @@ def read_csv(path: Path, columns: Sequence[str]) -> list[Record]:
     """The records of a file that to_csv wrote with these columns. Raises InputError for any other file."""
     limit = csv.field_size_limit(LONGEST_CELL)
     try:
-        with path.open(encoding="utf-8", newline="") as file:
+        with regular(path).open(encoding="utf-8", newline="") as file:
             rows = csv.reader(file)
             if next(rows, None) != list(columns):
                 raise ValueError("its columns are others")

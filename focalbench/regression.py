@@ -10,9 +10,9 @@ from typing import cast
 import numpy as np
 
 from focalbench.comparison import TABLE_COLUMNS, compare
-from focalbench.disk import write_files
+from focalbench.disk import regular, sha256
 from focalbench.errors import InputError
-from focalbench.experiment import CHECK_EPOCHS, as_mapping, load
+from focalbench.experiment import CHECK_EPOCHS, MANIFEST, as_mapping, load
 from focalbench.per_class import CLASS_COLUMNS, per_class
 from focalbench.plan import make_plan
 from focalbench.platforms import machine, versions
@@ -22,16 +22,14 @@ from focalbench.report.folder import (
     CHECK,
     CLASSES,
     LATEX,
-    MANIFEST,
     MARKDOWN,
     RUNS,
     TABLE,
     data_hashes,
-    own_files,
-    read_manifest,
-    sha256,
+    reported,
     write_manifest,
 )
+from focalbench.report.owned import finish_more, read_manifest, write_texts
 from focalbench.report.tables import latex, markdown
 from focalbench.sweep import fresh_records
 
@@ -80,7 +78,7 @@ def seal(folder: Path, file: Path, made_with: Iterable[str], backend: Backend, g
     """
     experiment, checks = load(file, given)
     if checks:
-        write_files(folder, {CHECK: to_csv(RUN_COLUMNS, rerun(file, backend, given))})
+        write_texts(folder, {CHECK: to_csv(RUN_COLUMNS, rerun(file, backend, given))})
     write_manifest(folder, experiment, made_with, {"experiment_file": {"name": file.name, "sha256": sha256(file)}})
 
 
@@ -108,7 +106,7 @@ def verify_files(folder: Path, file: Path, given: Sequence[Path] = ()) -> list[s
         return problems  # it may hold anything
     try:
         records, table = read_csv(folder / RUNS, RUN_COLUMNS), read_csv(folder / TABLE, TABLE_COLUMNS)
-        written = {name: (folder / name).read_text(encoding="utf-8") for name in (MARKDOWN, LATEX)}
+        written = {name: regular(folder / name).read_text(encoding="utf-8") for name in (MARKDOWN, LATEX)}
         again, classes = compare(records, claims=experiment.claims), per_class(records)
         by_class = read_csv(folder / CLASSES, CLASS_COLUMNS) if classes else []
     except (InputError, OSError, KeyError, ValueError) as error:
@@ -124,7 +122,8 @@ def verify_files(folder: Path, file: Path, given: Sequence[Path] = ()) -> list[s
 
 
 def _wrong_hashes(folder: Path, expected: dict[str, str]) -> list[str]:
-    found = {path.relative_to(folder).as_posix(): sha256(path) for path in own_files(folder)}
+    present = [name for name in {*expected, *reported(folder)} if (folder / name).is_file()]
+    found = {name: sha256(folder / name) for name in present}
     problems = [f"{folder / name} is missing" for name in expected.keys() - found.keys()]
     problems += [f"{folder / name} is not in {MANIFEST}" for name in found.keys() - expected.keys()]
     changed = [name for name in expected.keys() & found.keys() if expected[name] != found[name]]
@@ -233,8 +232,5 @@ def moved(comparisons: Sequence[Comparison]) -> list[Comparison]:
 
 def accept(folder: Path, fresh: Sequence[Record]) -> None:
     """Record fresh short runs, and what they were made with, as the ones to compare with from now on."""
-    write_files(folder, {CHECK: to_csv(RUN_COLUMNS, fresh)})
-    manifest = read_manifest(folder)
-    files = manifest["files"] | {CHECK: sha256(folder / CHECK)}
-    accepted = {"versions": versions(), "platform": machine()}
-    write_files(folder, {MANIFEST: json.dumps(manifest | {"files": files, "accepted": accepted}, indent=1) + "\n"})
+    write_texts(folder, {CHECK: to_csv(RUN_COLUMNS, fresh)})
+    finish_more(folder, [CHECK], {"accepted": {"versions": versions(), "platform": machine()}})

@@ -17,8 +17,8 @@ from focalbench.comparison import TABLE_COLUMNS
 from focalbench.datasets import build as build_module
 from focalbench.datasets import synthetic
 from focalbench.datasets.dataset import Dataset, Splits
-from focalbench.disk import write_files
-from focalbench.experiment import load
+from focalbench.disk import sha256
+from focalbench.experiment import MANIFEST, load
 from focalbench.losses.arm_loss import run_loss
 from focalbench.losses.rivals import ClassCounts
 from focalbench.losses.stack_loss import RunLoss, WeightedFocal
@@ -27,7 +27,7 @@ from focalbench.pools import Backend
 from focalbench.randomness import generator
 from focalbench.records import RUN_COLUMNS, read_csv, to_csv
 from focalbench.regression import TOLERANCE, Comparison, accept, compare_runs, moved, rerun, seal, verify_files
-from focalbench.report.folder import CHECK, MANIFEST, RUNS, TABLE, sha256
+from focalbench.report.folder import CHECK, RUNS, TABLE
 from focalbench.sweep import run_experiment
 
 TINY = """
@@ -86,7 +86,7 @@ def forge_hash(folder: Path, name: str) -> None:
     """Make the manifest agree with a changed file, as a careful forger would."""
     manifest = json.loads((folder / MANIFEST).read_text())
     manifest["files"][name] = sha256(folder / name)
-    write_files(folder, {MANIFEST: json.dumps(manifest)})
+    (folder / MANIFEST).write_text(json.dumps(manifest))
 
 
 def test_an_untouched_folder_passes(project: tuple[Path, Path]) -> None:

@@ -19,6 +19,7 @@ from focalbench.errors import InputError
 from focalbench.experiment import Experiment
 from focalbench.losses.arm_loss import run_loss
 from focalbench.losses.modules import SigmoidFocalLoss
+from focalbench.losses.rivals import ClassCounts
 from focalbench.losses.stack_loss import StackLoss
 from focalbench.plan import make_plan
 from focalbench.references import LOGISTIC
@@ -82,7 +83,7 @@ def test_the_gradient_is_that_of_the_known_cells(rows: int, weighted: bool) -> N
     known = (torch.rand(rows, 3, generator=generator) < 0.7).float()
     weights = torch.rand(rows, generator=generator) if weighted else None
     batch = Rows(torch.zeros(rows, 1), targets, weights, known)
-    losses = [stack_module.run_loss(Arm("bce"), COUNTS), run_loss(Arm("focal", 0.25, 2.0), COUNTS)]
+    losses = [run_loss(Arm("bce"), COUNTS), run_loss(Arm("focal", 0.25, 2.0), COUNTS)]
     found = StackLoss(losses, 1, "cpu").gradient(logits, targets.T, batch.in_loss)
     for run, (alpha, gamma) in enumerate(((None, 0.0), (0.25, 2.0))):
         x = logits[run, :, :rows].clone().requires_grad_()
@@ -94,7 +95,7 @@ def test_the_gradient_is_that_of_the_known_cells(rows: int, weighted: bool) -> N
         assert not found[run, :, rows:].any()
 
 
-COUNTS = [stack_module.ClassCounts(10, 90)] * 3
+COUNTS = [ClassCounts(10, 90)] * 3
 
 
 def flipped(part: Dataset) -> Dataset:

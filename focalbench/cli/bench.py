@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from focalbench.cli.job import resolve_device
+from focalbench.cli.messages import say
 from focalbench.cli.options import Device
 from focalbench.errors import InputError
 
@@ -32,8 +33,7 @@ def bench(
 ) -> None:
     """Time training, ranking, start-up and whole sweeps on this machine, against other ways to do the same."""
     from focalbench.bench import PARTS, Scale, survey
-    from focalbench.disk import write_files
-    from focalbench.report.folder import make_folder
+    from focalbench.report.owned import claim, finish_more, make_folder, write_texts
     from focalbench.sweep import cores
 
     parts = list(dict.fromkeys(part or PARTS))
@@ -45,6 +45,7 @@ def bench(
     where = resolve_device(device)
     if out is not None:
         make_folder(out)
+        claim(out, ("bench.md", "bench.csv"))
     found = survey(
         parts, Scale(rounds, cores(), tiny, long), where, lambda name: typer.echo(f"bench: {name}", err=True)
     )
@@ -52,8 +53,10 @@ def bench(
     for line in remarks(found, rounds):
         typer.echo(f"- {line}")
     if out is not None:
-        write_files(out, {"bench.md": markdown(found, rounds), "bench.csv": csv_text(found)})
-        typer.echo(f"Files: {out}")
+        files = {"bench.md": markdown(found, rounds), "bench.csv": csv_text(found)}
+        write_texts(out, files)
+        finish_more(out, files, {})
+        say(f"Files: {out}")
 
 
 def cells(row: Row) -> list[str]:

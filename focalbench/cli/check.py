@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from focalbench.cli.job import fitting_all, make_backend
+from focalbench.cli.messages import say
 
 
 def check(
@@ -37,8 +38,8 @@ def check(
     problems = verify_files(folder, file, given)
     if not (folder / CHECK).is_file():
         for problem in problems:
-            typer.echo(f"stale: {problem}")
-        typer.echo(f"no short runs to compare with; run again: focalbench run {file}")
+            say(f"stale: {problem}")
+        say(f"no short runs to compare with; run again: focalbench run {file}")
         raise typer.Exit(1)
     before = read_csv(folder / CHECK, RUN_COLUMNS)
     short = [make_plan(check) for check in load(file, given)[1]]
@@ -46,13 +47,13 @@ def check(
     comparisons = compare_runs(before, fresh)
     changes = moved(comparisons)
     for line in (*(f"stale: {problem}" for problem in problems), *changes):
-        typer.echo(line)
-    typer.echo(f"{len(comparisons) - len(changes)} of {len(comparisons)} short runs and arm means are the same")
+        say(line)
+    say(f"{len(comparisons) - len(changes)} of {len(comparisons)} short runs and arm means are the same")
     if problems:
-        typer.echo(f"run again: focalbench run {file}")
+        say(f"run again: focalbench run {file}")
         raise typer.Exit(1)
     if changes and not accept:
         raise typer.Exit(1)
     if changes:
         record_change(folder, fresh)
-        typer.echo(f"accepted: {folder / CHECK} now holds this code's numbers; commit it with the reason")
+        say(f"accepted: {folder / CHECK} now holds this code's numbers; commit it with the reason")

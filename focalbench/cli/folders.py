@@ -36,7 +36,7 @@ def _name(dataset: str) -> str:
 
 def _others(folder: Path, dataset: str) -> str:
     """What the results of a folder were made from, unless that is a sweep of this data set, or nothing is there."""
-    from focalbench.report.folder import read_manifest
+    from focalbench.report.owned import read_manifest
 
     try:
         manifest = read_manifest(folder)

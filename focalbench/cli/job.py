@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from importlib import metadata
@@ -35,6 +36,13 @@ class Job:
     backend: Backend
     as_json: bool
 
+    @property
+    def database(self) -> Path:
+        """The store's file."""
+        from focalbench.report.folder import DATABASE
+
+        return self.store or self.folder / DATABASE
+
 
 def make_job(folder: Path, store: Path | None, backend: Backend, *, as_json: bool, log_level: Level) -> Job:
     """A job, its messages on. Raises InputError for a store in a folder that is not there."""
@@ -43,14 +51,17 @@ def make_job(folder: Path, store: Path | None, backend: Backend, *, as_json: boo
         raise InputError(f"--store {store}: there is no folder {store.parent}; make it first")
     if store is not None:
         from focalbench.report.folder import WRITTEN
+        from focalbench.store import is_begun
 
+        if not is_begun(store) and not os.access(store.parent, os.W_OK):
+            raise InputError(f"--store {store}: no file can be made in {store.parent}; choose another folder")
         if store.name in WRITTEN and store.resolve().parent == folder.resolve():
             raise InputError(f"--store {store}: {store.name} is what the results are written to; choose another name")
     return Job(folder, store, backend, as_json)
 
 
-def run_job(make: Callable[[], Experiment], job: Job, finish: Callable[[Outcome], None] = lambda _: None) -> Outcome:
-    """Plan and run an experiment into a folder, and finish it there. make: may read data first.
+def run_job(make: Callable[[], Experiment], job: Job, finish: Callable[[Outcome], None] | None = None) -> Outcome:
+    """Plan and run an experiment into a folder, and finish it there, with pictures. make: may read data first.
 
     Ctrl-C or SIGTERM says what is safe and exits with 130 or 143. Raises MachineError, with what is safe.
     """
@@ -76,23 +87,21 @@ def run_job(make: Callable[[], Experiment], job: Job, finish: Callable[[Outcome]
             raise type(error)(f"{error}; {safe()}") from None
 
 
-def _run(experiment: Experiment, job: Job, see: Watch, finish: Callable[[Outcome], None]) -> Outcome:
-    from focalbench.disk import alone_in
+def _run(experiment: Experiment, job: Job, see: Watch, finish: Callable[[Outcome], None] | None) -> Outcome:
     from focalbench.execution import check_backend
-    from focalbench.report.folder import FIGURES, make_results_folder
-    from focalbench.store import Store, is_begun
-    from focalbench.sweep import run_experiment
+    from focalbench.report.owned import refuse_foreign, working_in
+    from focalbench.sweep import check_store, names_in, run_experiment
 
     plan = _planned(experiment)
     backend = fitting(job.backend, plan)
     check_backend(backend)
-    if job.store is not None and is_begun(job.store):
-        with Store(job.store):  # one that is refused is so before there is a folder
-            pass
-    make_results_folder(job.folder)
-    with alone_in(job.folder, job.folder / FIGURES):
+    refuse_foreign(job.folder, ())
+    check_store(plan, job.database)
+    names = names_in(job.folder, plan, job.store, pictures=finish is not None)
+    with working_in(job.folder, names):
         outcome = run_experiment(experiment, plan, job.folder, backend, see, job.store)
-        finish(outcome)
+        if finish is not None:
+            finish(outcome)
         return outcome
 
 
@@ -101,7 +110,6 @@ def foresee(make: Callable[[], Experiment], job: Job) -> None:
     from focalbench.cli.foresight import show_estimate
     from focalbench.estimate import estimate
     from focalbench.execution import check_backend
-    from focalbench.report.folder import DATABASE
     from focalbench.sweep import stored
 
     waiting = progress(as_json=job.as_json, first="planning, and timing short trials")
@@ -109,7 +117,7 @@ def foresee(make: Callable[[], Experiment], job: Job) -> None:
         plan = _planned(make())
         backend = fitting(job.backend, plan)
         check_backend(backend)
-        done = stored(plan, job.store or job.folder / DATABASE)
+        done = stored(plan, job.database)
         found = estimate(plan, [run for run in plan.runs if run.run_id not in done], backend)
     show_estimate(found, job.folder, as_json=job.as_json)
 

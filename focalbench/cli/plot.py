@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from focalbench.cli.folders import latest
+from focalbench.cli.messages import say
 from focalbench.cli.options import OUTPUT
 from focalbench.errors import InputError
 
@@ -26,25 +27,28 @@ def plot(
     ] = None,
 ) -> None:
     """Draw PNG and SVG figures of a finished sweep: differences, AUCPR against gamma, validation AUCPR by epoch."""
-    from focalbench.cli.render import read_classes, read_table
-    from focalbench.disk import alone_in
-    from focalbench.report.figures import draw_results
-    from focalbench.report.folder import CURVES, check_unchanged, make_folder
-    from focalbench.report.formulas import draw_formulas
+    from focalbench.cli.render import read_classes, read_table, written_by_a_sweep
+    from focalbench.report.figures import draw_results, picture_place
+    from focalbench.report.folder import CURVES, check_unchanged, picture_files
+    from focalbench.report.formulas import FILES, draw_formulas
+    from focalbench.report.owned import finish_more, working_in
 
     if formulas and folder is not None:
         raise InputError(f"--formulas draws no results; leave {folder} out")
     if formulas:
-        target = out or Path("figures")
-        make_folder(target)
-        with alone_in(target):
-            written = draw_formulas(target)
+        place = out or Path("figures")
+        with working_in(place, FILES):
+            written = draw_formulas(place)
+            finish_more(place, FILES, {})
     else:
         folder = folder or latest()
-        read_table(folder)
+        rows = read_table(folder)
         read_classes(folder)
         check_unchanged(folder, [CURVES])
-        with alone_in(folder):
+        place, inside = picture_place(folder, out)
+        names = [inside + Path(name).name for name in picture_files(rows)]
+        with working_in(place, names), written_by_a_sweep(folder):
             written = draw_results(folder, out)
+            finish_more(place, [path.relative_to(place).as_posix() for path in written], {})
     for path in written:
-        typer.echo(path)
+        say(path)

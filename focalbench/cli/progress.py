@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from focalbench.shown import shown
+
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
 
@@ -118,9 +120,9 @@ def _terminal(first: str) -> Iterator[Callable[[Report], None]]:
     from rich.console import Console
     from rich.live import Live
 
-    console, shown = Console(stderr=True), _Line(first)
-    with Live(shown, console=console, transient=True, refresh_per_second=4):
-        yield shown.show
+    console, line = Console(stderr=True), _Line(first)
+    with Live(line, console=console, transient=True, refresh_per_second=4):
+        yield line.show
 
 
 class _Line:
@@ -143,7 +145,7 @@ class _Line:
         else:
             bar = _bar(self.report) if options.max_width >= ROOM else ""
             text = bar + self.report.line(options.max_width - len(bar), passed)
-        yield Text(text, no_wrap=True, overflow="crop")
+        yield Text(shown(text), no_wrap=True, overflow="crop")
 
 
 def _bar(report: Report) -> str:

@@ -13,6 +13,7 @@ from focalbench.arms import Task, TestPrevalence
 from focalbench.cli.about import ABOUT
 from focalbench.cli.folders import folder_of
 from focalbench.cli.job import foresee, make_backend, make_job, resolve_device, run_job
+from focalbench.cli.messages import printable
 from focalbench.cli.numbers import read_number, read_share
 from focalbench.cli.options import (
     DATA,
@@ -252,7 +253,7 @@ def _check_table_options(dataset: str, options: dict[str, Any]) -> None:
             raise InputError(f"{', '.join(given)}: used with a CSV file only, and --dataset is {dataset}")
     elif is_fetched(dataset):
         if dataset.partition(":")[0] != "sklearn":
-            typer.echo(f"{dataset}: from its library's cache, or the network", err=True)
+            typer.echo(printable(f"{dataset}: from its library's cache, or the network"), err=True)
     elif not (options["target"] or options["labels"]) and exists(
         dataset
     ):  # what is no file is told apart where it is resolved

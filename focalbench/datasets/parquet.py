@@ -28,7 +28,9 @@ def read_parquet(source: str, file: BinaryIO) -> "tuple[pd.DataFrame, dict[str, 
         opened = parquet.ParquetFile(file)
         _check_size(source, opened.metadata.num_rows, opened.metadata.num_columns)
         types = opened.schema_arrow.types
-        frame: pd.DataFrame = opened.read().to_pandas(ignore_metadata=True, split_blocks=True, self_destruct=True)
+        table = opened.read()
+        table.validate(full=True)  # texts that are not UTF-8 would else be found out later
+        frame: pd.DataFrame = table.to_pandas(ignore_metadata=True, split_blocks=True, self_destruct=True)
     except (MemoryError, pyarrow.ArrowMemoryError):
         raise MachineError(f"no memory for {source}; close other programs, or take fewer columns or rows") from None
     except (pyarrow.ArrowException, OSError, ValueError) as error:

@@ -14,8 +14,10 @@ from focalbench.per_class import CLASS_COLUMNS
 from focalbench.records import Record, read_csv
 from focalbench.report import style
 from focalbench.report.curves import CURVE_COLUMNS
-from focalbench.report.folder import CLASSES, CURVES, FIGURES, TABLE, make_folder, picture_name
+from focalbench.report.folder import CLASSES, CURVES, TABLE, picture_name
+from focalbench.report.owned import FIGURES, make_folder
 from focalbench.report.words import baseline_name, cells, short_title
+from focalbench.shown import in_figure, shown
 
 Values = NDArray[np.float64]
 End = tuple[float, float, str, str]  # x, y, label and colour of a curve's end
@@ -34,17 +36,24 @@ def draw_results(folder: Path, out: Path | None = None) -> list[Path]:
     """
     table, curves = read_csv(folder / TABLE, TABLE_COLUMNS), read_csv(folder / CURVES, CURVE_COLUMNS)
     classes = read_csv(folder / CLASSES, CLASS_COLUMNS) if (folder / CLASSES).is_file() else []
-    target = out or folder / FIGURES
-    make_folder(target)
+    place, inside = picture_place(folder, out)
+    make_folder(place / inside)
     written = []
     for cell in cells(table):
         name, where = picture_name(cell[0]), _where(cell[0])
-        written += _by_gamma(cell, target, f"gamma_{name}")
-        written += _differences(cell, target, f"differences_{name}")
-        written += _by_epoch(cell, [p for p in curves if _where(p) == where], target, f"epochs_{name}")
+        written += _by_gamma(cell, place, f"{inside}gamma_{name}")
+        written += _differences(cell, place, f"{inside}differences_{name}")
+        written += _by_epoch(cell, [p for p in curves if _where(p) == where], place, f"{inside}epochs_{name}")
         if here := [row for row in classes if _where(row)[:2] == where[:2]]:
-            written += _by_class(cell, here, target, f"classes_{name}")
+            written += _by_class(cell, here, place, f"{inside}classes_{name}")
     return written
+
+
+def picture_place(folder: Path, out: Path | None = None) -> tuple[Path, str]:
+    """The folder whose manifest names the pictures of a results folder, and what their names there begin with."""
+    if out is None or out.resolve() == (folder / FIGURES).resolve():
+        return folder, f"{FIGURES}/"
+    return out, ""
 
 
 def _where(row: Record) -> tuple[object, ...]:
@@ -143,7 +152,7 @@ def _differences(cell: list[Record], folder: Path, name: str) -> list[Path]:
         if row["delta_low"] is not None:
             ax.plot([cast(float, row[end]) for end in ("delta_low", "delta_high")], [y, y], color=color, linewidth=1)
     ax.axvline(0, color=style.MUTED, linewidth=0.8)
-    ax.set_yticks(range(len(rows)), [str(row["arm"]) for row in rows])
+    ax.set_yticks(range(len(rows)), [in_figure(str(row["arm"])) for row in rows])
     ax.tick_params(axis="y", length=0)
     explained = "95% interval of each row alone; hollow: budget-limited, no verdict"
     baseline = baseline_name(cell)
@@ -166,7 +175,7 @@ def _by_epoch(cell: list[Record], curves: list[Record], folder: Path, name: str)
         if points and not any(np.array_equal(y, drawn) for drawn in heights):  # pos_weight's own start is zero
             heights.append(y)
             ax.plot(x, y, color=_arm_color(row), linestyle=STARTS[str(row["init"])], linewidth=1.3)
-            ends.append((float(x[-1]), float(y[-1]), str(row["arm"]), _arm_color(row)))
+            ends.append((float(x[-1]), float(y[-1]), in_figure(str(row["arm"])), _arm_color(row)))
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set(xlabel="epoch", ylabel="validation AUCPR, mean over seeds\n(chosen learning rates)")
     ax.set_ylim(0, 1.1 * ax.get_ylim()[1])
@@ -196,7 +205,7 @@ def _by_class(cell: list[Record], classes: list[Record], folder: Path, name: str
     order = order[-MOST_CLASSES:]
     if not arms:
         return []
-    heads = {row["class"]: f"{_shortened(str(row['class']))}\n{row['train_positives']:,.0f}" for row in measured}
+    heads = {row["class"]: f"{_shortened(shown(str(row['class'])))}\n{row['train_positives']:,.0f}" for row in measured}
     fig, (ax,) = style.figure(max(4.5, 1.2 + 0.75 * len(order)), 3.6)
     for i, arm in enumerate(arms):
         found = {row["class"]: row for row in classes if row["arm"] == arm["arm"]}
@@ -207,7 +216,8 @@ def _by_class(cell: list[Record], classes: list[Record], folder: Path, name: str
             for column in ("delta", "delta_low", "delta_high")
         )
         color = _arm_color(arm)
-        ax.errorbar(x, y, (y - low, high - y), fmt="o", color=color, ms=3.5, elinewidth=0.9, label=str(arm["arm"]))
+        label = in_figure(str(arm["arm"]))
+        ax.errorbar(x, y, (y - low, high - y), fmt="o", color=color, ms=3.5, elinewidth=0.9, label=label)
     ax.axhline(0, color=style.MUTED, linewidth=0.8)
     ax.set_xticks(range(len(order)), [heads[each] for each in order], parse_math=False)
     ax.set(xlabel="class, and its training rows")

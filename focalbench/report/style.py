@@ -12,7 +12,9 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from focalbench.disk import replace_files
+from focalbench.disk import Writer
+from focalbench.report.owned import write_own
+from focalbench.shown import shown
 
 INK, MUTED = "#1a1a1a", "#6b6b6b"
 VERMILLION, BLUE = "#d55e00", "#0072b2"  # told apart with every kind of colour vision (Okabe and Ito)
@@ -50,7 +52,7 @@ def title(ax: Axes, text: str) -> None:
     """Head a panel with a short statement, flush left, above the names of its lines if they stand there."""
     legend = ax.get_legend()
     rows = 0 if legend is None else -(-len(legend.get_texts()) // NAMES_A_ROW)
-    ax.set_title(text, loc="left", fontsize=TEXT_SIZE + 1, color=INK, pad=8 + 12 * rows, parse_math=False)
+    ax.set_title(shown(text), loc="left", fontsize=TEXT_SIZE + 1, color=INK, pad=8 + 12 * rows, parse_math=False)
 
 
 def name_above(ax: Axes) -> None:
@@ -89,14 +91,12 @@ def note(ax: Axes, x: float, y: float, text: str) -> None:
 
 
 def save(fig: Figure, folder: Path, name: str) -> list[Path]:
-    """Write name.png (150 dpi) and name.svg into an existing folder; same figure, same bytes."""
-    png, svg = folder / f"{name}.png", folder / f"{name}.svg"
+    """Write name.png (150 dpi) and name.svg into an existing folder, or one in it; same figure, same bytes."""
+    writers: dict[str, Writer] = {
+        f"{name}.png": lambda file: fig.savefig(file, format="png", dpi=150, metadata={"Software": None}),
+        f"{name}.svg": lambda file: fig.savefig(file, format="svg", metadata={"Date": None}),
+    }
     with rc_context({"svg.hashsalt": "focalbench"}), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing")  # a letter that no font has is drawn as a box
-        replace_files(
-            {
-                png: lambda path: fig.savefig(path, dpi=150, metadata={"Software": None}),
-                svg: lambda path: fig.savefig(path, metadata={"Date": None}),
-            }
-        )
-    return [png, svg]
+        write_own(folder, writers)
+    return [folder / file for file in writers]

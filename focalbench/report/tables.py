@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from typing import cast
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from focalbench.comparison import TABLE_COLUMNS
 from focalbench.records import Record, to_csv
 from focalbench.report.words import baseline_name, blurb, cells, conclusions, short_title, title
+from focalbench.shown import in_latex, in_markdown, shown
 
 COLUMNS = 6
 WIDTHS = (26, 11, 12, 6, 14, 5)  # 80 columns, the gaps between them included
@@ -25,15 +26,15 @@ def markdown(table: Sequence[Record], classes: Sequence[Record] = ()) -> str:
     """All cells as Markdown tables, each with its conclusions. classes: the rows of per_class."""
     parts = []
     for cell in cells(table):
-        parts += [f"**{title(cell)}**", ""]
+        parts += [f"**{in_markdown(title(cell))}**", ""]
         parts += ["| " + " | ".join(headings(cell)) + " |", "|" + "|".join("---:" if r else "---" for r in RIGHT) + "|"]
         for section, rows in sections(cell):
             parts += [f"| *{section}* |" + " |" * (COLUMNS - 1)]
-            parts += ["| " + " | ".join([_arm(row), *display(row)[1:]]) + " |" for row in rows]
+            parts += ["| " + " | ".join([in_markdown(_arm(row)), *_marked(row)[1:]]) + " |" for row in rows]
         if grid := class_grid(cell, classes):
-            names, *lines = ["| " + " | ".join(text.replace("|", r"\|") for text in line) + " |" for line in grid]
+            names, *lines = ["| " + " | ".join(map(in_markdown, line)) + " |" for line in grid]
             parts += ["", f"*{BY_CLASS}*", "", names, "|---" + "|---:" * (len(grid[0]) - 1) + "|", *lines]
-        parts += ["", *(f"- {sentence}" for sentence in conclusions(cell, _of_cell(cell, classes))), ""]
+        parts += ["", *(f"- {in_markdown(sentence)}" for sentence in conclusions(cell, _of_cell(cell, classes))), ""]
     return "\n".join([*parts, *blurb(table), ""])
 
 
@@ -43,13 +44,14 @@ def summary(table: Sequence[Record]) -> str:
     names = dict.fromkeys(str(row["arm"]) for cell in every for row in cell if row["kind"] != "tuned")
     lines = [
         "| arm | "
-        + " | ".join(f"{short_title(cell)}: AUCPR | vs {baseline_name(cell)} | verdict" for cell in every)
+        + " | ".join(f"{in_markdown(short_title(cell))}: AUCPR | vs {baseline_name(cell)} | verdict" for cell in every)
         + " |"
     ]
     lines += ["|---|" + "---:|---:|---|" * len(every)]
     for name in names:
-        found = [next((display(row) for row in cell if row["arm"] == name), [""] * COLUMNS) for cell in every]
-        lines.append(f"| {name} | " + " | ".join(" | ".join((row[1], row[2], row[4])) for row in found) + " |")
+        found = [next((_marked(row) for row in cell if row["arm"] == name), [""] * COLUMNS) for cell in every]
+        texts = [in_markdown(name), *(text for row in found for text in (row[1], row[2], row[4]))]
+        lines.append("| " + " | ".join(texts) + " |")
     return "\n".join([*lines, "", *blurb(table), ""])
 
 
@@ -68,12 +70,12 @@ def overview(table: Sequence[Record]) -> str:
             for start in ("own", "zero")
         )
         texts = [
-            short_title(cell),
+            in_markdown(short_title(cell)),
             _short(cell[0]["bayes_average_precision"]) if cell[0]["bayes_average_precision"] is not None else "",
-            f"{max(references, key=_mean)['arm']} {_short(max(map(_mean, references)))}" if references else "",
+            f"{_marked(max(references, key=_mean))[0]} {_short(max(map(_mean, references)))}" if references else "",
             "" if plain is None else f"{name} {display(plain)[1]}",
-            f"{best['arm']} {display(best)[1]}",
-            *display(best)[2:5:2],
+            " ".join(_marked(best)[:2]),
+            *_marked(best)[2:5:2],
             "" if zero is None else _elsewhere(zero),
         ]
         lines.append("| " + " | ".join(texts) + " |")
@@ -93,11 +95,11 @@ def latex(table: Sequence[Record], classes: Sequence[Record] = ()) -> str:
     """All cells as LaTeX tables (booktabs). classes: the rows of per_class."""
     parts = []
     for cell in cells(table):
-        parts += [r"\begin{table}", rf"\caption{{{_escape(title(cell))}. {_escape(' '.join(blurb(cell)))}}}"]
+        parts += [r"\begin{table}", rf"\caption{{{in_latex(title(cell))}. {in_latex(' '.join(blurb(cell)))}}}"]
         parts += [rf"\begin{{tabular}}{{{''.join('r' if r else 'l' for r in RIGHT)}}}", r"\toprule"]
         parts += [_latex_row(headings(cell))]
         for section, rows in sections(cell):
-            parts += [r"\midrule", rf"\multicolumn{{{COLUMNS}}}{{l}}{{\emph{{{_escape(section)}}}}} \\"]
+            parts += [r"\midrule", rf"\multicolumn{{{COLUMNS}}}{{l}}{{\emph{{{in_latex(section)}}}}} \\"]
             parts += [_latex_row([_arm(row), *display(row)[1:]]) for row in rows]
         parts += [r"\bottomrule", r"\end{tabular}"]
         if grid := class_grid(cell, classes):
@@ -121,14 +123,14 @@ def csv_text(table: Sequence[Record]) -> str:
 def print_rich(table: Sequence[Record], console: Console, classes: Sequence[Record] = ()) -> None:
     """Print all cells with their conclusions. classes: the rows of per_class."""
     for cell in cells(table):
-        console.print(f"[bold]{escape(title(cell))}[/bold]", highlight=False)
+        console.print(Text(shown(title(cell)), style="bold"))
         for i, (section, rows) in enumerate(sections(cell)):
             console.print(_rich_section(section, rows, headings(cell), show_header=i == 0))
         if grid := class_grid(cell, classes):
             console.print(_rich_grid(grid))
         console.print()
         for sentence in conclusions(cell, _of_cell(cell, classes)):
-            console.print(f"- {escape(sentence)}", highlight=False)
+            console.print(_plain(f"- {sentence}"))
         console.print()
     console.print("\n".join(blurb(table)), style="dim", highlight=False)
 
@@ -140,7 +142,7 @@ def _rich_section(section: str, rows: Sequence[Record], names: Sequence[str], *,
         grid.add_column(heading, justify="right" if right else "left", width=width, no_wrap=heading != "arm")
     for row in rows:
         style = {"better": "green", "worse": "red"}.get(str(row["verdict"]), "")
-        grid.add_row(escape(_arm(row)), *display(row)[1:], style=style)
+        grid.add_row(*map(_plain, [_arm(row), *display(row)[1:]]), style=style)
     return grid
 
 
@@ -149,10 +151,15 @@ def _rich_grid(lines: Sequence[Sequence[str]]) -> Table:
     grid.padding = (0, 1, 0, 0)
     for i, heading in enumerate(lines[0]):
         width = 8 if i else WIDTHS[0] - 1
-        grid.add_column(escape(heading), justify="right" if i else "left", width=width, overflow="fold")
+        grid.add_column(_plain(heading), justify="right" if i else "left", width=width, overflow="fold")
     for line in lines[1:]:
-        grid.add_row(*map(escape, line))
+        grid.add_row(*map(_plain, line))
     return grid
+
+
+def _plain(text: str) -> Text:
+    """A text for the terminal, in which rich finds no markup."""
+    return Text(shown(text))
 
 
 def class_grid(cell: Sequence[Record], classes: Sequence[Record]) -> list[list[str]]:
@@ -208,6 +215,12 @@ def display(row: Record) -> list[str]:
     ]
 
 
+def _marked(row: Record) -> list[str]:
+    """The cells of one row, for Markdown."""
+    arm, average_precision, delta, p_value, verdict, skill = display(row)
+    return [in_markdown(arm), average_precision, delta, p_value, in_markdown(verdict), skill]
+
+
 def _arm(row: Record) -> str:
     """A row's name under its section's heading, which says the start."""
     return str(row["arm"]).removesuffix(f" ({row['init']} start)") if row["kind"] == "arm" else str(row["arm"])
@@ -233,11 +246,4 @@ def _p_value(value: object) -> str:
 
 
 def _latex_row(values: Sequence[str]) -> str:
-    return " & ".join(map(_escape, values)) + r" \\"
-
-
-def _escape(text: str) -> str:
-    text = text.replace("\\", r"\textbackslash ").replace("~", r"\textasciitilde ").replace("^", r"\textasciicircum ")
-    for sign in "%_&#${}":
-        text = text.replace(sign, "\\" + sign)
-    return text.replace("<", "$<$").replace("±", r"$\pm$")
+    return " & ".join(map(in_latex, values)) + r" \\"

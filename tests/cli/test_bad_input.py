@@ -280,6 +280,9 @@ OUTS = [
             "manifest.json": b'{"name": "a web application"}',
         }.items()
     ),
+    Case(FILE.replace("d.csv", "\udcff.csv"), "'\\udcff.csv' is not UTF-8", {"\udcff.csv": SOUND["d.csv"]}),
+    Case(FILE.replace("d.csv", "\udcfe/d.csv"), "'\\udcfe/d.csv' is not UTF-8", {"\udcfe/d.csv": SOUND["d.csv"]}),
+    *(Case(FILE + f" {option} \udcff", "is not UTF-8", SOUND) for option in ("--drop", "--positive", "--weight")),
     Case("run ...toml", "--out", {"...toml": toml(TINY + "epochs = 1\nhidden = [4]\n")["e.toml"]}),
     Case(SHORT + " --out taken", "--out", {"taken": b"a file"}),
     Case(SHORT + " --out o", "--store", {"o/runs.sqlite": b"some notes of mine, and long enough to be a header" * 9}),

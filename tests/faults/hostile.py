@@ -23,14 +23,17 @@ Text = st.SearchStrategy[str]
 
 @dataclass(frozen=True, repr=False)
 class Attempt:
-    """What is typed after the program's name, and the files that lie in its folder beside those of PLACE."""
+    """What is typed after the program's name, and the files that lie in its folder beside those of PLACE; a limit that
+    holds meanwhile, if any: what it is on, and how much is left.
+    """
 
     arguments: tuple[str, ...]
     files: Files
+    limit: tuple[str, int] | None = None
 
     def __repr__(self) -> str:
         parts = (f"{name!r}: {str(content)[:2_000]}" for name, content in self.files.items())
-        return f"focalbench {list(self.arguments)!r:.2000} {{{', '.join(parts)}}}"
+        return f"focalbench {list(self.arguments)!r:.2000} {{{', '.join(parts)}}} {self.limit or ''}"
 
 
 # ---- words
