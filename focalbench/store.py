@@ -23,6 +23,7 @@ APPLICATION = 0x666F6361  # "foca", which tells our files from other programs' b
 WAIT = 60  # seconds for another process to finish its transaction
 _DAMAGE = (sqlite3.DatabaseError, UnicodeDecodeError)  # the latter from names that are no text
 _REMEDY = "choose another file with --store, or move this one away"
+RENAMED = {"precision_at_k": "r_precision"}  # numbers that files of before hold under another name
 Number = float | int | str | None
 
 
@@ -123,7 +124,8 @@ class Store:
             row = self._db.execute(query, (run_id,)).fetchone()
         if row is None:
             raise KeyError(run_id)
-        return Result(run_id, *json.loads(self._checked(row)[2]))
+        values, curves, seconds = json.loads(self._checked(row)[2])
+        return Result(run_id, {RENAMED.get(name, name): value for name, value in values.items()}, curves, seconds)
 
     def versions(self, runs: Iterable[Run]) -> set[str]:
         """The library versions under which the finished ones among `runs` were made."""
