@@ -84,11 +84,16 @@ def _data_values(splits: Splits) -> Values:
     ceilings = _ceilings(splits)
     values["bayes_average_precision"] = float(np.mean(ceilings)) if ceilings else None
     if splits.names:
-        shares = np.average(splits.test.outputs, axis=0, weights=splits.test.weights)[list(splits.measured)]
+        shares = _shares(splits)[list(splits.measured)]
         values["test_prevalence"] = float(shares.mean())  # of those measured: what chance reaches
     elif splits.test.weights is not None:
         values["test_prevalence"] = splits.test.prevalence
     return values
+
+
+def _shares(splits: Splits) -> Floats:
+    """Of the test rows, by weight where they have one, that each output holds."""
+    return np.average(splits.test.outputs, axis=0, weights=splits.test.weights)
 
 
 def _named(splits: Splits) -> tuple[tuple[str, Dataset], ...]:
@@ -235,6 +240,8 @@ def _by_class(splits: Splits, precisions: dict[int, Number]) -> str:
     """What each class holds and reaches, as JSON; no average precision where it was not measured."""
     bayes = dict(zip(splits.measured, _ceilings(splits), strict=False))
     counts = {f"{name}_positives": part.outputs.sum(axis=0, dtype=np.int64).tolist() for name, part in _named(splits)}
+    if splits.test.weights is not None:  # else counts tell it
+        counts["test_prevalence"] = _shares(splits).tolist()
     return json.dumps(
         [
             {"name": name}
