@@ -74,12 +74,17 @@ def _outputs(cell: Sequence[Record]) -> str:
 
 def short_title(cell: Sequence[Record]) -> str:
     """Data set, rate and seeds of a cell."""
+    name = str(cell[0]["dataset"])
+    name = name if len(name) <= LONGEST else f"{name[: LONGEST // 2]}...{name[-LONGEST // 2 :]}"
+    return name + how_taken(cell)
+
+
+def how_taken(cell: Sequence[Record]) -> str:
+    """What follows the name of a cell's data set: its rate and seeds."""
     first = cell[0]
     rate = "natural rate" if first["positive_rate"] is None else f"rate {first['positive_rate']:g}"
     noise = f", label noise {first['label_noise']:g}" if first["label_noise"] else ""
-    name = str(first["dataset"])
-    name = name if len(name) <= LONGEST else f"{name[: LONGEST // 2]}...{name[-LONGEST // 2 :]}"
-    return f"{name} at {rate}{noise}, {first['n_seeds']} seeds"
+    return f" at {rate}{noise}, {first['n_seeds']} seeds"
 
 
 def conclusions(cell: Sequence[Record], classes: Sequence[Record] = ()) -> list[str]:
