@@ -20,7 +20,7 @@ RIGHT = (False, True, True, True, False, True)
 STARTS = {"own": "the loss's own best constant", "prior": "the log odds of the prevalence", "zero": "zero"}
 TUNED = "best of {} candidates of a family, chosen on validation; vs tuned {}"
 SHOWN_CLASSES = 6  # as many as fit beside the arms' names
-BY_CLASS = "AUCPR by measured class, the rarest last (classes.csv: with intervals)"
+BY_CLASS = "AUCPR by measured class, the rarest last (more in classes.csv)"
 REFERENCE = "scikit-learn's logistic regression and histogram boosting, best of 2 settings"
 
 

@@ -47,7 +47,7 @@ def title(cell: Sequence[Record], classes: Sequence[Record] = ()) -> str:
     rate = "natural rate" if first["positive_rate"] is None else f"rate {first['positive_rate']:g}"
     parts = [
         f"{first['dataset']} at {rate}",
-        f"{first['n_seeds']} seeds",
+        _seeds(first),
         *([] if first["n_classes"] is None else [f"mean over {first['n_classes']} {_outputs(cell)}"]),
         *_chance(first, classes),
     ]
@@ -84,7 +84,11 @@ def how_taken(cell: Sequence[Record]) -> str:
     first = cell[0]
     rate = "natural rate" if first["positive_rate"] is None else f"rate {first['positive_rate']:g}"
     noise = f", label noise {first['label_noise']:g}" if first["label_noise"] else ""
-    return f" at {rate}{noise}, {first['n_seeds']} seeds"
+    return f" at {rate}{noise}, {_seeds(first)}"
+
+
+def _seeds(first: Record) -> str:
+    return "1 seed" if first["n_seeds"] == 1 else f"{first['n_seeds']} seeds"
 
 
 def conclusions(cell: Sequence[Record], classes: Sequence[Record] = ()) -> list[str]:

@@ -56,6 +56,7 @@ def test_fewer_than_four_seeds_make_no_interval_anywhere(seeds: int) -> None:
     assert (row["delta_min"], row["delta_max"]) == (difference.min(), difference.max())
     limits = [row[name] for name in ("ap_low", "ap_high", "delta_low", "delta_high")]
     text, said = markdown(table), " ".join(conclusions(table))
+    assert f", {seeds} seeds, " in text or (seeds == 1 and ", 1 seed, " in text)
     assert ("±" in text) == (seeds >= 4)
     assert ("(min, max)" in text) == (seeds in (2, 3))
     assert ("not even intervals" in said) == (seeds < 4)
