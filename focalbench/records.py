@@ -13,7 +13,7 @@ from focalbench.datasets.families import is_synthetic
 from focalbench.disk import regular
 from focalbench.errors import InputError
 from focalbench.references import is_reference, row_name
-from focalbench.store import Number, Result
+from focalbench.store import RENAMED, Number, Result
 
 Record = Mapping[str, Number]
 FAILED = "failed"  # the status of a run whose workers died each time it was tried: it has no numbers
@@ -29,7 +29,7 @@ CALIBRATION = (
 )
 METRICS = (
     "roc_auc",
-    "precision_at_k",
+    "r_precision",
     "recall_at_fpr",
     *CALIBRATION,
     *("recovered_" + name for name in CALIBRATION),
@@ -166,7 +166,7 @@ def read_csv(path: Path, columns: Sequence[str]) -> list[Record]:
     try:
         with regular(path).open(encoding="utf-8", newline="") as file:
             rows = csv.reader(file)
-            if next(rows, None) != list(columns):
+            if [RENAMED.get(name, name) for name in next(rows, [])] != list(columns):
                 raise ValueError("its columns are others")
             return [{name: _value(name, text) for name, text in zip(columns, row, strict=True)} for row in rows]
     except (OSError, ValueError, RecursionError, csv.Error) as error:

@@ -48,7 +48,7 @@ EXACT = (
     "test_positives",
     "status",
 )
-COUNTED = {"precision_at_k": "test_positives", "recall_at_fpr": "test_positives"}  # move in steps of one in so many
+COUNTED = {"r_precision": "test_positives", "recall_at_fpr": "test_positives"}  # move in steps of one in so many
 CHOSEN = ("val_average_precision",)  # what does not depend on which of two equal epochs was chosen
 MEASURED = (
     *CHOSEN,

@@ -28,6 +28,7 @@ WAIT = 60  # seconds for another process to finish its transaction
 BESIDE = ("-wal", "-shm", "-journal")  # end the names of what SQLite keeps beside a file of its own
 _DAMAGE = (sqlite3.DatabaseError, UnicodeDecodeError)  # the latter from names that are no text
 _REMEDY = "choose another file with --store, or move this one away"
+RENAMED = {"precision_at_k": "r_precision"}  # numbers that files of before hold under another name
 Number = float | int | str | None
 
 
@@ -136,7 +137,8 @@ class Store:
             row = self._db.execute(query, (run_id,)).fetchone()
         if row is None:
             raise KeyError(run_id)
-        return Result(run_id, *json.loads(self._checked(row)[2]))
+        values, curves, seconds = json.loads(self._checked(row)[2])
+        return Result(run_id, {RENAMED.get(name, name): value for name, value in values.items()}, curves, seconds)
 
     def versions(self, runs: Iterable[Run]) -> set[str]:
         """The library versions under which the finished ones among `runs` were made."""

@@ -44,7 +44,7 @@ ORDER = (
     *("metrics.ranking", "metrics.threshold", "metrics.calibration", "metrics"),
     *("models", "samplers", "training", "choices", "experiment", "references", "plan", "store", "evaluation", "stack"),
     *("pools", "cluster", "execution", "standing", "records", "statistics", "estimate", "comparison", "per_class"),
-    *("report.words", "report.tables", "report.curves", "report.owned", "report.folder"),
+    *("report.spread", "report.words", "report.tables", "report.curves", "report.owned", "report.folder"),
     *("report.style", "report.formulas", "report.figures", "report"),
     *("sweep", "regression"),
     *("bench.timing", "bench.problem", "bench.rows", "bench.peers", "bench.lockstep", "bench.trainer", "bench.ranking"),

@@ -68,6 +68,13 @@ def test_a_finished_run_stays_as_it_is(tmp_path: Path) -> None:
         assert store.versions(RUNS[2:]) == set()
 
 
+def test_what_was_stored_under_an_old_name_is_read_under_that_of_now(tmp_path: Path) -> None:
+    old = Result(RUNS[0].run_id, {"precision_at_k": 0.25, "k": 7}, {}, 2.5)
+    with Store(tmp_path / "runs.sqlite") as store:
+        store.add(RUNS[:1], [old], "v1")
+        assert store.result(RUNS[0].run_id).values == {"r_precision": 0.25, "k": 7}
+
+
 def test_a_stack_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
     with Store(tmp_path / "runs.sqlite") as store:
         store.add(RUNS[:1], results(RUNS[:1]), "v1")

@@ -3,22 +3,25 @@
 from collections.abc import Sequence
 from typing import cast
 
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
-from focalbench.comparison import TABLE_COLUMNS
+from focalbench.comparison import AUCPR, DELTA, OWN_START, TABLE_COLUMNS
 from focalbench.records import Record, to_csv
+from focalbench.report import spread
 from focalbench.report.words import baseline_name, blurb, cells, conclusions, short_title, title
 from focalbench.shown import in_latex, in_markdown, shown
 
 COLUMNS = 6
-WIDTHS = (26, 11, 12, 6, 14, 5)  # 80 columns, the gaps between them included
+WIDTHS = (26, 11, 12, 6, 10, 5)  # at least; with a gap of one between them
+LEAST_NAME = 12
+LINE = 80  # columns of a terminal; the names of arms take what the others leave
 RIGHT = (False, True, True, True, False, True)
 STARTS = {"own": "the loss's own best constant", "prior": "the log odds of the prevalence", "zero": "zero"}
 TUNED = "best of {} candidates of a family, chosen on validation; vs tuned {}"
 SHOWN_CLASSES = 6  # as many as fit beside the arms' names
-BY_CLASS = "AUCPR by measured class, the rarest last (classes.csv: with intervals)"
+BY_CLASS = "AUCPR by measured class, the rarest last (more in classes.csv)"
 REFERENCE = "scikit-learn's logistic regression and histogram boosting, best of 2 settings"
 
 
@@ -26,7 +29,7 @@ def markdown(table: Sequence[Record], classes: Sequence[Record] = ()) -> str:
     """All cells as Markdown tables, each with its conclusions. classes: the rows of per_class."""
     parts = []
     for cell in cells(table):
-        parts += [f"**{in_markdown(title(cell))}**", ""]
+        parts += [f"**{in_markdown(title(cell, _of_cell(cell, classes)))}**", ""]
         parts += ["| " + " | ".join(headings(cell)) + " |", "|" + "|".join("---:" if r else "---" for r in RIGHT) + "|"]
         for section, rows in sections(cell):
             parts += [f"| *{section}* |" + " |" * (COLUMNS - 1)]
@@ -44,15 +47,19 @@ def summary(table: Sequence[Record]) -> str:
     names = dict.fromkeys(str(row["arm"]) for cell in every for row in cell if row["kind"] != "tuned")
     lines = [
         "| arm | "
-        + " | ".join(f"{in_markdown(short_title(cell))}: AUCPR | vs {baseline_name(cell)} | verdict" for cell in every)
+        + " | ".join(f"{in_markdown(short_title(cell))}: {' | '.join(_of_summary(headings(cell)))}" for cell in every)
         + " |"
     ]
     lines += ["|---|" + "---:|---:|---|" * len(every)]
     for name in names:
         found = [next((_marked(row) for row in cell if row["arm"] == name), [""] * COLUMNS) for cell in every]
-        texts = [in_markdown(name), *(text for row in found for text in (row[1], row[2], row[4]))]
-        lines.append("| " + " | ".join(texts) + " |")
+        lines.append(f"| {in_markdown(name)} | " + " | ".join(" | ".join(_of_summary(row)) for row in found) + " |")
     return "\n".join([*lines, "", *blurb(table), ""])
+
+
+def _of_summary(texts: Sequence[str]) -> tuple[str, ...]:
+    """AUCPR, difference and verdict of a row's cells."""
+    return texts[1], texts[2], texts[4]
 
 
 def overview(table: Sequence[Record]) -> str:
@@ -76,15 +83,10 @@ def overview(table: Sequence[Record]) -> str:
             "" if plain is None else f"{name} {display(plain)[1]}",
             " ".join(_marked(best)[:2]),
             *_marked(best)[2:5:2],
-            "" if zero is None else _elsewhere(zero),
+            "" if zero is None else spread.cell(zero, OWN_START, "+z.3f"),
         ]
         lines.append("| " + " | ".join(texts) + " |")
     return "\n".join([*lines, ""])
-
-
-def _elsewhere(row: Record) -> str:
-    """What another start than its own moves an arm by."""
-    return _plus_minus(row["delta_vs_own_start"], row["own_start_low"], row["own_start_high"], "+z.3f")
 
 
 def _mean(row: Record) -> float:
@@ -95,7 +97,8 @@ def latex(table: Sequence[Record], classes: Sequence[Record] = ()) -> str:
     """All cells as LaTeX tables (booktabs). classes: the rows of per_class."""
     parts = []
     for cell in cells(table):
-        parts += [r"\begin{table}", rf"\caption{{{in_latex(title(cell))}. {in_latex(' '.join(blurb(cell)))}}}"]
+        caption = f"{title(cell, _of_cell(cell, classes))}. {' '.join(blurb(cell))}"
+        parts += [r"\begin{table}", rf"\caption{{{in_latex(caption)}}}"]
         parts += [rf"\begin{{tabular}}{{{''.join('r' if r else 'l' for r in RIGHT)}}}", r"\toprule"]
         parts += [_latex_row(headings(cell))]
         for section, rows in sections(cell):
@@ -123,9 +126,10 @@ def csv_text(table: Sequence[Record]) -> str:
 def print_rich(table: Sequence[Record], console: Console, classes: Sequence[Record] = ()) -> None:
     """Print all cells with their conclusions. classes: the rows of per_class."""
     for cell in cells(table):
-        console.print(Text(shown(title(cell)), style="bold"))
+        console.print(Text(shown(title(cell, _of_cell(cell, classes))), style="bold"))
+        widths = _widths(cell)
         for i, (section, rows) in enumerate(sections(cell)):
-            console.print(_rich_section(section, rows, headings(cell), show_header=i == 0))
+            console.print(_rich_section(section, rows, headings(cell), widths, show_header=i == 0))
         if grid := class_grid(cell, classes):
             console.print(_rich_grid(grid))
         console.print()
@@ -135,11 +139,22 @@ def print_rich(table: Sequence[Record], console: Console, classes: Sequence[Reco
     console.print("\n".join(blurb(table)), style="dim", highlight=False)
 
 
-def _rich_section(section: str, rows: Sequence[Record], names: Sequence[str], *, show_header: bool) -> Table:
+def _widths(cell: Sequence[Record]) -> list[int]:
+    """Columns of the terminal for each column of a cell, the same in all of its sections."""
+    texts = zip(headings(cell), *map(display, cell), strict=True)
+    names, *others = (max(least, *map(len, column)) for least, column in zip(WIDTHS, texts, strict=True))
+    return [min(names, max(LINE - sum(others) - len(others), LEAST_NAME)), *others]
+
+
+def _rich_section(
+    section: str, rows: Sequence[Record], names: Sequence[str], widths: Sequence[int], *, show_header: bool
+) -> Table:
     grid = Table(title=section, title_justify="left", title_style="italic", box=None, show_header=show_header)
+    grid.pad_edge = False
     grid.padding = (0, 1, 0, 0)
-    for heading, width, right in zip(names, WIDTHS, RIGHT, strict=True):
-        grid.add_column(heading, justify="right" if right else "left", width=width, no_wrap=heading != "arm")
+    for heading, width, right in zip(names, widths, RIGHT, strict=True):
+        justify: JustifyMethod = "right" if right else "left"
+        grid.add_column(heading, justify=justify, width=width, no_wrap=heading != "arm", overflow="fold")
     for row in rows:
         style = {"better": "green", "worse": "red"}.get(str(row["verdict"]), "")
         grid.add_row(*map(_plain, [_arm(row), *display(row)[1:]]), style=style)
@@ -163,7 +178,7 @@ def _plain(text: str) -> Text:
 
 
 def class_grid(cell: Sequence[Record], classes: Sequence[Record]) -> list[list[str]]:
-    """Lines of text: the rarest measured classes, their training rows and ceilings, then every arm; or nothing."""
+    """Lines of text: the rarest measured classes, their rows, chance and ceilings, then every arm; or nothing."""
     here = _of_cell(cell, classes)
     by_arm = {name: [row for row in here if row["arm"] == name] for name in dict.fromkeys(row["arm"] for row in here)}
     if not by_arm:
@@ -172,6 +187,7 @@ def class_grid(cell: Sequence[Record], classes: Sequence[Record]) -> list[list[s
     shown = sorted(first, key=lambda row: -cast(float, row["train_positives"]))[-SHOWN_CLASSES:]
     names = [str(row["class"]) for row in shown]
     lines = [["arm", *names], ["(training rows)", *(f"{row['train_positives']:,.0f}" for row in shown)]]
+    lines.append(["(chance)", *(f"{row['prevalence']:.4f}".removeprefix("0") for row in shown)])
     if shown[0]["bayes_average_precision"] is not None:
         lines.append(["(Bayes ceiling)", *(_short(row["bayes_average_precision"]) for row in shown)])
     for arm, rows in by_arm.items():
@@ -200,15 +216,16 @@ def sections(cell: Sequence[Record]) -> list[tuple[str, list[Record]]]:
 
 def headings(cell: Sequence[Record]) -> tuple[str, ...]:
     """The headings of a cell's columns."""
-    return "arm", "AUCPR", f"vs {baseline_name(cell)}", "p adj.", "verdict", "skill"
+    by_seed = " (min, max)" if any(spread.kind(row, AUCPR) == "seeds" for row in cell) else ""
+    return "arm", f"AUCPR{by_seed}", f"vs {baseline_name(cell)}{by_seed}", "p adj.", "verdict", "skill"
 
 
 def display(row: Record) -> list[str]:
     """The cells of one row, as text."""
     return [
         str(row["arm"]),
-        _plus_minus(row["average_precision"], row["ap_low"], row["ap_high"], ".3f"),
-        _plus_minus(row["delta"], row["delta_low"], row["delta_high"], "+z.3f"),
+        spread.cell(row, AUCPR, ".3f"),
+        spread.cell(row, DELTA, "+z.3f"),
         _p_value(row["p_adjusted"]),
         _verdict(row),
         "" if row["recovered_log_loss_skill"] is None else f"{row['recovered_log_loss_skill']:z.2f}",
@@ -230,15 +247,6 @@ def _verdict(row: Record) -> str:
     if row["verdict"] == "baseline" and row["budget_limited"] == "true":
         return "budget-limited"
     return str(row["verdict"] or "")
-
-
-def _plus_minus(value: object, low: object, high: object, style: str) -> str:
-    if value is None:
-        return ""
-    text = format(cast(float, value), style)
-    # a limit of 0 or 1 was cut off there: the other one has the whole half
-    half = None if low is None else max(cast(float, high) - cast(float, value), cast(float, value) - cast(float, low))
-    return text if half is None else f"{text} ±{half:.3f}".replace("0.", ".")
 
 
 def _p_value(value: object) -> str:
