@@ -36,7 +36,7 @@ ORDER = (
     *("pools", "cluster", "execution", "standing", "records", "statistics", "estimate", "comparison", "per_class"),
     *("report.words", "report.tables", "report.curves", "report.folder"),
     *("report.style", "report.formulas", "report.figures", "report"),
-    *("sweep", "regression"),
+    *("sweep", "agreement", "regression"),
     *("bench.timing", "bench.problem", "bench.rows", "bench.peers", "bench.lockstep", "bench.trainer", "bench.ranking"),
     *("bench.start", "bench.memory", "bench.plain", "bench.whole", "bench.growth", "bench.survey", "bench"),
     *("cli.messages", "cli.progress", "cli.stopping", "cli.foresight", "cli.job", "cli.render"),
