@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import cast
 
 from focalbench.arms import Run
+from focalbench.errors import InputError
 from focalbench.records import METRICS, RUN_COLUMNS, Record
 from focalbench.references import is_reference
 from focalbench.store import Number
@@ -95,9 +96,12 @@ def label_of(row: Record) -> str:
 
 
 def numbers(row: Record) -> dict[str, Number]:
-    """All that was measured of a run, single classes included."""
-    classes = json.loads(str(row["classes"])) if row["classes"] else []
-    by_class = {f"{name} of {each['name']}": value for each in classes for name, value in each.items()}
+    """All that was measured of a run, single classes included. Raises InputError where their cell is not as written."""
+    try:
+        classes = json.loads(str(row["classes"])) if row["classes"] else []
+        by_class = {f"{name} of {each['name']}": value for each in classes for name, value in each.items()}
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        raise InputError(f"the classes of run {row['run_id']} cannot be read; run the experiment again") from None
     return {name: row[name] for name in MEASURED} | by_class
 
 

@@ -138,8 +138,11 @@ def experiment_file(folder: Path) -> Path:
 # ---- the folder, what it planned, and what is to be trained
 
 
-def open_case(target: Target, draw: str | None = None) -> Case:
-    """Look through a folder's files and choose what to train. draw: what the sample is drawn with; None: runs.csv."""
+def open_case(target: Target, draw: str | None = None, *, accepting: bool = False) -> Case:
+    """Look through a folder's files and choose what to train. draw: what the sample is drawn with; None: runs.csv.
+
+    accepting: do without the short runs' old numbers where they cannot be read, which else raises InputError.
+    """
     folder = target.folder
     experiment, checks = load(target.file, target.given)
     problems, outdated = verify_files(folder, target.file, target.given), _other_file(target)
@@ -147,8 +150,9 @@ def open_case(target: Target, draw: str | None = None) -> Case:
     if short:
         try:
             recorded = read_csv(folder / CHECK, RUN_COLUMNS)
-        except InputError as error:
-            outdated.append(str(error))
+        except InputError:
+            if not accepting:
+                raise
     planned = {run.run_id for run in short}
     gone = [Comparison(label_of(row), MISSING, "no longer planned") for row in recorded if row["run_id"] not in planned]
     sampled = [] if problems else _sampled(folder, experiment, draw or sha256(folder / RUNS))

@@ -18,6 +18,7 @@ from focalbench.datasets import build as build_module
 from focalbench.datasets import synthetic
 from focalbench.datasets.dataset import Dataset, Splits
 from focalbench.disk import write_files
+from focalbench.errors import InputError
 from focalbench.experiment import Experiment, load
 from focalbench.losses.arm_loss import run_loss
 from focalbench.losses.rivals import ClassCounts
@@ -245,6 +246,12 @@ def test_numbers_of_single_classes_are_compared(project: tuple[Path, Path]) -> N
     assert [line.status for line in moved(compared)] == ["better"]
 
 
+@pytest.mark.parametrize("cell", ["[1]", "[", '[{"a": 1}]', "[" * 10**5, '"text"', "1"])
+def test_classes_that_nobody_wrote_are_refused(project: tuple[Path, Path], cell: str) -> None:
+    with pytest.raises(InputError, match="cannot be read; run the experiment again"):
+        agreement.numbers({**read_csv(project[0] / CHECK, RUN_COLUMNS)[0], "classes": cell})
+
+
 @pytest.mark.parametrize(
     ("neighbours", "status", "rounds"),
     [
@@ -417,7 +424,7 @@ def test_other_short_runs_are_told_and_accepted_and_move_nothing_else(project: t
     assert {name: (folder / name).read_bytes() for name in kept} == kept
     (folder / CHECK).write_text("another version's")
     forge_hash(folder, CHECK)
-    assert run_check(root, "results/tiny").code == 1
+    assert run_check(root, "results/tiny").code == 2
     assert run_check(root, "results/tiny", "--accept").code == run_check(root, "results/tiny").code == 0
     edit(file, "epochs = 4", "epochs = 5")
     assert run_check(root, "results/tiny", "--accept").code == 1  # another experiment is no other check

@@ -43,10 +43,11 @@ def check(
     from focalbench.regression import accept as record_change
     from focalbench.regression import check_all, open_case
 
-    cases = [open_case(target, draw) for target in _targets(folder, experiment, tuple(data or ()))]
+    backend, targets = make_backend(None, workers, None, "cpu"), _targets(folder, experiment, tuple(data or ()))
+    cases = [open_case(target, draw, accepting=accept) for target in targets]
     runs = tuple(run for case in cases for run in case.runs)
     typer.echo(f"training {len(runs)} runs again", err=True)
-    reports = check_all(cases, fitting(make_backend(None, workers, None, "cpu"), Plan(runs, (), ())))
+    reports = check_all(cases, fitting(backend, Plan(runs, (), ())))
     for report in reports:
         _show(report, accepted=accept)
         if accept and report.changes and not report.case.problems:
