@@ -1,7 +1,7 @@
 """The main job: plan, run what is missing, write the results folder."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from focalbench.arms import Run
 from focalbench.errors import MachineError
 from focalbench.execution import execute
 from focalbench.experiment import Experiment
-from focalbench.plan import Plan, make_plan, make_stacks
+from focalbench.plan import Plan, make_stacks
 from focalbench.platforms import other_versions
 from focalbench.pools import Backend
 from focalbench.records import FAILED, Record, record
@@ -126,9 +126,8 @@ def _missing(plan: Plan, store: Store, state: State) -> list[Run]:
     return [run for run in plan.runs if run.run_id not in done]
 
 
-def fresh_records(experiment: Experiment, backend: Backend) -> list[Record]:
-    """Run an experiment without any store and return its records in plan order. Raises MachineError if a run fails."""
-    runs = make_plan(experiment).runs
+def fresh_records(runs: Sequence[Run], backend: Backend) -> list[Record]:
+    """Train runs without any store and return their records in this order. Raises MachineError if a run fails."""
     by_id: dict[str, Result] = {}
     for finished in execute(make_stacks(runs), backend):
         if finished.made is None:

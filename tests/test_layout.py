@@ -46,7 +46,7 @@ ORDER = (
     *("pools", "cluster", "execution", "standing", "records", "statistics", "estimate", "comparison", "per_class"),
     *("report.spread", "report.words", "report.tables", "report.curves", "report.owned", "report.folder"),
     *("report.style", "report.formulas", "report.figures", "report"),
-    *("sweep", "regression"),
+    *("sweep", "agreement", "regression"),
     *("bench.timing", "bench.problem", "bench.rows", "bench.peers", "bench.lockstep", "bench.trainer", "bench.ranking"),
     *("bench.start", "bench.memory", "bench.plain", "bench.whole", "bench.growth", "bench.survey", "bench"),
     *("cli.about", "cli.examples", "cli.numbers", "cli.options", "cli.messages", "cli.folders", "cli.keys"),

@@ -124,7 +124,7 @@ def test_a_file_elsewhere_is_read_where_the_command_line_says_so(tmp_path: Path)
     assert "no file e/d.csv" in here("run e/e.toml --workers 1 --out o", tmp_path, 2).stderr
     here("run e/e.toml --data d.csv --workers 1 --out o", tmp_path)
     said = here("check o --experiment e/e.toml --data d.csv --workers 1", tmp_path).stdout
-    assert "short runs and arm means are the same" in said
+    assert "2 of 2 short runs the same, 2 of 2 runs trained again the same" in said
 
 
 @pytest.mark.parametrize(

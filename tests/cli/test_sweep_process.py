@@ -189,7 +189,7 @@ def test_run_seals_what_check_finds_intact_and_check_names_what_was_changed(home
     (tmp_path / "experiments" / "e.toml").write_text(text)
     here("run experiments/e.toml --workers 1", tmp_path)
     assert {path.name for path in (tmp_path / "results" / "e").iterdir()} >= {"check.csv", "manifest.json", "figures"}
-    assert "12 of 12" in here("check results/e --workers 1", tmp_path).stdout
+    assert "4 of 4 short runs the same, 4 of 4" in here("check results/e --workers 1", tmp_path).stdout
     table = tmp_path / "results" / "e" / "table.csv"
     table.write_text(table.read_text().replace("gaussians", "gaussian", 1))
     changed = here("check results/e --workers 1", tmp_path, expected=1)
