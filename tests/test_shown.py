@@ -1,7 +1,9 @@
 """Names from outside in the terminal, Markdown, LaTeX and figures: shown, never obeyed."""
 
+import functools
 import io
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +34,12 @@ COMMITTED = Path(__file__).parents[1] / "results" / "labels"
 MARKS = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 
 
-@given(NAMES)
+def for_names(test: Callable[[str], None]) -> Callable[[], None]:
+    """Try a test on all of these names, and on many others."""
+    return functools.reduce(lambda tried, name: example(name)(tried), HOSTILE, given(NAMES)(test))
+
+
+@for_names
 def test_what_is_shown_is_one_printable_line(text: str) -> None:
     assert shown(text).isprintable()
     assert shown(text) == "".join(shown(sign) for sign in text)  # nothing is dropped
@@ -53,9 +60,8 @@ def read(tokens: list[Token]) -> str:
     )
 
 
-@settings(max_examples=300)
-@given(NAMES)
-@example("__x__")
+@settings(max_examples=200)
+@for_names
 def test_markdown_reads_a_name_as_text(text: str) -> None:
     plain = "x" + shown(text) + "x"  # at its ends a cell loses blanks
     cell = MARKS.parse(f"| a |\n|---|\n| x{in_markdown(text)}x |\n| after |\n")
@@ -71,7 +77,7 @@ def test_no_name_becomes_a_link_by_itself(text: str) -> None:
     assert not re.search(r"(?i)\w+://|www\.|\w@\w", in_markdown(text))
 
 
-@given(NAMES)
+@for_names
 def test_latex_reads_a_name_as_text(text: str) -> None:
     written = in_latex(text)
     for _ in range(2):  # what is ours goes, from the inside out
@@ -81,7 +87,7 @@ def test_latex_reads_a_name_as_text(text: str) -> None:
     assert not set(written) & set("\\%_&#${}~^<>|[")
 
 
-@given(NAMES)
+@for_names
 def test_a_figure_reads_a_name_as_text(text: str) -> None:
     figure = Figure()
     FigureCanvasAgg(figure)
