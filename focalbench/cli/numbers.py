@@ -28,11 +28,9 @@ def _fraction(text: str) -> Decimal:
 
 
 def _decimal(text: str) -> Decimal:
-    """A comma is a decimal comma: what stands before it as a number of its own is no share."""
+    """A comma is a decimal comma: what stands before it is no share by itself, so this is no list."""
     unit = HUNDREDTHS.get(text[-1:])
-    number = text[:-1] if unit else text
-    if number.count(",") == 1 and "." not in number:
-        number = number.replace(",", ".")
+    number = (text[:-1] if unit else text).replace(",", ".")
     return Decimal(number) / unit if unit else Decimal(number)
 
 

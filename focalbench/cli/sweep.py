@@ -201,7 +201,10 @@ def sweep(
 def _data_name(argument: str | None, option: str | None) -> str:
     if argument is not None and option is not None and argument != option:
         raise InputError(f"{argument!r} and --dataset {option!r} name two data sets; name one")
-    return argument or option or USUAL_DATA
+    named = option if argument is None else argument
+    if named == "":  # as of a variable that is not set
+        raise InputError("the name of the data is empty; name a file, or what focalbench datasets lists")
+    return USUAL_DATA if named is None else named
 
 
 def _experiment(settings: dict[str, Any], options: ArmOptions, *, quick: bool) -> Experiment:
@@ -250,7 +253,7 @@ def _check_table_options(dataset: str, options: dict[str, Any]) -> None:
         if dataset in REAL_TABLES and options["drop_duplicates"]:
             given.remove("--drop-duplicates")
         if given:
-            raise InputError(f"{', '.join(given)}: used with a CSV file only, and --dataset is {dataset}")
+            raise InputError(f"{', '.join(given)}: used with a file only, and the data are {dataset}")
     elif is_fetched(dataset):
         if dataset.partition(":")[0] != "sklearn":
             typer.echo(printable(f"{dataset}: from its library's cache, or the network"), err=True)
@@ -258,7 +261,7 @@ def _check_table_options(dataset: str, options: dict[str, Any]) -> None:
         dataset
     ):  # what is no file is told apart where it is resolved
         wanted = "--target, the name of the column to predict"
-        raise InputError(f"--dataset {dataset} needs {wanted} (with --task multilabel: --label for each)")
+        raise InputError(f"{dataset} needs {wanted} (with --task multilabel: --label for each)")
 
 
 def _quick_rows(experiment: Experiment) -> int:

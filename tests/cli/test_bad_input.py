@@ -84,6 +84,7 @@ OPTIONS = [
     ("--gamma 1,2", "--gamma takes one number"),
     ("xor --dataset mixture", "'xor' and --dataset 'mixture' name two data sets"),
     ("gone.csv --target y", "gone.csv"),
+    ("--dataset=", "the name of the data is empty"),
     ("--pos-rate 1e-6", "rate"),
     ("--quick --pos-rate 5e-324", "rate"),
     ("--pos-rate 0.9999 --rows 1500", "rate"),
