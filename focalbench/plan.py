@@ -8,14 +8,15 @@ from typing import cast
 import numpy as np
 
 from focalbench.arms import Arm, Recipe, Run, Task, TestPrevalence, Training, is_custom
-from focalbench.datasets.build import load_table, measured, names_of, resolve, split_counts, width
-from focalbench.datasets.families import is_synthetic
+from focalbench.datasets.build import load_table, measured, names_of, resolve, split_counts, weighed, width
+from focalbench.datasets.families import family_of, is_synthetic
 from focalbench.datasets.leaks import leaking_columns
 from focalbench.datasets.prevalence import warnings_for
 from focalbench.datasets.reading import told
-from focalbench.datasets.table import Table
+from focalbench.datasets.table import Table, are_few
 from focalbench.datasets.tables import REAL_TABLES
 from focalbench.datasets.targets import listed
+from focalbench.datasets.weights import check_weights, weight_warnings
 from focalbench.errors import InputError
 from focalbench.experiment import Experiment
 from focalbench.references import REFERENCES, SETTINGS, is_reference
@@ -53,13 +54,14 @@ def make_plan(experiment: Experiment) -> Plan:
         counts = [split_counts(recipe, seed) for seed in seeds]
         warnings += [f"{label}: {text}" for text in warnings_for(recipe, counts)]
         warnings += [f"{label}: {text}" for text in _unmeasured(recipe, seeds_of(experiment))]
+        warnings += [f"{label}: {text}" for text in _light(recipe, seeds_of(experiment))]
         if not is_synthetic(recipe.dataset):
             table = load_table(recipe)
             readings = (*map(str, table.outputs), *told(table), *table.notes, *_dealt(table))
             notes += [f"{recipe.dataset}: {text}" for text in readings]
             warnings += [f"{recipe.dataset}: {text}" for text in table.warnings]
             warnings += _leaks(recipe, table)
-        if experiment.sampler == "groups" and not (_has_groups(recipe) or recipe.dataset.startswith("dense")):
+        if experiment.sampler == "groups" and not (_has_groups(recipe) or family_of(recipe.dataset) == "dense"):
             raise InputError(f"--sampler groups: {recipe.dataset} has no groups; use dense or a table with --group")
         runs += _runs(experiment, recipe)
     return Plan(tuple(runs), tuple(dict.fromkeys(notes)), tuple(warnings))
@@ -80,6 +82,17 @@ def _unmeasured(recipe: Recipe, seeds: Iterable[int]) -> list[str]:
     return [f"too few rows to measure {listed(left_out)}: trained on, left out of every average"] if left_out else []
 
 
+def _light(recipe: Recipe, seeds: Iterable[int]) -> list[str]:
+    """What to warn of in a table's weights. Raises InputError where a seed's split has too few rows that weigh."""
+    if is_synthetic(recipe.dataset) or load_table(recipe).weights is None:
+        return []
+    by_seed = []
+    for seed in seeds:
+        by_seed.append(weighed(recipe, seed))
+        check_weights(by_seed[-1], seed)
+    return weight_warnings(by_seed)
+
+
 def _dealt_whole(recipe: Recipe) -> bool:
     """Whether the counts of the splits may hang on the seed."""
     return not is_synthetic(recipe.dataset) and load_table(recipe).dealt_whole
@@ -94,12 +107,15 @@ def _dealt(table: Table) -> Iterator[str]:
     """What the seeds redraw."""
     if table.ordered:
         yield "split by time, the same for every seed: intervals show what the draws of training move, not of rows"
+    elif table.groups is not None and are_few(table.groups):
+        groups = len(np.unique(table.groups))
+        yield f"{groups} groups: a seed tests on one, validates on another and trains on the rest, in turn"
     elif table.groups is not None:
         yield f"{len(np.unique(table.groups)):,} groups, none in two splits"
 
 
 def _leaks(recipe: Recipe, table: Table) -> list[str]:
-    """A warning for every column of a user's table that predicts the target almost alone."""
+    """A warning for every column of a user's file that predicts the target almost alone."""
     if recipe.dataset in REAL_TABLES:
         return []
     return [
@@ -241,7 +257,11 @@ def worker_bytes(runs: Iterable[Run]) -> int:
 
 
 def _data_bytes(run: Run) -> int:
-    return 4 * ROW_COPIES * sum(part.rows for part in split_counts(run.recipe, run.seed).each) * width(run.recipe)
+    rows = sum(part.rows for part in split_counts(run.recipe, run.seed).each)
+    if not is_synthetic(run.recipe.dataset):  # rows of unknown target come along
+        table = load_table(run.recipe)
+        rows = -(-rows * table.rows // table.counted)
+    return 4 * ROW_COPIES * rows * width(run.recipe)
 
 
 def _stack_bytes(run: Run) -> int:

@@ -47,8 +47,8 @@ _latest: dict[tuple[Recipe, int], Splits] = {}  # the stacks of one seed follow 
 def run_stack(stack: tuple[Run, ...]) -> list[Result]:
     """Train and measure runs that share data and batches; or fit the one reference."""
     start = time.perf_counter()
+    splits = _splits(stack[0].recipe, stack[0].seed)  # first: what is read may be tiny, such as weights
     with one_thread():
-        splits = _splits(stack[0].recipe, stack[0].seed)
         measured = _fit_reference(stack[0], splits) if is_reference(stack[0]) else _train(stack, splits)
         common = _data_values(splits)
     seconds = (time.perf_counter() - start) / len(stack)

@@ -21,6 +21,7 @@ ORDER = (
         "datasets.cache",
         "datasets.tables",
         "datasets.targets",
+        "datasets.weights",
     ),
     *("datasets.numbers", "datasets.dates", "datasets.earlier", "datasets.features", "datasets.columns"),
     *("datasets.fetched", "datasets.text_table", "datasets.parquet", "datasets.files"),

@@ -13,10 +13,13 @@ from hypothesis import strategies as st
 
 from focalbench.arms import INITS, Arm, Recipe, Run, Training
 from focalbench.choices import BCE
+from focalbench.datasets.build import build_splits
 from focalbench.errors import InputError
 from focalbench.experiment import Experiment
 from focalbench.plan import candidates, make_plan, make_stacks, stack_size, tuned_families
+from focalbench.records import record
 from focalbench.references import REFERENCES, is_reference
+from focalbench.store import Result
 
 SMALL = Experiment(positive_rates=(0.02,), rows=1500, seeds=2, references=False)
 RUN = Run(Recipe("d.csv", 900, 0.01, sha256="ab", target="y", path="/a/d.csv"), Training(), Arm("focal"), 0.01, 3)
@@ -212,3 +215,29 @@ def test_the_identity_does_not_depend_on_the_order_of_fields() -> None:
 def test_an_identity_is_pinned() -> None:
     """A change here orphans every stored run: raise ENGINE_VERSION on purpose, then change it."""
     assert Run(Recipe("mixture", 40_000, 0.0015), Training(), BCE, 1e-3, 0).run_id == "5ca89bb89450565c"
+
+
+# ---- names are looked up, never matched by how they begin
+
+ROWS = "\n".join(["a,b,y", *(f"{i * 7919 % 1009},{i % 97},{int(i % 5 == 0)}" for i in range(1000)), ""])
+
+
+def of_file(path: Path, **options: Any) -> Experiment:
+    path.write_text(ROWS)
+    return Experiment(datasets=(str(path),), positive_rates=(None,), target="y", seeds=1, **options)
+
+
+@pytest.mark.parametrize("name", ["dense_claims.csv", "dense.csv", "dense", "denser"])
+def test_a_file_is_not_taken_for_a_family_by_its_name(tmp_path: Path, name: str) -> None:
+    with pytest.raises(InputError, match=r"--sampler groups: .* has no groups"):
+        make_plan(of_file(tmp_path / name, sampler="groups"))
+    assert make_plan(replace(of_file(tmp_path / name), positive_rates=(0.15,))).runs
+
+
+@pytest.mark.parametrize("name", ["mixture", "labels", "shuttle", "sklearn:iris", "dense:hard=3", "mixture.csv"])
+def test_a_file_that_is_called_as_a_table_is_still_the_file(tmp_path: Path, name: str) -> None:
+    (run, *_) = make_plan(of_file(tmp_path / name)).runs
+    assert run.recipe.dataset == (name if name.endswith(".csv") else f"./{name}")
+    assert record(run, Result(run.run_id, {}, {}, 0.0))["source"] == "table"
+    splits = build_splits(run.recipe, 0)
+    assert splits.train.rows + splits.validation.rows + splits.test.rows > 990

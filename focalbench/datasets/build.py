@@ -14,10 +14,10 @@ from focalbench.datasets.classes import draw_classes, draw_labels, output_names
 from focalbench.datasets.columns import Columns
 from focalbench.datasets.dataset import Counts, Dataset, Known, SplitCounts, Splits, Targets
 from focalbench.datasets.dense import draw_dense
-from focalbench.datasets.families import FAMILIES, canonical, is_synthetic, numbers_of, task_of
+from focalbench.datasets.families import FAMILIES, canonical, family_of, is_synthetic, numbers_of, task_of
 from focalbench.datasets.fetched import is_fetched, read_fetched
 from focalbench.datasets.files import SUFFIXES, exists, file_sha256, read_table
-from focalbench.datasets.preprocessing import preprocess
+from focalbench.datasets.preprocessing import coded_width, preprocess
 from focalbench.datasets.prevalence import (
     pool_counts,
     positive_parts,
@@ -40,6 +40,7 @@ from focalbench.datasets.synthetic import draw
 from focalbench.datasets.table import Table
 from focalbench.datasets.tables import REAL_TABLES, real_table
 from focalbench.datasets.targets import measured_outputs
+from focalbench.datasets.weights import Weighed, weigh
 from focalbench.errors import InputError
 from focalbench.randomness import generator
 
@@ -70,8 +71,14 @@ def resolve(recipe: Recipe) -> Recipe:
         raise _unknown(recipe.dataset)
     drop, category = (tuple(sorted(set(names))) for names in (recipe.drop, recipe.category))  # however they were typed
     sha256, absolute = file_sha256(path), str(Path(path).absolute())  # for workers that start elsewhere
-    named = replace(recipe, dataset=Path(path).name, path=absolute, sha256=sha256, drop=drop, category=category)
+    named = replace(recipe, dataset=_label(path), path=absolute, sha256=sha256, drop=drop, category=category)
     return replace(named, reading=load_table(named).reading)
+
+
+def _label(path: str) -> str:
+    """What a file is called: its name, told apart from those of families and tables."""
+    name = Path(path).name
+    return f"./{name}" if is_synthetic(name) or name in REAL_TABLES or is_fetched(name) else name
 
 
 def _check_no_columns(recipe: Recipe) -> None:
@@ -92,9 +99,16 @@ def load_table(recipe: Recipe) -> Table:
     """
     whole = replace(recipe, rows=0, positive_rate=None, label_noise=0.0, test_prevalence="thin", sha256="", reading="")
     table = _table(whole, recipe.path)
-    if recipe.sha256 not in ("", table.sha256) or recipe.reading not in ("", table.reading):
+    if not _is_planned(table, recipe):
+        _table.cache_clear()  # a file may have been written anew since
+        table = _table(whole, recipe.path)
+    if not _is_planned(table, recipe):
         raise InputError(f"{recipe.dataset} has changed since it was planned; plan again, or restore the file")
     return table
+
+
+def _is_planned(table: Table, recipe: Recipe) -> bool:
+    return recipe.sha256 in ("", table.sha256) and recipe.reading in ("", table.reading)
 
 
 def split_counts(recipe: Recipe, seed: int) -> SplitCounts:
@@ -130,12 +144,10 @@ def build_splits(recipe: Recipe, seed: int) -> Splits:
 
 
 def width(recipe: Recipe) -> int:
-    """How many numbers a row has, or at most has once a table's categories are coded."""
+    """How many numbers a row has, those of a table once it is coded."""
     if is_synthetic(recipe.dataset):
         return numbers_of(recipe.dataset)
-    table = load_table(recipe)
-    levels = sum(len(table.frame[name].cat.categories) + 1 for name in table.categorical)
-    return len(table.frame.columns) - len(table.categorical) + levels
+    return coded_width(load_table(recipe))
 
 
 def names_of(recipe: Recipe) -> tuple[str, ...]:
@@ -159,6 +171,16 @@ def measured(recipe: Recipe, seed: int) -> tuple[int, ...]:
     return measured_outputs(names, counts, multilabel=recipe.task == "multilabel")
 
 
+def weighed(recipe: Recipe, seed: int) -> tuple[Weighed, Weighed, Weighed]:
+    """What the rows of each split weigh, of a table with weights."""
+    table = load_table(recipe)
+    assert table.weights is not None
+    train, validation, test = (
+        weigh(table.weights[rows], table.classes[rows]) for rows in _split_rows(table, recipe, seed)
+    )
+    return train, validation, test
+
+
 def _with_both(labels: Targets, seen: Known) -> NDArray[np.int64]:
     """How many rows seen have each label, (outputs,); 0 where none has it not, which cannot be measured."""
     positives = (labels * seen).sum(axis=0, dtype=np.int64)
@@ -168,7 +190,7 @@ def _with_both(labels: Targets, seen: Known) -> NDArray[np.int64]:
 def _synthetic(recipe: Recipe, seed: int) -> list[Dataset]:
     parts = zip(_SPLITS, synthetic_counts(recipe).each, strict=True)
     draw_split = {"multiclass": draw_classes, "multilabel": draw_labels, "binary": draw}[recipe.task]
-    if recipe.dataset.startswith("dense"):
+    if family_of(recipe.dataset) == "dense":
         draw_split = draw_dense
     return [draw_split(recipe.dataset, part, split, seed, recipe.key) for split, part in parts]
 

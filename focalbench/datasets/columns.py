@@ -11,7 +11,7 @@ from focalbench.datasets.dataset import Floats
 from focalbench.datasets.dates import are_written_both_ways, read_clock, read_dates
 from focalbench.datasets.duplicates import equal_rows
 from focalbench.datasets.features import Origin, Style, is_text, read_features, read_style, texts_of
-from focalbench.datasets.table import Groups, Table
+from focalbench.datasets.table import Groups, Table, are_few
 from focalbench.datasets.targets import listed, rare_last, read_outputs
 from focalbench.errors import InputError
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _LARGEST = float(np.finfo(np.float32).max)
 _NO_TEXT = Origin()
+_HUGE = 1e290  # of a weight
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,8 @@ def make_table(source: str, frame: "pd.DataFrame", columns: Columns, sha256: str
     outputs = rare_last(outputs, columns.task, str(columns.target), columns.positive)
     together = None if equal is None else equal.together(kept, groups)
     changes = outputs.changes + (() if equal is None else equal.changes(kept, together))
+    if groups is not None and not columns.time and are_few(groups):
+        changes += ("a seed tests on one group",)
     if equal is not None and not columns.drop_duplicates:
         notes += (equal.told(outputs.held(1)[:, -1], outputs.held(0)[:, -1], groups),)
     categorical = tuple(name for name in features.columns if features[name].dtype == "category")
@@ -111,6 +114,7 @@ def make_table(source: str, frame: "pd.DataFrame", columns: Columns, sha256: str
         outputs.readings,
         read.columns,
         outputs.warnings + read.warnings,
+        read.derived,
     )
 
 
@@ -189,7 +193,13 @@ def _weights(frame: "pd.DataFrame", columns: Columns, style: Style) -> Floats | 
         raise InputError(
             f"--weight {columns.weight} is no number of at least 0 in {first}; correct or remove these rows"
         )
-    return weights
+    return _in_range(weights)
+
+
+def _in_range(weights: Floats) -> Floats:
+    """The weights; of those that floats can hardly hold, or sum up, only the proportions."""
+    largest = float(weights.max(initial=0.0))
+    return weights if largest == 0 or 1 / _HUGE < largest < _HUGE else weights / largest
 
 
 def _halved(features: "dict[str, pd.Series[Any]]") -> "pd.DataFrame":

@@ -64,7 +64,17 @@ _OF_FAMILY = {
 
 def is_synthetic(dataset: str) -> bool:
     """Whether a name is that of a family, with knobs (name:knob=value,...) or without."""
-    return dataset.partition(":")[0] in FAMILIES
+    return bool(family_of(dataset))
+
+
+def family_of(dataset: str) -> str:
+    """The family that a name is of, with knobs or without; "" for every other name.
+
+    >>> family_of("dense:hard=3"), family_of("dense_claims.csv")
+    ('dense', '')
+    """
+    name = dataset.partition(":")[0]
+    return name if name in FAMILIES else ""
 
 
 def task_of(family: str) -> Task:

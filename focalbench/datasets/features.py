@@ -44,7 +44,7 @@ class Origin:
 @dataclass(frozen=True, eq=False)
 class Features:
     """Features: numbers as float64, categories as such; the columns they come from, of the whole file; what to note
-    and to warn of; and what version 0.1.0 read otherwise.
+    and to warn of; what version 0.1.0 read otherwise; and the features that are parts of a column, with its name.
     """
 
     frame: "pd.DataFrame"
@@ -52,6 +52,7 @@ class Features:
     notes: tuple[str, ...]
     warnings: tuple[str, ...]
     changes: tuple[str, ...]
+    derived: tuple[tuple[str, str], ...]
 
 
 class Texts(NamedTuple):
@@ -165,6 +166,7 @@ def read_features(frame: "pd.DataFrame", origin: Origin, style: Style, category:
         tuple(_notes(frame, origin, read)),
         tuple(f"column {name}: {doubt}" for name, column in read.items() for doubt in column.doubts),
         tuple(f"{name}: {column.change}" for name, column in read.items() if column.change),
+        tuple((part, name) for name, column in read.items() for part in column.features if part != name),
     )
 
 

@@ -16,7 +16,7 @@ MOST_ROWS = 100_000  # looked at
 
 
 def leaking_columns(table: Table) -> list[tuple[str, float]]:
-    """Names and average precisions of the columns that reach SUSPICIOUS alone.
+    """Names and average precisions of the source's columns that reach SUSPICIOUS alone, or one of their parts does.
 
     A column's score for a row is learnt from the other half of the rows: for a number by a tree of few leaves, for a
     category as the rate of positives with the same value; what is missing is a value of its own. So a column which
@@ -27,13 +27,15 @@ def leaking_columns(table: Table) -> list[tuple[str, float]]:
     rows = np.random.default_rng(0).permutation(table.rows)  # in no order, and always the same
     rows = rows[table.classes[rows] != UNKNOWN][:MOST_ROWS]
     targets = table.targets[rows].astype(np.float64)
-    found = []
+    origins = dict(table.derived)
+    found: dict[str, float] = {}
     for name in table.frame.columns:
         scores = _learnt_from_the_other_half(table.frame[name].iloc[rows], targets)
         precision = float(average_precision_score(targets, scores))
         if precision >= 1 - (1 - SUSPICIOUS) * (1 - targets.mean()):
-            found.append((str(name), precision))
-    return found
+            column = origins.get(str(name), str(name))
+            found[column] = max(precision, found.get(column, 0.0))
+    return list(found.items())
 
 
 def _learnt_from_the_other_half(column: "pd.Series[float]", targets: Floats) -> Floats:

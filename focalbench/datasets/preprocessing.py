@@ -39,6 +39,14 @@ def preprocess(table: Table, splits: tuple[Rows, Rows, Rows]) -> tuple[Features,
     return train, validation, test
 
 
+def coded_width(table: Table) -> int:
+    """How many features preprocess makes of a table."""
+    numeric = [name for name in table.frame.columns if name not in table.categorical]
+    gaps = sum(bool(table.frame[name].isna().any()) for name in numeric)
+    levels = (int(table.frame[name].nunique(dropna=False)) for name in table.categorical)
+    return len(numeric) + gaps + sum(min(each, MAX_CATEGORIES) for each in levels)
+
+
 def _coded(table: Table) -> "pd.DataFrame":
     """Replace each category by its code, so that level 0 is a missing value."""
     import pandas as pd

@@ -9,7 +9,7 @@ import numpy as np
 from focalbench.arms import Recipe
 from focalbench.datasets.dataset import Counts, Floats, SplitCounts
 from focalbench.datasets.dense import room
-from focalbench.datasets.families import is_synthetic, knobs
+from focalbench.datasets.families import family_of, is_synthetic, knobs
 from focalbench.errors import InputError
 
 MIN_POSITIVES = 20  # fewer in a split: refused
@@ -60,7 +60,7 @@ def synthetic_counts(recipe: Recipe) -> SplitCounts:
     if recipe.positive_rate is None:
         raise InputError("a synthetic data set has no natural positive rate; give one, such as --pos-rate 0.0015")
     counts = _checked(recipe, recipe.positive_rate, lambda rate: _synthetic_sizes(rate, recipe.rows), _top(recipe))
-    if recipe.dataset.startswith("dense"):
+    if family_of(recipe.dataset) == "dense":
         for part in counts.each:
             room(recipe.dataset, part)
     return counts
@@ -76,7 +76,7 @@ def _top(recipe: Recipe) -> float:
     knob = knobs(recipe.dataset)
     if recipe.task != "binary":
         return 1 / knob["classes"] if "classes" in knob else knob["most"]
-    hard = knob.get("hard", 0.0) if recipe.dataset.startswith("dense") else 0.0
+    hard = knob.get("hard", 0.0) if family_of(recipe.dataset) == "dense" else 0.0
     return 0.999 / (hard + 1) if hard else 1.0
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from focalbench.datasets.dataset import Counts, Dataset, Floats, SplitCounts, Targets
-from focalbench.datasets.table import UNKNOWN, Groups
+from focalbench.datasets.table import UNKNOWN, Groups, are_few
 from focalbench.errors import InputError
 from focalbench.randomness import generator
 
@@ -63,19 +63,21 @@ def deal_groups(groups: Groups, seed: int, key: str, *, ordered: bool) -> tuple[
     """Return the rows that train, validation and test may take, whole groups each: 60%, 20% and 20% of the rows.
 
     groups: (rows,) of the whole table. In an order drawn from the seed, each goes to the split that lacks most rows;
-    ordered groups are times, and the first train, the next validate, the latest test, whatever the seed. Raises
-    InputError where a split is left without any group.
+    the largest first, where a split would else be left empty. Of a few groups (are_few) one is tested on and one
+    validated on, in turn from seed to seed. Ordered groups are times, and the first train, the next validate, the
+    latest test, whatever the seed. Raises InputError where a split is left without any group.
     """
     names, members, sizes = np.unique(groups, return_inverse=True, return_counts=True)
-    place = np.empty(len(names), dtype=np.intp)
     if ordered:
         before = np.cumsum(sizes) - sizes  # rows of earlier times
-        place[:] = np.searchsorted(np.cumsum(DEALT)[:2] * len(groups), before, side="right")
+        place = np.searchsorted(np.cumsum(DEALT)[:2] * len(groups), before, side="right")
+    elif are_few(names):
+        place = _left_out(len(names), seed)
     else:
-        lacking = np.array(DEALT) * len(groups)
-        for group in generator(seed, "split-groups", key).permutation(len(names)):
-            place[group] = lacking.argmax()
-            lacking[place[group]] -= sizes[group]
+        order = generator(seed, "split-groups", key).permutation(len(names))
+        place = _most_lacking(sizes, order)
+        if len(np.unique(place)) < len(DEALT):
+            place = _most_lacking(sizes, order[np.argsort(-sizes[order], kind="stable")])
     if len(np.unique(place)) < len(DEALT):
         kind, most = ("time" if ordered else "group"), sizes.max() / len(groups)
         raise InputError(
@@ -84,6 +86,23 @@ def deal_groups(groups: Groups, seed: int, key: str, *, ordered: bool) -> tuple[
         )
     train, validation, test = (np.flatnonzero(place[members] == split) for split in range(3))
     return train, validation, test
+
+
+def _left_out(groups: int, seed: int) -> Rows:
+    """A split for each of a few groups: over the seeds, each is tested on as often, with every other to validate on."""
+    place = np.zeros(groups, dtype=np.intp)
+    test, step = seed % groups, seed // groups % (groups - 1)
+    place[test], place[(test + 1 + step) % groups] = 2, 1
+    return place
+
+
+def _most_lacking(sizes: Rows, order: Rows) -> Rows:
+    """A split for each group: in that order, the one that lacks most rows."""
+    place, lacking = np.empty(len(sizes), dtype=np.intp), np.array(DEALT) * sizes.sum()
+    for group in order:
+        place[group] = lacking.argmax()
+        lacking[place[group]] -= sizes[group]
+    return place
 
 
 def deal_equal(

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 Kind = Literal["number", "time of day", "date", "category", "dropped"]
 Groups = NDArray[np.int64]
+FEW_GROUPS = 5  # at most so many: a seed tests on one of them
 UNKNOWN = 2  # beside a target of 0 and 1
 Codes = Targets | NDArray[np.int64]  # a number for each value of the target
 
@@ -55,6 +56,15 @@ class TargetReading:
         return f"target {self.column}: {', '.join([*shown, *more, *unknown])}"
 
 
+def are_few(groups: Groups) -> bool:
+    """Whether each seed tests on one group, validates on another, and trains on the rest.
+
+    >>> are_few(np.array([3, 1, 1, 2])), are_few(np.array([1, 2, 2])), are_few(np.arange(6))
+    (True, False, False)
+    """
+    return 3 <= len(np.unique(groups)) <= FEW_GROUPS
+
+
 @dataclass(frozen=True, eq=False)
 class Table:
     """A table and how it may be split.
@@ -71,7 +81,8 @@ class Table:
     equal: (rows,) numbers of the sets of rows with equal features, of which none may be in two splits; None where no
     two are equal, or groups come first. known: (rows, outputs) which labels are known, None where all are; an unknown
     one is 0 in labels. outputs and columns: how each column to predict, and each other one of a file, was read.
-    warnings: what a reader should look at before training.
+    warnings: what a reader should look at before training. derived: names of features with that of the source's column
+    each is a part of, such as a date's year.
     """
 
     frame: "pd.DataFrame"
@@ -91,6 +102,7 @@ class Table:
     outputs: tuple[TargetReading, ...] = ()
     columns: tuple[ColumnReading, ...] = ()
     warnings: tuple[str, ...] = ()
+    derived: tuple[tuple[str, str], ...] = ()
 
     @property
     def reading(self) -> str:

@@ -137,10 +137,13 @@ def test_a_reading_says_whether_a_table_is_what_it_was() -> None:
     assert "" not in readings.values()
     assert readings["kept"] != readings["two targets"]
     assert readings["patients kept"] != readings["patients removed"]
-    by_group = table_of("g x z y", "1 1 2 0", "2 1 2 1", "3 4 5 1", group="g")  # nothing was removed, or is dealt anew
+    others = [f"{g} {g} 5 {g % 2}" for g in range(3, 9)]
+    by_group = table_of("g x z y", "1 1 2 0", "2 1 2 1", *others, group="g")  # nothing was removed, or is dealt anew
     assert (by_group.reading, by_group.equal) == ("", None)
     assert "1 sets have rows of several groups or times" in by_group.notes[-1]
-    assert table_of("g x z y", "1 1 2 0", "2 1 2 0", "3 4 5 1", group="g").reading
+    assert table_of("g x z y", "1 1 2 0", "2 1 2 0", *others, group="g").reading
+    assert table_of("g x z y", *others[:5], group="g").reading  # few groups: a seed tests on one
+    assert not table_of("g x z y", *others, group="g").reading
 
 
 def test_missing_cells_are_equal_whatever_their_bits() -> None:
@@ -187,6 +190,7 @@ def dealt(
     return counts, list(pools), thin(targets, counts, pools, seed, recipe.key)
 
 
+@settings(max_examples=40)
 @given(st.none() | st.floats(0.02, 0.4), st.sampled_from([1500, 3000, 10**6]), st.integers(0, 9))
 def test_equal_rows_are_never_in_two_splits_and_the_rate_is_exact(rate: float | None, asked: int, seed: int) -> None:
     counts, pools, rows = dealt(Recipe("file", asked, rate), seed)

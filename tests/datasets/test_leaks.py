@@ -1,8 +1,15 @@
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 
+from focalbench.arms import Recipe
+from focalbench.datasets.build import load_table, resolve
 from focalbench.datasets.leaks import leaking_columns
 from focalbench.datasets.table import Table
+from focalbench.experiment import Experiment
+from focalbench.plan import make_plan
 
 
 def table(**columns: object) -> Table:
@@ -36,3 +43,22 @@ def test_a_large_table_is_looked_at_in_part() -> None:
     rng = np.random.default_rng(0)
     y = rng.random(300_000) < 0.01
     assert [name for name, _ in leaking_columns(table(y=y, leak=y * 1.0, x=rng.normal(size=300_000)))] == ["leak"]
+
+
+def test_a_date_that_leaks_is_named_once_as_in_the_file_and_can_be_dropped(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    y = rng.random(3000) < 0.2
+    days = pd.to_datetime("2020-01-01") + pd.to_timedelta(np.where(y, 900, 0) + rng.integers(0, 300, 3000), "D")
+    usual = pd.to_datetime("2020-01-01") + pd.to_timedelta(rng.integers(0, 900, 3000), "D")
+    columns = {"paid": days.strftime("%Y-%m-%d"), "paid_on": usual.strftime("%Y-%m-%d"), "x": rng.random(3000)}
+    pd.DataFrame({**columns, "y": y.astype(int)}).to_csv(tmp_path / "d.csv", index=False)
+    path = str(tmp_path / "d.csv")
+    experiment = Experiment(datasets=(path,), positive_rates=(None,), target="y", seeds=1)
+    leaks = [text for text in make_plan(experiment).warnings if "alone reaches" in text]
+    assert len(leaks) == 1
+    assert "d.csv: the column paid alone reaches an average precision of" in leaks[0]
+    found = load_table(resolve(Recipe(path, 1000, target="y")))
+    owners = dict(found.derived)
+    assert {owners[name] for name in owners if name.startswith("paid_on_")} == {"paid_on"}
+    assert {name.removeprefix("paid_") for name, owner in owners.items() if owner == "paid"} >= {"year", "month", "day"}
+    assert not [text for text in make_plan(replace(experiment, drop=("paid",))).warnings if "alone reaches" in text]

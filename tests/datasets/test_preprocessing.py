@@ -1,11 +1,15 @@
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
 from focalbench.datasets import preprocessing
-from focalbench.datasets.preprocessing import preprocess
+from focalbench.datasets.preprocessing import coded_width, preprocess
 from focalbench.datasets.table import Table
+from focalbench.experiment import Experiment
+from focalbench.plan import make_plan, worker_bytes
 
 TRAIN, VALIDATION, TEST = np.arange(0, 400), np.arange(400, 600), np.arange(600, 1000)
 SPLITS = (TRAIN, VALIDATION, TEST)
@@ -102,3 +106,22 @@ def test_a_large_table_is_fitted_in_groups_of_columns_to_the_same_features(monke
     monkeypatch.setattr(preprocessing, "_CHUNK", 33)
     for part, expected in zip(preprocess(table(frame), SPLITS), whole, strict=True):
         np.testing.assert_array_equal(part, expected)
+
+
+def test_the_width_planned_with_is_the_width_got() -> None:
+    rng = np.random.default_rng(0)
+    many = pd.Categorical([f"v{i}" for i in rng.integers(0, 3000, 4000)])
+    few = pd.Categorical(rng.choice(np.array(["a", "b", None], dtype=object), 4000), categories=["a", "b", "unused"])
+    edge = [pd.Categorical(rng.integers(0, levels, 4000).astype(str)) for levels in (31, 32, 33)]
+    gaps = np.where(rng.random(4000) < 0.1, np.nan, rng.random(4000))
+    columns = {"x": rng.random(4000), "gaps": gaps, "many": many, "few": few}
+    frame = pd.DataFrame(columns | dict(zip("pqr", edge, strict=True)))
+    splits = (np.arange(2000), np.arange(2000, 3000), np.arange(3000, 4000))
+    assert coded_width(table(frame)) == preprocess(table(frame), splits)[0].shape[1] == 1 + 2 + 32 + 3 + 31 + 32 + 32
+
+
+def test_a_worker_is_not_thought_to_hold_a_column_for_every_level(tmp_path: Path) -> None:
+    rows = [f"{i % 977},c{i % 9_001},{int(i % 10 == 0)}" for i in range(20_000)]
+    (tmp_path / "m.csv").write_text("\n".join(["x,merchant,y", *rows, ""]))
+    experiment = Experiment(datasets=(str(tmp_path / "m.csv"),), positive_rates=(None,), target="y", seeds=1)
+    assert worker_bytes(make_plan(experiment).runs) < 1e9

@@ -109,6 +109,34 @@ def test_groups_of_very_unequal_sizes_still_fill_every_split(seed: int) -> None:
     assert min(len(pool) for pool in pools) > 0.02 * sizes.sum()
 
 
+@pytest.mark.parametrize("groups", [3, 4, 5])
+def test_few_groups_are_left_out_one_by_one(groups: int) -> None:
+    """Over the seeds each is tested on as often, with every other one to validate on; whatever their sizes."""
+    members = np.repeat(np.arange(groups) * 7, [10**k for k in range(groups)])
+    seen = []
+    for seed in range(groups * (groups - 1)):
+        train, validation, test = (
+            set(members[pool].tolist()) for pool in deal_groups(members, seed, "k", ordered=False)
+        )
+        assert (len(train), len(validation), len(test)) == (groups - 2, 1, 1)
+        assert train | validation | test == set(members.tolist())
+        seen.append((*validation, *test))
+        assert seed != groups - 1 or {last for _, last in seen} == set(members.tolist())
+    assert len(set(seen)) == groups * (groups - 1)
+
+
+@pytest.mark.parametrize("groups", [6, 20])
+def test_a_giant_group_leaves_no_split_empty_at_any_seed(groups: int) -> None:
+    members = np.repeat(np.arange(groups), [5000, *[10] * (groups - 1)])
+    for seed in range(60):
+        assert min(map(len, deal_groups(members, seed, "k", ordered=False))) >= 10
+
+
+def test_two_groups_are_refused() -> None:
+    with pytest.raises(InputError, match=r"2 groups, .* cannot be dealt to three splits .* leave it out"):
+        deal_groups(np.repeat([0, 1], 50), 0, "k", ordered=False)
+
+
 def test_the_natural_rate_uses_the_table_up() -> None:
     _, rows = allotted(10**6, None)
     assert sum(map(len, rows)) > len(TARGETS) - 10
