@@ -1,8 +1,14 @@
 """The guard of reported numbers: a results folder against its own files, and against what this code makes now.
 
 Three things are compared. The files: with their hashes, with the experiment file, and with the table made again from
-runs.csv. The short runs that the experiment file declares: with those of check.csv, trained before by the code that was
-accepted. A sample of runs.csv: one run of every arm, trained again in full.
+runs.csv. The short runs that the experiment file declares: with those of check.csv, which accepted code has trained. A
+sample of runs.csv, trained again in full: one run of every arm and one of a reference model, so that it takes about as
+much of the experiment's time as one learning rate of one seed on one data set.
+
+Where runs.csv was made, by versions and processor, the sample has to agree to the bit; elsewhere to 5e-3, or as near as
+rounding lets it (agreement.py). What this can tell: that an arm's numbers were raised as a whole, and that code which
+any reported number passes has changed. What it cannot: that some runs of an arm were changed which the sample leaves
+out (--draw draws others), or that code and all numbers were changed together.
 """
 
 import hashlib
@@ -179,7 +185,7 @@ def _sampled(folder: Path, experiment: Experiment, draw: str) -> list[Before]:
 
 
 def sample(runs: Iterable[Run], draw: str) -> list[Run]:
-    """One run of every arm and of every reference model, by hash: of each data set one seed takes part, and of each
+    """One run of every arm and one of a reference model, by hash: of each data set one seed takes part, and of each
     arm's runs with these seeds the one of the least hash.
     """
     by_hash = sorted(runs, key=lambda run: (_hash(draw, run.recipe.key, run.seed), _hash(draw, run.run_id)))
@@ -187,7 +193,7 @@ def sample(runs: Iterable[Run], draw: str) -> list[Run]:
     members = [run for run in by_hash if seeds.setdefault(run.recipe, run.seed) == run.seed]
     chosen: dict[object, Run] = {}
     for run in sorted(members, key=lambda run: _hash(draw, run.run_id)):
-        chosen.setdefault((run.arm, run.training.model if is_reference(run) else ""), run)
+        chosen.setdefault("reference" if is_reference(run) else run.arm, run)
     return list(chosen.values())
 
 

@@ -394,7 +394,7 @@ MEASURES = (
         "labels",
     ),
     Plant(
-        "classes: their rows told in another order",
+        "classes: told under other names",
         changed(stack, "_by_class", lambda found, *_: found.replace("class", "x").replace("label", "y")),
         "classes",
         "^ce$",
@@ -411,7 +411,8 @@ REFERENCES = (
 )
 TABLES = (
     Plant(
-        "table: every seed's worst run", changed(comparison, "choose", lambda _, candidates, *_column: candidates[0])
+        "table: a seed's first run, not its best",
+        changed(comparison, "choose", lambda _, candidates, *_column: candidates[0]),
     ),
     Plant(
         "table: intervals", changed(comparison, "mean_interval", lambda found, *_: replace(found, low=found.low - 0.01))
@@ -482,13 +483,17 @@ def forget() -> None:
 
 
 def main() -> None:
-    """Plant each, and print what was found."""
-    print("| planted | runs that part, of which check.csv | for example |\n|---|---|---|")
+    """Plant each, and print what was found; ends at the first that is not."""
+    print("| planted | found by | for example |\n|---|---|---|")
     for plant in PLANTS:
-        lines = found(plant)
-        print(
-            f"| {plant.name} | {len(lines)} of {plant.folder} | {lines[0] if lines else '**not found**'} |", flush=True
-        )
+        _tell(plant, f"{plant.folder}, short runs", list(map(str, found(plant))))
+    for plant in TABLES:
+        _tell(plant, "labels, files", found_in_files(plant))
+
+
+def _tell(plant: Plant, where: str, lines: Sequence[str]) -> None:
+    example = re.sub(r"\d+\.\d{5,}", lambda number: f"{float(number[0]):.5g}", lines[0].replace(f"{ROOT}/", ""))
+    print(f"| {plant.name} | {len(lines)} of {where} | {example} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,16 @@
 """Every fault of plants.py is found by the short runs of a results folder, by the numbers that lie there."""
 
 import re
+import shutil
+from pathlib import Path
 
 import pytest
 
-from tests.plants import FEW, PLANTS, TABLES, Plant, found, found_in_files
+from focalbench.agreement import moved
+from focalbench.pools import Backend
+from focalbench.regression import Target, check_all, open_case
+from tests.plants import FEW, PLANTS, ROOT, TABLES, Plant, found, found_in_files
+from tests.test_regression import forge
 
 BY_NAME = {plant.name: plant for plant in PLANTS}
 
@@ -31,3 +37,14 @@ def test_a_plant_in_the_making_of_the_table_is_found_in_the_files(plant: Plant) 
 @pytest.mark.parametrize("folder", ["headline", "rivals", "tables", "families", "dense", "classes", "labels"])
 def test_nothing_is_found_where_nothing_was_planted(folder: str) -> None:
     assert found(Plant("nothing", list, folder, "." if folder in ("rivals", "labels") else FEW)) == []
+
+
+@pytest.mark.slow
+def test_gamma_2_raised_in_a_committed_folder_is_found_and_nothing_else_is(tmp_path: Path) -> None:
+    folder = tmp_path / "dense"
+    shutil.copytree(ROOT / "results" / "dense", folder)
+    forge(folder, 0.08)
+    case = open_case(Target(folder, ROOT / "experiments" / "dense.toml"))
+    [report] = check_all([case], Backend())
+    assert not [*case.problems, *case.outdated, *moved(report.short)]
+    assert ["gamma=2 " in line.label for line in moved(report.sampled)] == [True]

@@ -37,7 +37,7 @@ def check(
 ) -> None:
     """Check results folders: their files, the short runs of their experiment, and a sample of runs.csv trained again.
 
-    The sample is one run of every loss and reference model. Exits with 1 where anything moved.
+    The sample is one run of every loss and one of a reference model. Exits with 1 where anything moved.
     """
     from focalbench.plan import Plan
     from focalbench.regression import accept as record_change
