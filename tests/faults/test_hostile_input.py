@@ -23,7 +23,7 @@ from tests.faults.surroundings import limited, named, of_others, read, shared_st
 
 Record = Callable[[str, object], None]
 MACHINE = (1, 3)  # exit codes that blame it
-PATIENCE = 60  # seconds for a command that takes one or two
+PATIENCE = 300  # seconds for a command that takes one or two, where others use the machine
 LONGEST = 1_500  # characters of a refusal: a page would be no sentence
 TRIED, TRACEBACKS = "tried", "tracebacks"
 OUTCOMES: dict[object, str] = {0: "accepted", 1: "stale results found", 2: "refused with exit code 2"}
