@@ -340,7 +340,7 @@ def _fitting(name: str, value: Hyperparameter, x: Tensor) -> Hyperparameter:
     if not isinstance(value, Tensor):
         return float(value)
     _check_expands(name, value, x)
-    number = math.nan if value.numel() > 1 or torch.compiler.is_compiling() else _seen(value)
+    number = math.nan if value.numel() != 1 or torch.compiler.is_compiling() else _seen(value)
     return value.to(x.dtype) if math.isnan(number) else number  # numbers take less time
 
 

@@ -29,7 +29,7 @@ def check_sample_weight(weight: Tensor, shape: torch.Size) -> Tensor:
     if weight.shape[:1] != shape[:1]:
         raise InputError(f"sample_weight must have one entry a sample, {_text(shape)} here, got {_text(weight.shape)}")
     try:
-        expanded = weight.detach().reshape(*weight.shape, *[1] * (len(shape) - weight.ndim)).expand(shape)
+        expanded = weight.detach().reshape((*weight.shape, *[1] * (len(shape) - weight.ndim))).expand(shape)
     except RuntimeError:
         raise InputError(f"sample_weight of shape {_text(weight.shape)} does not broadcast to {_text(shape)}") from None
     if not holds((weight >= 0) & weight.isfinite()):
