@@ -5,16 +5,13 @@ from dataclasses import dataclass, replace
 from itertools import pairwise, product
 from typing import cast
 
-import numpy as np
-
 from focalbench.arms import Arm, Recipe, Run, Task, TestPrevalence, Training, is_custom
 from focalbench.datasets.build import load_table, measured, names_of, resolve, split_counts, weighed, width
 from focalbench.datasets.families import family_of, is_synthetic
-from focalbench.datasets.leaks import leaking_columns
+from focalbench.datasets.leaks import leak_warnings
 from focalbench.datasets.prevalence import warnings_for
 from focalbench.datasets.reading import told
-from focalbench.datasets.table import Table, are_few
-from focalbench.datasets.tables import REAL_TABLES
+from focalbench.datasets.table import ColumnReading
 from focalbench.datasets.targets import listed
 from focalbench.datasets.weights import check_weights, weight_warnings
 from focalbench.errors import InputError
@@ -31,11 +28,14 @@ PROCESS_BYTES, ROW_COPIES = 300 * 10**6, 4  # of a worker's libraries; of its ro
 
 @dataclass(frozen=True)
 class Plan:
-    """The runs in the order of runs.csv, what was done to a real table, and what a reader should be warned of."""
+    """The runs in the order of runs.csv, what was done to a real table, what a reader should be warned of, and how each
+    column of a file was read, with the file's name.
+    """
 
     runs: tuple[Run, ...]
     notes: tuple[str, ...]
     warnings: tuple[str, ...]
+    columns: tuple[tuple[str, ColumnReading], ...] = ()
 
 
 def make_plan(experiment: Experiment) -> Plan:
@@ -43,6 +43,7 @@ def make_plan(experiment: Experiment) -> Plan:
     runs: list[Run] = []
     notes: list[str] = []
     warnings: list[str] = []
+    columns: list[tuple[str, ColumnReading]] = []
     same: dict[Recipe, str] = {}
     for dataset, rate in product(experiment.datasets, experiment.positive_rates):
         recipe = resolve(_recipe(experiment, dataset, rate))
@@ -57,14 +58,13 @@ def make_plan(experiment: Experiment) -> Plan:
         warnings += [f"{label}: {text}" for text in _light(recipe, seeds_of(experiment))]
         if not is_synthetic(recipe.dataset):
             table = load_table(recipe)
-            readings = (*map(str, table.outputs), *told(table), *table.notes, *_dealt(table))
-            notes += [f"{recipe.dataset}: {text}" for text in readings]
-            warnings += [f"{recipe.dataset}: {text}" for text in table.warnings]
-            warnings += _leaks(recipe, table)
+            notes += [f"{recipe.dataset}: {text}" for text in told(table)]
+            warnings += [f"{recipe.dataset}: {text}" for text in (*table.warnings, *leak_warnings(table))]
+            columns += [(recipe.dataset, column) for column in table.columns]
         if experiment.sampler == "groups" and not (_has_groups(recipe) or family_of(recipe.dataset) == "dense"):
             raise InputError(f"--sampler groups: {recipe.dataset} has no groups; use dense or a table with --group")
         runs += _runs(experiment, recipe)
-    return Plan(tuple(runs), tuple(dict.fromkeys(notes)), tuple(warnings))
+    return Plan(tuple(runs), tuple(dict.fromkeys(notes)), tuple(dict.fromkeys(warnings)), tuple(dict.fromkeys(columns)))
 
 
 def _unmeasured(recipe: Recipe, seeds: Iterable[int]) -> list[str]:
@@ -101,28 +101,6 @@ def _dealt_whole(recipe: Recipe) -> bool:
 def _has_groups(recipe: Recipe) -> bool:
     """Whether rows are split by group or time."""
     return not is_synthetic(recipe.dataset) and load_table(recipe).groups is not None
-
-
-def _dealt(table: Table) -> Iterator[str]:
-    """What the seeds redraw."""
-    if table.ordered:
-        yield "split by time, the same for every seed: intervals show what the draws of training move, not of rows"
-    elif table.groups is not None and are_few(table.groups):
-        groups = len(np.unique(table.groups))
-        yield f"{groups} groups: a seed tests on one, validates on another and trains on the rest, in turn"
-    elif table.groups is not None:
-        yield f"{len(np.unique(table.groups)):,} groups, none in two splits"
-
-
-def _leaks(recipe: Recipe, table: Table) -> list[str]:
-    """A warning for every column of a user's file that predicts the target almost alone."""
-    if recipe.dataset in REAL_TABLES:
-        return []
-    return [
-        f"{recipe.dataset}: the column {name} alone reaches an average precision of {precision:.2f}; if it is known "
-        "only afterwards, --drop it"
-        for name, precision in leaking_columns(table)
-    ]
 
 
 def seeds_of(experiment: Experiment) -> range:

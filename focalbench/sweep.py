@@ -90,7 +90,7 @@ def run_experiment(
 
         made_with = frozenset(store.versions(plan.runs))
         records = [record(run, result(run.run_id)) for run in plan.runs]
-        table, classes = write_results(folder, experiment, records, result)
+        table, classes = write_results(folder, experiment, plan, records, result)
         write_manifest(folder, experiment, made_with, {})
     return Outcome(plan, table, classes, len(missing) - len(failed), tuple(state.failed), made_with)
 

@@ -52,7 +52,7 @@ ORDER = (
     *("bench.start", "bench.memory", "bench.plain", "bench.whole", "bench.growth", "bench.survey", "bench"),
     *("cli.about", "cli.examples", "cli.numbers", "cli.options", "cli.messages", "cli.folders", "cli.keys"),
     *("cli.progress", "cli.stopping", "cli.foresight", "cli.job", "cli.render"),
-    *("cli.sweep", "cli.run", "cli.table", "cli.plot", "cli.check"),
+    *("cli.data", "cli.sweep", "cli.run", "cli.table", "cli.plot", "cli.check"),
     *("cli.audit", "cli.bench"),
     *("cli.datasets", "cli.losses"),
     *("cli.app", "cli", "__main__"),

@@ -20,7 +20,11 @@ EXAMPLES = {
     "table": ("focalbench table results/fraud", "focalbench table results/fraud --format latex > fraud.tex"),
     "plot": ("focalbench plot results/fraud", "focalbench plot --formulas"),
     "check": ("focalbench check results/headline",),
-    "datasets": ("focalbench datasets", "focalbench datasets mixture:hard=0.1"),
+    "datasets": (
+        "focalbench datasets",
+        "focalbench datasets mixture:hard=0.1",
+        "focalbench datasets fraud.csv --target is_fraud",
+    ),
     "losses": ("focalbench losses | less",),
     "audit": ("focalbench audit", "focalbench audit --no-speed --format markdown > audit.md"),
     "bench": ("focalbench bench --part waiting", "focalbench bench --rounds 3 --out results/bench/mine"),

@@ -11,9 +11,9 @@ import typer
 
 from focalbench.arms import Task, TestPrevalence
 from focalbench.cli.about import ABOUT
+from focalbench.cli.data import check_table_options
 from focalbench.cli.folders import folder_of
 from focalbench.cli.job import foresee, make_backend, make_job, resolve_device, run_job
-from focalbench.cli.messages import printable
 from focalbench.cli.numbers import read_number, read_share
 from focalbench.cli.options import (
     DATA,
@@ -160,7 +160,7 @@ def sweep(
         "time": time,
         "weight": weight,
     }
-    _check_table_options(name, table_options)
+    check_table_options(name, table_options)
     lrs = tuple(dict.fromkeys(read_number("--lr", text) for text in lr or ()))
     settings: dict[str, Any] = {
         "task": task,
@@ -239,29 +239,6 @@ def _rates(asked: list[str]) -> tuple[float, ...]:
         if not 0 < rate < 1:
             raise InputError(f"--pos-rate must lie between 0 and 1, got {text}; 0.0015 is 15 positives in 10,000")
     return tuple(dict.fromkeys(rates))
-
-
-def _check_table_options(dataset: str, options: dict[str, Any]) -> None:
-    """An option that the data set does not use is an error, and a file needs its target."""
-    from focalbench.datasets.families import is_synthetic
-    from focalbench.datasets.fetched import is_fetched
-    from focalbench.datasets.files import exists
-    from focalbench.datasets.tables import REAL_TABLES
-
-    given = ["--" + {"labels": "label"}.get(name, name).replace("_", "-") for name, value in options.items() if value]
-    if is_synthetic(dataset) or dataset in REAL_TABLES:
-        if dataset in REAL_TABLES and options["drop_duplicates"]:
-            given.remove("--drop-duplicates")
-        if given:
-            raise InputError(f"{', '.join(given)}: used with a file only, and the data are {dataset}")
-    elif is_fetched(dataset):
-        if dataset.partition(":")[0] != "sklearn":
-            typer.echo(printable(f"{dataset}: from its library's cache, or the network"), err=True)
-    elif not (options["target"] or options["labels"]) and exists(
-        dataset
-    ):  # what is no file is told apart where it is resolved
-        wanted = "--target, the name of the column to predict"
-        raise InputError(f"{dataset} needs {wanted} (with --task multilabel: --label for each)")
 
 
 def _quick_rows(experiment: Experiment) -> int:

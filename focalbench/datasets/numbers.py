@@ -248,7 +248,7 @@ def _how(cells: Sequence[Cell | None], counts: Sequence[int], mark: Decimal, *, 
         yield "decimal comma"
     grouped = {sign for cell, _ in found for sign in _groupers(cell, mark)}
     if grouped:
-        yield "thousands parted by " + " and ".join(sorted(_SPOKEN[sign] for sign in grouped))
+        yield "thousands separated by " + " and ".join(sorted(_SPOKEN[sign] for sign in grouped))
     units = Counter[str]()
     for cell, count in found:
         units[cell.unit] += count
@@ -261,7 +261,7 @@ def _how(cells: Sequence[Cell | None], counts: Sequence[int], mark: Decimal, *, 
         yield f"{bounded:,} cells such as <5 or 5+ read as the 5"
 
 
-_SPOKEN = {".": "dots", ",": "commas", " ": "blanks", "'": "apostrophes"}
+_SPOKEN = {".": "dots", ",": "commas", " ": "spaces", "'": "apostrophes"}
 
 
 def _groupers(cell: Cell, mark: Decimal) -> set[str]:

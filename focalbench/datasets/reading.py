@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 
-from focalbench.datasets.table import ColumnReading, Kind, Table
+import numpy as np
+
+from focalbench.datasets.table import ColumnReading, Kind, Table, are_few
 
 _SHOWN = 12  # columns of one kind that are named; columns.csv names all
 _HEADINGS: tuple[tuple[Kind, str], ...] = (
@@ -15,6 +17,11 @@ _HEADINGS: tuple[tuple[Kind, str], ...] = (
 
 
 def told(table: Table) -> tuple[str, ...]:
+    """How the targets were read, a line for each kind of column, what was noted, and how rows are dealt."""
+    return (*map(str, table.outputs), *columns_told(table), *table.notes, *_dealt(table))
+
+
+def columns_told(table: Table) -> tuple[str, ...]:
     """One line for each kind of column: how many there are, which, and what was done to them."""
     return tuple(
         f"{heading} ({len(columns)}): {_listed(columns)}"
@@ -45,3 +52,14 @@ def _said(column: ColumnReading) -> str:
     missing = f"{column.missing:,} missing" if column.missing and column.read_as != "dropped" else ""
     notes = "; ".join(filter(None, (column.how, missing)))
     return f"{column.name} ({notes})" if notes else column.name
+
+
+def _dealt(table: Table) -> Iterator[str]:
+    """What the seeds redraw."""
+    if table.ordered:
+        yield "split by time, the same for every seed: intervals show what the draws of training move, not of rows"
+    elif table.groups is not None and are_few(table.groups):
+        groups = len(np.unique(table.groups))
+        yield f"{groups} groups: a seed tests on one, validates on another and trains on the rest, in turn"
+    elif table.groups is not None:
+        yield f"{len(np.unique(table.groups)):,} groups, none in two splits"

@@ -4,9 +4,11 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, fields
 from pathlib import Path
 
 from focalbench.comparison import TABLE_COLUMNS, compare
+from focalbench.datasets.table import ColumnReading
 from focalbench.disk import sha256
 from focalbench.errors import InputError
 from focalbench.experiment import MANIFEST, Experiment, as_mapping, files_of, to_toml
@@ -30,11 +32,13 @@ PICTURES = ("gamma", "differences", "epochs", "classes")  # each with the name o
 PICTURE = re.compile(rf"{FIGURES}/({'|'.join(PICTURES)})_[A-Za-z0-9._-]+\.(png|svg)")
 RUNS, CURVES, EXPERIMENT = "runs.csv", "curves.csv", "experiment.toml"
 TABLE, MARKDOWN, LATEX, CLASSES, CHECK = "table.csv", "table.md", "table.tex", "classes.csv", "check.csv"
-WRITTEN = (RUNS, TIMINGS, CURVES, EXPERIMENT, TABLE, MARKDOWN, LATEX, CLASSES, CHECK, MANIFEST)
+COLUMNS = "columns.csv"  # how those of a file were read
+COLUMN_COLUMNS = tuple(field.name for field in fields(ColumnReading))
+WRITTEN = (RUNS, TIMINGS, CURVES, EXPERIMENT, TABLE, MARKDOWN, LATEX, CLASSES, COLUMNS, CHECK, MANIFEST)
 
 
 def write_results(
-    folder: Path, experiment: Experiment, records: Sequence[Record], result: Callable[[str], Result]
+    folder: Path, experiment: Experiment, plan: Plan, records: Sequence[Record], result: Callable[[str], Result]
 ) -> tuple[list[Record], list[Record]]:
     """Write the files of a finished plan and return the table and its classes; write_manifest comes last.
 
@@ -53,10 +57,18 @@ def write_results(
         CURVES: to_csv(CURVE_COLUMNS, curve_records(records, result)),
         EXPERIMENT: to_toml(experiment),
     }
-    write_texts(folder, texts | ({CLASSES: to_csv(CLASS_COLUMNS, classes)} if classes else {}))
+    if classes:
+        texts[CLASSES] = to_csv(CLASS_COLUMNS, classes)
+    if plan.columns:
+        texts[COLUMNS] = to_csv(("dataset", *COLUMN_COLUMNS), [_column_record(*read) for read in plan.columns])
+    write_texts(folder, texts)
     outdated = [] if made_before else filter(PICTURE.fullmatch, owned(folder))  # of another table
-    remove_own(folder, [*outdated, *([] if classes else [CLASSES])])
+    remove_own(folder, [*outdated, *(name for name in (CLASSES, COLUMNS) if name not in texts)])
     return table, classes
+
+
+def _column_record(dataset: str, column: ColumnReading) -> Record:
+    return {"dataset": dataset} | asdict(column)
 
 
 def _named_hash(folder: Path, name: str) -> object:

@@ -345,7 +345,7 @@ def test_commas_part_thousands_or_decimals_and_the_note_says_which(tmp_path: Pat
     table = read(write(tmp_path, text))
     assert table.frame["a"].tolist() == [1585.0, 216.0, 1234567.0, -9128.0]
     assert table.frame["b"].tolist() == [1.5, 2.25, 3.0, 0.125]
-    assert [column.how for column in table.columns] == ["thousands parted by commas", "decimal comma"]
+    assert [column.how for column in table.columns] == ["thousands separated by commas", "decimal comma"]
 
 
 def test_weights_that_erase_a_class_are_refused(tmp_path: Path) -> None:

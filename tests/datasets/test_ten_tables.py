@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from focalbench.datasets import Columns, read_table
-from focalbench.datasets.reading import told
+from focalbench.datasets.reading import columns_told
 
 ROWS = 400
 RNG = np.random.default_rng(14)
@@ -56,7 +56,7 @@ def german_bank() -> Case:
         Betrug=RARE,
     )
     truth = {"Buchung_month": months(DAYS), "Betrag": MONEY, "Zins": SHARE, "Punkte": np.abs(MONEY).round()}
-    said = ("decimal comma", "thousands parted by dots", "€ stripped", "day first", "Windows-1252")
+    said = ("decimal comma", "thousands separated by dots", "€ stripped", "day first", "Windows-1252")
     return Case(text.encode("cp1252"), {"target": "Betrug"}, truth, said)
 
 
@@ -64,7 +64,7 @@ def swiss_bank() -> Case:
     amounts = [f"CHF {money(value, '.', chr(0x2019))}" for value in MONEY]
     text = table("\t", Datum=[day.strftime("%d.%m.%Y") for day in DAYS], Betrag=amounts, y=RARE)
     truth = {"Datum_month": months(DAYS), "Betrag": MONEY}
-    return Case(text.encode("utf-16"), {"target": "y"}, truth, ("thousands parted by apostrophes", "chf stripped"))
+    return Case(text.encode("utf-16"), {"target": "y"}, truth, ("thousands separated by apostrophes", "chf stripped"))
 
 
 def french_bank() -> Case:
@@ -76,7 +76,7 @@ def french_bank() -> Case:
         Fraude=["oui" if rare else "non" for rare in RARE],
     ).replace("\n", "\r\n")
     truth = {"Date_month": months(DAYS), "Montant": MONEY, "Taux": np.where(GAPS, np.nan, SHARE)}
-    said = ("thousands parted by blanks", "'-' as missing")
+    said = ("thousands separated by spaces", "'-' as missing")
     return Case(text.encode("utf-8-sig"), {"target": "Fraude", "positive": "oui"}, truth, said)
 
 
@@ -110,7 +110,7 @@ def percentages() -> Case:
         y=RARE,
     )
     truth = {"growth": MONEY, "price": np.abs(MONEY), "trailing": MONEY}
-    return Case(text.encode(), {"target": "y"}, truth, ("% stripped", "$ stripped", "thousands parted by commas"))
+    return Case(text.encode(), {"target": "y"}, truth, ("% stripped", "$ stripped", "thousands separated by commas"))
 
 
 def spelled_classes() -> Case:
@@ -180,7 +180,7 @@ def test_what_was_meant_is_what_is_read(tmp_path: Any, make: Callable[[], Case])
         assert values.isna().tolist() == wanted.isna().tolist(), name
         moved = values - values.dropna().iloc[0]  # float32 holds some columns less a constant
         np.testing.assert_allclose(moved, wanted - wanted.dropna().iloc[0], rtol=1e-4, atol=1e-3, err_msg=name)
-    lines = "\n".join([*told(found), *found.notes, *found.warnings])
+    lines = "\n".join([*columns_told(found), *found.notes, *found.warnings])
     assert [words for words in case.said if words not in lines] == []
     if case.options.get("group"):
         assert found.groups is not None
