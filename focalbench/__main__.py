@@ -1,6 +1,8 @@
 """`python -m focalbench`, and the command `focalbench`."""
 
+import os
 import signal
+import sys
 
 
 def main() -> None:
@@ -8,10 +10,23 @@ def main() -> None:
     handler = signal.getsignal(signal.SIGINT)
     if handler is not signal.SIG_IGN:  # else whoever started it wants it so
         signal.signal(signal.SIGINT, signal.SIG_DFL)
+    open_streams()
+    os.environ.pop("MPLBACKEND", None)  # figures go to files, and what a notebook names may not be installed here
     from focalbench.cli.app import main as run
 
     signal.signal(signal.SIGINT, handler)
     run()
+
+
+def open_streams() -> None:
+    """Give standard streams that are closed a place that takes everything; else the next file would take theirs."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # at the lowest number that is free, this one
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, "w" if number else "r", closefd=False))  # noqa: SIM115
 
 
 if __name__ == "__main__":

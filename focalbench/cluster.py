@@ -144,7 +144,7 @@ class DaskPool:
             with _in_reach():
                 return self._result(future)
         except (KilledWorker, MemoryError):  # a scheduler that was named has tried a few workers by then
-            raise WorkerError from None
+            raise WorkerError("died, had no memory, or was silent for long") from None
         except ImportError as error:
             raise InputError(f"the workers lack focalbench, or what it needs ({error}); install it there") from None
         except InputError as error:
