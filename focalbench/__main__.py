@@ -11,6 +11,7 @@ def main() -> None:
     if handler is not signal.SIG_IGN:  # else whoever started it wants it so
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     open_streams()
+    os.environ.setdefault("JOBLIB_MULTIPROCESSING", "0")  # its own pools, which are not used, warn of a full /dev/shm
     os.environ.pop("MPLBACKEND", None)  # figures go to files, and what a notebook names may not be installed here
     from focalbench.cli.app import main as run
 
