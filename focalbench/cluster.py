@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from focalbench.errors import InputError, MachineError
-from focalbench.pools import SILENCE, Backend, Made, Stack, WorkerError, make
+from focalbench.pools import SILENCE, Backend, Made, Stack, WorkerError, make, start_remedy
 
 PATIENCE = 20  # seconds to wait for an answer of a scheduler
 LONELY, STARTS = 30.0, 3  # seconds without any worker; times that a local cluster is tried to start
@@ -144,7 +144,7 @@ class DaskPool:
             with _in_reach():
                 return self._result(future)
         except (KilledWorker, MemoryError):  # a scheduler that was named has tried a few workers by then
-            raise WorkerError from None
+            raise WorkerError("died, had no memory, or was silent for long") from None
         except ImportError as error:
             raise InputError(f"the workers lack focalbench, or what it needs ({error}); install it there") from None
         except InputError as error:
@@ -200,7 +200,8 @@ def _local_cluster(workers: int) -> Any:
                 return LocalCluster(n_workers=workers, threads_per_worker=1, **options)
         except (OSError, RuntimeError) as error:
             if not left:
-                raise MachineError(f"no local Dask cluster would start ({error}); use --backend loky") from None
+                why = " ".join(str(error).split()).rstrip(".")
+                raise MachineError(f"no local Dask cluster would start ({why}); {start_remedy()}") from None
     raise AssertionError
 
 

@@ -20,6 +20,7 @@ from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any, Protocol
 
 from focalbench.arms import Run
+from focalbench.errors import MachineError
 from focalbench.memory import peak_bytes
 from focalbench.platforms import versions_text
 from focalbench.store import Result
@@ -31,6 +32,7 @@ BACKENDS = ("serial", "loky", "dask")
 LOOK = 1.0  # seconds between two looks at workers, and between two signs of life
 SILENCE = 120.0  # seconds without a sign of life: longer than any call that lets no other thread of a worker run
 STANDSTILL, LITTLE = 900.0, 0.1  # seconds in which a worker that is not hanging has more than a little to compute
+SHARED = "/dev/shm"
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 
 Stack = tuple[Run, ...]
@@ -162,7 +164,8 @@ class LokyPool:
     """Local processes, replaced when they die. One that is stopped, or hangs, is ended after a while."""
 
     def __init__(self, workers: int) -> None:
-        self._idle = [LokyWorker() for _ in range(workers)]
+        with _starting():
+            self._idle = [LokyWorker() for _ in range(workers)]
         self._busy: dict[Future[Made], LokyWorker] = {}
         self._looked = time.monotonic()
 
@@ -173,7 +176,7 @@ class LokyPool:
     def submit(self, stack: Stack) -> Future[Made]:
         """Give the stack to an idle process, or to a new one where that has died."""
         worker = self._idle.pop()
-        with _deaf_children():
+        with _deaf_children(), _starting():
             try:
                 future: Future[Made] = worker.executor.submit(make, stack)
             except BrokenProcessPool:
@@ -212,6 +215,23 @@ class LokyPool:
         """As Pool."""
         for worker in (*self._busy.values(), *self._idle):
             worker.executor.shutdown(wait=not at_once, kill_workers=at_once)
+
+
+@contextmanager
+def _starting() -> Iterator[None]:
+    """Raise MachineError where this machine has no room for another process."""
+    try:
+        yield
+    except OSError as error:
+        raise MachineError(f"no worker would start ({error.strerror}); {start_remedy()}") from None
+
+
+def start_remedy() -> str:
+    """What to do where no process would start: their locks lie in memory that has a folder, which may be full."""
+    with suppress(OSError):
+        if os.statvfs(SHARED).f_bavail == 0:
+            return f"{SHARED} is full: free some of it, or use --backend serial, which needs none"
+    return "use --backend serial, which needs no other process"
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """What is done about workers that die, on a pool that dies as it is told."""
 
+import errno
 import json
 import logging
 import os
@@ -15,6 +16,7 @@ from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -25,7 +27,7 @@ from focalbench.arms import Arm, Recipe, Run, Training
 from focalbench.cluster import DaskPool
 from focalbench.errors import InputError, MachineError
 from focalbench.execution import Attempt, Finished, Said, check_backend, execute
-from focalbench.pools import Backend, LokyPool, Made, Progress, SerialPool, Stack, WorkerError
+from focalbench.pools import Backend, LokyPool, LokyWorker, Made, Progress, SerialPool, Stack, WorkerError
 from focalbench.store import Result
 
 
@@ -204,6 +206,7 @@ def test_no_scheduler_is_contacted_that_was_not_named(monkeypatch: pytest.Monkey
 DEAF = r"""
 import re, signal
 from pathlib import Path
+from types import SimpleNamespace
 from focalbench.experiment import Experiment
 from focalbench.plan import make_plan
 from focalbench.pools import LokyPool
@@ -330,3 +333,31 @@ def test_stacks_that_take_long_are_named_ever_more_rarely(
             assert caplog.messages == [f"2 runs of seed 7 (bce) have been training for {minute} minutes"]
         caplog.clear()
     assert minutes == [10, 20, 40, 80]
+
+
+# ---- no room for processes
+
+
+@pytest.mark.parametrize(("free", "says"), [(0, "/dev/shm is full: free some of it"), (9, "use --backend serial")])
+def test_no_room_for_workers_is_the_machines_fault(monkeypatch: pytest.MonkeyPatch, free: int, says: str) -> None:
+    def full() -> LokyWorker:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(pools, "LokyWorker", full)
+    monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(f_bavail=free))
+    with pytest.raises(MachineError, match=f"no worker would start .No space left on device.; {says}"):
+        LokyPool(2)
+
+
+@pytest.mark.slow
+def test_a_full_dev_shm_is_told(tmp_path: Path) -> None:
+    fill = "mount -t tmpfs -o size=4k tmpfs /dev/shm && { head -c 8192 /dev/zero > /dev/shm/all; true; }"
+    if subprocess.run(["unshare", "-m", "sh", "-c", fill], stderr=subprocess.DEVNULL).returncode:
+        pytest.skip("no right to mount a file system")
+    quick = "--quick --seeds 1 --epochs 1 --rows 2000 --pos-rate 0.05 --lr 0.003 --out o"
+    for options, stops in (("--workers 2", True), ("--backend dask --workers 2", True), ("--workers 1", False)):
+        command = f"{fill} 2> /dev/null; {sys.executable} -m focalbench sweep {quick} {options} --log-level error"
+        ended = subprocess.run(["unshare", "-m", "sh", "-c", command], cwd=tmp_path, capture_output=True, text=True)
+        assert (ended.returncode not in (0, 2)) == stops, ended
+        assert ended.stderr.count("\n") == stops, ended
+        assert ("/dev/shm is full" in ended.stderr) == stops
