@@ -88,7 +88,7 @@ def test_the_sweep_says_what_it_did(home: Path) -> None:
     said = (home / "said").read_text()
     assert "8 runs trained, 0 taken from the store" in said
     assert "gaussians at rate 0.02, 2 seeds" in said
-    assert "Fewer than 6 seeds" in said
+    assert "Fewer than 4 seeds" in said
 
 
 def test_runs_hold_the_exact_rate_in_every_split(home: Path) -> None:
