@@ -27,7 +27,14 @@ ORDER = (
     *("datasets.fetched", "datasets.text_table", "datasets.parquet", "datasets.files"),
     *("datasets.reading", "datasets.leaks"),
     *("datasets.splits", "datasets.preprocessing", "datasets.build", "datasets.card", "datasets"),
-    *("losses.reference", "losses.binary", "losses.multiclass", "losses.comparators", "losses.inverse"),
+    *(
+        "losses.reference",
+        "losses.checks",
+        "losses.binary",
+        "losses.multiclass",
+        "losses.comparators",
+        "losses.inverse",
+    ),
     *(
         "losses.rivals",
         "losses.loading",

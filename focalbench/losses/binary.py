@@ -8,8 +8,6 @@ Source: Lin et al., Focal Loss for Dense Object Detection, arXiv 1708.02002.
 """
 
 import math
-from collections.abc import Callable
-from numbers import Real
 from typing import Any, NamedTuple
 
 import torch
@@ -17,9 +15,19 @@ from torch import Tensor
 from torch.nn.functional import logsigmoid
 
 from focalbench.errors import InputError
+from focalbench.losses.checks import (
+    check_alpha,
+    check_at_least_zero,
+    check_expands,
+    check_probabilities,
+    check_shapes,
+    holds,
+    result_dtype,
+    seen,
+    widened,
+)
 
 Hyperparameter = float | Tensor
-HALF = (torch.float16, torch.bfloat16)
 SCRATCH = 6
 CHUNK = 65_536  # elements worked on at a time, so that what is in between stays in the processor's cache
 
@@ -104,19 +112,6 @@ def focal_star_loss(
     y = targets.to(x.dtype)
     loss = y * -logsigmoid(gamma * x + beta) + (1 - y) * -logsigmoid(beta - gamma * x)
     return (loss / gamma).to(result_dtype(logits, targets))
-
-
-def widened(logits: Tensor) -> Tensor:
-    """Logits as they are computed with: half precision becomes float32."""
-    return logits.float() if logits.dtype in HALF else logits
-
-
-def result_dtype(logits: Tensor, targets: Tensor) -> torch.dtype:
-    """The dtype of an elementwise loss: that of logits and floating targets together, at least float32 in autocast."""
-    dtype = torch.promote_types(logits.dtype, targets.dtype) if targets.is_floating_point() else logits.dtype
-    device = logits.device.type
-    autocast = torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
-    return torch.float32 if autocast and dtype in HALF else dtype
 
 
 # ---- closed-form derivatives
@@ -242,7 +237,7 @@ def _value_and_derivative(x: Tensor, y: Tensor, weights: Weights, gamma: Hyperpa
     """Put the loss and its derivative by the logit into the room, in the operations that take least time."""
     y = y.to(x.dtype)
     hard = _are_hard(y, room.free)
-    if not math.isfinite(_seen(x.sum())):  # an infinite or NaN logit among them, perhaps
+    if not math.isfinite(seen(x.sum())):  # an infinite or NaN logit among them, perhaps
         for into, values in zip(room[:2], _plain(x, y, weights, gamma), strict=True):
             into.copy_(values)
     elif hard:
@@ -322,7 +317,7 @@ def _plain(x: Tensor, y: Tensor, weights: Weights, gamma: Hyperparameter) -> tup
     return torch.where(far, torch.where(steepest == 0, 0, steepest * x), loss), torch.where(far, steepest, slope)
 
 
-# ---- weights and checks
+# ---- weights and targets
 
 
 def _weights(alpha: Hyperparameter | None, pos_weight: Hyperparameter, x: Tensor) -> Weights:
@@ -339,84 +334,14 @@ def _fitting(name: str, value: Hyperparameter, x: Tensor) -> Hyperparameter:
     """A hyperparameter in the logits' precision. Raises InputError unless it expands to their shape."""
     if not isinstance(value, Tensor):
         return float(value)
-    _check_expands(name, value, x)
-    number = math.nan if value.numel() != 1 or torch.compiler.is_compiling() else _seen(value)
+    check_expands(name, value, x)
+    number = math.nan if value.numel() != 1 or torch.compiler.is_compiling() else seen(value)
     return value.to(x.dtype) if math.isnan(number) else number  # numbers take less time
-
-
-def check_shapes(logits: Tensor, targets: Tensor) -> None:
-    """Raise InputError unless logits are floating and targets expand to their shape and want no gradient."""
-    check_tensors(logits=logits, targets=targets)
-    if not logits.is_floating_point():
-        raise InputError(f"logits must be floating point, got {logits.dtype}")
-    _check_expands("targets", targets, logits)
-    if targets.requires_grad:
-        raise InputError("targets take no gradient here; detach them")
-
-
-def check_tensors(**values: object) -> None:
-    """Raise InputError for what is no tensor."""
-    for name, value in values.items():
-        if not isinstance(value, Tensor):
-            raise InputError(f"{name} must be a tensor, got {type(value).__name__}; use torch.as_tensor")
-
-
-def _check_expands(name: str, value: Tensor, x: Tensor) -> None:
-    try:
-        value.expand(x.shape)
-    except RuntimeError:
-        shapes = f"{tuple(value.shape)}, the logits {tuple(x.shape)}"
-        raise InputError(f"{name} must have the logits' shape or expand to it; they have {shapes}") from None
 
 
 def _are_hard(y: Tensor, scratch: Tensor) -> bool:
     """Whether all targets are known to be 0 or 1; InputError if one lies outside [0, 1]."""
-    if _seen(torch.addcmul(y, y, y, value=-1, out=scratch).abs_().sum()) == 0:
+    if seen(torch.addcmul(y, y, y, value=-1, out=scratch).abs_().sum()) == 0:
         return True
     check_probabilities(y)
     return False
-
-
-def check_probabilities(targets: Tensor) -> None:
-    """Raise InputError for a target outside [0, 1]."""
-    if not holds((targets >= 0) & (targets <= 1)):
-        raise InputError("targets must lie in [0, 1]")
-
-
-def check_alpha(alpha: Hyperparameter) -> None:
-    """Raise InputError unless alpha lies in [0, 1] everywhere."""
-    if not _satisfies(alpha, lambda value: (value >= 0) & (value <= 1)):
-        raise InputError(f"alpha must lie in [0, 1] or be None (off), got {alpha}")
-
-
-def check_at_least_zero(name: str, value: Hyperparameter) -> None:
-    """Raise InputError unless a hyperparameter is finite and >= 0 everywhere."""
-    if not _satisfies(value, lambda value: (value >= 0) & (value < math.inf)):
-        raise InputError(f"{name} must be a finite number >= 0, got {value}")
-
-
-def _satisfies(value: Hyperparameter, condition: Callable[[Any], Any]) -> bool:
-    """Whether a value is a number or a tensor of numbers for which a condition holds."""
-    if isinstance(value, Tensor):
-        return holds(condition(value))
-    return isinstance(value, Real) and bool(condition(value))
-
-
-def _seen(value: Tensor) -> float:
-    """A value, NaN where none can be looked at (see holds)."""
-    try:
-        return float(value)
-    except RuntimeError:
-        return math.nan
-
-
-def holds(condition: Tensor) -> bool:
-    """Whether a condition is true everywhere; it is taken to be where no value can be looked at: by a compiler, under
-    vmap, on meta and fake tensors.
-    """
-    if torch.compiler.is_compiling():
-        return True
-    try:
-        return bool(condition.all())
-    except RuntimeError:
-        return True

@@ -21,7 +21,7 @@ from torch import Tensor
 from torch.nn.functional import logsigmoid
 
 from focalbench.errors import InputError
-from focalbench.losses.binary import widened
+from focalbench.losses.checks import widened
 from focalbench.losses.reference import Array, check_hyperparameters, check_prevalence
 
 LARGEST_CONSTANT = 30.0  # stands in for infinity where a loss ignores one class

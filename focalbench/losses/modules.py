@@ -13,14 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from focalbench.errors import InputError
-from focalbench.losses.binary import (
-    check_alpha,
-    check_at_least_zero,
-    check_tensors,
-    focal_loss,
-    result_dtype,
-    widened,
-)
+from focalbench.losses.binary import focal_loss
+from focalbench.losses.checks import check_alpha, check_at_least_zero, check_tensors, result_dtype, widened
 from focalbench.losses.multiclass import check_classes, positions, softmax_focal_loss
 from focalbench.losses.reduction import check_reduction, check_sample_weight, reduce_loss, spans_processes
 

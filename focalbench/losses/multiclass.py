@@ -10,13 +10,11 @@ from torch import Tensor
 from torch.nn.functional import log_softmax, logsigmoid
 
 from focalbench.errors import InputError
-from focalbench.losses.binary import (
-    Hyperparameter,
+from focalbench.losses.binary import Hyperparameter, focal_gradient, focal_loss
+from focalbench.losses.checks import (
     check_at_least_zero,
     check_probabilities,
     check_tensors,
-    focal_gradient,
-    focal_loss,
     holds,
     result_dtype,
     widened,

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, distributed
 
 from focalbench.errors import InputError
-from focalbench.losses.binary import check_tensors, holds
+from focalbench.losses.checks import check_tensors, holds
 
 Reduction = Literal["none", "mean", "sum", "mean_positive"]
 

@@ -136,6 +136,7 @@ def test_other_dtypes_of_targets_and_weights_are_the_same_numbers() -> None:
         marked[2] = mark
         found = SoftmaxFocalLoss(reduction="none", ignore_index=mark)(many, marked)
         assert found[2] == 0
+        assert torch.equal(found, softmax_focal_loss(many, marked, ignore_index=mark))
         assert torch.equal(found[[0, 1, 3]], SoftmaxFocalLoss(reduction="none")(many, classes)[[0, 1, 3]])
     weight = torch.tensor([1, 0, 2, 1, 0])
     for cast in (weight.double(), weight.half(), weight.to(torch.uint8)):
