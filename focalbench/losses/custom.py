@@ -78,7 +78,7 @@ def _asked(spec: str, task: str, *arguments: float) -> bytes:
 
 def _begin(spec: str, task: str, *arguments: float) -> Process:
     """A process of its own for one task."""
-    process = _module(spec, os.getcwd()).fork()  # noqa: PTH109 (of which it is a part where modules lie)
+    process = _module(spec, os.getcwd()).fork(f"--loss {spec}")  # noqa: PTH109 (of which it is a part where modules lie)
     process.tell(json.dumps([task, *arguments]).encode())
     return process
 
@@ -87,7 +87,7 @@ def _begin(spec: str, task: str, *arguments: float) -> Process:
 def _module(spec: str, folder: str) -> Process:
     """The process that has imported a module."""
     try:
-        process = _server(os.getpid()).fork()
+        process = _server(os.getpid()).fork(f"--loss {spec}")
     except EndedError:
         forget_processes()
         raise
@@ -98,6 +98,8 @@ def _module(spec: str, folder: str) -> Process:
 @cache
 def _server(mine: int) -> Process:
     """The process behind all others of this process, and of none that this one forks."""
+    if not hasattr(os, "fork"):
+        raise InputError("a loss of your own needs a system whose processes can fork, such as Linux or macOS")
     server = begin_process()
     atexit.register(lambda: server.end() if mine == os.getpid() else None)
     return server

@@ -45,10 +45,12 @@ class EndedError(Exception):
 
 
 class Process:
-    """A process as whoever asks it sees it. how_ended: ends it if it has not ended yet, and says how it did."""
+    """A process as whoever asks it sees it. name: what it is to a person. how_ended: ends it if it has not ended yet,
+    and says how it did.
+    """
 
-    def __init__(self, channel: Connection, how_ended: Callable[[], int]) -> None:
-        self._channel, self._how_ended = channel, how_ended
+    def __init__(self, name: str, channel: Connection, how_ended: Callable[[], int]) -> None:
+        self._name, self._channel, self._how_ended = name, channel, how_ended
         self._ear = select.poll()
         self._ear.register(channel.fileno(), select.POLLIN)
 
@@ -57,9 +59,10 @@ class Process:
         self._channel.close()
         return self._how_ended()
 
-    def fork(self) -> Process:
+    def fork(self, name: str) -> Process:
         """Another one like this, which works for this process, too."""
         ours, theirs = socket.socketpair()
+        channel = Connection(ours.detach())
         with theirs:
             try:
                 self._channel.send_bytes(FORK)
@@ -67,7 +70,7 @@ class Process:
             except OSError:
                 raise EndedError(self._how_ended()) from None
         pid = self.answer()
-        return Process(Connection(ours.detach()), lambda: int(self.ask(pid)))
+        return Process(name, channel, lambda: int(self.ask(pid)))
 
     def ask(self, question: bytes) -> bytes:
         """The answer to a question. Raises as `answer` does."""
@@ -85,7 +88,8 @@ class Process:
             if self._ear.poll(1000):
                 break
             if second == WORD:
-                logger.warning(f"no answer for {WORD} seconds: waiting, {PATIENCE // 60} minutes at most")
+                what = f"{self._name} has given no answer for {WORD} seconds"
+                logger.warning(f"{what}: waiting, {PATIENCE // 60} minutes at most")
         else:
             self._how_ended()
             raise TimeoutError
@@ -107,7 +111,7 @@ def begin_process() -> Process:
             pass_fds=[theirs.fileno()],
             process_group=0,  # that Ctrl-C is ours to hear
         )
-    return Process(Connection(ours.detach()), partial(_end, process))
+    return Process("python", Connection(ours.detach()), partial(_end, process))
 
 
 def _end(process: subprocess.Popen[bytes]) -> int:

@@ -1,5 +1,6 @@
 """Your own loss in its processes: it reaches nothing of other runs, and all that it loads is part of its identity."""
 
+import logging
 import os
 import signal
 import subprocess
@@ -200,11 +201,16 @@ def test_whatever_ends_is_told_in_one_line(folder: Path, text: str, says: str) -
 
 
 @pytest.mark.parametrize("text", ["while True: pass", "def loss(x, y):\n    while True: pass"])
-def test_a_loss_that_never_answers_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+def test_a_loss_that_never_answers_is_named(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, text: str
+) -> None:
+    monkeypatch.setattr(logging.getLogger("focalbench"), "propagate", True)
     monkeypatch.setattr(processes, "PATIENCE", 2)
+    monkeypatch.setattr(processes, "WORD", 1)
     (folder / "mine.py").write_text(GOOD + text)
     with pytest.raises(InputError, match=r"--loss mine:loss has given no answer for .* minutes; does it end"):
         make_custom("mine:loss")
+    assert "--loss mine:loss has given no answer for 1 seconds: waiting" in caplog.text
 
 
 def test_nobody_is_left_behind(folder: Path) -> None:
