@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from focalbench.arms import Recipe
 from focalbench.datasets.build import load_table, resolve
 from focalbench.datasets.families import ABOUT, is_synthetic, knobs, numbers_of, task_of
@@ -64,10 +66,11 @@ def card(name: str) -> tuple[tuple[str, str], ...]:
         ("about", known.about),
         ("rows", f"{table.rows:,}, {table.positives:,} of them positive"),
         ("features", _features(table)),
-        ("natural rate", f"{table.positives / table.rows:.4%}"),
+        ("natural rate", f"{table.positives / table.counted:.4%}"),
         ("rates", _rates(table_rates(Recipe(name, ROWS), table.rows, table.positives))),
         ("split", _split(table)),
-        ("removed", "; ".join([known.removed, *table.notes])),
+        ("removed", known.removed),
+        *(("equal rows", note) for note in table.notes),
         ("licence", known.licence),
         ("read from", f"the installed package {known.package}"),
         ("sha256", table.sha256),
@@ -86,9 +89,10 @@ def _features(table: Table) -> str:
 
 
 def _split(table: Table) -> str:
-    if table.groups is None:
+    kind, sets = ("group", table.groups) if table.groups is not None else ("set of equal rows", table.equal)
+    if sets is None:
         return "by row"
-    return f"by group, {len(set(table.groups.tolist()))} of them; which rates can be had hangs a little on the seed"
+    return f"by {kind}, {len(np.unique(sets)):,} of them; the reachable rates vary slightly with the seed"
 
 
 def _rates(rates: tuple[float, float] | None) -> str:

@@ -64,7 +64,8 @@ class EqualRows:
         mixed = f"{_spread(self.features, self.target):,} sets of such rows hold different targets"
         kept = "all are kept, and equal rows are never in two splits"
         if groups is not None:
-            kept = f"all are kept, and {_spread(self.features, groups):,} sets have rows of several groups or times"
+            several = f"{_spread(self.features, groups):,} sets, which have rows of several"
+            kept = f"all are kept, and split by group or time, so that {several}, may be in two splits"
         drop = f"--drop-duplicates removes the {np.count_nonzero(repeats):,}: positive rate {before:.4%} to {after:.4%}"
         return "; ".join([found, also, mixed, kept, *([drop] if repeats.any() else [])])
 

@@ -35,7 +35,8 @@ class ColumnReading:
 @dataclass(frozen=True)
 class TargetReading:
     """How a column to predict was read. values: the most frequent first, and counts, the rows of each; positive: the
-    value that counts as 1, "" for classes of which none was named; unknown: rows without a value.
+    value that counts as 1, "" for classes of which none was named; unknown: rows without a value. others: spellings in
+    the file that were taken for one of the values, but for case.
     """
 
     column: str
@@ -43,6 +44,7 @@ class TargetReading:
     counts: tuple[int, ...]
     positive: str
     unknown: int = 0
+    others: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         rows, most = sum(self.counts), 8
@@ -53,7 +55,8 @@ class TargetReading:
         ]
         more = [f"{len(self.values) - len(shown):,} more values"] if len(self.values) > len(shown) else []
         unknown = [f"unknown {self.unknown:,}"] if self.unknown else []
-        return f"target {self.column}: {', '.join([*shown, *more, *unknown])}"
+        alike = f"; also spelled {', '.join(self.others)}" if self.others else ""
+        return f"target {self.column}: {', '.join([*shown, *more, *unknown])}{alike}"
 
 
 def are_few(groups: Groups) -> bool:

@@ -181,9 +181,10 @@ class _Values:
 
     def reading(self, positive: str) -> TargetReading:
         """What is told of it."""
-        return TargetReading(
-            self.name, tuple(self.counts), tuple(self.counts.values()), positive, int(self.missing.sum())
-        )
+        written = {str(text) for text in self.written[~self.missing].unique()}
+        others = tuple(sorted(written - set(self.counts)))
+        unknown = int(self.missing.sum())
+        return TargetReading(self.name, tuple(self.counts), tuple(self.counts.values()), positive, unknown, others)
 
 
 def _pair(values: Iterable[str]) -> tuple[str, str] | None:

@@ -140,7 +140,7 @@ def test_a_reading_says_whether_a_table_is_what_it_was() -> None:
     others = [f"{g} {g} 5 {g % 2}" for g in range(3, 9)]
     by_group = table_of("g x z y", "1 1 2 0", "2 1 2 1", *others, group="g")  # nothing was removed, or is dealt anew
     assert (by_group.reading, by_group.equal) == ("", None)
-    assert "1 sets have rows of several groups or times" in by_group.notes[-1]
+    assert "by group or time, so that 1 sets, which have rows of several, may be in two splits" in by_group.notes[-1]
     assert table_of("g x z y", "1 1 2 0", "2 1 2 0", *others, group="g").reading
     assert table_of("g x z y", *others[:5], group="g").reading  # few groups: a seed tests on one
     assert not table_of("g x z y", *others, group="g").reading

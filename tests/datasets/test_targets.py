@@ -34,9 +34,9 @@ def test_known_pairs_need_no_option_in_any_case(tmp_path: Path, pair: tuple[str,
 YES = ["no"] * 6 + ["Yes", "YES", "Yes", "yes"]
 INCOME = ["<=50K"] * 50 + ["<=50K."] * 20 + [">50K"] * 15 + [">50K."] * 8
 READ: list[tuple[list[Any], dict[str, Any], TargetReading]] = [
-    (YES, {}, TargetReading("y", ("no", "Yes"), (6, 4), "Yes")),
-    (YES, {"positive": "YES"}, TargetReading("y", ("no", "Yes"), (6, 4), "Yes")),
-    (YES, {"positive": "no"}, TargetReading("y", ("no", "Yes"), (6, 4), "no")),
+    (YES, {}, TargetReading("y", ("no", "Yes"), (6, 4), "Yes", 0, ("YES", "yes"))),
+    (YES, {"positive": "YES"}, TargetReading("y", ("no", "Yes"), (6, 4), "Yes", 0, ("YES", "yes"))),
+    (YES, {"positive": "no"}, TargetReading("y", ("no", "Yes"), (6, 4), "no", 0, ("YES", "yes"))),
     ([-1.0, -1.0, 1.0], {}, TargetReading("y", ("-1", "1"), (2, 1), "1")),
     (["b", "b", "NA"], {"positive": "NA"}, TargetReading("y", ("b", "NA"), (2, 1), "NA")),
     (["b", "b", "None", "b"], {"positive": "b"}, TargetReading("y", ("b", "None"), (3, 1), "b")),
@@ -136,5 +136,8 @@ def test_spellings_that_are_now_one_value_change_the_reading(tmp_path: Path) -> 
 
 
 def test_many_values_are_told_in_one_line() -> None:
+    assert str(TargetReading("y", ("no", "Yes"), (6, 4), "Yes", 3, ("YES", "yes"))) == (
+        "target y: no 6 (60.00%), Yes 4 (40.00%, positive), unknown 3; also spelled YES, yes"
+    )
     told = TargetReading("y", tuple("abcdefghijkl"), (9,) * 11 + (1,), "l")
     assert str(told).endswith("h 9 (9.00%), l 1 (1.00%, positive), 3 more values")
