@@ -1,5 +1,6 @@
 """The pictures of a results folder, drawn from its exported files only."""
 
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
@@ -15,9 +16,15 @@ from focalbench.records import Record, read_csv
 from focalbench.report import spread, style
 from focalbench.report.curves import CURVE_COLUMNS
 from focalbench.report.folder import CLASSES, CURVES, TABLE, picture_name
+<<<<<<< HEAD
 from focalbench.report.owned import FIGURES, make_folder
 from focalbench.report.words import baseline_name, cells, how_taken
 from focalbench.statistics import INTERVAL_SEEDS
+=======
+from focalbench.report.owned import FIGURES, make_folder, write_bytes
+from focalbench.report.words import baseline_name, cells, short_title
+from focalbench.shown import in_figure, shown
+>>>>>>> folders
 
 Values = NDArray[np.float64]
 
@@ -31,22 +38,29 @@ STARTS = {"own": style.SOLID, "prior": style.DASH_DOT, "zero": style.DASHES}
 
 
 def draw_results(folder: Path, out: Path | None = None) -> list[Path]:
-    """Draw every cell of a results folder into folder/figures (or out); return the paths written.
+    """Draw every cell of a results folder into folder/figures (or out), all of them or none; return the paths written.
 
     Raises InputError where the folder holds no table.
     """
-    table, curves = read_csv(folder / TABLE, TABLE_COLUMNS), read_csv(folder / CURVES, CURVE_COLUMNS)
-    classes = read_csv(folder / CLASSES, CLASS_COLUMNS) if (folder / CLASSES).is_file() else []
+    with tempfile.TemporaryDirectory() as draft:
+        drawn = {path.name: path.read_bytes() for path in _draw(folder, Path(draft))}
     place, inside = picture_place(folder, out)
     make_folder(place / inside)
+    write_bytes(place, {inside + name: content for name, content in drawn.items()})
+    return [place / inside / name for name in drawn]
+
+
+def _draw(folder: Path, target: Path) -> list[Path]:
+    table, curves = read_csv(folder / TABLE, TABLE_COLUMNS), read_csv(folder / CURVES, CURVE_COLUMNS)
+    classes = read_csv(folder / CLASSES, CLASS_COLUMNS) if (folder / CLASSES).is_file() else []
     written = []
     for cell in cells(table):
         name, where = picture_name(cell[0]), _where(cell[0])
-        written += _by_gamma(cell, place, f"{inside}gamma_{name}")
-        written += _differences(cell, place, f"{inside}differences_{name}")
-        written += _by_epoch(cell, [p for p in curves if _where(p) == where], place, f"{inside}epochs_{name}")
+        written += _by_gamma(cell, target, f"gamma_{name}")
+        written += _differences(cell, target, f"differences_{name}")
+        written += _by_epoch(cell, [p for p in curves if _where(p) == where], target, f"epochs_{name}")
         if here := [row for row in classes if _where(row)[:2] == where[:2]]:
-            written += _by_class(cell, here, place, f"{inside}classes_{name}")
+            written += _by_class(cell, here, target, f"classes_{name}")
     return written
 
 

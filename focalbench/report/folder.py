@@ -25,8 +25,8 @@ from focalbench.store import BESIDE, Number, Result
 DATABASE = "runs.sqlite"
 STORE = (DATABASE, *(DATABASE + ending for ending in BESIDE))
 OTHER_MACHINE = (  # as measured with one machine's other instructions
-    "another processor or library rounds otherwise: of 221 whole runs trained again on another one, seven in eight agreed "
-    "to .001 in average precision, and one parted by .23; means over seeds part by far less"
+    "another processor or library rounds otherwise: of 221 whole runs trained again on another one, seven in eight "
+    "agreed to .001 in average precision, and one parted by .23; means over seeds part by far less"
 )
 PICTURES = ("gamma", "differences", "epochs", "classes")  # each with the name of its data set
 PICTURE = re.compile(rf"{FIGURES}/({'|'.join(PICTURES)})_[A-Za-z0-9._-]+\.(png|svg)")

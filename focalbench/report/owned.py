@@ -117,7 +117,7 @@ def claim(folder: Path, names: Iterable[str]) -> str:
 
 @contextmanager
 def working_in(folder: Path, names: Iterable[str]) -> Iterator[None]:
-    """Hold a folder in which these files are to be written, and make it where there is none.
+    """Hold a folder in which these files are to be written, and make it where there is none; nothing is written yet.
 
     Raises InputError as refuse_foreign, where the folder cannot be written to, and where another process holds it.
     """
@@ -125,9 +125,9 @@ def working_in(folder: Path, names: Iterable[str]) -> Iterator[None]:
     refuse_foreign(folder, wanted)  # before there is a folder
     make_folder(folder)
     with alone_in(folder) as alone:
-        mark = claim(folder, wanted)
-        for place in (folder, folder / FIGURES) if alone else ():
-            remove_parts(place, mark)
+        begun = _own_manifest(folder).get("unfinished", {})
+        for place in (folder, folder / FIGURES) if alone and begun else ():
+            remove_parts(place, begun["mark"])
         yield
 
 
@@ -154,11 +154,16 @@ def write_own(folder: Path, writers: Mapping[str, Writer]) -> None:
 
 def write_texts(folder: Path, texts: Mapping[str, str]) -> None:
     """As write_own, for texts."""
-    write_own(folder, {name: _writer(text) for name, text in texts.items()})
+    write_bytes(folder, {name: text.encode() for name, text in texts.items()})
 
 
-def _writer(text: str) -> Writer:
-    return lambda file: file.write(text.encode())
+def write_bytes(folder: Path, contents: Mapping[str, bytes]) -> None:
+    """As write_own, for what is in memory."""
+    write_own(folder, {name: _writer(content) for name, content in contents.items()})
+
+
+def _writer(content: bytes) -> Writer:
+    return lambda file: file.write(content)
 
 
 def remove_own(folder: Path, names: Iterable[str]) -> None:
@@ -184,4 +189,4 @@ def finish_more(folder: Path, names: Iterable[str], extra: Mapping[str, Any]) ->
 
 
 def _write(folder: Path, content: Mapping[str, Any], mark: str) -> None:
-    replace_files({folder / MANIFEST: _writer(json.dumps(content, indent=1) + "\n")}, mark)
+    replace_files({folder / MANIFEST: _writer(f"{json.dumps(content, indent=1)}\n".encode())}, mark)
