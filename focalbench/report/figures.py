@@ -16,15 +16,9 @@ from focalbench.records import Record, read_csv
 from focalbench.report import spread, style
 from focalbench.report.curves import CURVE_COLUMNS
 from focalbench.report.folder import CLASSES, CURVES, TABLE, picture_name
-<<<<<<< HEAD
-from focalbench.report.owned import FIGURES, make_folder
+from focalbench.report.owned import FIGURES, make_folder, write_bytes
 from focalbench.report.words import baseline_name, cells, how_taken
 from focalbench.statistics import INTERVAL_SEEDS
-=======
-from focalbench.report.owned import FIGURES, make_folder, write_bytes
-from focalbench.report.words import baseline_name, cells, short_title
-from focalbench.shown import in_figure, shown
->>>>>>> folders
 
 Values = NDArray[np.float64]
 
