@@ -74,8 +74,9 @@ class FocalObjective:
         bounds the step, and at least SMALLEST. At gamma 0, where the loss is convex, only the latter is left. A
         row's weight multiplies both results.
         """
-        gradient = focal_gradient(scores, targets, alpha=self.alpha, gamma=self.gamma)
-        hessian = focal_hessian(scores, targets, alpha=self.alpha, gamma=self.gamma)
+        x, y = _scores(scores, targets)
+        gradient = focal_gradient(x, y, alpha=self.alpha, gamma=self.gamma)
+        hessian = focal_hessian(x, y, alpha=self.alpha, gamma=self.gamma)
         floor = np.abs(gradient) * min(self.gamma, 1.0) / LONGEST_STEP
         hessian = np.maximum(hessian, np.maximum(floor, SMALLEST))
         weights = _weights(sample_weight, gradient)
@@ -83,7 +84,7 @@ class FocalObjective:
 
     def loss(self, targets: npt.ArrayLike, scores: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None) -> float:
         """Weighted mean focal loss; also an eval_metric of XGBClassifier, which hands its objective raw scores."""
-        losses = focal_loss(scores, targets, alpha=self.alpha, gamma=self.gamma)
+        losses = focal_loss(*_scores(scores, targets), alpha=self.alpha, gamma=self.gamma)
         return float(np.average(losses, weights=_weights(sample_weight, losses)))
 
     def lightgbm_metric(self, scores: npt.ArrayLike, data: Labelled) -> tuple[str, float, bool]:
@@ -101,9 +102,7 @@ class FocalObjective:
         not keep it, so add it to what predict returns. XGBoost: the parameter base_score, which the model keeps
         and predict adds; XGBClassifier wants sigmoid(start) there. Raises InputError unless both classes are there.
         """
-        y = np.asarray(targets, dtype=np.float64)
-        if not np.isin(y, (0.0, 1.0)).all():
-            raise InputError("targets must be 0 or 1; encode the two classes so")
+        y = _targets(targets)
         weights = _weights(sample_weight, y)
         return best_constant(float(np.average(y, weights=weights)), self.alpha, self.gamma)
 
@@ -113,12 +112,43 @@ class FocalObjective:
         The scores are whole, start included. Right where the model minimises the focal loss; a model that fits
         its training rows too closely stays over-confident, as with any loss.
         """
-        return focal_to_probability(scores, self.alpha, self.gamma)
+        return focal_to_probability(_finite(scores), self.alpha, self.gamma)
+
+
+def _scores(scores: npt.ArrayLike, targets: npt.ArrayLike) -> tuple[Array, Array]:
+    """Return scores and targets, one of each a row; else InputError."""
+    x, y = _finite(scores), _targets(targets)
+    if x.shape != y.shape:
+        raise InputError(f"scores have shape {x.shape} and targets {y.shape}; give one of each a row")
+    return x, y
+
+
+def _finite(scores: npt.ArrayLike) -> Array:
+    x = _numbers("scores", scores)
+    if not np.isfinite(x).all():
+        raise InputError("scores must be finite; a score that is not comes from diverged training")
+    return x
+
+
+def _targets(targets: npt.ArrayLike) -> Array:
+    y = _numbers("targets", targets)
+    if y.ndim != 1:
+        raise InputError(f"targets have shape {y.shape}; give one a row")
+    if not np.isin(y, (0.0, 1.0)).all():
+        raise InputError("targets must be 0 or 1; encode the two classes so")
+    return y
+
+
+def _numbers(name: str, values: npt.ArrayLike) -> Array:
+    try:
+        return np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise InputError(f"{name} must be numbers") from None
 
 
 def _weights(weights: npt.ArrayLike | None, like: Array) -> Array:
     """Return the weights as an array of that shape, ones where there are none (XGBoost's: an empty array)."""
-    given = np.asarray([] if weights is None else weights, dtype=np.float64)
+    given = _numbers("weights", [] if weights is None else weights)
     if given.size == 0:
         given = np.ones(like.shape)
     if given.shape != like.shape:

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import signal
 import socket
 import threading
 from collections.abc import Collection, Iterator
-from concurrent.futures import CancelledError
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from multiprocessing import resource_tracker
 from typing import Any
 from urllib.parse import urlsplit
 
 from focalbench.errors import InputError, MachineError
-from focalbench.pools import Backend, Made, Stack, WorkerError, make
+from focalbench.pools import SILENCE, Backend, Made, Stack, WorkerError, make, start_remedy
 
-PATIENCE = 20  # seconds to wait for a scheduler
+PATIENCE = 20  # seconds to wait for an answer of a scheduler
 LONELY, STARTS = 30.0, 3  # seconds without any worker; times that a local cluster is tried to start
 GONE = "the Dask scheduler is gone"
 LOOK = 2.0  # seconds between two looks at whether a cluster is still there
@@ -32,12 +33,11 @@ def check_cluster(backend: Backend) -> None:
     except ImportError:
         raise InputError("--backend dask needs an extra: pip install 'focalbench[dask]'") from None
     if backend.scheduler is not None:
-        _check_address(backend.scheduler)
         _client(backend.scheduler).close()
 
 
 def _check_address(scheduler: str) -> None:
-    """Knock at an address, because a client that cannot be had takes long to say so. Raises InputError."""
+    """Ask who is there, because a client waits for ever where nobody, or somebody else, answers. Raises InputError."""
     import dask
 
     try:
@@ -47,12 +47,31 @@ def _check_address(scheduler: str) -> None:
             raise ValueError("it names no protocol, host and port")
         if address.scheme == "tls" and not dask.config.get("distributed.comm.tls.client.cert", None):
             raise ValueError("tls needs certificates, named in Dask's own configuration")
-        socket.create_connection((host, port), timeout=PATIENCE).close()
-    except (OSError, ValueError) as error:
+        socket.create_connection((host, port), timeout=PATIENCE).close()  # who refuses does so at once
+        with ThreadPoolExecutor(1) as thread:  # whose loop is its own, for a notebook has one
+            thread.submit(asyncio.run, _greet(scheduler)).result()
+    except TimeoutError:
+        raise InputError(_no_answer(scheduler, f"it has been silent for {PATIENCE} s")) from None
+    except Exception as error:  # what is said there may be anything
         raise InputError(_no_answer(scheduler, error)) from None
 
 
-def _no_answer(scheduler: Any, error: Exception) -> str:
+async def _greet(scheduler: str) -> None:
+    from distributed.comm import connect
+    from distributed.security import Security
+
+    async with asyncio.timeout(PATIENCE):
+        comm = await connect(scheduler, PATIENCE, **Security().get_connection_args("client"))
+        try:
+            await comm.write({"op": "identity", "reply": True})
+            answer = await comm.read()
+        finally:
+            comm.abort()
+    if not isinstance(answer, dict) or answer.get("type") != "Scheduler":
+        raise ValueError("it is no scheduler")
+
+
+def _no_answer(scheduler: Any, error: Exception | str) -> str:
     why = " ".join(str(error).split())[:120]
     return f"no Dask scheduler answers at {scheduler} ({why}); check --scheduler, such as tcp://host:8786"
 
@@ -60,6 +79,9 @@ def _no_answer(scheduler: Any, error: Exception) -> str:
 def _client(scheduler: Any) -> Any:
     """A client of a cluster, or of the scheduler at an address. Raises InputError where none answers."""
     from distributed import Client
+
+    if isinstance(scheduler, str):
+        _check_address(scheduler)
 
     for name in ("distributed", "distributed.client"):  # each has a level of its own
         logging.getLogger(name).setLevel(logging.CRITICAL)  # what it would say is said here
@@ -77,15 +99,21 @@ class DaskPool:
 
         # the pool counts deaths itself; a worker that is given one stack at a time loses one
         dask.config.set({"distributed.scheduler.allowed-failures": 0, "distributed.scheduler.worker-saturation": 1.0})
+        dask.config.set({"distributed.scheduler.worker-ttl": f"{SILENCE:.0f}s"})  # then it is replaced
         self._cluster: Any = None
+        self._lonely = 0.0  # seconds without workers
         if backend.scheduler is None:
             self._cluster = _local_cluster(backend.workers)
         self._client = _client(self._cluster or backend.scheduler)
 
     def slots(self) -> int:
         """One a worker; one where there is none yet."""
+        return max(1, self._workers())
+
+    def _workers(self) -> int:
+        """How many there are now."""
         with _in_reach():
-            return max(1, len(self._client.nthreads()))
+            return len(self._client.sync(self._client.scheduler.ncores, callback_timeout=SILENCE))
 
     def submit(self, stack: Stack) -> Any:
         """Send the recipe of a stack; its data is built, or read, once on every worker."""
@@ -93,22 +121,20 @@ class DaskPool:
             return self._client.submit(make, stack, pure=False)
 
     def wait(self, futures: Collection[Any]) -> set[Any]:
-        """Those that have ended; without workers they wait for some."""
+        """Those that have ended, perhaps none; without workers they wait for some."""
         from distributed import wait as first
 
-        lonely = 0.0
-        while True:
-            with _in_reach(), suppress(TimeoutError), self._client.as_current():
-                return set(first(list(futures), timeout=LOOK, return_when="FIRST_COMPLETED").done)
-            if self._client.status != "running":
-                raise MachineError(GONE)
-            with _in_reach():
-                lonely = 0.0 if self._client.nthreads() else lonely + LOOK
-            if lonely >= LONELY:
-                if self._cluster is not None:
-                    raise MachineError("the workers of the local Dask cluster are gone")
-                logger.warning("the Dask cluster has no workers: waiting for some")
-                lonely = 0.0
+        with _in_reach(), suppress(TimeoutError), self._client.as_current():
+            return set(first(list(futures), timeout=LOOK, return_when="FIRST_COMPLETED").done)
+        if self._client.status != "running":
+            raise MachineError(GONE)
+        self._lonely = 0.0 if self._workers() else self._lonely + LOOK
+        if self._lonely >= LONELY:
+            if self._cluster is not None:
+                raise MachineError("the workers of the local Dask cluster are gone")
+            logger.warning("the Dask cluster has no workers: waiting for some")
+            self._lonely = 0.0
+        return set()
 
     def made(self, future: Any) -> Made:
         """As Pool."""
@@ -116,9 +142,9 @@ class DaskPool:
 
         try:
             with _in_reach():
-                made: Made = future.result()
+                return self._result(future)
         except (KilledWorker, MemoryError):  # a scheduler that was named has tried a few workers by then
-            raise WorkerError from None
+            raise WorkerError("died, had no memory, or was silent for long") from None
         except ImportError as error:
             raise InputError(f"the workers lack focalbench, or what it needs ({error}); install it there") from None
         except InputError as error:
@@ -126,6 +152,12 @@ class DaskPool:
             raise InputError(f"a worker cannot go on: {error}; {remedy}") from None
         finally:
             future.release()
+
+    def _result(self, future: Any) -> Made:
+        try:
+            made: Made = future.result(SILENCE)
+        except TimeoutError:  # its worker has stopped since
+            raise WorkerError(f"has not handed over for {SILENCE:.0f} s what it made") from None
         return made
 
     def close(self, *, at_once: bool) -> None:
@@ -144,11 +176,13 @@ class DaskPool:
 
 @contextmanager
 def _in_reach() -> Iterator[None]:
-    """Raise MachineError where the scheduler has gone."""
+    """Raise MachineError where the scheduler has gone, or is silent."""
     from distributed.client import FuturesCancelledError
 
     try:
         yield
+    except TimeoutError:
+        raise MachineError(f"the Dask scheduler has not answered for {SILENCE:.0f} s") from None
     except (CancelledError, FuturesCancelledError, OSError):
         raise MachineError(GONE) from None
 
@@ -166,7 +200,8 @@ def _local_cluster(workers: int) -> Any:
                 return LocalCluster(n_workers=workers, threads_per_worker=1, **options)
         except (OSError, RuntimeError) as error:
             if not left:
-                raise MachineError(f"no local Dask cluster would start ({error}); use --backend loky") from None
+                why = " ".join(str(error).split()).rstrip(".")
+                raise MachineError(f"no local Dask cluster would start ({why}); {start_remedy()}") from None
     raise AssertionError
 
 

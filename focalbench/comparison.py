@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from focalbench.records import FAILED, METRICS, Record
 from focalbench.statistics import (
+    INTERVAL_SEEDS,
     LEAST_SEEDS,
     corrected_t_p,
     holm,
@@ -38,24 +39,20 @@ LATE_EPOCHS, LATE_SEEDS = (
 EDGE_RISE = 0.01  # ... or validation AP still rising by more than this at an edge learning rate
 FLIP_SEED = 20_170_807  # a table is recomputed exactly, so its random flips are fixed
 
+# the columns of a quantity: its mean over the seeds, a 95% interval from 4 seeds on, the lowest and the highest seed
+AUCPR = ("average_precision", "ap_low", "ap_high", "ap_min", "ap_max")
+DELTA = ("delta", "delta_low", "delta_high", "delta_min", "delta_max")
+OWN_START = ("delta_vs_own_start", "own_start_low", "own_start_high", "own_start_min", "own_start_max")
 SIZES = ("train_rows", "train_positives", "val_rows", "val_positives", "test_rows", "test_positives")
 TABLE_COLUMNS = (
     *("dataset", "positive_rate", "label_noise", "kind", "arm", "family", "loss", "alpha", "gamma", "init"),
     *("n_seeds", "failed_seeds", "candidates", "diverged", "prevalence", "test_prevalence", "bayes_average_precision"),
     *("n_classes", "unmeasured"),
     *SIZES,
-    *(
-        "average_precision",
-        "ap_low",
-        "ap_high",
-        "delta",
-        "delta_low",
-        "delta_high",
-        "p_value",
-        "p_adjusted",
-    ),
-    *("verdict", "in_best_set", "smallest_detectable", "budget_limited"),
-    *("delta_vs_own_start", "own_start_low", "own_start_high"),
+    *AUCPR,
+    *DELTA,
+    *("p_value", "p_adjusted", "verdict", "in_best_set", "smallest_detectable", "budget_limited"),
+    *OWN_START,
     *("average_precision_quarter", "average_precision_half"),
     *METRICS,
 )
@@ -208,7 +205,6 @@ def _summary(entry: Entry, ratio: float | None) -> dict[str, Number]:
     asked = {name: first[name] for name in ("dataset", "positive_rate", "label_noise", "family", *SIZES)}
     if entry.kind == "arm":
         asked |= {name: first[name] for name in ("loss", "alpha", "gamma")}
-    interval = mean_interval(entry.test, ratio)
     return {
         **asked,
         "kind": entry.kind,
@@ -221,9 +217,7 @@ def _summary(entry: Entry, ratio: float | None) -> dict[str, Number]:
         "test_prevalence": _mean(entry.column("test_prevalence")),
         "n_classes": len(_classes(first, measured=True)) or None,
         "unmeasured": ", ".join(_classes(first, measured=False)) or None,
-        "average_precision": interval.estimate,
-        "ap_low": _finite(max(interval.low, 0.0)),  # an average precision lies in [0, 1]
-        "ap_high": _finite(min(interval.high, 1.0)),
+        **_within_0_and_1(mean_columns(entry.test, AUCPR, ratio)),
         "budget_limited": None if entry.kind == "reference" else str(budget_limited(entry)).lower(),
         **{name: _mean_or_none(entry, name) for name in ("bayes_average_precision", *METRICS)},
         **{f"average_precision_{name}": _within(entry, name) for name in ("quarter", "half")},
@@ -309,7 +303,7 @@ def _against_baseline(entry: Entry, entries: list[Entry], ratio: float | None) -
     baseline = baseline_of(entry, entries)
     if baseline is entry:
         return {}
-    return _difference(entry, baseline, ("delta", "delta_low", "delta_high"), ratio)
+    return mean_columns(entry.test - baseline.test, DELTA, ratio)
 
 
 def _against_own_start(entry: Entry, entries: list[Entry], ratio: float | None) -> dict[str, Number]:
@@ -317,13 +311,27 @@ def _against_own_start(entry: Entry, entries: list[Entry], ratio: float | None) 
     plain = entry.name.removesuffix(f" ({entry.init} start)")
     for other in entries:
         if entry.kind == other.kind == "arm" and other.init == "own" != entry.init and other.name == plain:
-            return _difference(entry, other, ("delta_vs_own_start", "own_start_low", "own_start_high"), ratio)
+            return mean_columns(entry.test - other.test, OWN_START, ratio)
     return {}
 
 
-def _difference(entry: Entry, other: Entry, names: Sequence[str], ratio: float | None) -> dict[str, Number]:
-    interval = mean_interval(entry.test - other.test, ratio)
-    return dict(zip(names, (interval.estimate, _finite(interval.low), _finite(interval.high)), strict=True))
+def mean_columns(values: Floats, names: Sequence[str], ratio: float | None) -> dict[str, Number]:
+    """The mean of (seed,) values and how they spread, under the five names of a quantity; no interval of few seeds."""
+    interval = mean_interval(values, ratio)
+    enough = len(values) >= INTERVAL_SEEDS
+    limits = (_finite(interval.low), _finite(interval.high)) if enough else (None, None)
+    found = (interval.estimate, *limits, float(values.min()), float(values.max()))
+    return dict(zip(names, found, strict=True))
+
+
+def _within_0_and_1(found: dict[str, Number]) -> dict[str, Number]:
+    """The limits of an average precision, which lies between 0 and 1."""
+    if found["ap_low"] is None:
+        return found
+    return found | {
+        "ap_low": max(cast(float, found["ap_low"]), 0.0),
+        "ap_high": min(cast(float, found["ap_high"]), 1.0),
+    }
 
 
 # ---- one family of tests

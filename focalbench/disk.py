@@ -1,56 +1,50 @@
 """Files that are never half: written beside, flushed and renamed; and what is known of the disk under them."""
 
+import errno
+import hashlib
 import os
-import re
+import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from focalbench.errors import InputError, MachineError
+from focalbench.mounts import MOUNTS, mounts
 
 # where memory shared by processes and locks are one machine's own; of others SQLite's log cannot be trusted
 LOCAL = {"bcachefs", "btrfs", "ext2", "ext3", "ext4", "f2fs", "jfs", "overlay", "ramfs", "tmpfs", "xfs", "zfs"}
-MOUNTS = Path("/proc/self/mountinfo")
-PART = ".focalbench-"  # begins the name of a file that is being written; its ending tells the format
+PART = ".focalbench-"  # begins the name of a file that is being written
+
+Writer = Callable[[BinaryIO], object]
 
 
-def is_local(path: Path, mounts: Path = MOUNTS) -> bool:
+def is_local(path: Path, file: Path = MOUNTS) -> bool:
     """Whether a path lies on a file system known to be this machine's own; False where the system does not say."""
-    try:
-        lines = mounts.read_text(encoding="utf-8", errors="surrogateescape").split("\n")
-    except OSError:
-        return False
     place, best, kind = path.absolute().resolve(), -1, ""
-    for line in filter(None, lines):
-        left, _, right = line.partition(" - ")
-        point = Path(re.sub(r"\\([0-7]{3})", lambda sign: chr(int(sign[1], 8)), left.split(" ")[4]))  # \040: a space
-        if place.is_relative_to(point) and len(point.parts) >= best:  # of two on one point the later one covers
-            best, kind = len(point.parts), right.split(" ")[0]
+    for mount in mounts(file):
+        depth = len(mount.point.parts)
+        if place.is_relative_to(mount.point) and depth >= best:  # of two on one point the later one covers
+            best, kind = depth, mount.kind
     return kind in LOCAL
 
 
-def write_files(folder: Path, texts: Mapping[str, str]) -> None:
-    """Write text files into a folder, all beside their final places first, then renamed.
+def replace_files(writers: Mapping[Path, Writer], mark: str) -> None:
+    """Let each writer fill a new file beside its final place, then rename all.
 
-    Raises MachineError where the disk is full or fails; the files of before are then as they were, unless it failed
-    between two renames.
+    mark: begins the names of the new files, so that what a killed process leaves can be told from others' files. Raises
+    MachineError where the disk is full or fails; the files of before are then as they were, unless it failed between
+    two renames.
     """
-
-    def write(text: str) -> Callable[[Path], object]:
-        return lambda path: path.write_text(text, encoding="utf-8", newline="\n")
-
-    replace_files({folder / name: write(text) for name, text in texts.items()})
-
-
-def replace_files(writers: Mapping[Path, Callable[[Path], object]]) -> None:
-    """Let each writer make its file beside its final place, then rename all. Raises MachineError as write_files."""
-    parts = {
-        path: path.with_name(f"{PART}{os.getpid()}-{path.name}") for path in writers
-    }  # the suffix tells the format
+    parts: dict[Path, Path] = {}
     try:
         for path, write in writers.items():
-            write(parts[path])
-            _flush(parts[path])
+            part = path.with_name(f"{PART}{mark}-{secrets.token_hex(8)}")
+            with part.open("xb") as file:  # exclusive: follows no link, and takes nobody's file
+                parts[path] = part
+                write(file)
+                file.flush()
+                os.fsync(file.fileno())  # so that a power failure after the rename leaves no empty file
         for path, part in parts.items():
             part.replace(path)
         for folder in {path.parent for path in writers}:
@@ -64,40 +58,59 @@ def replace_files(writers: Mapping[Path, Callable[[Path], object]]) -> None:
                 part.unlink(missing_ok=True)
 
 
-def _flush(path: Path) -> None:
-    """Hand a file's or folder's content to the disk, so that a power failure after a rename leaves no empty file."""
-    if os.name != "posix" and path.is_dir():
+def remove_parts(folder: Path, mark: str) -> None:
+    """Remove the new files of that mark that a killed process left in a folder; nobody may be writing there."""
+    for part in folder.glob(f"{PART}{mark}-*"):
+        with suppress(OSError):  # what is no file is not ours
+            part.unlink()
+
+
+def _flush(folder: Path) -> None:
+    """Hand a folder's list of names to the disk."""
+    if os.name != "posix":
         return  # only there can folders be flushed
-    number = os.open(path, os.O_RDONLY)
+    number = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(number)
     finally:
         os.close(number)
 
 
+def regular(path: Path) -> Path:
+    """The same path. Raises OSError where it names a pipe, a device or a folder: opening one may wait for ever."""
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "it is no file", str(path))
+    return path
+
+
+def sha256(path: Path) -> str:
+    """Hash of a file's bytes, 64 hex digits."""
+    with regular(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 @contextmanager
-def alone_in(folder: Path, *inside: Path) -> Iterator[None]:
-    """Hold a folder for this process until it ends, however it ends, and clear it, and these inside it, of files that a
-    killed process had begun to write. Raises InputError where another process holds it.
+def alone_in(folder: Path) -> Iterator[bool]:
+    """Hold a folder for this process until it ends, however it ends. Yields False where nobody can tell whether others
+    are writing there. Raises InputError where another process holds it.
     """
-    try:
-        import fcntl
-    except ImportError:  # no POSIX: then it is up to the person
-        yield
+    if os.name != "posix":  # then it is up to the person
+        yield False
         return
     number = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(number)
-        raise InputError(f"another sweep is writing {folder}; wait for it, or choose another --out") from None
-    except OSError:
-        inside = ()  # a file system without locks on folders: others may be writing
-    else:
-        inside = (folder, *inside)
-    try:
-        for half in (half for each in inside for half in each.glob(f"{PART}*")):
-            half.unlink(missing_ok=True)
-        yield
+        yield _locked(number, folder)
     finally:
         os.close(number)
+
+
+def _locked(number: int, folder: Path) -> bool:
+    import fcntl
+
+    try:
+        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise InputError(f"another sweep is writing {folder}; wait for it, or choose another --out") from None
+    except OSError:
+        return False  # a file system without locks on folders
+    return True

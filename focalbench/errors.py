@@ -1,8 +1,11 @@
 """What can go wrong outside this code. Every message says what is wrong, where, and the remedy."""
 
+# exit codes of the command line; a signal's is 128 + its number: 130 for Ctrl-C, 143 for SIGTERM
+MOVED, USAGE, MACHINE, FAULT = 1, 2, 3, 70  # numbers that should be the same are not; 70: a fault of this program
+
 
 class InputError(ValueError):
-    """Something the user asked for cannot be done; the command line prints the message and exits with 2."""
+    """Something the user asked for cannot be done; the command line prints the message and exits with USAGE."""
 
 
 class StoreError(InputError):
@@ -10,4 +13,4 @@ class StoreError(InputError):
 
 
 class MachineError(RuntimeError):
-    """A disk, a worker or a cluster failed; what was finished is safe; the command line exits with 1."""
+    """A disk, a worker or a cluster failed; what was finished is safe; the command line exits with MACHINE."""

@@ -27,7 +27,7 @@ def measure(
 
     Calibration is given raw and after the inverse of the loss ("recovered_"), of the logits `back` (sample,), which is
     None where a loss has no inverse, and missing where it has none for a score. weights: (sample,) of the rows, or
-    None; with them what counts rows, precision at k and recall at a false positive rate, is missing.
+    None; with them what counts rows, R-precision and recall at a false positive rate, is missing.
     """
     row = logits[None]
     values: Values = {
@@ -62,10 +62,9 @@ def _mean(values: Sequence[Number]) -> float | None:
 
 
 def _counted(row: Tensor, targets: Tensor) -> Values:
-    k = int(targets.sum())
     return {
-        "precision_at_k": float(threshold.precision_at_k(row, targets, k)),
-        "k": k,
+        "r_precision": float(threshold.r_precision(row, targets)),
+        "k": int(targets.sum()),
         "recall_at_fpr": float(threshold.recall_at_fpr(row, targets, FALSE_POSITIVE_RATE)),
     }
 

@@ -3,15 +3,18 @@ memory, and is given up at the third death.
 """
 
 import logging
+import time
 from collections import deque
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from focalbench.cluster import DaskPool, check_cluster
 from focalbench.errors import InputError
 from focalbench.pools import Backend, LokyPool, Made, Pool, SerialPool, Stack, WorkerError
 
 logger = logging.getLogger(__name__)
+LONG = 600.0  # seconds of a stack after which it is said to take long
 DEATHS = 3  # of the workers of one stack, after which its runs have failed
 
 
@@ -34,6 +37,25 @@ class Attempt:
         """What is left to try after one more death: its halves, so that one run takes few others with it."""
         half = -(-len(self.stack) // 2)
         return [Attempt(part, self.deaths + 1) for part in (self.stack[:half], self.stack[half:]) if part]
+
+
+class Said:
+    """Says of stacks that take long that they do, ever more rarely: a loss may be one that never ends."""
+
+    def __init__(self) -> None:
+        self._due: dict[object, tuple[float, float]] = {}  # when it began, when it is to be said
+
+    def look(self, running: Mapping[Any, Stack]) -> None:
+        """Say it where it is due."""
+        now = time.monotonic()
+        self._due = {future: self._due.get(future, (now, LONG)) for future in running}
+        for future, stack in running.items():
+            begun, due = self._due[future]
+            if now - begun >= due:
+                names = ", ".join(sorted({run.arm.name for run in stack}))
+                what = f"{len(stack)} runs of seed {stack[0].seed} ({names})"
+                logger.info(f"{what} have been training for {due / 60:.0f} minutes")
+                self._due[future] = begun, 2 * due
 
 
 def make_pool(backend: Backend) -> Pool:
@@ -64,18 +86,21 @@ def execute(stacks: Iterable[Stack], backend: Backend) -> Generator[Finished]:
 
 def _drive(pool: Pool, waiting: deque[Attempt]) -> Generator[Finished]:
     running: dict[object, Attempt] = {}
+    said = Said()
     while waiting or running:
         while waiting and len(running) < pool.slots() and not (running and _alone(waiting[0], running.values())):
             attempt = waiting.popleft()
             running[pool.submit(attempt.stack)] = attempt
-        for future in pool.wait(running):
+        done = pool.wait(running)
+        said.look({future: attempt.stack for future, attempt in running.items() if future not in done})
+        for future in done:
             attempt = running.pop(future)
             try:
                 made = pool.made(future)
-            except WorkerError:
+            except WorkerError as error:
                 deaths = attempt.deaths + 1
                 logger.warning(
-                    f"a worker died, or had no memory, with {len(attempt.stack)} runs of seed {attempt.stack[0].seed}; "
+                    f"a worker {error}, with {len(attempt.stack)} runs of seed {attempt.stack[0].seed}; "
                     + (f"they are tried again ({deaths} of {DEATHS} times)" if deaths < DEATHS else "these have failed")
                 )
                 if deaths < DEATHS:

@@ -11,19 +11,23 @@ from focalbench.arms import LOSSES, OF_A_BATCH, SOFTMAX, TASKS, Arm, is_custom
 from focalbench.choices import baseline_of, core_losses, in_order, own_arms, plain_arm, read_alpha, with_zero_starts
 from focalbench.datasets.families import canonical, is_synthetic
 from focalbench.datasets.fetched import is_fetched
+from focalbench.datasets.files import file_sha256
 from focalbench.datasets.tables import REAL_TABLES
+from focalbench.disk import regular
 from focalbench.errors import InputError
 from focalbench.samplers import check_sampler
 
 MOST = {"rows": 10_000_000, "seeds": 10_000, "epochs": 10_000, "batch_size": 100_000}  # beyond: a slip of the hand
 MOST_UNITS = 16_384
+USUAL_RATE = 0.0015  # of synthetic data, which has no natural one
+MANIFEST = "manifest.json"  # of a results folder, beside its experiment.toml
 CHECK_EPOCHS = 5  # beyond them, rounding on another CPU moves the numbers
 SAMPLERS_OF_CLASSES = ("random", "stratified", "groups")  # those that leave the rates alone
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """datasets x positive_rates (None: natural) x arms x lrs x seeds, on equal terms.
+    """datasets x positive_rates (None: natural; (): the usual ones) x arms x lrs x seeds, on equal terms.
 
     task: binary, multiclass (the rate is that of the rare class) or multilabel. labels: the columns of 0/1 that a
     multilabel file predicts. arms: () are those of the default sweep of the task. rows: training rows; label_noise:
@@ -35,7 +39,7 @@ class Experiment:
 
     task: str = "binary"
     datasets: tuple[str, ...] = ("mixture",)
-    positive_rates: tuple[float | None, ...] = (0.0015,)
+    positive_rates: tuple[float | None, ...] = ()
     target: str | None = None
     labels: tuple[str, ...] = ()
     positive: str | None = None
@@ -67,6 +71,8 @@ class Experiment:
             raise InputError(f"unknown task {self.task!r}; choose one of {', '.join(TASKS)}")
         if not self.arms:
             object.__setattr__(self, "arms", with_zero_starts(own_arms(self.task)))
+        if not self.positive_rates:
+            object.__setattr__(self, "positive_rates", _usual_rates(self.datasets))
         object.__setattr__(self, "arms", in_order(self.arms))  # so that runs.csv is the same however they are typed
         object.__setattr__(self, "lrs", tuple(sorted(self.lrs)))
         for name, most in MOST.items():
@@ -110,6 +116,7 @@ class Experiment:
             if replace(baseline, init=init) not in self.arms:
                 raise InputError(f"arms started at {init!r} need {baseline.loss} at the same start to be compared with")
         self._check_task()
+        self._check_names()
 
     def _check_task(self) -> None:
         """What goes with one task only."""
@@ -139,6 +146,26 @@ class Experiment:
             )
         if self.task == "multilabel" and tables and not self.labels:
             raise InputError("--task multilabel needs --label for each column to predict, two or more of them")
+
+    def _check_names(self) -> None:
+        """What the files of results, which are UTF-8, could not hold: a file's name may be any bytes."""
+        values = (getattr(self, name) for name in KEYS)
+        texts = (text for value in values for text in (value if isinstance(value, tuple) else (value,)))
+        for text in texts:
+            if isinstance(text, str) and any("\ud800" <= sign <= "\udfff" for sign in text):
+                raise InputError(f"{text!r} is not UTF-8, as files of results are; rename it")
+
+
+def _usual_rates(datasets: Sequence[str]) -> tuple[float | None, ...]:
+    """What is measured where no rate is asked for. Raises InputError where data sets of two kinds have none in common.
+
+    >>> _usual_rates(["mixture", "xor"]), _usual_rates(["fraud.csv"])
+    ((0.0015,), (None,))
+    """
+    kinds = {is_synthetic(name) for name in datasets}
+    if len(kinds) > 1:
+        raise InputError(f"synthetic data sets and tables have no usual rate in common; give one, such as {USUAL_RATE}")
+    return (USUAL_RATE,) if True in kinds else (None,)
 
 
 KEYS = tuple(each.name for each in fields(Experiment) if each.name != "places")
@@ -184,7 +211,7 @@ def load(path: Path, given: Sequence[Path] = ()) -> tuple[Experiment, tuple[Expe
     key, a value of the wrong kind, or a data file elsewhere.
     """
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = tomllib.loads(regular(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"cannot read the experiment file {path}: {error.strerror}") from None
     except (ValueError, RecursionError) as error:  # in its form, encoding, endless numbers, lists in lists in lists
@@ -194,20 +221,59 @@ def load(path: Path, given: Sequence[Path] = ()) -> tuple[Experiment, tuple[Expe
     checks = content.pop("check", [])
     if not isinstance(checks, list) or not all(isinstance(check, dict) for check in checks):
         raise InputError(f"{path}: write each check as its own [[check]] table")
-    base = _placed(from_mapping(content, Experiment(), str(path)), path, given)
+    base = _placed(from_mapping(content, None, str(path)), path, given)
     short = tuple(_placed(from_mapping(check, base, f"{path}, [[check]]"), path, given) for check in checks)
     if any(check.epochs > CHECK_EPOCHS for check in short):
         raise InputError(f"{path}: a [[check]] may have at most {CHECK_EPOCHS} epochs; say so in it: epochs = 3")
     return base, short
 
 
+def files_of(experiment: Experiment) -> dict[str, Path]:
+    """Where the user's own files lie that an experiment names."""
+    places = dict(experiment.places)
+    return {name: Path(places.get(name, name)) for name in filter(_is_file, experiment.datasets)}
+
+
+def _is_file(name: str) -> bool:
+    return not (is_synthetic(name) or name in REAL_TABLES or is_fetched(name))
+
+
 def _placed(experiment: Experiment, path: Path, given: Sequence[Path]) -> Experiment:
     """The experiment of a file, with the places of its data files."""
-    by_name = {each.name: str(each) for each in given}
-    no_files = [name for name in experiment.datasets if is_synthetic(name) or name in REAL_TABLES or is_fetched(name)]
-    files = [name for name in experiment.datasets if name not in no_files]
-    places = ((name, by_name.get(Path(name).name) or _inside(path, name)) for name in files)
+    by_name, known = {each.name: str(each) for each in given}, _known_files(path.parent)
+    places = (
+        (name, by_name.get(Path(name).name) or _known_place(path, name, known) or _inside(path, name))
+        for name in filter(_is_file, experiment.datasets)
+    )
     return replace(experiment, places=tuple(places))
+
+
+def _known_files(folder: Path) -> dict[str, str]:
+    """The hashes of the data files that a results folder was made from; none where it is no such folder."""
+    try:
+        content = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        return {name: sha256 for name, sha256 in content["file_sha256"].items() if isinstance(sha256, str)}
+    except (OSError, ValueError, RecursionError, LookupError, TypeError, AttributeError):
+        return {}
+
+
+def _known_place(path: Path, name: str, known: Mapping[str, str]) -> str | None:
+    """Where the very file lies that a results folder was made from, named as it was then: the same content is no secret
+    to whoever wrote its hash.
+    """
+    if name not in known:
+        return None
+    for place in (path.parent / name, Path(name)):
+        if _holds(place, known[name]):
+            return str(place)
+    raise InputError(f"{path} was made from {name}, which is not here as it was then; say where it is: --data {name}")
+
+
+def _holds(place: Path, sha256: str) -> bool:
+    try:
+        return place.is_file() and file_sha256(str(place)) == sha256
+    except (OSError, ValueError):  # no name that a file may have, or no right to read it
+        return False
 
 
 def _inside(path: Path, name: str) -> str:
@@ -222,14 +288,16 @@ def _inside(path: Path, name: str) -> str:
     return str(path.parent / name)
 
 
-def from_mapping(content: Mapping[str, Any], base: Experiment, where: str) -> Experiment:
-    """`base` with the values of a parsed TOML table in place of its own."""
+def from_mapping(content: Mapping[str, Any], base: Experiment | None, where: str) -> Experiment:
+    """`base` with the values of a parsed TOML table in place of its own; without one, what they leave out is usual."""
     defaults = {name: getattr(Experiment(), name) for name in KEYS}
     changes: dict[str, Any] = {}
     for key, value in content.items():
         if key not in defaults:
             raise InputError(f"{where}: unknown key {key!r}; the keys are {', '.join(defaults)}")
         changes[key] = _value(key, value, defaults[key], where)
+    if base is None:
+        return Experiment(**changes)
     if changes.get("task", base.task) != base.task and "arms" not in changes:
         changes["arms"] = ()  # the task's own
     return replace(base, **changes)

@@ -6,15 +6,15 @@ from typing import Any, cast
 
 import numpy as np
 
-from focalbench.comparison import Entry, baseline_of, cells_of, entries_of, split_ratio
+from focalbench.comparison import AUCPR, DELTA, Entry, baseline_of, cells_of, entries_of, mean_columns, split_ratio
 from focalbench.records import Record
-from focalbench.statistics import mean_interval
 from focalbench.store import Number
 
 CLASS_COLUMNS = (
     *("dataset", "positive_rate", "kind", "arm", "init", "class", "n_seeds"),
-    *("train_positives", "val_positives", "test_positives", "bayes_average_precision"),
-    *("average_precision", "ap_low", "ap_high", "delta", "delta_low", "delta_high"),
+    *("train_positives", "val_positives", "test_positives", "prevalence", "bayes_average_precision"),
+    *AUCPR,
+    *DELTA,
 )
 
 
@@ -40,11 +40,12 @@ def _rows(entry: Entry, baseline: Entry) -> list[Record]:
         row: dict[str, Number] = {column: first[column] for column in ("dataset", "positive_rate")}
         row |= {"kind": entry.kind, "arm": entry.name, "init": entry.init, "class": name, "n_seeds": len(found)}
         row |= {f"{split}_positives": _mean(found, k, f"{split}_positives") for split in ("train", "val", "test")}
+        row["prevalence"] = _prevalence(entry, found, k)
         row["bayes_average_precision"] = _mean(found, k, "bayes_average_precision")
         values = _column(found, k)
-        row |= _interval(values, ratio, ("average_precision", "ap_low", "ap_high"))
+        row |= _columns(values, AUCPR, ratio)
         missing = entry is baseline or values is None
-        row |= _interval(None if missing else values - _column(other, k), ratio, ("delta", "delta_low", "delta_high"))
+        row |= _columns(None if missing else values - _column(other, k), DELTA, ratio)
         rows.append(row)
     return rows
 
@@ -63,9 +64,11 @@ def _mean(found: list[list[dict[str, Any]]], k: int, name: str) -> float | None:
     return None if None in values else float(np.mean(values))
 
 
-def _interval(values: Any, ratio: float | None, names: tuple[str, str, str]) -> dict[str, Number]:
-    if values is None:
-        return dict.fromkeys(names)
-    interval = mean_interval(values, ratio)
-    found = (interval.estimate, interval.low, interval.high)
-    return {name: float(value) if np.isfinite(value) else None for name, value in zip(names, found, strict=True)}
+def _prevalence(entry: Entry, found: list[list[dict[str, Any]]], k: int) -> float:
+    """What chance reaches: a class's mean share of the test rows, by weight where they have one."""
+    counted = [each[k]["test_positives"] / run["test_rows"] for run, each in zip(entry.chosen, found, strict=True)]
+    return float(np.mean([each[k].get("test_prevalence", share) for each, share in zip(found, counted, strict=True)]))
+
+
+def _columns(values: Any, names: Sequence[str], ratio: float | None) -> dict[str, Number]:
+    return dict.fromkeys(names) if values is None else mean_columns(values, names, ratio)

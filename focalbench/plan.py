@@ -5,15 +5,13 @@ from dataclasses import dataclass, replace
 from itertools import pairwise, product
 from typing import cast
 
-import numpy as np
-
-from focalbench.arms import Arm, Recipe, Run, Task, TestPrevalence, Training
+from focalbench.arms import Arm, Recipe, Run, Task, TestPrevalence, Training, is_custom
 from focalbench.datasets.build import load_table, measured, names_of, resolve, split_counts, weighed, width
 from focalbench.datasets.families import family_of, is_synthetic
-from focalbench.datasets.leaks import leaking_columns
+from focalbench.datasets.leaks import leak_warnings
 from focalbench.datasets.prevalence import warnings_for
-from focalbench.datasets.table import Table, are_few
-from focalbench.datasets.tables import REAL_TABLES
+from focalbench.datasets.reading import told
+from focalbench.datasets.table import ColumnReading
 from focalbench.datasets.targets import listed
 from focalbench.datasets.weights import check_weights, weight_warnings
 from focalbench.errors import InputError
@@ -22,18 +20,22 @@ from focalbench.references import REFERENCES, SETTINGS, is_reference
 
 STACK = 96  # runs trained together at most: enough to hide what an operation costs whatever its size
 ACTIVATIONS = 6 * 128 * 512  # hidden units x rows of a batch of a stack, which a core's cache holds; widths were tried
-WIDE, BUFFERS = 512, 10  # features assumed; parameters, gradient, Adam's three, the best and those kept a budget
+WIDE, BUFFERS = 512, 12  # features assumed; as large as the parameters: gradient, Adam's, the best, kept, drawn
 STACK_BYTES = 256 * 2**20  # what their parameters and activations may take
+OWN_LOSSES, OWN_BYTES = 12, 20 * 10**6  # runs of a loss of your own trained together at most; of the process of each
 PROCESS_BYTES, ROW_COPIES = 300 * 10**6, 4  # of a worker's libraries; of its rows while they are made: as measured
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The runs in the order of runs.csv, what was done to a real table, and what a reader should be warned of."""
+    """The runs in the order of runs.csv, what was done to a real table, what a reader should be warned of, and how each
+    column of a file was read, with the file's name.
+    """
 
     runs: tuple[Run, ...]
     notes: tuple[str, ...]
     warnings: tuple[str, ...]
+    columns: tuple[tuple[str, ColumnReading], ...] = ()
 
 
 def make_plan(experiment: Experiment) -> Plan:
@@ -41,6 +43,7 @@ def make_plan(experiment: Experiment) -> Plan:
     runs: list[Run] = []
     notes: list[str] = []
     warnings: list[str] = []
+    columns: list[tuple[str, ColumnReading]] = []
     same: dict[Recipe, str] = {}
     for dataset, rate in product(experiment.datasets, experiment.positive_rates):
         recipe = resolve(_recipe(experiment, dataset, rate))
@@ -55,14 +58,13 @@ def make_plan(experiment: Experiment) -> Plan:
         warnings += [f"{label}: {text}" for text in _light(recipe, seeds_of(experiment))]
         if not is_synthetic(recipe.dataset):
             table = load_table(recipe)
-            told = (*map(str, table.outputs), *table.notes, *_described(table))
-            notes += [f"{recipe.dataset}: {text}" for text in told]
-            warnings += [f"{recipe.dataset}: {text}" for text in table.warnings]
-            warnings += _leaks(recipe, table)
+            notes += [f"{recipe.dataset}: {text}" for text in told(table)]
+            warnings += [f"{recipe.dataset}: {text}" for text in (*table.warnings, *leak_warnings(table))]
+            columns += [(recipe.dataset, column) for column in table.columns]
         if experiment.sampler == "groups" and not (_has_groups(recipe) or family_of(recipe.dataset) == "dense"):
             raise InputError(f"--sampler groups: {recipe.dataset} has no groups; use dense or a table with --group")
         runs += _runs(experiment, recipe)
-    return Plan(tuple(runs), tuple(dict.fromkeys(notes)), tuple(warnings))
+    return Plan(tuple(runs), tuple(dict.fromkeys(notes)), tuple(dict.fromkeys(warnings)), tuple(dict.fromkeys(columns)))
 
 
 def _unmeasured(recipe: Recipe, seeds: Iterable[int]) -> list[str]:
@@ -99,34 +101,6 @@ def _dealt_whole(recipe: Recipe) -> bool:
 def _has_groups(recipe: Recipe) -> bool:
     """Whether rows are split by group or time."""
     return not is_synthetic(recipe.dataset) and load_table(recipe).groups is not None
-
-
-def _described(table: Table) -> Iterator[str]:
-    """What the features were taken for, and what the seeds redraw."""
-    numbers = [str(name) for name in table.frame.columns if name not in table.categorical]
-    yield "; ".join(
-        f"{kind}: {listed(names)}"
-        for kind, names in (("numbers", numbers), ("categories", list(table.categorical)))
-        if names
-    )
-    if table.ordered:
-        yield "split by time, the same for every seed: intervals show what the draws of training move, not of rows"
-    elif table.groups is not None and are_few(table.groups):
-        groups = len(np.unique(table.groups))
-        yield f"{groups} groups: a seed tests on one, validates on another and trains on the rest, in turn"
-    elif table.groups is not None:
-        yield f"{len(np.unique(table.groups)):,} groups, none in two splits"
-
-
-def _leaks(recipe: Recipe, table: Table) -> list[str]:
-    """A warning for every column of a user's file that predicts the target almost alone."""
-    if recipe.dataset in REAL_TABLES:
-        return []
-    return [
-        f"{recipe.dataset}: the column {name} alone reaches an average precision of {precision:.2f}; if it is known "
-        "only afterwards, --drop it"
-        for name, precision in leaking_columns(table)
-    ]
 
 
 def seeds_of(experiment: Experiment) -> range:
@@ -220,14 +194,15 @@ def tuned_families(arms: Sequence[Arm]) -> list[list[Arm]]:
 def make_stacks(runs: Iterable[Run]) -> list[tuple[Run, ...]]:
     """Group runs that share data and batches, in equal parts of at most stack_size runs.
 
-    A reference is a stack of its own, and comes after the networks of its data, because it has to load scikit-learn. On
-    a CPU no number depends on the grouping.
+    A reference is a stack of its own, and comes after the networks of its data, because it has to load scikit-learn.
+    The runs of a loss of your own share a stack with none but each other, so that it takes no others with it. On a CPU
+    no number depends on the grouping.
     """
 
-    groups: dict[tuple[Recipe, Training, int, Run | None], list[Run]] = {}
+    groups: dict[tuple[Recipe, Training, int, Run | None, str], list[Run]] = {}
     for run in runs:
-        key = run.recipe, run.training, run.seed, run if is_reference(run) else None
-        groups.setdefault(key, []).append(run)
+        own = run.arm.loss if is_custom(run.arm.loss) else ""
+        groups.setdefault((run.recipe, run.training, run.seed, run if is_reference(run) else None, own), []).append(run)
     cells = {recipe: place for place, recipe in enumerate(dict.fromkeys(recipe for recipe, *_ in groups))}
     tables = {
         recipe.dataset: place for recipe, place in reversed(cells.items())
@@ -237,26 +212,45 @@ def make_stacks(runs: Iterable[Run]) -> list[tuple[Run, ...]]:
         (recipe, training): stack_size(training, len(names_of(recipe)) or 1, recipe.rows)
         for recipe, training in dict.fromkeys((recipe, training) for recipe, training, *_ in groups)
     }
-    for recipe, training, seed, reference in sorted(
-        groups, key=lambda key: (tables[key[0].dataset], key[2], cells[key[0]], key[3] is not None)
-    ):
-        members = groups[recipe, training, seed, reference]
-        parts = -(-len(members) // sizes[recipe, training])
+    for key in sorted(groups, key=lambda key: (tables[key[0].dataset], key[2], cells[key[0]], key[3] is not None)):
+        members, (recipe, training, *_, own) = groups[key], key
+        parts = -(-len(members) // min(sizes[recipe, training], OWN_LOSSES if own else len(members)))
         size = -(-len(members) // parts)
         stacks += [tuple(members[i : i + size]) for i in range(0, len(members), size)]
     return stacks
 
 
 def worker_bytes(runs: Iterable[Run]) -> int:
-    """What a worker will hold at most, roughly: its libraries, the rows of the largest data set, and a stack."""
-    largest = 0
-    for recipe, seed in {run.recipe: run.seed for run in runs}.items():
-        rows = sum(part.rows for part in split_counts(recipe, seed).each)
-        if not is_synthetic(recipe.dataset):  # rows of unknown target come along
-            table = load_table(recipe)
-            rows = -(-rows * table.rows // table.counted)
-        largest = max(largest, 4 * ROW_COPIES * rows * width(recipe))
-    return PROCESS_BYTES + largest + STACK_BYTES
+    """What a worker will hold at most, roughly: its libraries, the rows of the largest data set, and a stack, of which
+    one run alone may take more than a stack should; and what the processes of your own losses hold.
+    """
+    largest: dict[tuple[Recipe, Training], int] = {}
+    own = 0
+    for run in runs:
+        if is_custom(run.arm.loss):
+            own = PROCESS_BYTES + OWN_LOSSES * OWN_BYTES
+        if (kind := (run.recipe, run.training)) not in largest:
+            largest[kind] = _data_bytes(run) + max(STACK_BYTES, _stack_bytes(run))
+    return PROCESS_BYTES + max(largest.values(), default=0) + own
+
+
+def _data_bytes(run: Run) -> int:
+    rows = sum(part.rows for part in split_counts(run.recipe, run.seed).each)
+    if not is_synthetic(run.recipe.dataset):  # rows of unknown target come along
+        table = load_table(run.recipe)
+        rows = -(-rows * table.rows // table.counted)
+    return 4 * ROW_COPIES * rows * width(run.recipe)
+
+
+def _stack_bytes(run: Run) -> int:
+    """What a stack of runs like one takes of a worker's memory, which on a GPU is none."""
+    if is_reference(run) or run.training.device == "cuda":
+        return 0
+    outputs = len(names_of(run.recipe)) or 1
+    rows = max(part.rows for part in split_counts(run.recipe, run.seed).each)
+    return stack_size(run.training, outputs, run.recipe.rows) * _run_bytes(
+        run.training, width(run.recipe), outputs, rows
+    )
 
 
 def stack_size(training: Training, outputs: int = 1, rows: int = 0) -> int:
@@ -268,15 +262,18 @@ def stack_size(training: Training, outputs: int = 1, rows: int = 0) -> int:
     >>> stack_size(Training(hidden=(2048, 2048))), stack_size(Training(), 50, 100_000)
     (1, 4)
     """
-    hidden = training.hidden
-    in_cache = ACTIVATIONS // max(1, training.batch_size * sum(hidden))
-    weights = sum(inputs * outputs for inputs, outputs in pairwise((WIDE, *hidden, outputs)))
-    activations = 3 * training.batch_size * sum(hidden)
-    scores = 3 * rows * outputs
-    per_run = 4 * (BUFFERS * weights + activations + scores)
+    in_cache = ACTIVATIONS // max(1, training.batch_size * sum(training.hidden))
+    per_run = _run_bytes(training, WIDE, outputs, rows)
     if training.device == "cuda":
         return max(1, _free_on_gpu() // 2 // per_run)
     return max(1, min(STACK, in_cache, STACK_BYTES // per_run))
+
+
+def _run_bytes(training: Training, features: int, outputs: int, rows: int) -> int:
+    """What one run takes: its parameters and what is kept beside them, activations, and the scores of so many rows."""
+    weights = sum(inputs * outputs for inputs, outputs in pairwise((features, *training.hidden, outputs)))
+    activations = 3 * training.batch_size * sum(training.hidden)
+    return 4 * (BUFFERS * weights + activations + 3 * rows * outputs)
 
 
 def _free_on_gpu() -> int:

@@ -14,10 +14,14 @@ def versions() -> dict[str, str]:
 
 
 def versions_text() -> str:
-    """This process's versions and what its processor can do, as JSON: what the store keeps with every run."""
+    """This process's versions and its processor, as JSON: what the store keeps with every run.
+
+    The model, because two with the same vector instructions were seen to round otherwise in every run of 289.
+    """
     import torch
 
-    return json.dumps(versions() | {"cpu": torch.backends.cpu.get_cpu_capability()}, sort_keys=True)
+    cpu = f"{_processor()}, {torch.backends.cpu.get_cpu_capability()}"
+    return json.dumps(versions() | {"cpu": cpu}, sort_keys=True)
 
 
 def other_versions(made_with: str) -> bool:

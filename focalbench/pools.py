@@ -13,12 +13,14 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from multiprocessing import resource_tracker
+from multiprocessing import Pipe, resource_tracker
+from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any, Protocol
 
 from focalbench.arms import Run
+from focalbench.errors import MachineError
 from focalbench.memory import peak_bytes
 from focalbench.platforms import versions_text
 from focalbench.store import Result
@@ -27,6 +29,10 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
 BACKENDS = ("serial", "loky", "dask")
+LOOK = 1.0  # seconds between two looks at workers, and between two signs of life
+SILENCE = 120.0  # seconds without a sign of life: longer than any call that lets no other thread of a worker run
+STANDSTILL, LITTLE = 900.0, 0.1  # seconds in which a worker that is not hanging has more than a little to compute
+SHARED = "/dev/shm"
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 
 Stack = tuple[Run, ...]
@@ -58,7 +64,10 @@ class Made:
 
 
 class WorkerError(Exception):
-    """A worker ended, or had no memory, while it ran a stack."""
+    """A worker ended, or had no memory, while it ran a stack. Its text says so: a worker ..."""
+
+    def __init__(self, what: str = "died, or had no memory") -> None:
+        super().__init__(what)
 
 
 class Pool(Protocol):
@@ -71,7 +80,7 @@ class Pool(Protocol):
         """Begin a stack."""
 
     def wait(self, futures: Collection[Any]) -> set[Any]:
-        """Those that have ended, at least one. Raises MachineError where none ever will."""
+        """Those that have ended; perhaps none, after a moment. Raises MachineError where none ever will."""
 
     def made(self, future: Any) -> Made:
         """What an ended stack made. Raises WorkerError, and whatever the stack raised."""
@@ -128,12 +137,37 @@ class SerialPool:
         """Nothing to give back."""
 
 
+class LokyWorker:
+    """An executor of one local process, which gives signs of life. silence: seconds since the last, as far as known."""
+
+    def __init__(self) -> None:
+        from joblib.externals.loky.process_executor import ProcessPoolExecutor
+
+        self._ear, mouth = Pipe(duplex=False)
+        begin = {"initializer": _begin_worker, "initargs": (os.getpid(), mouth)}
+        self.executor = ProcessPoolExecutor(max_workers=1, env=ONE_THREAD, **begin)
+        self.silence = 0.0
+
+    def listen(self, seconds: float) -> None:
+        """Take in the signs of life of the last seconds; end a process that has given none for long."""
+        self.silence += seconds
+        while self._ear.poll():
+            self._ear.recv_bytes()
+            self.silence = 0.0
+        if self.silence > SILENCE:
+            for pid in list(self.executor._processes):
+                with suppress(OSError):
+                    os.kill(pid, signal.SIGKILL)
+
+
 class LokyPool:
-    """Local processes, each an executor of its own, replaced when its process dies."""
+    """Local processes, replaced when they die. One that is stopped, or hangs, is ended after a while."""
 
     def __init__(self, workers: int) -> None:
-        self._idle = [_process() for _ in range(workers)]
-        self._busy: dict[Future[Made], Any] = {}
+        with _starting():
+            self._idle = [LokyWorker() for _ in range(workers)]
+        self._busy: dict[Future[Made], LokyWorker] = {}
+        self._looked = time.monotonic()
 
     def slots(self) -> int:
         """One a process."""
@@ -141,40 +175,63 @@ class LokyPool:
 
     def submit(self, stack: Stack) -> Future[Made]:
         """Give the stack to an idle process, or to a new one where that has died."""
-        executor = self._idle.pop()
-        with _deaf_children():
+        worker = self._idle.pop()
+        with _deaf_children(), _starting():
             try:
-                future: Future[Made] = executor.submit(make, stack)
+                future: Future[Made] = worker.executor.submit(make, stack)
             except BrokenProcessPool:
-                executor.shutdown(kill_workers=True)
-                executor = _process()
-                future = executor.submit(make, stack)
-        self._busy[future] = executor
+                worker.executor.shutdown(kill_workers=True)
+                worker = LokyWorker()
+                future = worker.executor.submit(make, stack)
+        worker.silence = 0.0
+        self._busy[future] = worker
         return future
 
     def wait(self, futures: Collection[Future[Made]]) -> set[Future[Made]]:
-        """Those that have ended."""
-        done: set[Future[Made]] = wait(futures, return_when=FIRST_COMPLETED).done
+        """Those that have ended, perhaps none."""
+        done: set[Future[Made]] = wait(futures, LOOK, return_when=FIRST_COMPLETED).done
+        self._listen()
         return done
+
+    def _listen(self) -> None:
+        now = time.monotonic()
+        for worker in self._busy.values():
+            worker.listen(min(now - self._looked, 2 * LOOK))  # no more, for all of us may have been stopped
+        self._looked = now
 
     def made(self, future: Future[Made]) -> Made:
         """As Pool."""
-        executor = self._busy.pop(future)
+        worker = self._busy.pop(future)
+        self._idle.append(worker)
         try:
             return _made(future)
-        finally:
-            self._idle.append(executor)
+        except WorkerError:
+            if worker.silence > SILENCE:
+                what = f"gave no sign of life for {SILENCE:g} s, stopped or hanging, and was ended"
+                raise WorkerError(what) from None
+            raise
 
     def close(self, *, at_once: bool) -> None:
         """As Pool."""
-        for executor in (*self._busy.values(), *self._idle):
-            executor.shutdown(wait=not at_once, kill_workers=at_once)
+        for worker in (*self._busy.values(), *self._idle):
+            worker.executor.shutdown(wait=not at_once, kill_workers=at_once)
 
 
-def _process() -> Any:
-    from joblib.externals.loky.process_executor import ProcessPoolExecutor
+@contextmanager
+def _starting() -> Iterator[None]:
+    """Raise MachineError where this machine has no room for another process."""
+    try:
+        yield
+    except OSError as error:
+        raise MachineError(f"no worker would start ({error.strerror}); {start_remedy()}") from None
 
-    return ProcessPoolExecutor(max_workers=1, initializer=_begin_worker, initargs=(os.getpid(),), env=ONE_THREAD)
+
+def start_remedy() -> str:
+    """What to do where no process would start: their locks lie in memory that has a folder, which may be full."""
+    with suppress(OSError):
+        if os.statvfs(SHARED).f_bavail == 0:
+            return f"{SHARED} is full: free some of it, or use --backend serial, which needs none"
+    return "use --backend serial, which needs no other process"
 
 
 @contextmanager
@@ -191,16 +248,35 @@ def _deaf_children() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
-def _begin_worker(coordinator: int) -> None:
+def _begin_worker(coordinator: int, mouth: Connection) -> None:
     """Ctrl-C is the coordinator's; and where that is killed its workers go, rather than train for nobody."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_outlive_not, args=(coordinator,), daemon=True).start()
+    os.set_blocking(mouth.fileno(), False)  # nobody may listen for a while
+    threading.Thread(target=_live, args=(coordinator, mouth), daemon=True).start()
 
 
-def _outlive_not(parent: int) -> None:
+def _live(parent: int, mouth: Connection) -> None:
+    """Give signs of life until the parent ends, as long as this process gets on."""
+    progress = Progress()
     while os.getppid() == parent:
-        time.sleep(1)
+        time.sleep(LOOK)
+        if progress.is_made():
+            with suppress(OSError):
+                mouth.send_bytes(b".")
     os._exit(1)
+
+
+class Progress:
+    """Whether this process computes: one whose calls wait for each other has other threads that could say it lives."""
+
+    def __init__(self) -> None:
+        self._computed, self._since = time.process_time(), time.monotonic()
+
+    def is_made(self) -> bool:
+        """Whether there was more than a little of it of late."""
+        if time.process_time() - self._computed > LITTLE:
+            self._computed, self._since = time.process_time(), time.monotonic()
+        return time.monotonic() - self._since < STANDSTILL
 
 
 def _made(future: Future[Made]) -> Made:

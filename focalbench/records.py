@@ -10,9 +10,10 @@ from typing import cast
 
 from focalbench.arms import LOSSES, SOFTMAX, Arm, Run
 from focalbench.datasets.families import is_synthetic
+from focalbench.disk import regular
 from focalbench.errors import InputError
 from focalbench.references import is_reference, row_name
-from focalbench.store import Number, Result
+from focalbench.store import RENAMED, Number, Result
 
 Record = Mapping[str, Number]
 FAILED = "failed"  # the status of a run whose workers died each time it was tried: it has no numbers
@@ -28,7 +29,7 @@ CALIBRATION = (
 )
 METRICS = (
     "roc_auc",
-    "precision_at_k",
+    "r_precision",
     "recall_at_fpr",
     *CALIBRATION,
     *("recovered_" + name for name in CALIBRATION),
@@ -163,9 +164,9 @@ def read_csv(path: Path, columns: Sequence[str]) -> list[Record]:
     """The records of a file that to_csv wrote with these columns. Raises InputError for any other file."""
     limit = csv.field_size_limit(LONGEST_CELL)
     try:
-        with path.open(encoding="utf-8", newline="") as file:
+        with regular(path).open(encoding="utf-8", newline="") as file:
             rows = csv.reader(file)
-            if next(rows, None) != list(columns):
+            if [RENAMED.get(name, name) for name in next(rows, [])] != list(columns):
                 raise ValueError("its columns are others")
             return [{name: _value(name, text) for name, text in zip(columns, row, strict=True)} for row in rows]
     except (OSError, ValueError, RecursionError, csv.Error) as error:

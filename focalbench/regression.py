@@ -1,76 +1,107 @@
-"""The guard of reported numbers: a results folder against its own files, and against what this code makes now."""
+"""The guard of reported numbers: a results folder against its own files, and against what this code makes now.
 
+Three things are compared. The files: with their hashes, with the experiment file, and with the table made again from
+runs.csv. The short runs that the experiment file declares: with those of check.csv, which accepted code has trained. A
+sample of runs.csv, trained again in full: one run of every arm and one of a reference model, so that it takes about as
+much of the experiment's time as one learning rate of one seed on one data set.
+
+Where runs.csv was made, by versions and processor, the sample has to agree to the bit; elsewhere to 5e-3, or as near as
+rounding lets it (agreement.py). What this can tell: that an arm's numbers were raised as a whole, and that code which
+any reported number passes has changed. What it cannot: that some runs of an arm were changed which the sample leaves
+out (--draw draws others), or that code and all numbers were changed together.
+"""
+
+import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
+from functools import partial
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 
+from focalbench.agreement import MISSING, Before, Comparison, compare_runs, label_of, moved
+from focalbench.arms import Run
 from focalbench.comparison import TABLE_COLUMNS, compare
-from focalbench.disk import write_files
+from focalbench.disk import regular, sha256
 from focalbench.errors import InputError
-from focalbench.experiment import CHECK_EPOCHS, as_mapping, load
+from focalbench.experiment import MANIFEST, Experiment, as_mapping, load
 from focalbench.per_class import CLASS_COLUMNS, per_class
 from focalbench.plan import make_plan
-from focalbench.platforms import machine, versions
+from focalbench.platforms import machine, versions, versions_text
 from focalbench.pools import Backend
-from focalbench.records import METRICS, RUN_COLUMNS, Record, read_csv, to_csv
+from focalbench.records import FAILED, RUN_COLUMNS, Record, read_csv, to_csv
+from focalbench.references import is_reference
 from focalbench.report.folder import (
     CHECK,
     CLASSES,
+    EXPERIMENT,
     LATEX,
-    MANIFEST,
     MARKDOWN,
     RUNS,
     TABLE,
     data_hashes,
-    own_files,
-    read_manifest,
-    sha256,
+    reported,
     write_manifest,
 )
+from focalbench.report.owned import finish_more, read_manifest, write_texts
 from focalbench.report.tables import latex, markdown
 from focalbench.sweep import fresh_records
 
-# Another CPU rounds otherwise: validation curves were seen to part by less than 1e-4 through epoch 5, and test AP by
-# 5e-6 after 8 epochs, but by up to 3e-3 after 20. So the short runs have at most 5 epochs and this tolerance.
-TOLERANCE = 1e-4  # absolute below 1, relative above
-OTHER_EPOCHS = 0.05  # share of runs that may choose another epoch, at the same validation AP, for a tie's sake
+SHORT = 1e-4  # what short runs may part by: they have few epochs
+FULL = 5e-3  # what whole runs may part by on another processor: half a claim's margin; where they were made, nothing
 CHANGED = "was changed after it was made"
 RECOMPUTED = 1e-9  # the table from runs.csv: the same to the rounding of a sum
-EXACT = (
-    "train_rows",
-    "train_positives",
-    "val_rows",
-    "val_positives",
-    "test_rows",
-    "test_positives",
-    "status",
-)
-COUNTED = {"precision_at_k": "test_positives", "recall_at_fpr": "test_positives"}  # move in steps of one in so many
-CHOSEN = ("val_average_precision",)  # what does not depend on which of two equal epochs was chosen
-MEASURED = (
-    *CHOSEN,
-    "test_average_precision",
-    "bayes_average_precision",
-    *(f"{split}_average_precision_{budget}" for split in ("val", "test") for budget in ("quarter", "half")),
-    *METRICS,
-)
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """A run or an arm then and now. status: same, better, worse, missing or incomparable."""
+class Target:
+    """A results folder, the file of its experiment, and data files of that which lie elsewhere."""
 
-    label: str
-    status: str
-    detail: str = ""
+    folder: Path
+    file: Path
+    given: tuple[Path, ...] = ()
 
-    def __str__(self) -> str:
-        return f"{self.status}: {self.label}" + (f" ({self.detail})" if self.detail else "")
+
+@dataclass(frozen=True)
+class Case:
+    """What there is to compare of a folder, and the runs to train.
+
+    problems: what is wrong with its files; outdated: what --accept puts right; gone: short runs no longer planned.
+    """
+
+    target: Target
+    problems: list[str]
+    outdated: list[str]
+    gone: list[Comparison]
+    short: list[Before]
+    sampled: list[Before]
+
+    @property
+    def runs(self) -> list[Run]:
+        """All that are to be trained."""
+        return [before.run for before in (*self.short, *self.sampled)]
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a check found: a case, every short and sampled run then and now, and the short ones' new records."""
+
+    case: Case
+    short: list[Comparison]
+    sampled: list[Comparison]
+    fresh: list[Record]
+
+    @property
+    def changes(self) -> list[str]:
+        """What a deliberate change may move, and --accept records."""
+        return [*self.case.outdated, *map(str, moved(self.short))]
+
+    @property
+    def faults(self) -> list[str]:
+        """What only another run of the experiment puts right."""
+        stale = [f"stale: {problem}" for problem in self.case.problems]
+        return stale + [f"{each}; {RUNS} has other numbers" for each in moved(self.sampled)]
 
 
 def seal(folder: Path, file: Path, made_with: Iterable[str], backend: Backend, given: Sequence[Path] = ()) -> None:
@@ -80,19 +111,120 @@ def seal(folder: Path, file: Path, made_with: Iterable[str], backend: Backend, g
     """
     experiment, checks = load(file, given)
     if checks:
-        write_files(folder, {CHECK: to_csv(RUN_COLUMNS, rerun(file, backend, given))})
-    write_manifest(folder, experiment, made_with, {"experiment_file": {"name": file.name, "sha256": sha256(file)}})
+        write_texts(folder, {CHECK: to_csv(RUN_COLUMNS, rerun(file, backend, given))})
+    write_manifest(folder, experiment, made_with, {"experiment_file": _named(file)})
 
 
 def rerun(file: Path, backend: Backend, given: Sequence[Path] = ()) -> list[Record]:
     """Run the [[check]] experiments of an experiment file afresh and return their records. given: as load takes it."""
-    _, checks = load(file, given)
-    if not checks:
-        raise InputError(f"{file} declares no [[check]]; add one with at most {CHECK_EPOCHS} epochs")
-    return [row for check in checks for row in fresh_records(check, backend)]
+    return fresh_records(_short_runs(load(file, given)[1]), backend)
 
 
-# ---- (1) the folder against itself
+def _short_runs(checks: Iterable[Experiment]) -> list[Run]:
+    return [run for check in checks for run in make_plan(check).runs]
+
+
+def find_targets(results: Path = Path("results"), experiments: Path = Path("experiments")) -> list[Target]:
+    """The results folders that have an experiment file of their name. Raises InputError where there is none."""
+    found = [Target(results / file.stem, file) for file in sorted(experiments.glob("*.toml"))]
+    if there := [target for target in found if (target.folder / MANIFEST).is_file()]:
+        return there
+    raise InputError(f"no folder in {results} has an experiment of its name in {experiments}; name a results folder")
+
+
+def experiment_file(folder: Path) -> Path:
+    """Where a results folder's experiment stands: under its name beside results, else in the folder itself."""
+    place = folder.resolve()
+    beside = place.parent.parent / "experiments" / f"{place.name}.toml"
+    return beside if beside.is_file() else folder / EXPERIMENT
+
+
+# ---- the folder, what it planned, and what is to be trained
+
+
+def open_case(target: Target, draw: str | None = None, *, accepting: bool = False) -> Case:
+    """Look through a folder's files and choose what to train. draw: what the sample is drawn with; None: runs.csv.
+
+    accepting: do without the short runs' old numbers where they cannot be read, which else raises InputError.
+    """
+    folder = target.folder
+    experiment, checks = load(target.file, target.given)
+    problems, outdated = verify_files(folder, target.file, target.given), _other_file(target)
+    short, recorded = _short_runs(checks), []
+    if short:
+        try:
+            recorded = read_csv(folder / CHECK, RUN_COLUMNS)
+        except InputError:
+            if not accepting:
+                raise
+    planned = {run.run_id for run in short}
+    gone = [Comparison(label_of(row), MISSING, "no longer planned") for row in recorded if row["run_id"] not in planned]
+    sampled = [] if problems else _sampled(folder, experiment, draw or sha256(folder / RUNS))
+    return Case(target, problems, outdated, gone, _befores(short, recorded, SHORT), sampled)
+
+
+def _other_file(target: Target) -> list[str]:
+    """Whether the experiment file is another one, though its settings may be the same."""
+    if target.file == target.folder / EXPERIMENT:
+        return []  # hashed as one of the folder's files
+    if read_manifest(target.folder).get("experiment_file", {}).get("sha256") == sha256(target.file):
+        return []
+    return [f"{target.file} is not, to the byte, the file that {target.folder / MANIFEST} names"]
+
+
+def _befores(runs: Iterable[Run], records: Iterable[Record], tolerance: float) -> list[Before]:
+    known = {str(row["run_id"]): row for row in records}
+    return [Before(run, known.get(run.run_id), tolerance) for run in runs]
+
+
+def _sampled(folder: Path, experiment: Experiment, draw: str) -> list[Before]:
+    records = [row for row in read_csv(folder / RUNS, RUN_COLUMNS) if row["status"] != FAILED]
+    there = {row["run_id"] for row in records}
+    runs = [run for run in make_plan(experiment).runs if run.run_id in there]
+    return _befores(sample(runs, draw), records, 0.0 if _made_here(folder) else FULL)
+
+
+def sample(runs: Iterable[Run], draw: str) -> list[Run]:
+    """One run of every arm and one of a reference model, by hash: of each data set one seed takes part, and of each
+    arm's runs with these seeds the one of the least hash.
+    """
+    by_hash = sorted(runs, key=lambda run: (_hash(draw, run.recipe.key, run.seed), _hash(draw, run.run_id)))
+    seeds: dict[object, int] = {}
+    members = [run for run in by_hash if seeds.setdefault(run.recipe, run.seed) == run.seed]
+    chosen: dict[object, Run] = {}
+    for run in sorted(members, key=lambda run: _hash(draw, run.run_id)):
+        chosen.setdefault("reference" if is_reference(run) else run.arm, run)
+    return list(chosen.values())
+
+
+def _hash(*parts: object) -> str:
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def _made_here(folder: Path) -> bool:
+    """Whether all runs were made with these versions on this kind of processor."""
+    manifest = read_manifest(folder)
+    return manifest.get("platform") == machine() and manifest.get("versions") == [json.loads(versions_text())]
+
+
+def check_all(cases: Sequence[Case], backend: Backend) -> list[Report]:
+    """Train what the cases name, all at once, and compare. Raises MachineError if a run fails."""
+    train = partial(_train, backend=backend)
+    now = train([run for case in cases for run in case.runs])
+    compared = iter(compare_runs([group for case in cases for group in (case.short, case.sampled)], now, train))
+    return [_report(case, next(compared), next(compared), now) for case in cases]
+
+
+def _train(runs: Sequence[Run], backend: Backend) -> dict[str, Record]:
+    rows = fresh_records(list(dict.fromkeys(runs)), backend) if runs else []
+    return {str(row["run_id"]): row for row in rows}
+
+
+def _report(case: Case, short: list[Comparison], sampled: list[Comparison], now: Mapping[str, Record]) -> Report:
+    return Report(case, [*short, *case.gone], sampled, [now[before.run.run_id] for before in case.short])
+
+
+# ---- the folder against itself
 
 
 def verify_files(folder: Path, file: Path, given: Sequence[Path] = ()) -> list[str]:
@@ -100,15 +232,13 @@ def verify_files(folder: Path, file: Path, given: Sequence[Path] = ()) -> list[s
     manifest = read_manifest(folder)
     experiment, _ = load(file, given)
     problems = _wrong_hashes(folder, manifest.get("files", {}))
-    if manifest.get("experiment_file", {}).get("sha256") != sha256(file):
-        problems.append(f"{file} is not the experiment that {folder / MANIFEST} names")
     if manifest.get("experiment") != json.loads(json.dumps(as_mapping(experiment))):
         problems.append(f"the settings in {folder / MANIFEST} are not those of {file}")
     if f"{folder / RUNS} {CHANGED}" in problems:
         return problems  # it may hold anything
     try:
         records, table = read_csv(folder / RUNS, RUN_COLUMNS), read_csv(folder / TABLE, TABLE_COLUMNS)
-        written = {name: (folder / name).read_text(encoding="utf-8") for name in (MARKDOWN, LATEX)}
+        written = {name: regular(folder / name).read_text(encoding="utf-8") for name in (MARKDOWN, LATEX)}
         again, classes = compare(records, claims=experiment.claims), per_class(records)
         by_class = read_csv(folder / CLASSES, CLASS_COLUMNS) if classes else []
     except (InputError, OSError, KeyError, ValueError) as error:
@@ -124,7 +254,8 @@ def verify_files(folder: Path, file: Path, given: Sequence[Path] = ()) -> list[s
 
 
 def _wrong_hashes(folder: Path, expected: dict[str, str]) -> list[str]:
-    found = {path.relative_to(folder).as_posix(): sha256(path) for path in own_files(folder)}
+    present = [name for name in {*expected, *reported(folder)} if (folder / name).is_file()]
+    found = {name: sha256(folder / name) for name in present}
     problems = [f"{folder / name} is missing" for name in expected.keys() - found.keys()]
     problems += [f"{folder / name} is not in {MANIFEST}" for name in found.keys() - expected.keys()]
     changed = [name for name in expected.keys() & found.keys() if expected[name] != found[name]]
@@ -148,93 +279,13 @@ def _equal(before: object, after: object) -> bool:
     return before == after
 
 
-# ---- (2) then and now
+def accept(target: Target, fresh: Sequence[Record]) -> None:
+    """Record fresh short runs, what made them and the file that declares them: what is compared with from now on."""
+    folder = target.folder
+    write_texts(folder, {CHECK: to_csv(RUN_COLUMNS, fresh)})
+    accepted = {"accepted": {"versions": versions(), "platform": machine()}, "experiment_file": _named(target.file)}
+    finish_more(folder, [CHECK], accepted)
 
 
-def compare_runs(old: Sequence[Record], new: Sequence[Record]) -> list[Comparison]:
-    """Every short run then and now, in the new order, then every arm's mean; runs that are gone come last."""
-    before, after = ({str(row["run_id"]): row for row in rows} for rows in (old, new))
-    compared = [_compare_run(before.get(run_id), row) for run_id, row in after.items()]
-    compared += _compare_epochs(before, after)
-    gone = [
-        Comparison(_label(row), "missing", "no longer planned") for run_id, row in before.items() if run_id not in after
-    ]
-    return [*compared, *gone, *_compare_arms(old, new)]
-
-
-def _label(row: Record) -> str:
-    noise = f" noise={row['label_noise']}" if row["label_noise"] else ""
-    return f"{row['dataset']}{noise} {row['arm']} lr={row['lr']} seed={row['seed']} restart={row['restart']}"
-
-
-def _compare_run(old: Record | None, new: Record) -> Comparison:
-    label = _label(new)
-    if old is None:
-        return Comparison(label, "missing", f"not among those of {CHECK}")
-    for name in EXACT:
-        if old[name] != new[name]:
-            return Comparison(label, "incomparable", f"{name} was {old[name]}, is {new[name]}")
-    for name in MEASURED if old["epoch"] == new["epoch"] else CHOSEN:
-        step = 1 / cast(int, new[COUNTED[name]]) if name in COUNTED else 0.0
-        if (status := _status(old[name], new[name], step)) != "same":
-            return Comparison(label, status, f"{name} {old[name]} -> {new[name]}")
-    return Comparison(label, "same")
-
-
-def _compare_epochs(before: Mapping[str, Record], after: Mapping[str, Record]) -> list[Comparison]:
-    """Rounding may let a tie between epochs fall otherwise in a run or two; more is a change."""
-    both = before.keys() & after.keys()
-    other = [run_id for run_id in both if before[run_id]["epoch"] != after[run_id]["epoch"]]
-    if len(other) <= max(1, OTHER_EPOCHS * len(both)):
-        return []
-    return [Comparison("chosen epochs", "incomparable", f"{len(other)} of {len(both)} runs chose another epoch")]
-
-
-def _compare_arms(old: Sequence[Record], new: Sequence[Record]) -> list[Comparison]:
-    """Every arm's mean over its runs, validation and test."""
-    names = ("val_average_precision", "test_average_precision")
-
-    def means(rows: Sequence[Record]) -> dict[tuple[str, str], float]:
-        groups: dict[tuple[str, str], list[float]] = {}
-        for row, name in product(rows, names):
-            groups.setdefault((_arm(row), name), []).append(cast(float, row[name] or 0.0))
-        return {key: float(np.mean(values)) for key, values in groups.items()}
-
-    before, after = means(old), means(new)
-    epochs = {row["run_id"]: row["epoch"] for row in old}
-    other = {_arm(row) for row in new if row["epoch"] != epochs.get(row["run_id"], row["epoch"])}
-    return [
-        Comparison(f"mean {name} of {arm}", _status(before[arm, name], value, 0.0), f"{before[arm, name]} -> {value}")
-        for (arm, name), value in after.items()
-        if (arm, name) in before and not (name == names[1] and arm in other)
-    ]
-
-
-def _arm(row: Record) -> str:
-    return f"{row['dataset']} noise={row['label_noise']} {row['arm']}"
-
-
-def _status(old: object, new: object, step: float) -> str:
-    """Same, better, worse, or incomparable where one of the two is not a number; step: the size of one count."""
-    if old is None and new is None:
-        return "same"
-    if old is None or new is None:
-        return "incomparable"
-    before, after = cast(float, old), cast(float, new)
-    if abs(after - before) <= step + TOLERANCE * max(1.0, abs(before)):
-        return "same"
-    return "better" if after > before else "worse"
-
-
-def moved(comparisons: Sequence[Comparison]) -> list[Comparison]:
-    """Those that are not the same."""
-    return [comparison for comparison in comparisons if comparison.status != "same"]
-
-
-def accept(folder: Path, fresh: Sequence[Record]) -> None:
-    """Record fresh short runs, and what they were made with, as the ones to compare with from now on."""
-    write_files(folder, {CHECK: to_csv(RUN_COLUMNS, fresh)})
-    manifest = read_manifest(folder)
-    files = manifest["files"] | {CHECK: sha256(folder / CHECK)}
-    accepted = {"versions": versions(), "platform": machine()}
-    write_files(folder, {MANIFEST: json.dumps(manifest | {"files": files, "accepted": accepted}, indent=1) + "\n"})
+def _named(file: Path) -> dict[str, str]:
+    return {"name": file.name, "sha256": sha256(file)}

@@ -260,6 +260,8 @@ def _by_class(splits: Splits, precisions: dict[int, Number]) -> str:
     """What each class holds and reaches, as JSON; no average precision where it was not measured."""
     bayes = dict(zip(splits.measured, _ceilings(splits), strict=False))
     counts = {f"{name}_positives": part.outputs.sum(axis=0, dtype=np.int64).tolist() for name, part in _named(splits)}
+    if splits.test.weights is not None or splits.test.known is not None:  # else counts tell it
+        counts["test_prevalence"] = splits.test.shares().tolist()
     return json.dumps(
         [
             {"name": name}

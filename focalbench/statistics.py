@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 EXACT_SEEDS = 12  # up to here all 2^n sign flips are enumerated
+INTERVAL_SEEDS = 4  # with fewer, Student's t makes an interval of four standard errors or more to each side
 LEAST_SEEDS = 6  # with fewer, no p-value of a two-sided flip test reaches .05
 ROUNDING = 1e-12  # cosines closer than this are tied
 

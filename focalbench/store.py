@@ -1,14 +1,18 @@
 """The embedded database of finished runs: resume = plan - done. One SQLite file, one transaction a stack.
 
 Every row carries the hash of what it holds, so that damage is found and never reported as a number. Processes may write
-to one file at a time; the first result of a run stays.
+to one file at a time; the first result of a run stays. A file that cannot be written to is read, as a copy of it.
 """
 
 import hashlib
 import json
+import os
+import shutil
 import sqlite3
+import stat
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -21,8 +25,10 @@ from focalbench.errors import MachineError, StoreError
 FORMAT = 2
 APPLICATION = 0x666F6361  # "foca", which tells our files from other programs' before SQLite opens them
 WAIT = 60  # seconds for another process to finish its transaction
+BESIDE = ("-wal", "-shm", "-journal")  # end the names of what SQLite keeps beside a file of its own
 _DAMAGE = (sqlite3.DatabaseError, UnicodeDecodeError)  # the latter from names that are no text
 _REMEDY = "choose another file with --store, or move this one away"
+RENAMED = {"precision_at_k": "r_precision"}  # numbers that files of before hold under another name
 Number = float | int | str | None
 
 
@@ -38,23 +44,24 @@ class Result:
 
 class Store:
     """Finished runs by run_id. A context manager; raises StoreError for a file of another kind or version, or a damaged
-    one, and leaves it untouched.
+    one, and leaves it untouched. read_only: whether it can only be read.
     """
 
     def __init__(self, path: Path, local: Callable[[Path], bool] = is_local) -> None:
         self.path = path
         _check_header(path)
-        try:
-            self._db = sqlite3.connect(path.absolute(), timeout=WAIT)  # of a bare name SQLite may think otherwise
-        except sqlite3.DatabaseError as error:
-            raise StoreError(f"{path} cannot be opened ({error}); {_REMEDY}") from None
-        try:
+        self.read_only = not _may_write(path)
+        self._open = ExitStack()  # what is given back at the end
+        with ExitStack() as opened:
+            file = _copy(path, opened) if self.read_only else path.absolute()  # a bare name may mean more to SQLite
+            try:
+                self._db = opened.enter_context(closing(sqlite3.connect(file, timeout=WAIT)))
+            except sqlite3.DatabaseError as error:
+                raise StoreError(f"{path} cannot be opened ({error}); {_REMEDY}") from None
             with self._reading():
                 self._prepare(local(path))
             self._file = _identity(path)
-        except BaseException:
-            self._db.close()
-            raise
+            self._open = opened.pop_all()
 
     def _prepare(self, local: bool) -> None:
         if self._db.execute("PRAGMA integrity_check(1)").fetchone() != ("ok",):
@@ -80,7 +87,13 @@ class Store:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._db.close()
+        self._open.close()
+
+    def check_takes(self, runs: Sequence[Run]) -> None:
+        """Raise StoreError where some of `runs` are missing and the file cannot be written to."""
+        if self.read_only and (missing := len(runs) - len(self.done(runs))):
+            remedy = "copy it to where it can, and name the copy with --store"
+            raise StoreError(f"{self.path} lacks {missing} of {len(runs)} runs and cannot be written to; {remedy}")
 
     def done(self, runs: Iterable[Run]) -> set[str]:
         """The run_ids among `runs` that are finished. Raises StoreError where one of their rows is damaged."""
@@ -94,6 +107,7 @@ class Store:
 
         Raises MachineError where the disk is full or fails; then none of them is there.
         """
+        self.check_takes(runs)
         rows = [
             (run.run_id, run.identity, json.dumps([result.values, result.curves, result.seconds]), versions)
             for run, result in zip(runs, results, strict=True)
@@ -123,7 +137,8 @@ class Store:
             row = self._db.execute(query, (run_id,)).fetchone()
         if row is None:
             raise KeyError(run_id)
-        return Result(run_id, *json.loads(self._checked(row)[2]))
+        values, curves, seconds = json.loads(self._checked(row)[2])
+        return Result(run_id, {RENAMED.get(name, name): value for name, value in values.items()}, curves, seconds)
 
     def versions(self, runs: Iterable[Run]) -> set[str]:
         """The library versions under which the finished ones among `runs` were made."""
@@ -153,13 +168,40 @@ def _sha256(*texts: str) -> str:
 
 
 def is_begun(path: Path) -> bool:
-    """Whether there is anything at a store's path. Raises StoreError where nobody may look."""
+    """Whether there is anything at a store's path. Raises StoreError where nobody may look, where it is no file, and
+    where there lies beside it what SQLite would take for its own, and remove.
+    """
     try:
-        return path.stat().st_size > 0
-    except FileNotFoundError:
+        found = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        left = [path.name + ending for ending in BESIDE if Path(f"{path}{ending}").exists()]
+        if left:
+            raise StoreError(f"{path.parent} holds a {left[0]} without its database; {_REMEDY}") from None
         return False
     except OSError as error:
         raise StoreError(f"{path} cannot be used as a store of runs ({error.strerror}); {_REMEDY}") from None
+    if not stat.S_ISREG(found.st_mode):  # opening it may take for ever
+        raise StoreError(f"{path} is no file; {_REMEDY}")
+    return found.st_size > 0
+
+
+def _may_write(path: Path) -> bool:
+    """Whether SQLite may write to a path and beside it, or there is nothing to read yet."""
+    place = path.resolve()
+    return not place.exists() or (os.access(place, os.W_OK) and os.access(place.parent, os.W_OK))
+
+
+def _copy(path: Path, opened: ExitStack) -> Path:
+    """A copy of a store and of its log, as SQLite may have to mend what a killed process left."""
+    try:
+        copy = Path(opened.enter_context(tempfile.TemporaryDirectory())) / "runs.sqlite"
+        shutil.copyfile(path, copy)
+        for ending in (ending for ending in BESIDE if ending != "-shm"):  # which is memory
+            with suppress(FileNotFoundError):
+                shutil.copyfile(f"{path.resolve()}{ending}", f"{copy}{ending}")
+    except OSError as error:
+        raise MachineError(f"cannot copy {path}, which can only be read, to read it ({error}); make room") from None
+    return copy
 
 
 def _is_busy(error: Exception) -> bool:
@@ -179,16 +221,14 @@ def _check_header(path: Path) -> None:
     """Look at a file's first bytes, because SQLite may write to whatever it opens. Raises StoreError for what is not
     ours.
     """
+    if not is_begun(path):  # nothing, or before the first transaction
+        return
     try:
         with path.open("rb") as file:
             header = file.read(100)
-    except FileNotFoundError:
-        return
     except OSError as error:
         raise StoreError(f"{path} cannot be used as a store of runs ({error.strerror}); {_REMEDY}") from None
     version, application = (int.from_bytes(header[at : at + 4], "big") for at in (60, 68))
-    if not header:
-        return  # before the first transaction
     if not header.startswith(b"SQLite format 3\0"):
         raise StoreError(f"{path} is not a database; {_REMEDY}")
     if application != APPLICATION:

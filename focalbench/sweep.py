@@ -1,7 +1,7 @@
 """The main job: plan, run what is missing, write the results folder."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,11 +9,12 @@ from focalbench.arms import Run
 from focalbench.errors import MachineError
 from focalbench.execution import execute
 from focalbench.experiment import Experiment
-from focalbench.plan import Plan, make_plan, make_stacks
+from focalbench.plan import Plan, make_stacks
 from focalbench.platforms import other_versions
 from focalbench.pools import Backend
 from focalbench.records import FAILED, Record, record
-from focalbench.report.folder import DATABASE, make_results_folder, write_manifest, write_results
+from focalbench.report.folder import DATABASE, to_write, write_manifest, write_results
+from focalbench.report.owned import claim, make_folder, refuse_foreign
 from focalbench.standing import Standing
 from focalbench.store import Result, Store, is_begun
 
@@ -61,11 +62,16 @@ def run_experiment(
     """Run what the store does not hold yet, then write every file of the folder, the manifest last.
 
     database: the store's file, by default in the folder; others may write to it meanwhile, not to the folder
-    (alone_in). Raises StoreError and MachineError; what was finished then is safe.
+    (working_in). Raises InputError where the folder holds files of others by our names, StoreError and MachineError;
+    what was finished then is safe.
     """
-    make_results_folder(folder)
+    names = names_in(folder, plan, database)
+    refuse_foreign(folder, names)
+    make_folder(folder)
+    claim(folder, names)
     with Store(database or folder / DATABASE) as store:
         state = State(len(plan.runs))
+        store.check_takes(plan.runs)
         missing = _missing(plan, store, state)
         watch(state)
         for finished in execute(make_stacks(missing), backend) if missing else ():
@@ -84,9 +90,22 @@ def run_experiment(
 
         made_with = frozenset(store.versions(plan.runs))
         records = [record(run, result(run.run_id)) for run in plan.runs]
-        table, classes = write_results(folder, experiment, records, result)
+        table, classes = write_results(folder, experiment, plan, records, result)
         write_manifest(folder, experiment, made_with, {})
     return Outcome(plan, table, classes, len(missing) - len(failed), tuple(state.failed), made_with)
+
+
+def names_in(folder: Path, plan: Plan, database: Path | None, *, pictures: bool = False) -> list[str]:
+    """The names in a results folder of all that run_experiment may write there."""
+    new_store = database is None and not is_begun(folder / DATABASE)  # of an old one it is told what made it
+    return to_write(plan, store=new_store, pictures=pictures)
+
+
+def check_store(plan: Plan, database: Path) -> None:
+    """Raise StoreError where there is a store that is not ours, or cannot take the runs that it lacks."""
+    if is_begun(database):
+        with Store(database) as store:
+            store.check_takes(plan.runs)
 
 
 def stored(plan: Plan, database: Path) -> set[str]:
@@ -107,9 +126,8 @@ def _missing(plan: Plan, store: Store, state: State) -> list[Run]:
     return [run for run in plan.runs if run.run_id not in done]
 
 
-def fresh_records(experiment: Experiment, backend: Backend) -> list[Record]:
-    """Run an experiment without any store and return its records in plan order. Raises MachineError if a run fails."""
-    runs = make_plan(experiment).runs
+def fresh_records(runs: Sequence[Run], backend: Backend) -> list[Record]:
+    """Train runs without any store and return their records in this order. Raises MachineError if a run fails."""
     by_id: dict[str, Result] = {}
     for finished in execute(make_stacks(runs), backend):
         if finished.made is None:

@@ -10,12 +10,21 @@ import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from enum import Enum, auto
 from pathlib import Path
 from unittest.mock import patch
 
 from focalbench.cli.app import main
 
-Files = dict[str, bytes | Path]  # names from the folder of the attempt; a path is what a symbolic link points to
+
+class Kind(Enum):
+    """What is no file."""
+
+    PIPE = auto()
+    FOLDER = auto()
+
+
+Files = dict[str, bytes | Path | Kind]  # names from the folder of the attempt; a path is what a symbolic link points to
 ENVIRONMENT = {"COLUMNS": "200", "NO_COLOR": "1"}
 
 
@@ -38,11 +47,15 @@ class Ended(Said):
 
 def typed(arguments: Sequence[str], folder: Path) -> Said:
     """Type it in a folder. Raises whatever the program lets through."""
-    out, err = _stream("strict"), _stream("backslashreplace")
-    with _undisturbed(folder), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+    out, err = _Kept(), _Kept()
+    with (
+        _undisturbed(folder),
+        contextlib.redirect_stdout(_stream(out, "strict")),
+        contextlib.redirect_stderr(_stream(err, "backslashreplace")),
+    ):
         sys.argv = ["focalbench", *arguments]
         code = _exit_code()
-    return Said(code, _written(out), _written(err))
+    return Said(code, out.getvalue().decode(), err.getvalue().decode())
 
 
 def attempt(arguments: Sequence[str], files: Files) -> Ended:
@@ -62,17 +75,25 @@ def lay(files: Files, folder: Path) -> None:
         place.parent.mkdir(parents=True, exist_ok=True)
         if isinstance(content, Path):
             place.symlink_to(content)
+        elif content is Kind.PIPE:
+            os.mkfifo(place)
+        elif content is Kind.FOLDER:
+            place.mkdir()
         else:
             place.write_bytes(content)
 
 
+def content_of(path: Path) -> bytes | Path | Kind:
+    if path.is_symlink():
+        return path.readlink()
+    if path.is_fifo():
+        return Kind.PIPE
+    return path.read_bytes() if path.is_file() else b""
+
+
 def contents(folder: Path) -> Files:
     """All files of a folder and of the one around it."""
-    found: Files = {}
-    for path in folder.parent.rglob("*"):
-        content = path.readlink() if path.is_symlink() else path.read_bytes() if path.is_file() else b""
-        found[os.path.relpath(path, folder)] = content
-    return found
+    return {os.path.relpath(path, folder): content_of(path) for path in folder.parent.rglob("*")}
 
 
 @contextlib.contextmanager
@@ -97,14 +118,16 @@ def _undisturbed(here: Path) -> Iterator[None]:
                 del sys.modules[name]
 
 
-def _stream(errors: str) -> io.TextIOWrapper:
+class _Kept(io.BytesIO):
+    """Bytes that can be read when the program has closed its stream."""
+
+    def close(self) -> None:
+        pass
+
+
+def _stream(to: io.BytesIO, errors: str) -> io.TextIOWrapper:
     """A stream as a process has it: what UTF-8 cannot hold raises on standard output."""
-    return io.TextIOWrapper(io.BytesIO(), encoding="utf-8", errors=errors, newline="\n", write_through=True)
-
-
-def _written(to: io.TextIOWrapper) -> str:
-    assert isinstance(to.buffer, io.BytesIO)
-    return to.buffer.getvalue().decode()
+    return io.TextIOWrapper(to, encoding="utf-8", errors=errors, newline="\n", write_through=True)
 
 
 def _exit_code() -> object:

@@ -146,6 +146,43 @@ def test_a_start_that_cannot_be_had_is_refused(targets: list[int], weights: list
         FocalObjective().start(targets, weights)
 
 
+@pytest.mark.parametrize(
+    ("targets", "scores", "words"),
+    [
+        ([0, 1], [[0.0], [0.0]], r"scores have shape \(2, 1\) and targets \(2,\)"),
+        ([0, 1], [0.0], "one of each a row"),
+        ([0, 1], 0.0, "one of each a row"),
+        ([[0], [1]], [[0.0], [0.0]], "one a row"),
+        (1, 0.0, "one a row"),
+        ([0, 1], [0.0, math.nan], "scores must be finite"),
+        ([0, 1], [0.0, math.inf], "scores must be finite"),
+        ([0, 1], [0.0, "high"], "scores must be numbers"),
+        ([0, 2], [0.0, 0.0], "0 or 1"),
+        ([0, math.nan], [0.0, 0.0], "0 or 1"),
+        (["no", "yes"], [0.0, 0.0], "targets must be numbers"),
+    ],
+)
+def test_what_is_not_one_finite_score_a_row_is_refused(targets: Any, scores: Any, words: str) -> None:
+    focal = FocalObjective()
+    for call in (
+        lambda: focal.derivatives(targets, scores),
+        lambda: focal.loss(targets, scores),
+        lambda: focal(scores, labelled(targets, None)),
+        lambda: focal.lightgbm_metric(scores, labelled(targets, None)),
+        lambda: focal.xgboost_metric(scores, labelled(targets, None)),
+    ):
+        with pytest.raises(InputError, match=words):
+            call()
+
+
+def test_a_nan_score_has_no_probability() -> None:
+    with pytest.raises(InputError, match="scores must be finite"):
+        FocalObjective().probabilities([[0.0, math.nan]])
+    with pytest.raises(InputError, match="weights must be numbers"):
+        FocalObjective().start([0, 1], ["a", "b"])
+    assert FocalObjective().probabilities(np.zeros((2, 3))).shape == (2, 3)
+
+
 # ---- the real libraries on a real table
 
 LIGHTGBM = {"num_threads": 1, "num_leaves": 7, "verbose": -1, "min_data_in_leaf": 20}

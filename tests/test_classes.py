@@ -214,7 +214,8 @@ def test_the_baseline_of_classes_is_the_cross_entropy_of_a_softmax() -> None:
     table = compare(records())
     assert [row["verdict"] for row in table] == ["baseline", "better"]
     assert table[0]["n_classes"] == 2
-    assert "mean over 2 classes, chance 0.5000" in title(table)
+    assert title(table, per_class(records())).endswith("mean over 2 classes, chance 0.1300 to 0.1300 by class")
+    assert "chance" not in title(table)
     text = markdown(table, per_class(records()))
     assert "vs CE" in text
     assert "Better than CE: softmax gamma=2" in text
@@ -238,7 +239,24 @@ def test_the_grid_shows_measured_classes_with_the_rarest_last() -> None:
     grid = class_grid(compare(records()), per_class(records()))
     assert grid[0] == ["arm", "c0", "c2"]
     assert grid[1] == ["(training rows)", "30", "10"]
-    assert [line[0] for line in grid[2:]] == ["ce", "softmax gamma=2"]
+    assert grid[2] == ["(chance)", ".1300", ".1300"]
+    assert [line[0] for line in grid[3:]] == ["ce", "softmax gamma=2"]
+
+
+def test_chance_is_each_classs_own() -> None:
+    """Classes of 1% and 53%: their mean share, a quarter, is the chance of none."""
+    held = {"c0": 1, "c1": 13, "c2": 53}
+    rows: list[Record] = []
+    for row in records():
+        classes = json.loads(str(row["classes"]))
+        rows.append(
+            {**row, "classes": json.dumps([{**each, "test_positives": held[each["name"]]} for each in classes])}
+        )
+    table, classes = compare(rows), per_class(rows)
+    assert [row["prevalence"] for row in classes[:3]] == pytest.approx([0.01, 0.13, 0.53])
+    for text in (markdown(table, classes), latex(table, classes)):
+        assert "mean over 2 classes, chance 0.0100 to 0.5300 by class" in text
+    assert class_grid(table, classes)[2] == ["(chance)", ".0100", ".5300"]
 
 
 def test_a_never_finite_run_counts_at_chance() -> None:
@@ -259,12 +277,11 @@ def test_odd_names_are_shown_as_they_are(tmp_path: Path) -> None:
     print_rich(table, console, classes)
     assert isinstance(console.file, io.StringIO)
     assert "[/b]" in console.file.getvalue()
-    assert r"$\frac{$\|x" in markdown(table, classes)
-    assert r"\$\textbackslash frac\{\$|x" in latex(table, classes)
+    assert r"\$\\frac{\$\|x" in markdown(table, classes)
+    assert r"\$\textbackslash frac\{\$$|$x" in latex(table, classes)
     for name, text in (("table.csv", csv_text(table)), ("classes.csv", to_csv(CLASS_COLUMNS, classes))):
         (tmp_path / name).write_text(text)
     (tmp_path / "curves.csv").write_text(to_csv(CURVE_COLUMNS, []))
-    (tmp_path / "manifest.json").write_text("{}")
     assert any(path.name.startswith("classes_") for path in draw_results(tmp_path))
 
 
@@ -291,6 +308,9 @@ def test_rows_may_weigh_with_several_outputs(tmp_path: Path) -> None:
         else:
             assert float(values["test_average_precision"] or 0) > 0.5
     assert splits.test.weights is not None
+    shares = np.average(splits.test.outputs, axis=0, weights=splits.test.weights)
+    (row, *_) = (record(constant, result) for result in run_stack((constant,)))
+    assert [each["prevalence"] for each in per_class([row])] == pytest.approx(shares)
 
 
 def test_chance_counts_rows_by_their_weight(tmp_path: Path) -> None:
@@ -354,7 +374,10 @@ def test_a_file_with_another_task_gets_that_tasks_arms() -> None:
         ({"task": "multiclass", "sampler": "balanced"}, "draws two classes only"),
         ({"task": "multilabel", "label_noise": 0.1}, "are for --task binary"),
         ({"task": "multiclass", "test_prevalence": "weight"}, "are for --task binary"),
-        ({"task": "multilabel", "datasets": ("d.csv",), "labels": ("a", "b")}, "no label has a rate of its own"),
+        (
+            {"task": "multilabel", "datasets": ("d.csv",), "labels": ("a", "b"), "positive_rates": (0.1,)},
+            "no label has a rate of its own",
+        ),
         ({"labels": ("a", "b")}, "instead of --target"),
         ({"task": "multilabel", "labels": ("a",)}, "give two or more --label"),
         ({"task": "multilabel", "labels": ("a", "a")}, "holds an entry twice"),

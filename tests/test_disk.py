@@ -1,11 +1,14 @@
 import os
+import re
+import secrets
 import subprocess
 import sys
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
-from focalbench.disk import alone_in, is_local, replace_files, write_files
+from focalbench.disk import Writer, alone_in, is_local, remove_parts, replace_files
 from focalbench.errors import InputError, MachineError
 from focalbench.memory import free_bytes, peak_bytes
 
@@ -45,21 +48,29 @@ def test_a_disk_that_nobody_describes_is_not_trusted(tmp_path: Path) -> None:
     assert not is_local(tmp_path, tmp_path / "gone")
 
 
+def text(content: str) -> Writer:
+    return lambda file: file.write(content.encode())
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
 def test_files_are_there_whole_and_nothing_beside_them(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("old")
-    write_files(tmp_path, {"a.csv": "new\n", "b.md": "é\n"})
+    replace_files({tmp_path / "a.csv": text("new\n"), tmp_path / "b.md": text("é\n")}, "x")
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"a.csv": b"new\n", "b.md": b"\xc3\xa9\n"}
 
 
 def test_where_one_file_cannot_be_written_all_stay_as_they_were(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("old")
 
-    def fail(path: Path) -> None:
-        path.write_text("half")
+    def fail(file: BinaryIO) -> None:
+        file.write(b"half")
         raise OSError(28, "No space left on device")
 
     with pytest.raises(MachineError, match="No space left on device; make room, or choose another --out"):
-        replace_files({tmp_path / "a.csv": lambda path: path.write_text("new"), tmp_path / "b.csv": fail})
+        replace_files({tmp_path / "a.csv": text("new"), tmp_path / "b.csv": fail}, "x")
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"a.csv": "old"}
 
 
@@ -74,27 +85,62 @@ def test_what_is_renamed_was_flushed_before(tmp_path: Path, monkeypatch: pytest.
     if not Path("/proc/self/fd").exists():
         pytest.skip("this system does not name open files")
     monkeypatch.setattr(os, "fsync", watch)
-    write_files(tmp_path, {"a.csv": "new"})
-    assert flushed == [f".focalbench-{os.getpid()}-a.csv", tmp_path.name]
+    replace_files({tmp_path / "a.csv": text("new")}, "mark")
+    part, folder = flushed
+    assert re.fullmatch(r"\.focalbench-mark-[0-9a-f]{16}", part)
+    assert folder == tmp_path.name
+
+
+def test_names_of_files_in_the_making_are_never_the_same(tmp_path: Path) -> None:
+    seen: list[str] = []
+    for _ in range(2):
+        replace_files({tmp_path / "a": lambda file: seen.append(file.name)}, "mark")
+    assert len(set(seen)) == 2
+
+
+@pytest.mark.parametrize("kind", ["link", "file", "folder"])
+def test_what_lies_at_the_name_of_a_file_in_the_making_is_neither_followed_nor_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.setattr(secrets, "token_hex", lambda _: "guessed")
+    (tmp_path / "victim").write_text("mine")
+    place = tmp_path / ".focalbench-mark-guessed"
+    if kind == "link":
+        place.symlink_to("victim")
+    elif kind == "file":
+        place.write_text("mine")
+    else:
+        place.mkdir()
+    before = names(tmp_path)
+    with pytest.raises(MachineError, match="File exists"):
+        replace_files({tmp_path / "a": text("ours")}, "mark")
+    assert names(tmp_path) == before
+    assert (tmp_path / "victim").read_text() == "mine"
+
+
+def test_files_in_the_making_are_removed_by_their_mark_and_nothing_else_is(tmp_path: Path) -> None:
+    kept = [".2024.notes.md", ".focalbench-notes.txt", ".focalbench-other-1", "victim"]
+    for name in [*kept, ".focalbench-mark-1"]:
+        (tmp_path / name).write_text("x")
+    (tmp_path / ".focalbench-mark-2").symlink_to("victim")
+    (tmp_path / ".focalbench-mark-3").mkdir()
+    remove_parts(tmp_path, "mark")
+    assert names(tmp_path) == sorted([*kept, ".focalbench-mark-3"])
 
 
 def test_a_folder_is_one_processs_at_a_time(tmp_path: Path) -> None:
-    kept = [".2024.notes.md", "figures", "inner", "inner/.focalbench-5-runs.csv"]  # others', and another sweep's
-    for name in (*kept[:1], ".focalbench-123-runs.csv", "figures/.focalbench-77-gamma_x.png", *kept[3:]):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text("half")
     code = (
         "import sys; from pathlib import Path; from focalbench.disk import alone_in\n"
-        "with alone_in(Path(sys.argv[1])): print('in')"
+        "with alone_in(Path(sys.argv[1])) as alone: print(alone)"
     )
-    with alone_in(tmp_path, tmp_path / "figures"):
+    with alone_in(tmp_path) as alone:
+        assert alone
         with pytest.raises(InputError, match="another sweep is writing"), alone_in(tmp_path):
             pass
         other = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True)
         assert "another sweep is writing" in other.stderr
-        assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")) == kept
     other = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True)
-    assert other.stdout == "in\n"
+    assert other.stdout == "True\n"
 
 
 def test_memory_is_what_the_system_says() -> None:

@@ -1,24 +1,33 @@
 """What is done about workers that die, on a pool that dies as it is told."""
 
+import errno
 import json
 import logging
+import os
+import signal
+import socket
 import subprocess
 import sys
+import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Collection
+from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from focalbench import execution, pools
+from focalbench import cluster, execution, pools
 from focalbench.arms import Arm, Recipe, Run, Training
 from focalbench.cluster import DaskPool
 from focalbench.errors import InputError, MachineError
-from focalbench.execution import Attempt, Finished, check_backend, execute
-from focalbench.pools import Backend, Made, SerialPool, Stack, WorkerError
+from focalbench.execution import Attempt, Finished, Said, check_backend, execute
+from focalbench.pools import Backend, LokyPool, LokyWorker, Made, Progress, SerialPool, Stack, WorkerError
 from focalbench.store import Result
 
 
@@ -197,6 +206,7 @@ def test_no_scheduler_is_contacted_that_was_not_named(monkeypatch: pytest.Monkey
 DEAF = r"""
 import re, signal
 from pathlib import Path
+from types import SimpleNamespace
 from focalbench.experiment import Experiment
 from focalbench.plan import make_plan
 from focalbench.pools import LokyPool
@@ -204,7 +214,7 @@ from focalbench.pools import LokyPool
 pool = LokyPool(2)
 runs = make_plan(Experiment(positive_rates=(0.02,), rows=1500, epochs=1, hidden=(4,), seeds=1)).runs[:2]
 for future in [pool.submit((run,)) for run in runs]:
-    (worker,) = pool._busy[future]._processes
+    (worker,) = pool._busy[future].executor._processes
     blocked = re.search(r"SigBlk:\s*(\w+)", Path(f"/proc/{worker}/status").read_text())[1]
     print(bool(int(blocked, 16) & 1 << signal.SIGINT - 1))
 print(signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, []))
@@ -216,3 +226,138 @@ pool.close(at_once=True)
 def test_workers_do_not_hear_ctrl_c_from_their_first_moment_on() -> None:
     said = subprocess.run([sys.executable, "-c", DEAF], capture_output=True, text=True)  # no other has started one
     assert said.stdout.split() == ["True", "True", "False"], said.stderr
+
+
+@pytest.mark.parametrize("says", [b"", b"HTTP/1.0 400 Bad Request\r\nServer: none\r\n\r\n", b"\x00" * 64])
+def test_who_is_no_scheduler_is_told_within_the_stated_patience(monkeypatch: pytest.MonkeyPatch, says: bytes) -> None:
+    monkeypatch.setattr(cluster, "PATIENCE", 1)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=answer_all, args=(server, says), daemon=True).start()
+        begin = time.monotonic()
+        with pytest.raises(InputError, match=r"no Dask scheduler answers at tcp://.*; check --scheduler") as caught:
+            check_backend(Backend("dask", 1, f"tcp://127.0.0.1:{server.getsockname()[1]}"))
+        assert time.monotonic() - begin < 4
+        assert "\n" not in str(caught.value)
+
+
+def answer_all(server: socket.socket, says: bytes) -> None:
+    """Say the same to everyone, and hear nothing."""
+    callers = []
+    with suppress(OSError):  # until it is closed
+        while True:
+            callers.append(server.accept()[0])
+            callers[-1].sendall(says)
+
+
+def test_a_scheduler_that_falls_silent_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    pool = DaskPool.__new__(DaskPool)
+
+    class Silent:
+        scheduler = type("Scheduler", (), {"ncores": None})
+
+        def sync(self, _: object, **limit: float) -> None:
+            assert limit
+            raise TimeoutError
+
+    monkeypatch.setattr(pool, "_client", Silent(), raising=False)
+    with pytest.raises(MachineError, match="the Dask scheduler has not answered for 120 s"):
+        pool.slots()
+
+
+# ---- workers that are stopped
+
+
+def stopped_once(pool: LokyPool, runs: Stack) -> object:
+    """Begin a stack, and stop its process as soon as it is there."""
+    future = LokyPool.submit(pool, runs)
+    (pid,) = pool._busy[future].executor._processes
+    os.kill(pid, signal.SIGSTOP)
+    return future
+
+
+def test_a_stopped_worker_is_named_and_its_stack_tried_elsewhere(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(logging.getLogger("focalbench"), "propagate", True)
+    usual, pool, begun = pools.SILENCE, LokyPool(1), []
+
+    def submit(runs: Stack) -> object:
+        begun.append(runs)
+        monkeypatch.setattr(pools, "SILENCE", 0.5 if len(begun) == 1 else usual)
+        return LokyPool.submit(pool, runs) if len(begun) > 1 else stopped_once(pool, runs)
+
+    monkeypatch.setattr(pool, "submit", submit)
+    monkeypatch.setattr(execution, "make_pool", lambda _: pool)
+    runs = (Run(Recipe("gaussians", 900, 0.05), Training(hidden=(4,), epochs=1), Arm("bce"), 0.01, 0),)
+    (finished,) = execute([runs], Backend())
+    assert finished.made is not None
+    assert len(begun) == 2
+    assert "a worker gave no sign of life for 0.5 s, stopped or hanging, and was ended, with 1 runs" in caplog.text
+
+
+def test_a_process_gets_on_while_it_computes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pools, "STANDSTILL", 0.2)
+    progress = Progress()
+    assert progress.is_made()
+    time.sleep(0.3)
+    assert not progress.is_made()
+    end = time.process_time() + 1.5 * pools.LITTLE
+    while time.process_time() < end:
+        pass
+    assert progress.is_made()
+
+
+def test_all_of_us_being_stopped_for_a_while_is_nobodys_silence(monkeypatch: pytest.MonkeyPatch) -> None:
+    pool = LokyPool(1)
+    heard: list[float] = []
+    monkeypatch.setattr(pool._idle[0], "listen", heard.append)
+    pool._busy[Future()] = pool._idle[0]
+    for now in (0.0, 0.5, 1e6):  # between the last two we were all stopped
+        monkeypatch.setattr(time, "monotonic", lambda now=now: now)
+        pool._looked = 0.0 if now == 0 else pool._looked
+        pool._listen()
+    assert heard == [0.0, 0.5, 2 * pools.LOOK]
+
+
+def test_stacks_that_take_long_are_named_ever_more_rarely(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(logging.getLogger("focalbench"), "propagate", True)
+    caplog.set_level(logging.INFO, "focalbench")
+    said, minutes = Said(), []
+    for minute in range(100):
+        monkeypatch.setattr(time, "monotonic", lambda minute=minute: 60.0 * minute)
+        said.look({"a": stack(7, 2)} | ({"b": stack(8, 1)} if minute == 50 else {}))
+        minutes += [minute] * len(caplog.records)
+        if caplog.records:
+            assert caplog.messages == [f"2 runs of seed 7 (bce) have been training for {minute} minutes"]
+        caplog.clear()
+    assert minutes == [10, 20, 40, 80]
+
+
+# ---- no room for processes
+
+
+@pytest.mark.parametrize(("free", "says"), [(0, "/dev/shm is full: free some of it"), (9, "use --backend serial")])
+def test_no_room_for_workers_is_the_machines_fault(monkeypatch: pytest.MonkeyPatch, free: int, says: str) -> None:
+    def full() -> LokyWorker:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(pools, "LokyWorker", full)
+    monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(f_bavail=free))
+    with pytest.raises(MachineError, match=f"no worker would start .No space left on device.; {says}"):
+        LokyPool(2)
+
+
+@pytest.mark.slow
+def test_a_full_dev_shm_is_told(tmp_path: Path) -> None:
+    fill = "mount -t tmpfs -o size=4k tmpfs /dev/shm && { head -c 8192 /dev/zero > /dev/shm/all; true; }"
+    if subprocess.run(["unshare", "-m", "sh", "-c", fill], stderr=subprocess.DEVNULL).returncode:
+        pytest.skip("no right to mount a file system")
+    quick = "--quick --seeds 1 --epochs 1 --rows 2000 --pos-rate 0.05 --lr 0.003 --out o"
+    for options, stops in (("--workers 2", True), ("--backend dask --workers 2", True), ("--workers 1", False)):
+        command = f"{fill} 2> /dev/null; {sys.executable} -m focalbench sweep {quick} {options} --log-level error"
+        ended = subprocess.run(["unshare", "-m", "sh", "-c", command], cwd=tmp_path, capture_output=True, text=True)
+        assert (ended.returncode not in (0, 2)) == stops, ended
+        assert ended.stderr.count("\n") == stops, ended
+        assert ("/dev/shm is full" in ended.stderr) == stops

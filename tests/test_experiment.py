@@ -1,4 +1,5 @@
 import re
+import tomllib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from focalbench.choices import (
     plain_arm,
     with_zero_starts,
 )
+from focalbench.cli.keys import experiment_file
 from focalbench.errors import InputError
 from focalbench.experiment import KEYS, MOST, MOST_UNITS, Experiment, load, to_toml
 
@@ -103,6 +105,54 @@ def test_what_a_file_leaves_out_takes_its_default_and_an_empty_one_is_a_slip(tmp
     assert load(written(tmp_path, 'datasets = ["mixture"]')) == (Experiment(), ())
     with pytest.raises(InputError, match="is empty; name at least its datasets"):
         load(written(tmp_path, "# to do"))
+
+
+@pytest.mark.parametrize(
+    ("datasets", "rates"),
+    [
+        (["mixture", "xor:"], (0.0015,)),
+        (["long-tail"], (0.0015,)),
+        (["census-income"], (None,)),
+        (["fraud.csv", "openml:1597"], (None,)),
+    ],
+)
+def test_a_file_without_rates_takes_those_of_a_sweep(
+    tmp_path: Path, datasets: list[str], rates: tuple[float | None, ...]
+) -> None:
+    base, (check,) = load(written(tmp_path, f"datasets = {datasets}\n[[check]]\nepochs = 2\ndatasets = ['xor']"))
+    assert base.positive_rates == rates
+    assert check.positive_rates == rates  # what a check does not name is as in the file
+    assert Experiment(datasets=tuple(datasets)).positive_rates == rates
+
+
+def test_data_of_two_kinds_have_no_usual_rate(tmp_path: Path) -> None:
+    text = 'datasets = ["mixture", "census-income"]\n'
+    with pytest.raises(InputError, match=r"have no usual rate in common; give one, such as 0\.0015"):
+        load(written(tmp_path, text))
+    assert load(written(tmp_path, text + 'positive_rates = ["natural"]'))[0].positive_rates == (None,)
+
+
+@pytest.mark.parametrize("path", sorted((Path(__file__).parent.parent / "experiments").glob("*.toml")), ids=str)
+def test_the_committed_experiments_state_their_rates(path: Path) -> None:
+    assert "positive_rates" in tomllib.loads(path.read_text(encoding="utf-8"))
+
+
+def test_the_printed_keys_are_an_experiment_of_defaults(tmp_path: Path) -> None:
+    assert load(written(tmp_path, experiment_file())) == (Experiment(), ())
+    said = re.findall(r"^(?:# )?(\w+) = ", experiment_file().partition("# [[check]]")[0], re.M)
+    assert tuple(said) == KEYS
+
+
+def test_each_example_among_the_printed_keys_is_read(tmp_path: Path) -> None:
+    lines = experiment_file().splitlines()
+    examples = [i for i, line in enumerate(lines) if re.match(r"# \w+ = ", line) and i < lines.index("# [[check]]")]
+    assert len(examples) == 7
+    for i in examples:
+        text = "\n".join([*lines[:i], lines[i][2:], *lines[i + 1 :]])
+        assert load(written(tmp_path, text))[0] != Experiment()
+    tail = [line[2:] for line in lines[lines.index("# [[check]]") :]]
+    (check,) = load(written(tmp_path, "\n".join([*lines, *tail])))[1]
+    assert (check.seeds, check.epochs) == (1, 3)
 
 
 def test_whole_numbers_become_the_floats_they_stand_for(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from focalbench.choices import BCE
 from focalbench.datasets.build import build_splits
 from focalbench.errors import InputError
 from focalbench.experiment import Experiment
-from focalbench.plan import candidates, make_plan, make_stacks, stack_size, tuned_families
+from focalbench.plan import PROCESS_BYTES, candidates, make_plan, make_stacks, stack_size, tuned_families, worker_bytes
 from focalbench.records import record
 from focalbench.references import REFERENCES, is_reference
 from focalbench.store import Result
@@ -151,6 +151,45 @@ def test_a_gpu_takes_as_many_runs_as_half_its_free_memory_holds(monkeypatch: pyt
     assert 1 <= large < 4 * 2**30 / (3 * 4 * 10**7) <= large + 2  # by then little but the scores counts
 
 
+def test_the_runs_of_a_loss_of_your_own_are_among_themselves_and_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    arms = (BCE, Arm("a:loss", source="1"), Arm("b:loss", source="1"))
+    lrs = tuple(0.01 * i for i in range(1, 31))
+    stacks = make_stacks(make_plan(replace(SMALL, arms=arms, lrs=lrs, seeds=1, hidden=(4,), batch_size=64)).runs)
+    assert [({run.arm.loss for run in stack}, len(stack)) for stack in stacks] == [
+        ({"bce"}, 30),
+        *[({"a:loss"}, 10)] * 3,
+        *[({"b:loss"}, 10)] * 3,
+    ]
+
+
+# ---- memory
+
+
+@pytest.mark.parametrize(
+    ("changes", "least"),
+    [
+        ({"hidden": (16_384, 16_384, 16_384)}, 2 * 16_384**2 * 4 * 10),  # parameters, gradient, Adam's, those kept
+        ({"hidden": (16_384,), "batch_size": 100_000, "rows": 100_000}, 16_384 * 100_000 * 4 * 2),  # activations
+    ],
+)
+def test_one_run_that_needs_more_than_a_stack_should_is_counted(changes: dict[str, Any], least: int) -> None:
+    usual, large = (make_plan(replace(SMALL, **each)).runs for each in ({}, changes))
+    assert max(map(len, make_stacks(large))) == 1
+    assert worker_bytes(usual) < 10**9
+    assert least < worker_bytes(large) < 2 * least
+
+
+def test_what_a_gpu_holds_is_none_of_a_workers_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (8 * 2**30, 80 * 2**30))
+    large = replace(SMALL, hidden=(16_384, 16_384, 16_384), device="cuda")
+    assert worker_bytes(make_plan(large).runs) < 10**9
+
+
+def test_the_processes_of_your_own_losses_are_counted() -> None:
+    own = replace(SMALL, arms=(BCE, Arm("a:loss", source="1")))
+    assert worker_bytes(make_plan(own).runs) > worker_bytes(make_plan(SMALL).runs) + PROCESS_BYTES
+
+
 # ---- identity
 
 
@@ -169,9 +208,11 @@ def other(value: Any, name: str) -> Any:
 PARTS = [(part, f.name) for part in ("recipe", "training", "arm") for f in fields(getattr(RUN, part))]
 
 
-@pytest.mark.parametrize(
-    ("part", "name"), [p for p in PARTS if p[1] not in ("path", "dataset", "params", "source", "drop_duplicates")]
-)
+# drop_duplicates moves a table's reading where it moves anything
+UNMOVING = ("path", "dataset", "params", "source", "drop_duplicates")
+
+
+@pytest.mark.parametrize(("part", "name"), [p for p in PARTS if p[1] not in UNMOVING])
 def test_every_field_that_moves_a_number_is_in_the_identity(part: str, name: str) -> None:
     inner = getattr(RUN, part)
     changed = replace(RUN, **{part: replace(inner, **{name: other(getattr(inner, name), name)})})

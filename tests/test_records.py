@@ -153,3 +153,8 @@ def test_a_cell_may_hold_hundreds_of_classes(tmp_path: Path) -> None:
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"t\.csv"):
         read_csv(tmp_path / "t.csv", ("lr",))
+
+
+def test_a_table_whose_columns_had_other_names_is_read_under_those_of_now(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("dataset,precision_at_k\nmixture,0.25\n")
+    assert read_csv(tmp_path / "t.csv", ("dataset", "r_precision")) == [{"dataset": "mixture", "r_precision": 0.25}]

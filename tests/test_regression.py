@@ -2,8 +2,7 @@
 
 import json
 import shutil
-import subprocess
-import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,24 +10,30 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from focalbench import regression, stack
-from focalbench.arms import Arm
-from focalbench.comparison import TABLE_COLUMNS
+from focalbench import agreement, regression, stack
+from focalbench.agreement import MISSING, ROUNDING, SAME, Before, Comparison, compare_runs, moved
+from focalbench.arms import Arm, Run
+from focalbench.comparison import TABLE_COLUMNS, compare
 from focalbench.datasets import build as build_module
 from focalbench.datasets import synthetic
 from focalbench.datasets.dataset import Dataset, Splits
-from focalbench.disk import write_files
-from focalbench.experiment import load
+from focalbench.disk import sha256
+from focalbench.errors import InputError
+from focalbench.experiment import MANIFEST, Experiment, load
 from focalbench.losses.arm_loss import run_loss
 from focalbench.losses.rivals import ClassCounts
 from focalbench.losses.stack_loss import RunLoss, WeightedFocal
 from focalbench.plan import make_plan
 from focalbench.pools import Backend
 from focalbench.randomness import generator
-from focalbench.records import RUN_COLUMNS, read_csv, to_csv
-from focalbench.regression import TOLERANCE, Comparison, accept, compare_runs, moved, rerun, seal, verify_files
-from focalbench.report.folder import CHECK, MANIFEST, RUNS, TABLE, sha256
-from focalbench.sweep import run_experiment
+from focalbench.records import RUN_COLUMNS, Record, read_csv, to_csv
+from focalbench.references import is_reference
+from focalbench.regression import SHORT, Target, accept, check_all, open_case, rerun, sample, seal, verify_files
+from focalbench.report.folder import CHECK, LATEX, MARKDOWN, RUNS, TABLE
+from focalbench.report.owned import write_texts
+from focalbench.report.tables import latex, markdown
+from focalbench.sweep import fresh_records, run_experiment
+from tests.attempts import Said, typed
 
 TINY = """
 datasets = ["gaussians"]
@@ -73,7 +78,13 @@ def project(made: Path, tmp_path: Path) -> Iterator[tuple[Path, Path]]:
 
 
 def what_moved(folder: Path, file: Path) -> list[Comparison]:
-    return moved(compare_runs(read_csv(folder / CHECK, RUN_COLUMNS), rerun(file, Backend())))
+    case = replace(open_case(Target(folder, file)), sampled=[])
+    return moved(check_all([case], Backend())[0].short)
+
+
+def untrained(runs: Sequence[Run]) -> dict[str, Record]:
+    assert not runs
+    return {}
 
 
 def edit(path: Path, old: str, new: str) -> None:
@@ -86,7 +97,7 @@ def forge_hash(folder: Path, name: str) -> None:
     """Make the manifest agree with a changed file, as a careful forger would."""
     manifest = json.loads((folder / MANIFEST).read_text())
     manifest["files"][name] = sha256(folder / name)
-    write_files(folder, {MANIFEST: json.dumps(manifest)})
+    (folder / MANIFEST).write_text(json.dumps(manifest))
 
 
 def test_an_untouched_folder_passes(project: tuple[Path, Path]) -> None:
@@ -121,7 +132,7 @@ def test_a_stale_results_file_is_caught(project: tuple[Path, Path]) -> None:
     _, file = project
     edit(file, "epochs = 4", "epochs = 5")
     problems = verify_files(*project)
-    assert any("is not the experiment" in problem for problem in problems)
+    assert any("the settings in" in problem for problem in problems)
     assert any("does not hold the runs" in problem for problem in problems)
 
 
@@ -169,7 +180,7 @@ def test_selection_on_the_test_split_is_caught(project: tuple[Path, Path], monke
         return replace(splits, validation=test)
 
     monkeypatch.setattr(stack, "_splits", lambda recipe, seed: peeking(build_module.build_splits(recipe, seed)))
-    monkeypatch.setattr(regression, "EXACT", ("status",))
+    monkeypatch.setattr(agreement, "ASKED", ("status",))
     assert {line.status for line in what_moved(*project)} & {"better", "worse"}
 
 
@@ -187,47 +198,237 @@ def test_a_rate_spoiled_by_label_noise_is_caught(project: tuple[Path, Path], mon
     assert lines == spoiled
 
 
+# ---- runs then and now
+
+
+def shifted(row: Record, change: float, name: str = "val_average_precision") -> Record:
+    return {**row, name: float(str(row[name])) + change}
+
+
+def befores(file: Path, old: Sequence[Record], tolerance: float = SHORT) -> list[Before]:
+    known = {row["run_id"]: row for row in old}
+    runs = [run for check in load(file)[1] for run in make_plan(check).runs]
+    return [Before(run, known.get(run.run_id), tolerance) for run in runs]
+
+
+def by_id(rows: Sequence[Record]) -> dict[str, Record]:
+    return {str(row["run_id"]): row for row in rows}
+
+
 def test_within_the_tolerance_is_the_same_and_beyond_it_is_not(project: tuple[Path, Path]) -> None:
     old = read_csv(project[0] / CHECK, RUN_COLUMNS)
     for change, status in ((0.5, "same"), (1.5, "better"), (-1.5, "worse")):
-        new = [
-            {**row, "val_average_precision": float(str(row["val_average_precision"])) + change * TOLERANCE}
-            for row in old
-        ]
-        assert {line.status for line in compare_runs(old, new) if "mean test" not in line.label} == {status}
-    assert {line.status for line in moved(compare_runs(old, old[1:]))} >= {"missing"}
-    assert {line.status for line in moved(compare_runs(old[1:], old))} >= {"missing"}
+        new = by_id([shifted(row, change * SHORT) for row in old])
+        [compared] = compare_runs([befores(project[1], old)], new, untrained)
+        assert {line.status for line in compared} == {status}
+    [compared] = compare_runs([befores(project[1], old[1:])], by_id(old), untrained)
+    assert [line.status for line in compared] == [MISSING] + [SAME] * (len(old) - 1)
 
 
-def run_check(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "focalbench", "check", str(folder), "--workers", "1", *options]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+@pytest.mark.parametrize(
+    ("column", "value"), [("train_rows", 7), ("status", "diverged"), ("arm", "other"), ("roc_auc", None)]
+)
+def test_what_rounding_never_moves_is_incomparable(project: tuple[Path, Path], column: str, value: object) -> None:
+    first, *rest = read_csv(project[0] / CHECK, RUN_COLUMNS)
+    new = by_id([{**first, column: value}, *rest])  # type: ignore[dict-item]
+    [compared] = compare_runs([befores(project[1], [first, *rest])], new, untrained)
+    assert Counter(line.status for line in compared) == {"incomparable": 1, SAME: len(rest)}
+
+
+def test_numbers_of_single_classes_are_compared(project: tuple[Path, Path]) -> None:
+    first, *rest = read_csv(project[0] / CHECK, RUN_COLUMNS)
+    classes = ([{"name": "a", "ap": ap}, {"name": "b", "ap": 0.5}] for ap in (0.1, 0.3))
+    old, new = ({**first, "classes": json.dumps(each)} for each in classes)
+
+    def train(runs: Sequence[Run]) -> dict[str, Record]:
+        return {run.run_id: new for run in runs}
+
+    [compared] = compare_runs([befores(project[1], [old, *rest])], by_id([new, *rest]), train)
+    assert [line.status for line in moved(compared)] == ["better"]
+
+
+@pytest.mark.parametrize("cell", ["[1]", "[", '[{"a": 1}]', "[" * 10**5, '"text"', "1"])
+def test_classes_that_nobody_wrote_are_refused(project: tuple[Path, Path], cell: str) -> None:
+    with pytest.raises(InputError, match="cannot be read; run the experiment again"):
+        agreement.numbers({**read_csv(project[0] / CHECK, RUN_COLUMNS)[0], "classes": cell})
+
+
+@pytest.mark.parametrize(
+    ("neighbours", "status", "rounds"),
+    [
+        ([0.42, 0.47, 0.4, 0.41] * 4, ROUNDING, 1),  # .07 apart: they reach .54
+        ([0.4] * 4 + [0.47] * 12, ROUNDING, 2),
+        ([0.4, 0.42, 0.41, 0.43] * 4, "worse", 2),  # they reach .46
+        ([0.4] * 16, "worse", 2),
+    ],
+)
+def test_what_parts_is_the_same_only_where_rounding_reaches_that_far(
+    project: tuple[Path, Path], neighbours: list[float], status: str, rounds: int
+) -> None:
+    first, *rest = read_csv(project[0] / CHECK, RUN_COLUMNS)
+    name, asked = "test_average_precision", []
+
+    def train(runs: Sequence[Run]) -> dict[str, Record]:
+        asked.append(runs)
+        before = sum(map(len, asked[:-1]))
+        assert all(abs(run.lr / 0.01 - 1) < 2e-5 for run in runs)
+        return {run.run_id: {**first, name: neighbours[before + i]} for i, run in enumerate(runs)}
+
+    old, now = [{**first, name: 0.5}, *rest], by_id([{**first, name: 0.4}, *rest])
+    [compared] = compare_runs([befores(project[1], old)], now, train)
+    assert compared[0].status == status
+    assert [line.status for line in compared[1:]] == [SAME] * len(rest)
+    assert len(asked) == rounds
+    [exact] = compare_runs([befores(project[1], old, 0.0)], now, untrained)
+    assert exact[0].status == "worse"
+
+
+def test_a_sample_holds_every_arm_and_a_reference_once_and_another_word_draws_another() -> None:
+    runs = make_plan(Experiment(datasets=("mixture", "gaussians"), positive_rates=(0.01,), seeds=5)).runs
+    drawn = sample(runs, "one")
+    arms = [run.arm for run in drawn if not is_reference(run)]
+    assert len(set(arms)) == len(arms) == len(drawn) - 1
+    assert set(arms) == {run.arm for run in runs}
+    assert len({(run.recipe, run.seed) for run in drawn}) == 2  # one seed a data set
+    assert set(sample(runs[::-1], "one")) == set(drawn)
+    others = [sample(runs, word) for word in "abcdefgh"]
+    of_gamma_2 = [run for other in others for run in other if run.arm == Arm("focal", gamma=2.0)]
+    for name in ("recipe", "lr", "seed"):
+        assert len({getattr(run, name) for run in of_gamma_2}) > 1
+
+
+# ---- what is found in runs.csv with all hashes made again
+
+
+def forge(folder: Path, change: float, arm: str = "gamma=2") -> None:
+    """Raise an arm's test scores, and make tables and hashes again."""
+    records = read_csv(folder / RUNS, RUN_COLUMNS)
+    records = [shifted(row, change, "test_average_precision") if row["arm"] == arm else row for row in records]
+    table = compare(records)
+    texts = {RUNS: to_csv(RUN_COLUMNS, records), TABLE: to_csv(TABLE_COLUMNS, table)}
+    write_texts(folder, texts | {MARKDOWN: markdown(table, []), LATEX: latex(table, [])})
+    for name in (RUNS, TABLE, MARKDOWN, LATEX):
+        forge_hash(folder, name)
+
+
+def made_elsewhere(folder: Path) -> None:
+    manifest = json.loads((folder / MANIFEST).read_text())
+    manifest["platform"]["processor"] = "another"
+    write_texts(folder, {MANIFEST: json.dumps(manifest)})
+
+
+@pytest.mark.parametrize(("elsewhere", "change", "found"), [(True, 0.08, 1), (False, 0.08, 1), (False, 1e-9, 1)])
+def test_runs_raised_with_tables_and_hashes_made_again_are_found(
+    project: tuple[Path, Path], elsewhere: bool, change: float, found: int
+) -> None:
+    folder, file = project
+    if elsewhere:
+        made_elsewhere(folder)
+    forge(folder, change)
+    case = open_case(Target(folder, file))
+    assert case.problems == case.outdated == []
+    [report] = check_all([case], Backend())
+    assert not moved(report.short)
+    assert [line.status for line in moved(report.sampled)] == ["worse"] * found
+    assert all("gamma=2" in line.label for line in moved(report.sampled))
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_runs_as_they_were_made_are_found_the_same(project: tuple[Path, Path], elsewhere: bool) -> None:
+    if elsewhere:
+        made_elsewhere(project[0])
+    case = open_case(Target(*project))
+    assert {before.tolerance for before in case.sampled} == {regression.FULL if elsewhere else 0.0}
+    [report] = check_all([case], Backend())
+    assert [line.status for line in report.sampled] == [SAME] * 3
+
+
+def test_what_rounding_moves_in_a_run_is_the_same_elsewhere_and_not_here(project: tuple[Path, Path]) -> None:
+    """A learning rate that is nearer than a neighbour's stands for another processor; runs at .3 hang on it."""
+    runs = [replace(before.run, lr=0.3) for before in open_case(Target(*project)).sampled]
+    other = fresh_records([replace(run, lr=run.lr * (1 + agreement.NUDGE / 3)) for run in runs], Backend())
+    olds = [{**row, "run_id": run.run_id, "lr": run.lr} for row, run in zip(other, runs, strict=True)]
+    now = by_id(fresh_records(runs, Backend()))
+
+    def compared(tolerance: float) -> list[str]:
+        groups = [[Before(run, old, tolerance)] for run, old in zip(runs, olds, strict=True)]
+        return [line.status for [line] in compare_runs(groups, now, lambda some: by_id(fresh_records(some, Backend())))]
+
+    assert compared(1e-12) == [ROUNDING] * 3
+    assert set(compared(0.0)) <= {"better", "worse"}
+
+
+# ---- the command
+
+
+def run_check(folder: Path, *options: str) -> Said:
+    return typed(["check", *options, "--workers", "1"], folder)
 
 
 def test_the_command_exits_0_1_and_records_a_deliberate_change(project: tuple[Path, Path]) -> None:
     folder, file = project
-    clean = run_check(folder)
-    assert (clean.returncode, clean.stderr) == (0, "")
-    fresh = rerun(file, Backend())
-    other = [{**row, "val_average_precision": float(str(row["val_average_precision"])) + 0.01} for row in fresh]
-    accept(folder, other)
-    before = run_check(folder)
-    assert before.returncode == 1
+    root = folder.parent.parent
+    clean = run_check(root, "results/tiny")
+    assert (clean.code, clean.stderr) == (0, "training 12 runs again\n")
+    counts = "9 of 9 short runs the same, 3 of 3 runs trained again the same"
+    assert clean.stdout == f"results/tiny: files as they were made, {counts}\n"
+    accept(Target(folder, file), [shifted(row, 0.01) for row in rerun(file, Backend())])
+    before = run_check(root, "results/tiny")
+    assert before.code == 1
     assert "worse: gaussians bce" in before.stdout
-    assert run_check(folder, "--accept").returncode == 0
-    assert run_check(folder).returncode == 0
+    assert run_check(root, "results/tiny", "--accept").code == 0
+    assert run_check(root, "results/tiny").code == 0
 
 
-def test_an_arm_is_not_hidden_by_one_whose_name_ends_its_own(project: tuple[Path, Path]) -> None:
-    first = {**read_csv(project[0] / CHECK, RUN_COLUMNS)[0], "epoch": 1}
-    old = [{**first, "run_id": "a", "arm": "gamma=2"}, {**first, "run_id": "b", "arm": "alpha=0.25 gamma=2"}]
-    value = float(str(first["test_average_precision"])) + 0.1
-    new = [{**old[0], "epoch": 2, "test_average_precision": value}, {**old[1], "test_average_precision": value}]
-    means = [line.label for line in moved(compare_runs(old, new)) if line.label.startswith("mean test")]
-    assert len(means) == 1
-    assert means[0].endswith("alpha=0.25 gamma=2")
-    assert not moved(compare_runs(old, [new[0], old[1]]))
-    assert [line.status for line in moved(compare_runs(old, [new[0], {**old[1], "run_id": "c"}]))] == ["missing"] * 2
+def test_without_a_folder_every_one_with_an_experiment_of_its_name(project: tuple[Path, Path]) -> None:
+    root = project[0].parent.parent
+    shutil.copytree(root / "results" / "tiny", root / "results" / "small")
+    shutil.copytree(root / "results" / "tiny", root / "results" / "other")  # has no experiment
+    shutil.copy(root / "experiments" / "tiny.toml", root / "experiments" / "small.toml")
+    shutil.copy(root / "experiments" / "tiny.toml", root / "experiments" / "planned.toml")  # has not run
+    assert run_check(root / "results").code == 2  # there is no results/ here
+    said = run_check(root)
+    assert said.code == 0
+    assert [line.split(":")[0] for line in said.stdout.splitlines()] == ["results/small", "results/tiny"]
+    forge(root / "results" / "small", 0.08)
+    said = run_check(root)
+    assert said.code == 1
+    told = [line for line in said.stdout.splitlines() if line.startswith("results/")]
+    assert "2 of 3 runs trained again the same" in told[0]
+    assert "3 of 3 runs trained again the same" in told[1]
+    assert "run again: focalbench run experiments/small.toml" in said.stdout
+    assert run_check(root, "--experiment", "experiments/tiny.toml").code == 2
+
+
+def test_a_folder_without_an_experiment_file_of_its_name_uses_its_own(project: tuple[Path, Path]) -> None:
+    root = project[0].parent.parent
+    (root / "experiments" / "tiny.toml").unlink()
+    said = run_check(root, "results/tiny")
+    assert (said.code, said.stderr) == (0, "training 3 runs again\n")
+    assert "0 of 0 short runs the same, 3 of 3 runs trained again the same" in said.stdout
+    assert run_check(root / "results", "tiny").code == run_check(root / "results" / "tiny", ".").code == 0
+    forge(project[0], 0.08)
+    assert run_check(root, "results/tiny").code == 1
+
+
+def test_other_short_runs_are_told_and_accepted_and_move_nothing_else(project: tuple[Path, Path]) -> None:
+    folder, file = project
+    root = folder.parent.parent
+    kept = {name: (folder / name).read_bytes() for name in (RUNS, TABLE, MARKDOWN, LATEX)}
+    file.write_text(file.read_text() + "\n[[check]]\nseeds = 1\nepochs = 2\n")
+    said = run_check(root, "results/tiny")
+    assert said.code == 1
+    assert "experiments/tiny.toml is not, to the byte, the file that results/tiny/manifest.json names" in said.stdout
+    assert said.stdout.count("not recorded") == 3
+    assert run_check(root, "results/tiny", "--accept").code == 0
+    assert "12 of 12 short runs the same" in run_check(root, "results/tiny").stdout
+    assert {name: (folder / name).read_bytes() for name in kept} == kept
+    (folder / CHECK).write_text("another version's")
+    forge_hash(folder, CHECK)
+    assert run_check(root, "results/tiny").code == 2
+    assert run_check(root, "results/tiny", "--accept").code == run_check(root, "results/tiny").code == 0
+    edit(file, "epochs = 4", "epochs = 5")
+    assert run_check(root, "results/tiny", "--accept").code == 1  # another experiment is no other check
 
 
 def test_changed_runs_are_read_no_further(project: tuple[Path, Path]) -> None:

@@ -1,4 +1,9 @@
+import contextlib
+import os
+import shutil
+import socket
 import sqlite3
+import subprocess
 import tempfile
 from pathlib import Path
 
@@ -9,6 +14,7 @@ from hypothesis import strategies as st
 from focalbench.arms import Arm, Recipe, Run, Training
 from focalbench.errors import MachineError, StoreError
 from focalbench.store import APPLICATION, FORMAT, Result, Store, is_begun
+from tests.attempts import typed
 
 RUNS = [Run(Recipe("mixture", 900, 0.02), Training(), Arm("focal", gamma=float(i)), 0.01, 0) for i in range(4)]
 
@@ -60,6 +66,13 @@ def test_a_finished_run_stays_as_it_is(tmp_path: Path) -> None:
         assert store.versions(RUNS) == {"v1", "v2"}
         assert store.versions(RUNS[1:]) == {"v2"}
         assert store.versions(RUNS[2:]) == set()
+
+
+def test_what_was_stored_under_an_old_name_is_read_under_that_of_now(tmp_path: Path) -> None:
+    old = Result(RUNS[0].run_id, {"precision_at_k": 0.25, "k": 7}, {}, 2.5)
+    with Store(tmp_path / "runs.sqlite") as store:
+        store.add(RUNS[:1], [old], "v1")
+        assert store.result(RUNS[0].run_id).values == {"r_precision": 0.25, "k": 7}
 
 
 def test_a_stack_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
@@ -219,3 +232,123 @@ def test_whether_a_store_is_begun(tmp_path: Path) -> None:
         assert is_begun(path)
     with pytest.raises(StoreError, match="too long"):
         is_begun(tmp_path / ("x" * 300))
+
+
+# ---- a store that can only be read
+
+
+def is_only_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a read-only mount; to permissions a super user is blind."""
+    access = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK and access(path, mode))
+
+
+def killed(folder: Path) -> Path:
+    """The files of a store whose process was killed: its last runs are in the log only."""
+    with Store(folder / "live.sqlite", lambda _: True) as store:
+        store.add(RUNS, results(RUNS), "v1")
+        for ending in ("", "-wal"):
+            shutil.copyfile(folder / f"live.sqlite{ending}", folder / f"runs.sqlite{ending}")
+    return folder / "runs.sqlite"
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_a_store_that_can_only_be_read_is_read_and_left_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = killed(tmp_path)
+    assert (tmp_path / "runs.sqlite-wal").stat().st_size > 0
+    before = files(tmp_path)
+    is_only_read(monkeypatch)
+    with Store(path) as store:
+        assert store.read_only
+        store.check_takes(RUNS)
+        assert list(store.results(RUNS)) == results(RUNS)
+        other = [Run(RUNS[0].recipe, RUNS[0].training, RUNS[0].arm, 0.5, 0)]
+        with pytest.raises(StoreError, match=r"lacks 1 of 5 runs and cannot be written to; copy it"):
+            store.check_takes([*RUNS, *other])
+        with pytest.raises(StoreError, match="lacks 1 of 1 runs"):
+            store.add(other, results(other), "v1")
+    assert files(tmp_path) == before
+
+
+def test_nothing_stays_of_the_copy_of_a_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, spare = killed(tmp_path), tmp_path / "spare"
+    spare.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(spare))
+    is_only_read(monkeypatch)
+    with Store(path):
+        assert list(spare.iterdir())
+    assert not list(spare.iterdir())
+    (tmp_path / "runs.sqlite-wal").write_bytes(b"")
+    path.write_bytes((tmp_path / "live.sqlite").read_bytes()[:5000])
+    with pytest.raises(StoreError, match="cannot be used as a store"):
+        Store(path)
+    assert not list(spare.iterdir())
+
+
+def test_no_room_for_the_copy_of_a_store_is_the_machines_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = killed(tmp_path)
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    is_only_read(monkeypatch)
+    monkeypatch.setattr(shutil, "copyfile", full)
+    with pytest.raises(MachineError, match="No space left on device"):
+        Store(path)
+
+
+def test_a_finished_sweep_is_told_again_from_a_read_only_disk(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    sweep = (
+        "sweep --dataset gaussians --pos-rate 0.02 --rows 1500 --epochs 1 --seeds 1 --hidden 4 --loss bce --lr 0.01 "
+        "--no-references --workers 1 --log-level error"
+    )
+    assert typed([*sweep.split(), "--out", "disk/o"], tmp_path).code == 0
+    made = subprocess.run(["mount", "--bind", disk, disk], check=False)
+    if made.returncode:
+        pytest.skip("no right to mount a file system")
+    try:
+        subprocess.run(["mount", "-o", "remount,ro,bind", disk], check=True)
+        said = typed([*sweep.split(), "--store", "disk/o/runs.sqlite", "--out", "p"], tmp_path)
+        assert "0 runs trained, 2 taken from the store" in said.stdout
+        for arguments in (("--lr", "0.003"), ("--store", "disk/new.sqlite"), ("--out", "disk/o")):
+            said = typed([*sweep.split(), "--store", "disk/o/runs.sqlite", "--out", "q", *arguments], tmp_path)
+            assert (said.code, len(said.stderr.splitlines())) == (2, 1)
+            assert not (tmp_path / "q").exists()
+    finally:
+        subprocess.run(["umount", disk], check=True)
+    assert (tmp_path / "p" / "runs.csv").read_bytes() == (disk / "o" / "runs.csv").read_bytes()
+
+
+# ---- what is no file, and what lies beside one
+
+
+@pytest.mark.parametrize("kind", ["pipe", "socket", "folder", "/dev/null", "/dev/zero", "loop"])
+def test_what_is_no_file_is_refused_at_once(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "runs.sqlite"
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "socket":
+        with socket.socket(socket.AF_UNIX) as server, contextlib.chdir(tmp_path):
+            server.bind(path.name)
+    elif kind == "folder":
+        path.mkdir()
+    else:
+        path.symlink_to(path if kind == "loop" else kind)
+    for ask in (is_begun, Store):
+        with pytest.raises(StoreError, match="choose another file with --store"):
+            ask(path)
+
+
+@pytest.mark.parametrize("ending", ["-wal", "-shm", "-journal"])
+def test_what_sqlite_would_take_for_its_own_stays(tmp_path: Path, ending: str) -> None:
+    (tmp_path / f"runs.sqlite{ending}").write_text("notes of mine")
+    with pytest.raises(StoreError, match=f"holds a runs.sqlite{ending} without its database"):
+        Store(tmp_path / "runs.sqlite")
+    assert files(tmp_path) == {f"runs.sqlite{ending}": b"notes of mine"}

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from focalbench.cli.job import resolve_device
+from focalbench.cli.messages import say
+from focalbench.cli.options import Device
 from focalbench.errors import InputError
 
 if TYPE_CHECKING:
@@ -18,20 +20,20 @@ HEADINGS = ("", "threads", "median", "spread", "times ours", "")
 
 def bench(
     part: Annotated[
-        list[str] | None, typer.Option(help="training, ranking, waiting, sweep or growth; repeatable. Default: all.")
+        list[str] | None,
+        typer.Option(help="training, ranking, waiting, sweep or growth; repeatable. Default: all.", metavar="PART"),
     ] = None,
     rounds: Annotated[int, typer.Option(help="Interleaved rounds that the medians are of.")] = 5,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda: where training is measured.")] = "auto",
-    out: Annotated[Path | None, typer.Option(help="A folder for bench.md and bench.csv.")] = None,
-    long: Annotated[bool, typer.Option("--long", help="Growth up to 10,000 runs.")] = False,
+    device: Annotated[Device, typer.Option(help="Where training is measured.")] = "auto",
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="A folder for bench.md and bench.csv.")] = None,
+    long: Annotated[bool, typer.Option("--long", help="Growth up to 10,000 runs.", metavar="")] = False,
     tiny: Annotated[
-        bool, typer.Option("--tiny", help="Only to see that everything works; times mean nothing.")
+        bool, typer.Option("--tiny", help="Only to see that everything works; times mean nothing.", metavar="")
     ] = False,
 ) -> None:
     """Time training, ranking, start-up and whole sweeps on this machine, against other ways to do the same."""
     from focalbench.bench import PARTS, Scale, survey
-    from focalbench.disk import write_files
-    from focalbench.report.folder import make_folder
+    from focalbench.report.owned import claim, finish_more, make_folder, write_texts
     from focalbench.sweep import cores
 
     parts = list(dict.fromkeys(part or PARTS))
@@ -43,6 +45,7 @@ def bench(
     where = resolve_device(device)
     if out is not None:
         make_folder(out)
+        claim(out, ("bench.md", "bench.csv"))
     found = survey(
         parts, Scale(rounds, cores(), tiny, long), where, lambda name: typer.echo(f"bench: {name}", err=True)
     )
@@ -50,8 +53,10 @@ def bench(
     for line in remarks(found, rounds):
         typer.echo(f"- {line}")
     if out is not None:
-        write_files(out, {"bench.md": markdown(found, rounds), "bench.csv": csv_text(found)})
-        typer.echo(f"Files: {out}")
+        files = {"bench.md": markdown(found, rounds), "bench.csv": csv_text(found)}
+        write_texts(out, files)
+        finish_more(out, files, {})
+        say(f"Files: {out}")
 
 
 def cells(row: Row) -> list[str]:

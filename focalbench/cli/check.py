@@ -3,56 +3,90 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from focalbench.cli.job import fitting_all, make_backend
+from focalbench.cli.job import fitting, make_backend
+from focalbench.cli.messages import say
+from focalbench.errors import InputError
+
+if TYPE_CHECKING:
+    from focalbench.regression import Report, Target
 
 
 def check(
-    folder: Annotated[Path, typer.Argument(help="A committed results folder.")] = Path("results/headline"),
+    folder: Annotated[
+        Path | None,
+        typer.Argument(help="A results folder. Default: every one in results/ with an experiments/NAME.toml."),
+    ] = None,
     experiment: Annotated[
-        Path | None, typer.Option(help="Its experiment file. Default: experiments/NAME.toml beside results.")
+        Path | None,
+        typer.Option(help="Its experiment file. Default: experiments/NAME.toml beside results, or its own."),
     ] = None,
     data: Annotated[
         list[Path] | None, typer.Option(help="A data file of the experiment that lies outside its folder; repeatable.")
     ] = None,
     workers: Annotated[int | None, typer.Option(help="Processes. Default: one a core.")] = None,
+    draw: Annotated[
+        str | None, typer.Option(help="A word that draws other runs of runs.csv to train again than runs.csv does.")
+    ] = None,
     accept: Annotated[
         bool, typer.Option("--accept", help="Record what moved in the short runs as a deliberate change.")
     ] = False,
 ) -> None:
-    """Check a results folder against its files, and its declared short runs against this code."""
-    from focalbench.experiment import load
-    from focalbench.plan import make_plan
-    from focalbench.records import RUN_COLUMNS, read_csv
+    """Check results folders: their files, the short runs of their experiment, and a sample of runs.csv trained again.
+
+    The sample is one run of every loss and one of a reference model. Exits with 1 where anything moved.
+    """
+    from focalbench.plan import Plan
     from focalbench.regression import accept as record_change
-    from focalbench.regression import compare_runs, moved, rerun, verify_files
+    from focalbench.regression import check_all, open_case
+
+    backend, targets = make_backend(None, workers, None, "cpu"), _targets(folder, experiment, tuple(data or ()))
+    cases = [open_case(target, draw, accepting=accept) for target in targets]
+    runs = tuple(run for case in cases for run in case.runs)
+    typer.echo(f"training {len(runs)} runs again", err=True)
+    reports = check_all(cases, fitting(backend, Plan(runs, (), ())))
+    for report in reports:
+        _show(report, accepted=accept)
+        if accept and report.changes and not report.case.problems:
+            record_change(report.case.target, report.fresh)
+    if any(report.faults or (report.changes and not accept) for report in reports):
+        raise typer.Exit(1)
+
+
+def _targets(folder: Path | None, experiment: Path | None, given: tuple[Path, ...]) -> list[Target]:
+    from focalbench.regression import Target, experiment_file, find_targets
+
+    if folder is not None:
+        return [Target(folder, experiment or experiment_file(folder), given)]
+    if experiment is not None or given:
+        raise InputError("--experiment and --data belong to one results folder; name it")
+    return find_targets()
+
+
+def _show(report: Report, *, accepted: bool) -> None:
+    """What moved, and a folder's one line."""
     from focalbench.report.folder import CHECK
 
-    file = experiment or folder.parent.parent / "experiments" / f"{folder.name}.toml"
-    given = tuple(data or ())
-    backend = make_backend(None, workers, None, "cpu")
-    problems = verify_files(folder, file, given)
-    if not (folder / CHECK).is_file():
-        for problem in problems:
-            typer.echo(f"stale: {problem}")
-        typer.echo(f"no short runs to compare with; run again: focalbench run {file}")
-        raise typer.Exit(1)
-    before = read_csv(folder / CHECK, RUN_COLUMNS)
-    short = [make_plan(check) for check in load(file, given)[1]]
-    fresh = rerun(file, fitting_all(backend, short), given)
-    comparisons = compare_runs(before, fresh)
-    changes = moved(comparisons)
-    for line in (*(f"stale: {problem}" for problem in problems), *changes):
-        typer.echo(line)
-    typer.echo(f"{len(comparisons) - len(changes)} of {len(comparisons)} short runs and arm means are the same")
-    if problems:
-        typer.echo(f"run again: focalbench run {file}")
-        raise typer.Exit(1)
-    if changes and not accept:
-        raise typer.Exit(1)
-    if changes:
-        record_change(folder, fresh)
-        typer.echo(f"accepted: {folder / CHECK} now holds this code's numbers; commit it with the reason")
+    folder, file = report.case.target.folder, report.case.target.file
+    for line in (*report.faults, *report.changes):
+        say(line)
+    say(f"{folder}: {_counts(report)}")
+    if report.faults:
+        say(f"run again: focalbench run {file}")
+    elif report.changes and accepted:
+        say(f"accepted: {folder / CHECK} now holds this code's numbers; commit it with the reason")
+
+
+def _counts(report: Report) -> str:
+    from focalbench.agreement import ROUNDING, moved
+
+    files = (
+        "files as they were made" if not report.case.problems else f"{len(report.case.problems)} faults in the files"
+    )
+    kinds = (("short runs", report.short), ("runs trained again", report.sampled))
+    told = [f"{len(found) - len(moved(found))} of {len(found)} {name} the same" for name, found in kinds]
+    rounded = sum(each.status == ROUNDING for _, found in kinds for each in found)
+    return ", ".join([files, *told]) + (f" ({rounded} but for rounding)" if rounded else "")

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from typing import TYPE_CHECKING, Literal
 
 from focalbench.cli.messages import listen
+from focalbench.cli.options import BackendName, Device, Level
 from focalbench.cli.progress import progress
 from focalbench.cli.stopping import stopping
 from focalbench.errors import InputError, MachineError
@@ -20,19 +20,9 @@ if TYPE_CHECKING:
     from focalbench.experiment import Experiment
     from focalbench.plan import Plan
     from focalbench.pools import Backend
-    from focalbench.sweep import Outcome, State
+    from focalbench.sweep import Outcome, State, Watch
 
 logger = logging.getLogger(__name__)
-# options that `sweep` and `run` share
-StoreOption = Annotated[Path | None, typer.Option(help="The database of runs. Default: runs.sqlite in --out.")]
-BackendOption = Annotated[str | None, typer.Option(help="serial, loky (local processes) or dask.")]
-WorkersOption = Annotated[int | None, typer.Option(help="Processes. Default: one a core.")]
-SchedulerOption = Annotated[str | None, typer.Option(help="A Dask scheduler, such as tcp://host:8786.")]
-DryRunOption = Annotated[
-    bool, typer.Option("--dry-run", help="Print runs, time, memory and disk, from short trials; write nothing.")
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Progress and table as lines of JSON.")]
-LevelOption = Annotated[str, typer.Option(help="debug, info, warning or error.")]
 
 
 @dataclass(frozen=True)
@@ -46,31 +36,35 @@ class Job:
     backend: Backend
     as_json: bool
 
+    @property
+    def database(self) -> Path:
+        """The store's file."""
+        from focalbench.report.folder import DATABASE
 
-def make_job(folder: Path, store: Path | None, backend: Backend, *, as_json: bool, log_level: str) -> Job:
-    """A job, its messages on. Raises InputError for an unknown level, or a store in a folder that is not there."""
+        return self.store or self.folder / DATABASE
+
+
+def make_job(folder: Path, store: Path | None, backend: Backend, *, as_json: bool, log_level: Level) -> Job:
+    """A job, its messages on. Raises InputError for a store in a folder that is not there."""
     listen(log_level)
     if store is not None and not store.parent.is_dir():
         raise InputError(f"--store {store}: there is no folder {store.parent}; make it first")
     if store is not None:
         from focalbench.report.folder import WRITTEN
+        from focalbench.store import is_begun
 
+        if not is_begun(store) and not os.access(store.parent, os.W_OK):
+            raise InputError(f"--store {store}: no file can be made in {store.parent}; choose another folder")
         if store.name in WRITTEN and store.resolve().parent == folder.resolve():
             raise InputError(f"--store {store}: {store.name} is what the results are written to; choose another name")
     return Job(folder, store, backend, as_json)
 
 
-def run_job(experiment: Experiment, job: Job, finish: Callable[[Outcome], None] = lambda _: None) -> Outcome:
-    """Plan and run an experiment into a folder, and finish it there.
+def run_job(make: Callable[[], Experiment], job: Job, finish: Callable[[Outcome], None] | None = None) -> Outcome:
+    """Plan and run an experiment into a folder, and finish it there, with pictures. make: may read data first.
 
-    Ctrl-C or SIGTERM says what is safe and exits with 130. Raises MachineError, with what is safe.
+    Ctrl-C or SIGTERM says what is safe and exits with 130 or 143. Raises MachineError, with what is safe.
     """
-    from focalbench.disk import alone_in
-    from focalbench.execution import check_backend
-    from focalbench.report.folder import FIGURES, make_results_folder
-    from focalbench.store import Store, is_begun
-    from focalbench.sweep import run_experiment
-
     latest: State | None = None
 
     def safe() -> str:
@@ -78,44 +72,52 @@ def run_job(experiment: Experiment, job: Job, finish: Callable[[Outcome], None] 
             return "nothing was begun"
         return f"{latest.safe} of {latest.total} runs are safe; the same command goes on from there"
 
-    with stopping(lambda: f"stopped: {safe()}"):
-        plan = _planned(experiment)
-        backend = fitting(job.backend, plan)
-        check_backend(backend)
-        if job.store is not None and is_begun(job.store):
-            with Store(job.store):  # one that is refused is so before there is a folder
-                pass
-        make_results_folder(job.folder)
+    with stopping(lambda: f"stopped: {safe()}"), progress(as_json=job.as_json) as watch:
+
+        def see(state: State) -> None:
+            nonlocal latest
+            latest = state
+            watch(state)
+
         try:
-            with alone_in(job.folder, job.folder / FIGURES), progress(as_json=job.as_json) as watch:
-
-                def see(state: State) -> None:
-                    nonlocal latest
-                    latest = state
-                    watch(state)
-
-                outcome = run_experiment(experiment, plan, job.folder, backend, see, job.store)
-                finish(outcome)
-                return outcome
+            return _run(make(), job, see, finish)
         except (MachineError, InputError) as error:
             if latest is None:
                 raise
             raise type(error)(f"{error}; {safe()}") from None
 
 
-def foresee(experiment: Experiment, job: Job) -> None:
+def _run(experiment: Experiment, job: Job, see: Watch, finish: Callable[[Outcome], None] | None) -> Outcome:
+    from focalbench.execution import check_backend
+    from focalbench.report.owned import refuse_foreign, working_in
+    from focalbench.sweep import check_store, names_in, run_experiment
+
+    plan = _planned(experiment)
+    backend = fitting(job.backend, plan)
+    check_backend(backend)
+    refuse_foreign(job.folder, ())
+    check_store(plan, job.database)
+    names = names_in(job.folder, plan, job.store, pictures=finish is not None)
+    with working_in(job.folder, names):
+        outcome = run_experiment(experiment, plan, job.folder, backend, see, job.store)
+        if finish is not None:
+            finish(outcome)
+        return outcome
+
+
+def foresee(make: Callable[[], Experiment], job: Job) -> None:
     """Print what a plan would cost, from trials on this machine; nothing is written."""
     from focalbench.cli.foresight import show_estimate
     from focalbench.estimate import estimate
     from focalbench.execution import check_backend
-    from focalbench.report.folder import DATABASE
     from focalbench.sweep import stored
 
-    with stopping(lambda: "stopped: it was only a plan"):
-        plan = _planned(experiment)
+    waiting = progress(as_json=job.as_json, first="planning, and timing short trials")
+    with stopping(lambda: "stopped: it was only a plan"), waiting:
+        plan = _planned(make())
         backend = fitting(job.backend, plan)
         check_backend(backend)
-        done = stored(plan, job.store or job.folder / DATABASE)
+        done = stored(plan, job.database)
         found = estimate(plan, [run for run in plan.runs if run.run_id not in done], backend)
     show_estimate(found, job.folder, as_json=job.as_json)
 
@@ -157,14 +159,12 @@ def fitting(backend: Backend, plan: Plan) -> Backend:
     return replace(backend, workers=workers)
 
 
-def make_backend(name: str | None, workers: int | None, scheduler: str | None, device: str) -> Backend:
+def make_backend(name: BackendName | None, workers: int | None, scheduler: str | None, device: str) -> Backend:
     """The backend asked for, or local processes, one a core (one in all beside a GPU). Raises InputError for what does
     not go together.
     """
-    from focalbench.pools import BACKENDS, Backend
+    from focalbench.pools import Backend
 
-    if name is not None and name not in BACKENDS:
-        raise InputError(f"unknown --backend {name!r}; choose one of {', '.join(BACKENDS)}")
     if scheduler is not None and name not in (None, "dask"):
         raise InputError(f"--scheduler belongs to --backend dask, not to {name}")
     if scheduler is not None and workers is not None:
@@ -189,10 +189,8 @@ def worker_count(asked: int | None, device: str) -> int:
     return 1 if device == "cuda" else cores()
 
 
-def resolve_device(name: str) -> str:
+def resolve_device(name: Device) -> Literal["cpu", "cuda"]:
     """Turn auto into what this machine has. Raises InputError for cuda where there is none."""
-    if name not in ("auto", "cpu", "cuda"):
-        raise InputError(f"unknown --device {name!r}; choose auto, cpu or cuda")
     if name == "cpu" or (name == "auto" and metadata.version("torch").endswith("+cpu")):  # told without loading it
         return "cpu"
     import torch

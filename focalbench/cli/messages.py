@@ -4,7 +4,10 @@ import logging
 import sys
 from contextlib import suppress
 
+import typer
+
 from focalbench.errors import InputError
+from focalbench.shown import shown
 
 LEVELS = ("debug", "info", "warning", "error")
 LONGEST = 1000  # characters of a sentence
@@ -30,11 +33,16 @@ def listen(level: str) -> None:
 
 
 def printable(text: str) -> str:
-    """A text as one line of bounded length, without what a terminal would obey: names in a file may hold anything.
+    """A text as it is shown, of bounded length.
 
     >>> printable("a\\x1b[2Jb")
     'a\\\\x1b[2Jb'
     """
     if len(text) > LONGEST:  # the beginning says what is wrong, the end what to do
         text = f"{text[: LONGEST // 2]} [...] {text[-LONGEST // 2 :]}"
-    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
+    return shown(text)
+
+
+def say(text: object) -> None:
+    """Print a line that may hold names from outside."""
+    typer.echo(shown(str(text)))

@@ -7,28 +7,48 @@ from typing import Annotated
 
 import typer
 
+from focalbench.cli.folders import latest
+from focalbench.cli.messages import say
+from focalbench.cli.options import OUTPUT
+from focalbench.errors import InputError
+
 
 def plot(
-    folder: Annotated[Path | None, typer.Argument(help="A results folder; without one: the losses' curves.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Where to write. Default: DIR/figures, or figures.")] = None,
+    folder: Annotated[
+        Path | None,
+        typer.Argument(metavar="FOLDER", help="A results folder. Default: the one in results that was written last."),
+    ] = None,
+    formulas: Annotated[
+        bool, typer.Option("--formulas", help="The losses and their gradients instead, into figures.", metavar="")
+    ] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="Where to write. Default: figures in the folder.", rich_help_panel=OUTPUT),
+    ] = None,
 ) -> None:
-    """Draw PNG and SVG figures: losses and gradients, AUCPR against gamma, validation AUCPR by epoch."""
-    from focalbench.cli.render import read_classes, read_table
-    from focalbench.disk import alone_in
-    from focalbench.report.figures import draw_results
-    from focalbench.report.folder import CURVES, check_unchanged, make_folder
-    from focalbench.report.formulas import draw_formulas
+    """Draw PNG and SVG figures of a finished sweep: differences, AUCPR against gamma, validation AUCPR by epoch."""
+    from focalbench.cli.render import read_classes, read_table, written_by_a_sweep
+    from focalbench.report.figures import draw_results, picture_place
+    from focalbench.report.folder import CURVES, check_unchanged, picture_files
+    from focalbench.report.formulas import FILES, draw_formulas
+    from focalbench.report.owned import finish_more, working_in
 
-    if folder is None:
-        target = out or Path("figures")
-        make_folder(target)
-        with alone_in(target):
-            written = draw_formulas(target)
+    if formulas and folder is not None:
+        raise InputError(f"--formulas draws no results; leave {folder} out")
+    if formulas:
+        place = out or Path("figures")
+        with working_in(place, FILES):
+            written = draw_formulas(place)
+            finish_more(place, FILES, {})
     else:
-        read_table(folder)
+        folder = folder or latest()
+        rows = read_table(folder)
         read_classes(folder)
         check_unchanged(folder, [CURVES])
-        with alone_in(folder):
+        place, inside = picture_place(folder, out)
+        names = [inside + Path(name).name for name in picture_files(rows)]
+        with working_in(place, names), written_by_a_sweep(folder):
             written = draw_results(folder, out)
+            finish_more(place, [path.relative_to(place).as_posix() for path in written], {})
     for path in written:
-        typer.echo(path)
+        say(path)

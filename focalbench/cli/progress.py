@@ -11,9 +11,14 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from focalbench.shown import shown
+
 if TYPE_CHECKING:
+    from rich.console import Console, ConsoleOptions, RenderResult
+
     from focalbench.sweep import State
 
+ROOM = 60  # columns that a terminal must have for a bar beside counts and time
 EVERY = 300.0  # seconds without a plain line at most
 Watch = Callable[["State"], None]
 logger = logging.getLogger(__name__)
@@ -21,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Report:
-    """What a display shows. done: runs that are safe or have failed; seconds: since the display began; leader: on
+    """What a display shows. done: runs that are safe or have failed; seconds: since the first state; leader: on
     validation, with its mean average precision there and over how many seeds.
     """
 
@@ -37,10 +42,8 @@ class Report:
 
     @property
     def pace(self) -> str:
-        """Rate and time left, once they are known."""
-        if self.runs_per_second is None or self.seconds_left is None:
-            return ""
-        return f", {self.runs_per_second:.3g} runs/s, {clock(self.seconds_left)} left"
+        """Runs a second, once they are known."""
+        return "" if self.runs_per_second is None else f"{self.runs_per_second:.3g} runs/s"
 
     @property
     def lead(self) -> str:
@@ -48,30 +51,56 @@ class Report:
         if self.leader is None:
             return ""
         seeds = f"{self.leader_seeds} seed" + ("s" if self.leader_seeds != 1 else "")
-        return f"; leads on validation: {self.leader} {self.leader_average_precision:.3f} ({seeds})"
+        return f"{self.leader} {self.leader_average_precision:.3f} ({seeds})"
+
+    def left(self, since: float = 0.0) -> str:
+        """The time left, so many seconds after this report; before that is known, the time taken."""
+        if self.done >= self.total:
+            return "finishing"
+        if self.seconds_left is None:
+            return f"{clock(self.seconds + since)} so far"
+        return f"{clock(max(self.seconds_left - since, 0))} left"
+
+    def line(self, width: int, since: float = 0.0) -> str:
+        """Counts and time left always, and of the rest as much as fits.
+
+        >>> report = Report(206, 510, 0, 72.0, 2.86, 106.0, "gamma=2", 0.5714, 3)
+        >>> report.line(20)
+        '206/510  1 min 46 s left'
+        >>> report.line(66)
+        '206/510  1 min 46 s left  validation: gamma=2 0.571 (3 seeds)'
+        """
+        text = f"{self.done}/{self.total}  {self.left(since)}"
+        failed = f"{self.failed} failed" if self.failed else ""
+        lead = f"validation: {self.lead}" if self.lead else ""
+        for part in filter(None, (failed, lead, self.pace)):
+            if len(text) + 2 + len(part) <= width:
+                text += f"  {part}"
+        return text
 
 
 @contextmanager
-def progress(*, as_json: bool) -> Iterator[Watch]:
-    """Yield a function to call with every new state."""
+def progress(*, as_json: bool, first: str = "reading data and planning") -> Iterator[Watch]:
+    """Yield a function to call with every new state. first: what a terminal shows until there is one."""
     if as_json:
         yield _watch(_say_json)
     elif not logger.isEnabledFor(logging.INFO):
         yield lambda _: None
     elif sys.stderr.isatty():
-        with _bar() as show:
+        with _terminal(first) as show:
             yield _watch(show)
     else:
         yield _watch(_lines())
 
 
 def _watch(show: Callable[[Report], None]) -> Watch:
-    start, first = time.monotonic(), -1
+    start, first = 0.0, -1
 
     def watch(state: State) -> None:
-        nonlocal first
+        nonlocal start, first
         done = state.safe + len(state.failed)
-        first = done if first < 0 else first  # what the store held cost no time
+        if first < 0:  # what the store held cost no time, nor did planning train anything
+            start, first = time.monotonic(), done
         seconds = time.monotonic() - start
         rate = (done - first) / seconds if done > first else None
         left = (state.total - done) / rate if rate else None
@@ -86,19 +115,47 @@ def _say_json(report: Report) -> None:
 
 
 @contextmanager
-def _bar() -> Iterator[Callable[[Report], None]]:
+def _terminal(first: str) -> Iterator[Callable[[Report], None]]:
+    """One line of a terminal, there at once."""
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from rich.live import Live
 
-    columns = (TextColumn("sweep"), BarColumn(20), MofNCompleteColumn(), TextColumn("runs{task.fields[rest]}"))
-    with Progress(*columns, console=Console(stderr=True), transient=True) as display:
-        task = display.add_task("sweep", total=None, rest="")
+    console, line = Console(stderr=True), _Line(first)
+    with Live(line, console=console, transient=True, refresh_per_second=4):
+        yield line.show
 
-        def show(report: Report) -> None:
-            rest = report.pace + report.lead.replace("[", r"\[")
-            display.update(task, completed=report.done, total=report.total, rest=rest)
 
-        yield show
+class _Line:
+    """What stands on the terminal now; time goes on between reports."""
+
+    def __init__(self, first: str) -> None:
+        self.first = first
+        self.report: Report | None = None
+        self.since = time.monotonic()
+
+    def show(self, report: Report) -> None:
+        self.report, self.since = report, time.monotonic()
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        from rich.text import Text
+
+        passed = time.monotonic() - self.since
+        if self.report is None:
+            text = f"{self.first}  {clock(passed)}"
+        else:
+            bar = _bar(self.report) if options.max_width >= ROOM else ""
+            text = bar + self.report.line(options.max_width - len(bar), passed)
+        yield Text(shown(text), no_wrap=True, overflow="crop")
+
+
+def _bar(report: Report) -> str:
+    """How much is done, as of ten.
+
+    >>> _bar(Report(3, 10, 0, 0.0, None, None, None, None, None))
+    '[###.......]  '
+    """
+    tenths = 10 * report.done // max(report.total, 1)
+    return f"[{'#' * tenths}{'.' * (10 - tenths)}]  "
 
 
 def _lines() -> Callable[[Report], None]:
@@ -110,8 +167,10 @@ def _lines() -> Callable[[Report], None]:
         reached = 10 * report.done // max(report.total, 1)
         if reached > tenth or report.seconds - said > EVERY:
             tenth, said = reached, report.seconds
-            text = f"sweep: {report.done} of {report.total} runs, {clock(report.seconds)}{report.pace}{report.lead}"
-            logger.info(text)
+            known = report.seconds_left is not None
+            parts = (clock(report.seconds), report.pace, report.left() if known else "")
+            lead = f"; leads on validation: {report.lead}" if report.lead else ""
+            logger.info(f"sweep: {report.done} of {report.total} runs, {', '.join(filter(None, parts))}{lead}")
 
     return show
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from focalbench.datasets.targets import listed
-from focalbench.errors import MachineError
+from focalbench.errors import InputError, MachineError
 
 if TYPE_CHECKING:
     from focalbench.records import Record
@@ -45,15 +47,27 @@ def show(outcome: Outcome, folder: Path) -> None:
     """Print the table, what it supports, and where the files are."""
     from rich.console import Console
 
+    from focalbench.cli.messages import say
     from focalbench.report.tables import print_rich
 
-    console = Console()
-    print_rich(outcome.table, console, outcome.classes)
+    print_rich(outcome.table, Console(), outcome.classes)
     before = len(outcome.plan.runs) - outcome.new_runs - len(outcome.failed)
-    console.print(f"{outcome.new_runs} runs trained, {before} taken from the store. Files: {folder}", highlight=False)
+    say(f"{outcome.new_runs} runs trained, {before} taken from the store. Files: {folder}")
     if outcome.other_versions:
-        console.print("Some runs were made with other library versions; a new --out makes all of them anew.")
-    console.print(f"Pictures: focalbench plot {folder}", highlight=False)
+        say("Some runs were made with other library versions; a new --out makes all of them anew.")
+    say(f"Pictures: focalbench plot {folder}")
+
+
+@contextmanager
+def written_by_a_sweep(folder: Path) -> Iterator[None]:
+    """Turn what values that no sweep writes lead to, in a folder from somebody else, into an InputError."""
+    try:
+        yield
+    except InputError:
+        raise
+    except (ArithmeticError, LookupError, StopIteration, TypeError, ValueError) as error:
+        what = f"{type(error).__name__}: {error}"
+        raise InputError(f"{folder} holds values that no sweep writes ({what}); run the experiment again") from None
 
 
 def read_classes(folder: Path) -> list[Record]:
@@ -72,7 +86,6 @@ def read_classes(folder: Path) -> list[Record]:
 def read_table(folder: Path) -> list[Record]:
     """The table of a results folder. Raises InputError where there is none, or another program's."""
     from focalbench.comparison import TABLE_COLUMNS
-    from focalbench.errors import InputError
     from focalbench.records import read_csv
     from focalbench.report.folder import TABLE, check_unchanged
 

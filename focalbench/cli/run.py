@@ -7,38 +7,65 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from focalbench.cli.job import (
+from focalbench.cli.folders import repeat_of
+from focalbench.cli.job import fitting_all, foresee, make_backend, make_job, run_job
+from focalbench.cli.keys import print_keys
+from focalbench.cli.options import (
+    DATA,
+    OUTPUT,
     BackendOption,
     DryRunOption,
     JsonOption,
     LevelOption,
+    QuietOption,
     SchedulerOption,
     StoreOption,
     WorkersOption,
-    fitting_all,
-    foresee,
-    make_backend,
-    make_job,
-    run_job,
+    level,
 )
 from focalbench.cli.stopping import stopping
-from focalbench.errors import InputError
 
 if TYPE_CHECKING:
     from focalbench.sweep import Outcome
 
 
 def run(
-    file: Annotated[Path, typer.Argument(help="An experiment file, such as experiments/headline.toml.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="An experiment file, such as experiments/headline.toml.")
+    ],
     data: Annotated[
-        list[Path] | None, typer.Option(help="A data file of the experiment that lies outside its folder; repeatable.")
+        list[Path] | None,
+        typer.Option(
+            help="A data file of the experiment that lies outside its folder; repeatable.",
+            metavar="FILE",
+            rich_help_panel=DATA,
+        ),
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder of the results. Default: results/NAME.")] = None,
-    store: StoreOption = None,
-    backend: BackendOption = None,
+    keys: Annotated[  # noqa: ARG001
+        bool,
+        typer.Option(
+            "--keys",
+            help="Print an experiment file with every key, what it means and its default.",
+            metavar="",
+            callback=print_keys,
+            is_eager=True,
+        ),
+    ] = False,
     workers: WorkersOption = None,
+    backend: BackendOption = None,
     scheduler: SchedulerOption = None,
     dry_run: DryRunOption = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            help="Folder of the results. Default: results/NAME; results/X-again for results/X/experiment.toml.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None,
+    store: StoreOption = None,
+    quiet: QuietOption = False,
     as_json: JsonOption = False,
     log_level: LevelOption = "info",
 ) -> None:
@@ -47,10 +74,9 @@ def run(
     from focalbench.plan import make_plan
 
     experiment, checks = load(file, tuple(data or ()))
-    if out is None and file.stem == "..":
-        raise InputError(f"{file} gives its results no name; choose an --out")
     where = make_backend(backend, workers, scheduler, experiment.device)
-    job = make_job(out or Path("results") / file.stem, store, where, as_json=as_json, log_level=log_level)
+    said = level(quiet=quiet, asked=log_level)
+    job = make_job(out or repeat_of(file), store, where, as_json=as_json, log_level=said)
     with stopping(lambda: "stopped: nothing was begun"):
         short = [make_plan(check) for check in checks]  # one that cannot run is refused before the long runs
     from focalbench.cli.render import conclude  # these load torch, so a mistake in the file is told before
@@ -62,6 +88,6 @@ def run(
         seal(job.folder, file, outcome.made_with, fitting_all(where, short), tuple(data or ()))
 
     if dry_run:
-        foresee(experiment, job)
+        foresee(lambda: experiment, job)
         return
-    conclude(run_job(experiment, job, finish), job.folder, as_json=as_json)
+    conclude(run_job(lambda: experiment, job, finish), job.folder, as_json=as_json)

@@ -11,7 +11,6 @@ from contextlib import contextmanager
 
 import typer
 
-INTERRUPTED = 130
 HEARD = (signal.SIGINT, signal.SIGTERM)
 SHOW_CURSOR = "\x1b[?25h"
 PATIENCE = 1.0  # seconds for an orderly end
@@ -19,13 +18,14 @@ PATIENCE = 1.0  # seconds for an orderly end
 
 @contextmanager
 def stopping(farewell: Callable[[], str]) -> Iterator[None]:
-    """Turn both signals into one sentence, the farewell, and exit code 130; one that whoever started this process had
-    ignored, as for a job in the background of a script, stays ignored.
+    """Turn both signals into one sentence, the farewell, and exit code 128 + the signal's number; one that whoever
+    started this process had ignored, as for a job in the background of a script, stays ignored.
 
     A long call in C, or workers that do not end, may hold up an orderly end. So a thread listens, too, and ends the
     process when its patience does: nothing is lost, because what is safe was committed, and no file is ever half.
     """
     said = threading.Event()
+    end = signal.SIGINT
     heard = [number for number in HEARD if signal.getsignal(number) is not signal.SIG_IGN]
 
     def say() -> None:
@@ -33,7 +33,9 @@ def stopping(farewell: Callable[[], str]) -> Iterator[None]:
             said.set()
             print(farewell(), file=sys.stderr, flush=True)
 
-    def interrupt(*_: object) -> None:
+    def interrupt(sign: int, _: object) -> None:
+        nonlocal end
+        end = signal.Signals(sign)
         for number in heard:
             signal.signal(number, signal.SIG_IGN)  # the end has begun, and a second press would be in its way
         raise KeyboardInterrupt
@@ -47,7 +49,7 @@ def stopping(farewell: Callable[[], str]) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         say()
-        raise typer.Exit(INTERRUPTED) from None  # the thread has heard it, too, and sees to it that the exit is soon
+        raise typer.Exit(128 + end) from None  # the thread has heard it, too, and sees to it that the exit is soon
     finally:
         signal.set_wakeup_fd(wakeup)
         mouth.close()
@@ -64,4 +66,4 @@ def _end_late(ear: socket.socket, say: Callable[[], None]) -> None:
                 say()
                 if sys.stderr.isatty():
                     print(SHOW_CURSOR, end="", file=sys.stderr, flush=True)  # which a progress bar hides
-                os._exit(INTERRUPTED)
+                os._exit(128 + sign[0])

@@ -5,23 +5,39 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from focalbench.cli.job import (
+from focalbench.arms import Task, TestPrevalence
+from focalbench.cli.about import ABOUT
+from focalbench.cli.data import check_table_options
+from focalbench.cli.folders import folder_of
+from focalbench.cli.job import foresee, make_backend, make_job, resolve_device, run_job
+from focalbench.cli.numbers import read_number, read_share
+from focalbench.cli.options import (
+    DATA,
+    LOSS,
+    OUTPUT,
+    RUNNING,
+    STATISTICS,
+    TRAINING,
     BackendOption,
+    Device,
     DryRunOption,
     JsonOption,
     LevelOption,
+    QuietOption,
     SchedulerOption,
     StoreOption,
     WorkersOption,
-    foresee,
-    make_backend,
-    make_job,
-    resolve_device,
-    run_job,
+    data_names,
+    flag,
+    init_names,
+    level,
+    loss_names,
+    repeatable,
+    setting,
 )
 from focalbench.errors import InputError
 
@@ -32,86 +48,99 @@ if TYPE_CHECKING:
 
 QUICK_ROWS, QUICK_SEEDS, ENOUGH_POSITIVES = 8_000, 3, 20
 QUICK_LRS = (0.001, 0.003, 0.01)
-DEFAULT_RATE = 0.0015
+USUAL_DATA = "mixture"
 
 
 def sweep(
-    dataset: Annotated[
-        str, typer.Option(help="A name that focalbench datasets lists, or the path of a CSV file.")
-    ] = "mixture",
-    task: Annotated[str, typer.Option(help="binary, multiclass or multilabel.")] = "binary",
-    pos_rate: Annotated[
-        list[float] | None,
-        typer.Option(
-            help="Exact positive rate, of the rarest class where there are several; repeatable. Default: 0.0015, or a "
-            "table's natural rate."
+    data: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="DATA",
+            help=f"A CSV or Parquet file, or a name that focalbench datasets lists. Default: {USUAL_DATA}.",
+            autocompletion=data_names,
         ),
     ] = None,
-    target: Annotated[str | None, typer.Option(help="CSV: the column to predict.")] = None,
-    label: Annotated[
-        list[str] | None, typer.Option(help="CSV, multilabel: a column of 0 and 1 to predict; repeatable.")
+    dataset: Annotated[
+        str | None,
+        typer.Option(help="DATA as an option.", autocompletion=data_names, metavar="DATA", rich_help_panel=DATA),
     ] = None,
-    positive: Annotated[
-        str | None, typer.Option(help="CSV: the target value that counts as positive, or names the rare class.")
+    target: Annotated[str | None, setting("target", DATA, "COL")] = None,
+    positive: Annotated[str | None, setting("positive", DATA, "VALUE")] = None,
+    task: Annotated[Task, setting("task", DATA, "TASK")] = "binary",
+    label: Annotated[list[str] | None, repeatable("labels", DATA, "COL")] = None,
+    pos_rate: Annotated[
+        list[str] | None,
+        typer.Option(
+            help=f"{ABOUT['positive_rates']} Such as 0.0015, 0.15% or 15/10000; repeatable.",
+            metavar="RATE",
+            rich_help_panel=DATA,
+        ),
     ] = None,
-    drop: Annotated[list[str] | None, typer.Option(help="CSV: a column to leave out; repeatable.")] = None,
-    category: Annotated[
-        list[str] | None, typer.Option(help="CSV: a column of codes, to be read as categories; repeatable.")
-    ] = None,
-    drop_duplicates: Annotated[
-        bool,
-        typer.Option("--drop-duplicates", help="Tables: remove rows that repeat an earlier one."),
-    ] = False,
-    group: Annotated[
-        str | None, typer.Option(help="CSV: the column whose rows belong together, such as a patient or a day.")
-    ] = None,
-    time: Annotated[str | None, typer.Option(help="CSV: the column to split by: the latest rows are the test.")] = None,
-    weight: Annotated[str | None, typer.Option(help="CSV: the column that says what a row counts for.")] = None,
-    test_prevalence: Annotated[
-        str, typer.Option(help="How a table's test comes to --pos-rate: thin its positives, or weight them.")
-    ] = "thin",
-    label_noise: Annotated[
-        float, typer.Option(help="Share of positives whose label is swapped with a negative's, in [0, 0.5).")
-    ] = 0.0,
+    test_prevalence: Annotated[TestPrevalence, setting("test_prevalence", DATA)] = "thin",
+    drop: Annotated[list[str] | None, repeatable("drop", DATA, "COL")] = None,
+    category: Annotated[list[str] | None, repeatable("category", DATA, "COL")] = None,
+    drop_duplicates: Annotated[bool, flag("--drop-duplicates", ABOUT["drop_duplicates"], DATA)] = False,
+    group: Annotated[str | None, setting("group", DATA, "COL")] = None,
+    time: Annotated[str | None, setting("time", DATA, "COL")] = None,
+    weight: Annotated[str | None, setting("weight", DATA, "COL")] = None,
+    label_noise: Annotated[str, setting("label_noise", DATA, "SHARE")] = "0",
     loss: Annotated[
         list[str] | None,
         typer.Option(
-            help="bce, pos_weight, alpha, focal; multiclass also ce, weighted_ce, softmax_focal; rivals for all the "
-            "others, or one of them as name or name:key=value,... (see: focalbench losses); your own as module:NAME; "
-            "repeatable."
+            help="A name, or name:key=value,... (focalbench losses lists them), rivals for all that are not in the "
+            "default sweep, or your own as module:NAME; repeatable.",
+            autocompletion=loss_names,
+            metavar="LOSS",
+            rich_help_panel=LOSS,
         ),
     ] = None,
-    alpha: Annotated[list[str] | None, typer.Option(help="none, balanced or a number in [0, 1]; repeatable.")] = None,
-    gamma: Annotated[list[float] | None, typer.Option(help="Focusing exponent >= 0; repeatable.")] = None,
+    alpha: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Weight of positives: none, balanced or a number in [0, 1]; repeatable.",
+            metavar="ALPHA",
+            rich_help_panel=LOSS,
+        ),
+    ] = None,
+    gamma: Annotated[
+        list[str] | None,
+        typer.Option(help="Focusing exponent >= 0; repeatable.", metavar="GAMMA", rich_help_panel=LOSS),
+    ] = None,
     init: Annotated[
-        list[str] | None, typer.Option(help="Start of the last bias: own, prior or zero; repeatable.")
+        list[str] | None,
+        typer.Option(
+            help="Start of the last bias: own, prior or zero; repeatable. Default: own, and zero for three arms.",
+            autocompletion=init_names,
+            metavar="INIT",
+            rich_help_panel=LOSS,
+        ),
     ] = None,
-    lr: Annotated[
-        list[float] | None,
-        typer.Option(help="Adam's learning rate; repeatable. Default: 0.0003, 0.001, 0.003, 0.01."),
-    ] = None,
-    seeds: Annotated[int | None, typer.Option(help="Number of seeds. Default: 10.")] = None,
-    first_seed: Annotated[int, typer.Option(help="The first seed.")] = 0,
-    rows: Annotated[int | None, typer.Option(help="Training rows. Default: 40000.")] = None,
-    epochs: Annotated[int, typer.Option(help="Passes over the training rows.")] = 20,
-    batch_size: Annotated[int, typer.Option(help="Rows a step.")] = 512,
-    sampler: Annotated[
-        str, typer.Option(help="random, stratified, balanced, quota:K (positives a batch), hard (negatives) or groups.")
-    ] = "random",
-    model: Annotated[str, typer.Option(help="logistic or mlp.")] = "mlp",
-    hidden: Annotated[str | None, typer.Option(help="Units of the MLP's hidden layers. Default: 64,64.")] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    workers: WorkersOption = None,
+    references: Annotated[bool, flag("--references/--no-references", ABOUT["references"], LOSS)] = True,
+    model: Annotated[Literal["logistic", "mlp"], setting("model", TRAINING, "MODEL")] = "mlp",
+    hidden: Annotated[str | None, setting("hidden", TRAINING, "UNITS", default="64,64")] = None,
+    rows: Annotated[int | None, setting("rows", TRAINING, default="40000")] = None,
+    epochs: Annotated[int, setting("epochs", TRAINING)] = 20,
+    batch_size: Annotated[int, setting("batch_size", TRAINING)] = 512,
+    lr: Annotated[list[str] | None, repeatable("lrs", TRAINING, "LR", default="0.0003, 0.001, 0.003, 0.01")] = None,
+    sampler: Annotated[str, setting("sampler", TRAINING, "SAMPLER")] = "random",
+    seeds: Annotated[int | None, setting("seeds", STATISTICS, default="10")] = None,
+    first_seed: Annotated[int, setting("first_seed", STATISTICS)] = 0,
     quick: Annotated[
-        bool,
-        typer.Option("--quick", help="3 seeds, 5 arms, 8,000 rows or what 20 positives need: no claims."),
+        bool, flag("--quick", "A smoke test: 3 seeds, 5 arms, 8,000 rows or what 20 positives need.", STATISTICS)
     ] = False,
-    references: Annotated[bool, typer.Option(help="Also fit scikit-learn's reference models.")] = True,
-    out: Annotated[Path, typer.Option(help="Folder of the results.")] = Path("results/sweep"),
-    store: StoreOption = None,
+    workers: WorkersOption = None,
+    device: Annotated[Device, typer.Option(help="Where to train.", rich_help_panel=RUNNING)] = "auto",
     backend: BackendOption = None,
     scheduler: SchedulerOption = None,
     dry_run: DryRunOption = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", "-o", help="Folder of the results. Default: results/ and the data's name.", rich_help_panel=OUTPUT
+        ),
+    ] = None,
+    store: StoreOption = None,
+    quiet: QuietOption = False,
     as_json: JsonOption = False,
     log_level: LevelOption = "info",
 ) -> None:
@@ -119,7 +148,7 @@ def sweep(
     from focalbench.choices import ArmOptions
     from focalbench.cli.render import conclude
 
-    rates = _rates(dataset, pos_rate)
+    name = _data_name(data, dataset)
     table_options = {
         "target": target,
         "labels": tuple(label or ()),
@@ -131,14 +160,15 @@ def sweep(
         "time": time,
         "weight": weight,
     }
-    _check_table_options(dataset, table_options)
+    check_table_options(name, table_options)
+    lrs = tuple(dict.fromkeys(read_number("--lr", text) for text in lr or ()))
     settings: dict[str, Any] = {
         "task": task,
-        "datasets": (dataset,),
-        "positive_rates": rates,
+        "datasets": (name,),
+        "positive_rates": _rates(pos_rate or []),
         "test_prevalence": test_prevalence,
-        "label_noise": label_noise,
-        "lrs": tuple(dict.fromkeys(lr)) if lr else QUICK_LRS if quick else None,
+        "label_noise": read_share("--label-noise", label_noise),
+        "lrs": lrs or (QUICK_LRS if quick else None),
         "seeds": QUICK_SEEDS if quick and seeds is None else seeds,
         "first_seed": first_seed,
         "rows": rows,
@@ -151,17 +181,30 @@ def sweep(
         "claims": not quick,
     }
     named, custom = _split_losses(loss or [])
-    options = ArmOptions(named, tuple(alpha or ()), tuple(gamma or ()), tuple(init or ()), custom)
-    checked = _experiment(settings | table_options, options, quick=quick)
-    if quick and rows is None:
-        checked = replace(checked, rows=_quick_rows(checked))
-    experiment = replace(checked, device=resolve_device(device))
+    gammas = tuple(read_number("--gamma", text) for text in gamma or ())
+    options = ArmOptions(named, tuple(alpha or ()), gammas, tuple(init or ()), custom)
+    chosen = _experiment(settings | table_options, options, quick=quick)
+    experiment = replace(chosen, device=resolve_device(device))
     where = make_backend(backend, workers, scheduler, experiment.device)
-    job = make_job(out, store, where, as_json=as_json, log_level=log_level)
+    folder = out or folder_of(name)
+    job = make_job(folder, store, where, as_json=as_json, log_level=level(quiet=quiet, asked=log_level))
+
+    def sized() -> Experiment:
+        return replace(experiment, rows=_quick_rows(experiment)) if quick and rows is None else experiment
+
     if dry_run:
-        foresee(experiment, job)
+        foresee(sized, job)
         return
-    conclude(run_job(experiment, job), out, as_json=as_json)
+    conclude(run_job(sized, job), folder, as_json=as_json)
+
+
+def _data_name(argument: str | None, option: str | None) -> str:
+    if argument is not None and option is not None and argument != option:
+        raise InputError(f"{argument!r} and --dataset {option!r} name two data sets; name one")
+    named = option if argument is None else argument
+    if named == "":  # as of a variable that is not set
+        raise InputError("the name of the data is empty; name a file, or what focalbench datasets lists")
+    return USUAL_DATA if named is None else named
 
 
 def _experiment(settings: dict[str, Any], options: ArmOptions, *, quick: bool) -> Experiment:
@@ -189,36 +232,13 @@ def _split_losses(losses: list[str]) -> tuple[tuple[str, ...], tuple[Arm, ...]]:
     return tuple(text for text in losses if text not in own), tuple(Arm(text, source=source_hash(text)) for text in own)
 
 
-def _rates(dataset: str, asked: list[float] | None) -> tuple[float | None, ...]:
-    from focalbench.datasets.families import is_synthetic
-
-    for rate in asked or ():
+def _rates(asked: list[str]) -> tuple[float, ...]:
+    """The rates asked for, each once; none: the usual one of the data."""
+    rates = [read_share("--pos-rate", text) for text in asked]
+    for rate, text in zip(rates, asked, strict=True):
         if not 0 < rate < 1:
-            raise InputError(f"--pos-rate must lie between 0 and 1, got {rate}; 0.0015 is 15 positives in 10,000")
-    return tuple(dict.fromkeys(asked)) if asked else ((DEFAULT_RATE,) if is_synthetic(dataset) else (None,))
-
-
-def _check_table_options(dataset: str, options: dict[str, Any]) -> None:
-    """An option that the data set does not use is an error, and a file needs its target."""
-    from focalbench.datasets.families import is_synthetic
-    from focalbench.datasets.fetched import is_fetched
-    from focalbench.datasets.files import exists
-    from focalbench.datasets.tables import REAL_TABLES
-
-    given = ["--" + {"labels": "label"}.get(name, name).replace("_", "-") for name, value in options.items() if value]
-    if is_synthetic(dataset) or dataset in REAL_TABLES:
-        if dataset in REAL_TABLES and options["drop_duplicates"]:
-            given.remove("--drop-duplicates")
-        if given:
-            raise InputError(f"{', '.join(given)}: used with a CSV file only, and --dataset is {dataset}")
-    elif is_fetched(dataset):
-        if dataset.partition(":")[0] != "sklearn":
-            typer.echo(f"{dataset}: from its library's cache, or the network", err=True)
-    elif not (options["target"] or options["labels"]) and exists(
-        dataset
-    ):  # what is no file is told apart where it is resolved
-        wanted = "--target, the name of the column to predict"
-        raise InputError(f"--dataset {dataset} needs {wanted} (with --task multilabel: --label for each)")
+            raise InputError(f"--pos-rate must lie between 0 and 1, got {text}; 0.0015 is 15 positives in 10,000")
+    return tuple(dict.fromkeys(rates))
 
 
 def _quick_rows(experiment: Experiment) -> int:

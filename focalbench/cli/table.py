@@ -2,37 +2,48 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from focalbench.errors import InputError
-
-FORMATS = ("rich", "markdown", "summary", "overview", "latex", "csv")
+from focalbench.cli.folders import latest
+from focalbench.shown import shown
 
 
 def table(
-    folder: Annotated[Path, typer.Argument(help="A results folder.")] = Path("results/sweep"),
+    folder: Annotated[
+        Path | None,
+        typer.Argument(metavar="FOLDER", help="A results folder. Default: the one in results that was written last."),
+    ] = None,
     format: Annotated[  # noqa: A002
-        str, typer.Option(help="rich, markdown, summary (side by side), overview (a line each), latex or csv.")
+        Literal["rich", "markdown", "summary", "overview", "latex", "csv"],
+        typer.Option(
+            help="rich, markdown, summary (side by side), overview (a line each), latex or csv.", metavar="FORMAT"
+        ),
     ] = "rich",
 ) -> None:
     """Print the table of a finished sweep."""
     from rich.console import Console
 
-    from focalbench.cli.render import read_classes, read_table
+    from focalbench.cli.render import read_classes, read_table, written_by_a_sweep
     from focalbench.report import tables
 
-    if format not in FORMATS:
-        raise InputError(f"unknown --format {format!r}; choose one of {', '.join(FORMATS)}")
+    folder = folder or latest()
     rows = read_table(folder)
     classes = read_classes(folder)
-    if format == "rich":
-        tables.print_rich(rows, Console(), classes)
-    elif format in ("markdown", "latex"):
-        write = tables.markdown if format == "markdown" else tables.latex
-        typer.echo(write(rows, classes), nl=False)
-    else:
-        plain = {"summary": tables.summary, "overview": tables.overview, "csv": tables.csv_text}[format]
-        typer.echo(plain(rows), nl=False)
+    with written_by_a_sweep(folder):
+        if format == "rich":
+            console = Console()
+            with console.capture() as captured:
+                tables.print_rich(rows, console, classes)
+            text = captured.get()
+        elif format in ("markdown", "latex"):
+            write = tables.markdown if format == "markdown" else tables.latex
+            text = write(rows, classes)
+        else:
+            text = {"summary": tables.summary, "overview": tables.overview, "csv": tables.csv_text}[format](rows)
+        if format == "csv" and sys.stdout.isatty():  # its cells are as they are, which a terminal might obey
+            text = "".join(f"{shown(line)}\n" for line in text.removesuffix("\n").split("\n"))
+    print(text, end="")

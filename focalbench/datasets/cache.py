@@ -8,6 +8,7 @@ and a folder that cannot be written to is no error. Nothing in it is executed: a
 import hashlib
 import json
 import os
+import secrets
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping
@@ -71,10 +72,10 @@ def _read(path: Path, sha256: str) -> Table | None:
 
 def _write(path: Path, table: Table) -> None:
     meta, arrays = _parts(table)
-    part = path.with_name(f"{os.getpid()}.part")
+    part = path.with_name(f"{secrets.token_hex(8)}.part")  # a name that nobody can guess, and put a link at
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("wb") as file:
+        with part.open("xb") as file:
             np.savez(file, allow_pickle=False, meta=np.frombuffer(json.dumps(meta).encode(), np.uint8), **arrays)
         part.replace(path)
     except OSError:  # no room, no right: then it is made again next time

@@ -1,16 +1,47 @@
 """What a reader should know of a data set before training on it."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from focalbench.arms import Recipe
 from focalbench.datasets.build import load_table, resolve
 from focalbench.datasets.families import ABOUT, is_synthetic, knobs, numbers_of, task_of
+from focalbench.datasets.leaks import leak_warnings
 from focalbench.datasets.prevalence import synthetic_rates, table_rates
-from focalbench.datasets.table import Table
+from focalbench.datasets.reading import told
+from focalbench.datasets.table import ColumnReading, Table
 from focalbench.datasets.tables import REAL_TABLES
 from focalbench.errors import InputError
 
 ROWS = 40_000  # training rows that the reachable rates are given for: the sweep's default
+
+
+@dataclass(frozen=True)
+class FileCard:
+    """How a user's table is read. lines: sentences; warnings: what to look at before training; columns: all of them."""
+
+    lines: tuple[str, ...]
+    warnings: tuple[str, ...]
+    columns: tuple[ColumnReading, ...]
+
+
+def file_card(recipe: Recipe) -> FileCard:
+    """The card of a table as a sweep would read it. Raises InputError where it cannot be read."""
+    resolved = resolve(recipe)
+    table = load_table(resolved)
+    size = f"{table.rows:,} rows, {len(table.columns):,} columns beside those to predict"
+    rates = () if recipe.task != "binary" else (f"rates: {_file_rates(resolved, table)}",)
+    lines = (size, *told(table), *rates, f"sha256: {table.sha256}")
+    return FileCard(lines, (*table.warnings, *leak_warnings(table)), table.columns)
+
+
+def _file_rates(recipe: Recipe, table: Table) -> str:
+    natural = f"{table.positives / table.counted:.4%} is natural"
+    if table.dealt_whole:
+        return f"{natural}; which others are possible depends on the seed"
+    rates = table_rates(recipe, table.counted, table.positives)
+    return f"{natural}; possible: {_rates(rates)}"
 
 
 def card(name: str) -> tuple[tuple[str, str], ...]:

@@ -1,7 +1,5 @@
-"""From a frame as it was read to a table: which column is what, and every surprise handled with a note or refused."""
+"""From a frame as it was read to a table: which column has which part to play, and what of it cannot be used."""
 
-import contextlib
-import warnings
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
@@ -10,8 +8,10 @@ import numpy as np
 
 from focalbench.arms import Task
 from focalbench.datasets.dataset import Floats
+from focalbench.datasets.dates import are_written_both_ways, read_clock, read_dates
 from focalbench.datasets.duplicates import equal_rows
-from focalbench.datasets.table import Groups, Table, are_few, distinct_rows
+from focalbench.datasets.features import Origin, Style, is_text, read_features, read_style, texts_of
+from focalbench.datasets.table import Groups, Table, are_few
 from focalbench.datasets.targets import listed, rare_last, read_outputs
 from focalbench.errors import InputError
 
@@ -19,13 +19,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _LARGEST = float(np.finfo(np.float32).max)
-_DECIMAL_COMMA = r"^(-?\d*),(\d+)$"
-_THOUSANDS = r"-?\d{1,3}(,\d{3})+(\.\d+)?"
-_WRITTEN_DATE = r"^\s*(\d{1,2})[/.-](\d{1,2})[/.-](\d{2,4})"
-_MONTHS, _FULL_YEAR = 12, 1000
+_NO_TEXT = Origin()
 _HUGE = 1e290  # of a weight
-_LOST_NUMBERS = 0.05  # a column of text with at most this share of cells that are no numbers is one of numbers
-_FEW_ROWS = 1000  # among fewer, whole numbers may well differ by chance
 
 
 @dataclass(frozen=True)
@@ -64,22 +59,23 @@ class Columns:
         return {option: name for option, name in named.items() if name is not None}
 
 
-def make_table(source: str, frame: "pd.DataFrame", columns: Columns, sha256: str) -> Table:
-    """Return the table of a frame. source: the file's name for messages. sha256: of its bytes.
+def make_table(source: str, frame: "pd.DataFrame", columns: Columns, sha256: str, origin: Origin = _NO_TEXT) -> Table:
+    """Return the table of a frame. source: the file's name for messages. sha256: of its bytes. origin: of the frame.
 
-    Columns that do not vary, have no name, or are text that never repeats are dropped, infinite numbers count as
-    missing, and rows that are equal in all columns are removed where that is asked for; each with a note. Raises
-    InputError for anything else.
+    How each column is read is told in the table's columns, notes and warnings; rows that are equal in all columns are
+    removed where that is asked for. Raises InputError for what cannot be a table.
     """
     _check_columns(source, frame, columns)
     outputs = read_outputs(frame, columns.task, columns.predicted, columns.positive)
-    groups, weights = _groups(frame, columns), _weights(frame, columns)
+    style = read_style(frame.drop(columns=[*columns.predicted, *columns.drop, *columns.category]), origin)
+    groups, weights = _groups(frame, columns, style), _weights(frame, columns, style)
     if weights is not None and min((weights @ outputs.held(label)).min() for label in (0, 1)) <= 0:
         raise InputError(
             f"--weight {columns.weight} leaves one class of {listed(columns.predicted)} without any weight"
         )
-    features, notes = _features(frame.drop(columns=[*columns.predicted, *columns.drop, *columns.special.values()]))
-    derived = _parts([str(name) for name in frame.columns], [str(name) for name in features.columns])
+    no_features = [*columns.predicted, *columns.drop, *columns.special.values()]
+    read = read_features(frame.drop(columns=no_features), origin, style, columns.category)
+    features, notes = read.frame, read.notes
     equal = equal_rows(frame, features, outputs.codes)
     del frame  # its numbers are twice the size of the table's
     kept = np.ones(len(features), dtype=np.bool_)
@@ -112,23 +108,14 @@ def make_table(source: str, frame: "pd.DataFrame", columns: Columns, sha256: str
         columns.target or "",
         outputs.labels if outputs.names else None,
         outputs.names,
-        changes,
+        read.changes + changes,
         together,
         outputs.known,
         outputs.readings,
-        outputs.warnings,
-        derived,
+        read.columns,
+        outputs.warnings + read.warnings,
+        read.derived,
     )
-
-
-def _parts(columns: list[str], features: list[str]) -> tuple[tuple[str, str], ...]:
-    """Each feature that is no column of the file, with the column whose name it begins with: x_year with x."""
-    owners = {
-        feature: max((name for name in columns if feature.startswith(f"{name}_")), key=len, default=feature)
-        for feature in features
-        if feature not in columns
-    }
-    return tuple(owners.items())
 
 
 def _check_columns(source: str, frame: "pd.DataFrame", columns: Columns) -> None:
@@ -136,10 +123,12 @@ def _check_columns(source: str, frame: "pd.DataFrame", columns: Columns) -> None
     if not columns.predicted:
         option = "--label for each column to predict" if columns.task == "multilabel" else "--target"
         raise InputError(f"{source} needs a target column: {option} with one of {listed(names)}")
-    for name in (*columns.predicted, *columns.drop, *columns.special.values()):
+    for name in (*columns.predicted, *columns.drop, *columns.special.values(), *columns.category):
         if name not in names:
             hint = did_you_mean(name, names) or f"; it has {listed(names)}"
             raise InputError(f"{source} has no column {name!r}{hint}")
+    if both := set(columns.category) & {*columns.predicted, *columns.drop, *columns.special.values()}:
+        raise InputError(f"--category {min(both)} has another part to play already; give each column one")
     if both := set(columns.predicted) & set(columns.drop):
         raise InputError(f"the target {min(both)!r} is among the columns to drop; leave it out of --drop")
     for option, name in columns.special.items():
@@ -147,18 +136,17 @@ def _check_columns(source: str, frame: "pd.DataFrame", columns: Columns) -> None
             raise InputError(f"{option} {name} is the target or dropped as well; give each column one part to play")
 
 
-def _groups(frame: "pd.DataFrame", columns: Columns) -> Groups | None:
+def _groups(frame: "pd.DataFrame", columns: Columns, style: Style) -> Groups | None:
     """Numbers of the groups, or of the times in their order. Raises InputError for missing or unreadable values."""
     import pandas as pd
 
     option, name = ("--time", columns.time) if columns.time else ("--group", columns.group)
     if name is None:
         return None
-    values = frame[name]
-    if columns.time and not pd.api.types.is_numeric_dtype(values):
-        day_first = _day_first(name, values)
-        values = pd.to_datetime(values, errors="coerce", format="mixed", dayfirst=day_first, utc=True)
-    missing = np.asarray(values.isna())
+    values: Any = frame[name]
+    if is_text(values):
+        values = _moments(name, values, style) if columns.time else pd.Series(_texts_or_missing(values))
+    missing = np.asarray(pd.isna(values))
     if missing.any():
         what = "no date, time or number" if columns.time else "missing"
         first = f"{missing.sum()} rows, first in data row {missing.argmax() + 1}"
@@ -166,27 +154,45 @@ def _groups(frame: "pd.DataFrame", columns: Columns) -> Groups | None:
     return np.asarray(pd.factorize(values, sort=columns.time is not None)[0], dtype=np.int64)
 
 
-def _day_first(name: str, values: "pd.Series[object]") -> bool:
-    """Whether dates such as 13/02/2023 begin with the day. Raises InputError where that cannot be told."""
-    parts = values.dropna().astype(str).str.extract(_WRITTEN_DATE).dropna().astype(int)
-    if parts.empty:
-        return False
-    first, second = parts.iloc[:, 0].max() > _MONTHS, parts.iloc[:, 1].max() > _MONTHS
-    if first == second or parts.iloc[:, 2].max() < _FULL_YEAR:
+def _texts_or_missing(column: "pd.Series[Any]") -> Floats:
+    """A number for each text, NaN where it is missing."""
+    codes = texts_of(column).codes
+    return np.where(codes < 0, np.nan, codes).astype(np.float64)
+
+
+def _moments(name: str, column: "pd.Series[Any]", style: Style) -> Any:
+    """Numbers, times of day or dates of a column of text. Raises InputError where days and months cannot be told."""
+    texts = texts_of(column)
+    if (found := style.numbers.get(name)) is not None:
+        return texts.spread(found.values)
+    if (hours := read_clock(texts.values, texts.counts)) is not None:
+        return texts.spread(hours)
+    dates = read_dates(column, day_first=style.day_first)
+    if dates is None and not are_written_both_ways(texts.values):
+        return np.full(len(column), np.nan)
+    if dates is None or dates.open:
         raise InputError(f"--time {name} may begin with the day or the month; write dates as 2023-01-31")
-    return bool(first)
+    return dates.values
 
 
-def _weights(frame: "pd.DataFrame", columns: Columns) -> Floats | None:
+def _weights(frame: "pd.DataFrame", columns: Columns, style: Style) -> Floats | None:
     import pandas as pd
 
     if columns.weight is None:
         return None
-    weights = np.asarray(pd.to_numeric(frame[columns.weight], errors="coerce"), dtype=np.float64)
+    column, found = frame[columns.weight], style.numbers.get(columns.weight)
+    if found is not None:
+        weights = texts_of(column).spread(found.values)
+    elif is_text(column):
+        weights = np.asarray(pd.to_numeric(column, errors="coerce"), dtype=np.float64)
+    else:
+        weights = column.to_numpy(np.float64, na_value=np.nan)
     bad = ~(np.isfinite(weights) & (weights >= 0))
     if bad.any():
         first = f"{bad.sum()} rows, first in data row {bad.argmax() + 1}"
-        raise InputError(f"--weight {columns.weight} is no number of at least 0 in {first}; mend or remove these rows")
+        raise InputError(
+            f"--weight {columns.weight} is no number of at least 0 in {first}; correct or remove these rows"
+        )
     return _in_range(weights)
 
 
@@ -194,46 +200,6 @@ def _in_range(weights: Floats) -> Floats:
     """The weights; of those that floats can hardly hold, or sum up, only the proportions."""
     largest = float(weights.max(initial=0.0))
     return weights if largest == 0 or 1 / _HUGE < largest < _HUGE else weights / largest
-
-
-def _features(frame: "pd.DataFrame") -> tuple["pd.DataFrame", tuple[str, ...]]:
-    """Return numeric columns as float64 and the others as categories, without the useless ones; and notes."""
-    import pandas as pd
-
-    frame, mended = _with_dates(*_with_numbers(frame))
-    numeric: dict[str, Floats] = {}
-    infinite = []
-    for name in frame.select_dtypes(["number", "bool"]).columns:  # one by one: a large table is not copied whole
-        values = frame[name].to_numpy(np.float64)
-        if (too_large := np.abs(values) > _LARGEST).any():
-            infinite.append(name)
-            values = np.where(too_large, np.nan, values)
-        numeric[name] = values
-    typed = pd.DataFrame(
-        {name: numeric.get(name, frame[name]) for name in frame.columns}, index=frame.index, copy=False
-    )
-    unnamed = [name for name in typed.columns if name.startswith("Unnamed: ")]  # an exported row index
-    constant = [name for name in typed.columns if typed[name].nunique(dropna=False) < 2]
-    texts = [name for name in typed.columns if name not in numeric]
-    named = typed.drop(columns=unnamed)
-    first = distinct_rows(named, np.zeros(len(named), dtype=np.int8))[0] if texts else np.ones(len(named), np.bool_)
-    identifiers = [name for name in texts if name in named and named.loc[first, name].is_unique]
-    numbered = [name for name in numeric if _counts_rows(typed[name])]
-    kept = typed.drop(columns={*unnamed, *constant, *identifiers})
-    if kept.columns.empty:
-        raise InputError("no feature column varies; name a file with at least one usable feature")
-    notes = mended + [
-        f"{what}: {listed(names)}"
-        for what, names in (
-            ("infinite values, or beyond 3e38, treated as missing", infinite),
-            ("dropped columns without a name", unnamed),
-            ("dropped columns that do not vary", constant),
-            ("dropped text columns that never repeat", identifiers),
-            ("whole numbers that never repeat, identifiers perhaps (then --drop them, or copies stay)", numbered),
-        )
-        if names
-    ]
-    return kept.astype({name: "category" for name in kept.columns if name in texts}), tuple(notes)
 
 
 def _halved(features: "dict[str, pd.Series[Any]]") -> "pd.DataFrame":
@@ -252,62 +218,6 @@ def _halved(features: "dict[str, pd.Series[Any]]") -> "pd.DataFrame":
         else:
             columns[name] = column
     return pd.DataFrame(columns, copy=False)
-
-
-def _counts_rows(column: "pd.Series[float]") -> bool:
-    return bool(len(column) > _FEW_ROWS and column.is_unique and (column % 1 == 0).all())
-
-
-def _with_numbers(frame: "pd.DataFrame") -> tuple["pd.DataFrame", list[str]]:
-    """Turn text columns that are nearly all numbers, decimal commas included, into numbers; and say so."""
-    import pandas as pd
-
-    read: dict[str, pd.Series[float]] = {}
-    notes = []
-    for name in frame.columns.difference(frame.select_dtypes(["number", "bool"]).columns, sort=False):
-        text = frame[name].dropna().astype(str).str.strip()
-        plain, commas = _without_commas(text)
-        numbers = pd.to_numeric(plain, errors="coerce")
-        lost = int(numbers.isna().sum())
-        if len(numbers) and lost <= _LOST_NUMBERS * len(numbers):
-            read[name] = numbers.reindex(frame.index)
-            notes.append(
-                f"column {name} read as numbers{commas}" + (f", {lost} cells that are none as missing" if lost else "")
-            )
-    columns = {name: read.get(name, frame[name]) for name in frame.columns}
-    return pd.DataFrame(columns, index=frame.index, copy=False), notes
-
-
-def _with_dates(frame: "pd.DataFrame", notes: list[str]) -> tuple["pd.DataFrame", list[str]]:
-    """Put year, month, day, hour, weekday and seconds in place of every text column that holds dates; and say so."""
-    import pandas as pd
-
-    texts = frame.columns.difference(frame.select_dtypes(["number", "bool"]).columns, sort=False)
-    if texts.empty:
-        return frame, notes
-    from skrub import DatetimeEncoder, ToDatetime  # loads for a second
-
-    parts: dict[str, pd.DataFrame] = {}
-    for name in texts:
-        with warnings.catch_warnings(action="ignore"), contextlib.suppress(ValueError, TypeError, OverflowError):
-            dates = ToDatetime().fit_transform(frame[name].rename(str(name)))
-            parts[name] = DatetimeEncoder(resolution="hour", add_weekday=True).fit_transform(dates)
-            first = dates.dropna().iloc[0]
-            notes = [*notes, f"column {name} read as dates, the first of them {first:%d %B %Y}"]
-    columns: dict[str, Any] = {}
-    for name in frame.columns:
-        columns |= dict(parts[name].items()) if name in parts else {name: frame[name]}
-    return pd.DataFrame(columns, index=frame.index, copy=False), notes
-
-
-def _without_commas(text: "pd.Series[str]") -> tuple["pd.Series[str]", str]:
-    """Numbers as Python writes them: commas part thousands where all could, else they are decimal ones; and a note."""
-    has_comma = text.str.contains(",", regex=False)
-    if not has_comma.any():
-        return text, ""
-    if text[has_comma].str.fullmatch(_THOUSANDS).all():
-        return text.str.replace(",", "", regex=False), " (commas part thousands)"
-    return text.str.replace(_DECIMAL_COMMA, r"\1.\2", regex=True), " (commas are decimal)"
 
 
 def did_you_mean(name: str, names: list[str]) -> str:

@@ -100,14 +100,14 @@ def knobs(dataset: str) -> dict[str, float]:
     for part in rest.split(",") if rest else ():
         name, _, text = part.partition("=")
         if name in said:
-            raise InputError(f"--dataset {dataset} names {name} twice")
+            raise InputError(f"{dataset} names {name} twice")
         said.add(name)
         if name not in known:
             raise InputError(f"{family} has no knob {name!r}; it has {', '.join(known) or 'none'}")
         try:
             found[name] = float(text)
         except ValueError:
-            raise InputError(f"--dataset {dataset}: write knobs as name=number,... after the colon") from None
+            raise InputError(f"{dataset}: write knobs as name=number,... after the colon") from None
         must_be_whole = name in _WHOLE or (family == "dense" and name == "hard")
         if not within(found[name], known[name].interval) or (must_be_whole and not found[name].is_integer()):
             kind = "as a whole number in " if must_be_whole else "in "

@@ -1,43 +1,51 @@
 """The user's own file as a frame: CSV in any usual dress, or Parquet. Nothing in a file is ever executed."""
 
 import codecs
-import csv
+import errno
 import gzip
 import hashlib
-import io
 import lzma
-import re
-import shutil
+import os
+import stat
 import tempfile
-import warnings
 import zipfile
 import zlib
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import IO, BinaryIO, cast
 
 from focalbench.datasets.columns import Columns, did_you_mean, make_table
+from focalbench.datasets.features import Origin
+from focalbench.datasets.parquet import REMEDY, read_parquet
 from focalbench.datasets.table import Table
 from focalbench.datasets.targets import listed
-from focalbench.errors import InputError
-
-if TYPE_CHECKING:
-    import pandas as pd
+from focalbench.datasets.text_table import open_text
+from focalbench.errors import InputError, MachineError
 
 SUFFIXES = (".csv", ".tsv", ".txt", ".gz", ".zip", ".zst", ".parquet")
-_SEPARATORS = ",;\t|"
-_BLOCK, _HEAD = 2**20, 100_000  # bytes read at a time, and those that hold the header
-_ROWS = 50_000  # parsed at a time
+MOST_UNPACKED = 2**35  # bytes that an archive may unpack to
+_BLOCK, _ZST_BLOCK = 2**20, 2**12  # bytes read at a time; of zst, where one may unpack to 30,000, fewer
+_FAILING = {  # what a disk says, rather than a damaged archive
+    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ENODEV, errno.EROFS, errno.ENXIO, errno.ESTALE)
+}
+_OTHER_KINDS = {  # of files, by how they begin
+    b"\xd0\xcf\x11\xe0": "an old Excel workbook",
+    b"SQLite format 3": "an SQLite database",
+    b"\x89HDF": "an HDF5 file",
+    b"ARROW1": "an Arrow or Feather file",
+    b"\x93NUMPY": "a NumPy array",
+    b"%PDF": "a PDF document",
+    b"\x89PNG": "a picture",
+    b"BZh": "packed with bzip2",
+    b"\xfd7zXZ": "packed with xz",
+    b"7z\xbc\xaf": "packed with 7-Zip",
+}
 _DAMAGED = (
     *(OSError, EOFError, ValueError, RuntimeError, NotImplementedError),
     *(zlib.error, lzma.LZMAError, zipfile.BadZipFile),
 )
-_REMEDY = "pip install 'focalbench[files]'"
 
 
 def file_sha256(path: str) -> str:
@@ -56,16 +64,21 @@ def read_table(path: str, columns: Columns) -> Table:
     Empty cells, NA and '?' are missing; the rest is make_table's. Raises InputError for anything else.
     """
     digest = file_sha256(path)
-    with _opened(path) as file, tempfile.TemporaryFile() as unpacked, tempfile.TemporaryFile() as recoded:
+    with _opened(path) as file, _spool() as unpacked, _spool() as recoded:
+        _check_kind(path, file)
         if file.read(4) == b"PAR1":
             file.seek(0)
-            return make_table(path, _parquet(path, file), columns, digest)
+            frame, kinds = read_parquet(path, file)
+            return make_table(path, frame, columns, digest, Origin(kinds=kinds))
         file.seek(0)
-        text, lines, notes = _as_utf8(path, _unpacked(path, file, unpacked), recoded)
-        start = text.tell()
-        frame = _parse(path, text, lines)
-        text.seek(start)
-        table = make_table(path, _with_marks(path, text, frame, columns.predicted), columns, digest)
+        with _room():
+            text, lines, notes = _as_utf8(path, _unpacked(path, file, unpacked), recoded)
+        parts = open_text(path, text, lines)
+        origin = Origin(parts.separator, texts=parts.texts)
+        try:
+            table = make_table(path, parts.frame(columns.predicted), columns, digest, origin)
+        except MemoryError:
+            raise MachineError(f"no memory for {path}; close other programs, or take fewer columns or rows") from None
     return replace(table, notes=notes + table.notes)
 
 
@@ -80,12 +93,60 @@ def exists(path: str) -> bool:
 def _opened(path: str) -> BinaryIO:
     file = Path(path)
     try:
+        if not stat.S_ISREG(file.stat().st_mode) and not file.is_dir():  # a pipe or device may never end
+            raise InputError(f"{path} is no regular file; save its content in one")
         return file.open("rb")
     except FileNotFoundError:
         near = file.parent.iterdir() if file.parent.is_dir() else ()
         raise InputError(f"no file {path}{did_you_mean(file.name, [other.name for other in near])}") from None
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}; name a readable file") from None
+
+
+@contextmanager
+def _spool() -> Iterator[BinaryIO]:
+    """A file for what is unpacked, gone when closed. Raises MachineError where there is no place for one."""
+    try:
+        spool = tempfile.TemporaryFile()  # noqa: SIM115 (what it says when closed on a full disk is not heard)
+    except OSError as error:
+        raise _no_room(error) from None
+    try:
+        yield cast(BinaryIO, spool)
+    finally:
+        with suppress(OSError):  # a full disk speaks up once more
+            spool.close()
+
+
+@contextmanager
+def _room() -> Iterator[None]:
+    """Say which folder lacks room or fails, and the remedy."""
+    try:
+        yield
+    except OSError as error:
+        raise _no_room(error) from None
+
+
+def _no_room(error: OSError) -> MachineError:
+    why = error.strerror or str(error)
+    return MachineError(
+        f"cannot unpack or recode in {_temporary()} ({why}); make room there, or set TMPDIR to a folder on another disk"
+    )
+
+
+def _temporary() -> str:
+    try:
+        return tempfile.gettempdir()
+    except OSError:
+        return os.environ.get("TMPDIR", "the folder for temporary files")
+
+
+def _check_kind(path: str, file: BinaryIO) -> None:
+    """Raise InputError for a file of another kind, told by how it begins."""
+    head = file.read(16)
+    file.seek(0)
+    for magic, kind in _OTHER_KINDS.items():
+        if head.startswith(magic):
+            raise InputError(f"{path} is {kind}, which is not read; save the table as CSV or Parquet")
 
 
 def _blocks(file: BinaryIO) -> Iterator[bytes]:
@@ -98,7 +159,7 @@ def _unpacked(path: str, file: BinaryIO, spool: BinaryIO) -> BinaryIO:
     file.seek(0)
     try:
         if head.startswith(b"\x1f\x8b"):
-            shutil.copyfileobj(gzip.GzipFile(fileobj=file), spool, _BLOCK)
+            _copy(path, gzip.GzipFile(fileobj=file), spool)
         elif head == b"PK\x03\x04":
             _only_member(path, file, spool)
         elif head == b"\x28\xb5\x2f\xfd":
@@ -107,33 +168,50 @@ def _unpacked(path: str, file: BinaryIO, spool: BinaryIO) -> BinaryIO:
             return file
     except InputError:
         raise
-    except _DAMAGED:
+    except _DAMAGED as error:
+        if isinstance(error, OSError) and error.errno in _FAILING:
+            raise
         raise InputError(f"{path} is a damaged or locked archive; pack it again") from None
     spool.seek(0)
     return spool
 
 
+def _copy(path: str, packed: gzip.GzipFile | IO[bytes], spool: BinaryIO) -> None:
+    while block := packed.read(_BLOCK):
+        _write(path, block, spool)
+
+
+def _write(path: str, block: bytes, spool: BinaryIO) -> None:
+    if spool.tell() + len(block) > MOST_UNPACKED:
+        raise InputError(
+            f"{path} unpacks to more than {MOST_UNPACKED / 1e9:.0f} GB; unpack it and name the part to read"
+        )
+    spool.write(block)
+
+
 def _only_member(path: str, file: BinaryIO, spool: BinaryIO) -> None:
     with zipfile.ZipFile(file) as archive:
-        names = [name for name in archive.namelist() if not name.endswith("/") and not name.startswith("__MACOSX/")]
+        inside = archive.namelist()
+        if "[Content_Types].xml" in inside or "mimetype" in inside:
+            raise InputError(f"{path} is a workbook or document, which is not read; save the table as CSV or Parquet")
+        names = [name for name in inside if not name.endswith("/") and not name.startswith("__MACOSX/")]
         if len(names) != 1:
             raise InputError(f"{path} holds {len(names)} files ({listed(names)}); pack the one to read alone")
         with archive.open(names[0]) as member:
-            shutil.copyfileobj(member, spool, _BLOCK)
+            _copy(path, member, spool)
 
 
 def _zst(path: str, file: BinaryIO, spool: BinaryIO) -> None:
     try:
         import zstandard
     except ImportError:
-        raise InputError(f"{path} is packed with Zstandard, which needs an extra: {_REMEDY}") from None
+        raise InputError(f"{path} is packed with Zstandard, which needs an extra: {REMEDY}") from None
     frame = None
     try:
-        for block in _blocks(file):
-            rest = block
+        while rest := file.read(_ZST_BLOCK):
             while rest:  # a frame after the other; a cut one would else be read as a shorter table
                 frame = zstandard.ZstdDecompressor().decompressobj() if frame is None else frame
-                spool.write(frame.decompress(rest))
+                _write(path, frame.decompress(rest), spool)
                 rest, frame = (frame.unused_data, None) if frame.eof else (b"", frame)
     except zstandard.ZstdError:
         raise EOFError from None
@@ -181,140 +259,3 @@ def _recode(file: BinaryIO, encoding: str, spool: BinaryIO) -> None:
         spool.write(decoder.decode(block).encode())
     spool.write(decoder.decode(b"", final=True).encode())
     spool.seek(0)
-
-
-def _parquet(path: str, file: BinaryIO) -> "pd.DataFrame":
-    import pandas as pd
-
-    try:
-        import pyarrow
-        from pyarrow import parquet
-    except ImportError:
-        raise InputError(f"{path} is a Parquet file, which needs an extra: {_REMEDY}") from None
-    try:
-        frame: pd.DataFrame = parquet.read_table(file).to_pandas(
-            ignore_metadata=True, split_blocks=True, self_destruct=True
-        )
-    except (pyarrow.ArrowException, OSError, ValueError) as error:
-        raise InputError(f"{path} is no readable Parquet file ({_short(error)}); write it again") from None
-    frame.columns = frame.columns.map(str)  # an index without a name is no column
-    frame = frame.drop(columns=[name for name in frame.columns if re.fullmatch(r"__index_level_\d+__", name)])
-    if frame.empty:
-        raise InputError(f"{path} has no rows or no columns; name a file with data")
-    _check_names(path, list(frame.columns))
-    return _flat(frame.reset_index(drop=True))
-
-
-def _flat(frame: "pd.DataFrame") -> "pd.DataFrame":
-    """Cells of lists, structures and bytes as their text; a column of a type that CSV lacks as text too."""
-    import pandas as pd
-
-    odd = [name for name in frame.columns if not pd.api.types.is_numeric_dtype(frame[name])]
-    cells = {name: frame[name].astype(object) for name in odd}
-    texts = {name: cell.map(str).mask(cell.isna() | (cell.map(str).str.strip() == "?")) for name, cell in cells.items()}
-    numbers = {name: frame[name].astype("float64") for name in frame.columns.difference(odd, sort=False)}
-    return pd.DataFrame({name: texts.get(name, numbers.get(name)) for name in frame.columns}, index=frame.index)
-
-
-def _short(error: BaseException) -> str:
-    return " ".join(str(error).split())[:120]
-
-
-def _parse(path: str, file: BinaryIO, rows: int) -> "pd.DataFrame":
-    """The rows of a text file, at most so many, read part by part; where these take a column for different kinds, read
-    as one.
-    """
-    import pandas as pd
-
-    start = file.tell()
-    separator = _separator(path, file.read(_HEAD).decode(errors="ignore"))
-    options = {"sep": separator, "index_col": False, "skipinitialspace": True, "na_values": ["?"], "low_memory": False}
-    file.seek(start)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", pd.errors.ParserWarning)
-            with pd.read_csv(file, chunksize=_ROWS, **options) as reader:
-                frame = _joined(reader, rows)
-            if frame is None:
-                file.seek(start)
-                frame = pd.read_csv(file, **options)
-    except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
-        message = f"{path} is not a regular table: {str(error).strip()}"
-        raise InputError(f"{message}; give every row as many cells as the header") from None
-    if frame.empty:
-        raise InputError(f"{path} has a header and no rows; name a file with data")
-    return frame
-
-
-def _with_marks(path: str, file: BinaryIO, frame: "pd.DataFrame", names: Sequence[str]) -> "pd.DataFrame":
-    """The frame with the columns to predict as they are written: NA or None may be a class."""
-    import pandas as pd
-
-    found = [name for name in names if name in frame and frame[name].isna().any()]
-    if not found:
-        return frame
-    start = file.tell()
-    separator = _separator(path, file.read(_HEAD).decode(errors="ignore"))
-    file.seek(start)
-    options = {"index_col": False, "skipinitialspace": True, "keep_default_na": False, "na_values": [""]}
-    return frame.assign(**pd.read_csv(file, sep=separator, usecols=found, dtype=str, **options))
-
-
-def _joined(parts: "Iterable[pd.DataFrame]", most: int) -> "pd.DataFrame | None":
-    """Parts of a table of at most so many rows as one, never there twice; None where a column's kinds differ."""
-    import pandas as pd
-
-    numbers: dict[str, NDArray[Any]] = {}
-    texts: dict[str, list[pd.Series[Any]]] = {}
-    names: list[str] = []
-    rows = 0
-    for part in parts:
-        end = rows + len(part)
-        for name, column in part.items():
-            kind = column.dtype
-            if not rows:
-                names.append(name)
-                if kind in ("int64", "float64"):
-                    numbers[name] = np.empty(most, dtype=kind)
-                else:
-                    texts[name] = []
-            if name in texts:
-                if texts[name] and kind != texts[name][0].dtype:
-                    return None
-                texts[name].append(column)
-            elif kind in ("int64", "float64"):
-                if kind == "float64" != numbers[name].dtype:
-                    numbers[name] = numbers[name].astype(np.float64)
-                numbers[name][rows:end] = column
-            else:
-                return None
-        rows = end
-    columns = {
-        name: pd.concat(texts.pop(name), ignore_index=True) if name in texts else numbers.pop(name)[:rows]
-        for name in names
-    }
-    return pd.DataFrame(columns, index=pd.RangeIndex(rows), copy=False)
-
-
-def _separator(path: str, head: str) -> str:
-    """Return the separator that gives the header most columns. Raises InputError for an unusable header."""
-    head = head.lstrip("\r\n")
-
-    def names(separator: str) -> list[str]:
-        return next(csv.reader(io.StringIO(head), delimiter=separator, skipinitialspace=True), [])
-
-    try:
-        separator = max(_SEPARATORS, key=lambda each: len(names(each)))
-        header = names(separator)
-    except csv.Error as error:
-        raise InputError(f"{path} has no readable header ({error}); save it as CSV") from None
-    if not any(header):
-        raise InputError(f"{path} is empty; name a CSV file with a header and rows")
-    _check_names(path, header)
-    return separator
-
-
-def _check_names(path: str, names: list[str]) -> None:
-    repeated = sorted(name for name, count in Counter(names).items() if name and count > 1)
-    if repeated:
-        raise InputError(f"{path} has more than one column named {listed(repeated)}; rename all but one")

@@ -2,7 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,10 +12,24 @@ from focalbench.datasets.dataset import Floats, Known, Targets
 if TYPE_CHECKING:
     import pandas as pd
 
+Kind = Literal["number", "time of day", "date", "category", "dropped"]
 Groups = NDArray[np.int64]
 FEW_GROUPS = 5  # at most so many: a seed tests on one of them
 UNKNOWN = 2  # beside a target of 0 and 1
 Codes = Targets | NDArray[np.int64]  # a number for each value of the target
+
+
+@dataclass(frozen=True)
+class ColumnReading:
+    """How one column of a file is read. how: what was stripped, assumed or added; for a dropped one, why. missing:
+    cells without a value, and distinct: different values among the others.
+    """
+
+    name: str
+    read_as: Kind
+    how: str
+    missing: int
+    distinct: int
 
 
 @dataclass(frozen=True)
@@ -69,8 +83,9 @@ class Table:
     rare one. changes: what makes this another table than version 0.1.0 made of the same source, for a run's identity.
     equal: (rows,) numbers of the sets of rows with equal features, of which none may be in two splits; None where no
     two are equal, or groups come first. known: (rows, outputs) which labels are known, None where all are; an unknown
-    one is 0 in labels. outputs: how each column to predict was read. warnings: what a reader should look at before
-    training. derived: names of features with that of the source's column each is a part of, such as a date's year.
+    one is 0 in labels. outputs and columns: how each column to predict, and each other one of a file, was read.
+    warnings: what a reader should look at before training. derived: names of features with that of the source's column
+    each is a part of, such as a date's year.
     """
 
     frame: "pd.DataFrame"
@@ -88,6 +103,7 @@ class Table:
     equal: Groups | None = None
     known: Known | None = None
     outputs: tuple[TargetReading, ...] = ()
+    columns: tuple[ColumnReading, ...] = ()
     warnings: tuple[str, ...] = ()
     derived: tuple[tuple[str, str], ...] = ()
 

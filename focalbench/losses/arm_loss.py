@@ -1,17 +1,13 @@
 """From an arm to its loss: what training needs, where its last bias starts, and the way back to probabilities."""
 
-import copy
-import warnings
 from collections.abc import Sequence
-from functools import cache
 
-import torch
 from torch import Tensor
 
 from focalbench.arms import LOSSES, SOFTMAX, Arm, is_custom
 from focalbench.errors import InputError
 from focalbench.losses.comparators import class_balanced_weights
-from focalbench.losses.custom import Custom, make_custom, source_hash
+from focalbench.losses.custom import Custom, custom_constant, make_custom, source_hash
 from focalbench.losses.inverse import (
     best_constant,
     log_odds,
@@ -20,10 +16,8 @@ from focalbench.losses.inverse import (
     softmax_recovered_logits,
 )
 from focalbench.losses.reference import Array, class_alpha, is_balanced
-from focalbench.losses.rivals import ClassCounts, Rival, constant_of, few_rows, rival_constant, rival_recovered
+from focalbench.losses.rivals import ClassCounts, Rival, rival_constant, rival_recovered
 from focalbench.losses.stack_loss import RunLoss, SoftmaxFocal, WeightedFocal
-
-COARSE = 61  # points of the grid where a loss can be asked for one constant at a time only
 
 
 def run_loss(arm: Arm, counts: Sequence[ClassCounts]) -> RunLoss:
@@ -103,23 +97,10 @@ def start_bias(arm: Arm, counts: ClassCounts) -> float:
     if arm.init == "prior":
         return log_odds(counts.prevalence)
     if is_custom(arm.loss):
-        return _custom_constant(arm, counts)
+        return custom_constant(arm.loss, counts)
     if (weights := class_weights(arm, counts)) is not None:
         return best_constant(counts.prevalence, _alpha(arm, counts, weights), arm.gamma)
     return rival_constant(Rival(arm.loss, arm.params, counts))
-
-
-@cache
-def _custom_constant(arm: Arm, counts: ClassCounts) -> float:
-    targets, own = few_rows(counts).float(), _custom(arm)
-
-    def loss(constants: Tensor) -> Tensor:
-        values = [copy.deepcopy(own)(constant.float().expand(len(targets)), targets) for constant in constants]
-        return torch.stack(values).double()  # a copy each: what a loss remembers is no part of the search
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that all scores are equal is our doing
-        return constant_of(loss, COARSE)
 
 
 def recovered_outputs(arm: Arm, counts: Sequence[ClassCounts], logits: Tensor) -> Sequence[Array | None]:

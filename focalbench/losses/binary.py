@@ -15,8 +15,20 @@ from torch import Tensor
 from torch.nn.functional import logsigmoid
 
 from focalbench.errors import InputError
+from focalbench.losses.checks import (
+    check_alpha,
+    check_at_least_zero,
+    check_expands,
+    check_probabilities,
+    check_shapes,
+    holds,
+    result_dtype,
+    seen,
+    widened,
+)
 
 Hyperparameter = float | Tensor
+SCRATCH = 6
 CHUNK = 65_536  # elements worked on at a time, so that what is in between stays in the processor's cache
 
 
@@ -32,6 +44,19 @@ class _Terms(NamedTuple):
     p_t: Tensor
     ce: Tensor  # -log p_t
     log_q: Tensor
+
+
+class _Room(NamedTuple):
+    """Memory for one pass, so that none is asked for on the way: new pages cost more than arithmetic."""
+
+    loss: Tensor
+    slope: Tensor
+    sign: Tensor
+    u: Tensor
+    q: Tensor
+    p_t: Tensor
+    log1p_e: Tensor
+    free: Tensor
 
 
 # ---- values
@@ -55,17 +80,20 @@ def focal_loss(
     logits: any shape, floating; half precision is computed in float32. targets: in [0, 1], of any dtype, of the
     logits' shape or expanding to it; a soft target t means t FL(y=1) + (1 - t) FL(y=0), the expectation over the
     label. alpha in [0, 1] weights positives, 1 - alpha negatives; None weights both by 1. gamma >= 0.
-    pos_weight >= 0 multiplies the positive term. The hyperparameters are constants (no gradient) and broadcast:
-    with logits (run, output, sample) a value per run has shape (run, 1, 1).
-    Returns the logits' shape and dtype; NaN logits give NaN. Differentiable any number of times, and under
-    torch.compile (where targets are not checked) and torch.func.
+    pos_weight >= 0 multiplies the positive term. The hyperparameters are constants (no gradient) and expand to the
+    logits' shape: with logits (row, label) one value a label has shape (label,).
+    Returns the logits' shape, in the dtype of result_dtype. NaN logits give NaN, infinite ones the limits of value and
+    derivative. Differentiable any number of times, also under torch.func and torch.compile. Targets are not checked
+    where no value can be looked at: by a compiler, by vmap, on meta and fake tensors.
     Raises InputError for values outside these ranges and shapes that differ.
     """
     check_shapes(logits, targets)
-    weights = _weights(alpha, pos_weight)
+    x = widened(logits)
+    weights = _weights(alpha, pos_weight, x)
     check_at_least_zero("gamma", gamma)
-    x = logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits
-    return _apply(x, targets.expand(x.shape), *weights, gamma)[0].to(logits.dtype)
+    return _apply(x, targets.expand(x.shape), *weights, _fitting("gamma", gamma, x))[0].to(
+        result_dtype(logits, targets)
+    )
 
 
 def focal_star_loss(
@@ -77,13 +105,13 @@ def focal_star_loss(
     gamma > 0, beta finite; they broadcast. Raises InputError outside these ranges.
     """
     check_shapes(logits, targets)
-    _are_hard(2 * targets - 1)
+    check_probabilities(targets)
     if not holds(torch.as_tensor(gamma) > 0) or not holds(torch.as_tensor(beta).isfinite()):
         raise InputError(f"FL* needs a gamma > 0 and a finite beta, got {gamma} and {beta}")
-    x = logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits
+    x = widened(logits)
     y = targets.to(x.dtype)
     loss = y * -logsigmoid(gamma * x + beta) + (1 - y) * -logsigmoid(beta - gamma * x)
-    return (loss / gamma).to(logits.dtype)
+    return (loss / gamma).to(result_dtype(logits, targets))
 
 
 # ---- closed-form derivatives
@@ -150,14 +178,16 @@ class _FocalLoss(torch.autograd.Function):
         x: Tensor, y: Tensor, positive: Hyperparameter, negative: Hyperparameter, gamma: Hyperparameter
     ) -> tuple[Tensor, Tensor]:
         weights = Weights(positive, negative)
-        whole = torch.compiler.is_compiling()  # a compiler fuses it all by itself
-        if whole or any(isinstance(value, Tensor) for value in (positive, negative, gamma)):
-            return _value_and_derivative(x, y, weights, gamma)
+        if torch.compiler.is_compiling():  # it fuses what autograd can differentiate, and under grad it has to
+            return _plain(x, y.to(x.dtype), weights, gamma)
         loss, derivative = x.new_empty(x.shape), x.new_empty(x.shape)
-        flat = [torch.split(tensor.reshape(-1), CHUNK) for tensor in (x, y)]
-        into = [torch.split(tensor.view(-1), CHUNK) for tensor in (loss, derivative)]
-        for part, target, value, slope in zip(*flat, *into, strict=True):
-            value[:], slope[:] = _value_and_derivative(part, target, weights, gamma)
+        whole = any(isinstance(value, Tensor) for value in (positive, negative, gamma))
+        tensors = [tensor if whole else tensor.reshape(-1) for tensor in (x, y, loss, derivative)]
+        parts = [[tensor] if whole else torch.split(tensor, CHUNK) for tensor in tensors]
+        scratch = x.new_empty(SCRATCH, *parts[0][0].shape)
+        for part, target, value, slope in zip(*parts, strict=True):
+            room = _Room(value, slope, *scratch[:, : len(part)] if part.ndim else scratch)
+            _value_and_derivative(part, target, weights, gamma, room)
         return loss, derivative
 
     @staticmethod
@@ -171,7 +201,7 @@ class _FocalLoss(torch.autograd.Function):
         x, y, derivative = ctx.saved_tensors
         if torch.is_grad_enabled():  # someone will differentiate again
             positive, negative, gamma = ctx.hyperparameters
-            derivative = _plain_derivative(x, y.to(x.dtype), Weights(positive, negative), gamma)
+            derivative = _plain(x, y.to(x.dtype), Weights(positive, negative), gamma)[1]
         return grad * derivative, None, None, None, None
 
     @staticmethod
@@ -183,11 +213,17 @@ class _FocalLoss(torch.autograd.Function):
             value if dim is None else _batch_first(value, dim, len(shape) - 1)
             for value, dim in zip(inputs, in_dims, strict=True)
         ]
-        return _apply(moved[0].expand(shape), moved[1].expand(shape), *moved[2:]), (0, 0)
+        x, y, positive, negative, gamma = moved
+        return _apply(x.expand(shape), y.expand(shape), positive, negative, gamma), (0, 0)
 
 
-def _apply(x: Tensor, y: Tensor, *hyperparameters: Hyperparameter) -> tuple[Tensor, Tensor]:
-    both: tuple[Tensor, Tensor] = _FocalLoss.apply(x, y, *hyperparameters)  # type: ignore[no-untyped-call]
+def _apply(
+    x: Tensor, y: Tensor, positive: Hyperparameter, negative: Hyperparameter, gamma: Hyperparameter
+) -> tuple[Tensor, Tensor]:
+    try:
+        both: tuple[Tensor, Tensor] = _FocalLoss.apply(x, y, positive, negative, gamma)  # type: ignore[no-untyped-call]
+    except NotImplementedError:  # forward mode: torch compiles no Function that has a rule for it
+        return _plain(x, y.to(x.dtype), Weights(positive, negative), gamma)
     return both
 
 
@@ -197,94 +233,115 @@ def _batch_first(value: Tensor, dim: int, dims: int) -> Tensor:
     return moved.reshape(moved.shape[0], *[1] * (dims - moved.ndim + 1), *moved.shape[1:])
 
 
-def _value_and_derivative(x: Tensor, y: Tensor, weights: Weights, gamma: Hyperparameter) -> tuple[Tensor, Tensor]:
-    """The loss and its derivative by the logit; targets that are all 0 or 1 need half the work."""
+def _value_and_derivative(x: Tensor, y: Tensor, weights: Weights, gamma: Hyperparameter, room: _Room) -> None:
+    """Put the loss and its derivative by the logit into the room, in the operations that take least time."""
     y = y.to(x.dtype)
-    sign = (y * -2).add_(1)
-    if not _are_hard(sign):
-        loss1, slope1 = _one_class(-x, gamma)
-        loss0, slope0 = _one_class(x, gamma)
-        positive, negative = y * weights.positive, (1 - y) * weights.negative
-        return positive * loss1 + negative * loss0, negative * slope0 - positive * slope1
-    loss, slope = _one_class(x * sign, gamma)
-    slope.mul_(sign)
-    if all(isinstance(weight, float) and weight == 1 for weight in weights):
-        return loss, slope
-    weight = (y * weights.positive).add_((1 - y).mul_(weights.negative))
-    return loss.mul_(weight), slope.mul_(weight)
-
-
-def _one_class(u: Tensor, gamma: Hyperparameter) -> tuple[Tensor, Tensor]:
-    """Focal loss and d/du. As _terms, in the operations that take least time; their bits may hang on a position."""
-    q, p_t = torch.sigmoid(u), torch.sigmoid(-u)
-    log1p_e = torch.minimum(p_t, q).div_(torch.maximum(p_t, q)).log1p_()  # e = exp(-|u|)
-    if isinstance(gamma, float) and gamma in (1, 2):  # below, a q that underflows would not have q^gamma do so
-        focus = q if gamma == 1 else q * q
+    hard = _are_hard(y, room.free)
+    if not math.isfinite(seen(x.sum())):  # an infinite or NaN logit among them, perhaps
+        for into, values in zip(room[:2], _plain(x, y, weights, gamma), strict=True):
+            into.copy_(values)
+    elif hard:
+        _of_hard_targets(x, y, weights, gamma, room)
     else:
-        focus = torch.exp(gamma * (u.clamp(max=0) - log1p_e))
-    ce = log1p_e.add_(u.clamp(min=0))
-    slope = p_t.mul_(ce).mul_(gamma).add_(q).mul_(focus)
-    return focus * ce, slope
+        _of_soft_targets(x, y, weights, gamma, room)
 
 
-def _plain_derivative(x: Tensor, y: Tensor, weights: Weights, gamma: Hyperparameter) -> Tensor:
-    """The derivative in operations that autograd can differentiate, right at 0 too, where |x| has none."""
-    log_p, log_q = logsigmoid(x), logsigmoid(-x)
+def _of_hard_targets(x: Tensor, y: Tensor, weights: Weights, gamma: Hyperparameter, room: _Room) -> None:
+    sign = torch.sub(y.new_ones(()), y, alpha=2, out=room.sign)
+    torch.mul(x, sign, out=room.u)
+    loss, slope = _one_class(gamma, room)
+    signed = _signed(sign, weights)
+    torch.mul(slope, signed, out=room.slope)
+    torch.mul(loss, signed.abs_(), out=room.loss)
+
+
+def _of_soft_targets(x: Tensor, y: Tensor, weights: Weights, gamma: Hyperparameter, room: _Room) -> None:
+    torch.neg(x, out=room.u)
+    loss, slope = _one_class(gamma, room)
+    positive, negative = y * weights.positive, (1 - y) * weights.negative
+    torch.mul(positive, loss, out=room.loss)
+    torch.mul(positive.neg_(), slope, out=room.slope)
+    room.u.copy_(x)
+    loss, slope = _one_class(gamma, room)
+    room.loss.addcmul_(negative, loss)
+    room.slope.addcmul_(negative, slope)
+
+
+def _one_class(gamma: Hyperparameter, room: _Room) -> tuple[Tensor, Tensor]:
+    """Focal loss and d/du, as from _terms; their bits may hang on a position. Works in the last five of the room."""
+    u, q, p_t, log1p_e, free = room[3:]
+    torch.sigmoid(u, out=q)
+    torch.neg(u, out=p_t).sigmoid_()
+    torch.minimum(p_t, q, out=log1p_e).div_(torch.maximum(p_t, q, out=free)).log1p_()  # of e = exp(-|u|)
+    if isinstance(gamma, float) and gamma in (1, 2):  # below, a q that underflows would not have q^gamma do so
+        focus = q if gamma == 1 else torch.mul(q, q, out=free)
+    else:
+        focus = torch.clamp(u, max=0, out=free).sub_(log1p_e).mul_(gamma).exp_()
+    ce = log1p_e.add_(u.clamp_(min=0))
+    if isinstance(gamma, Tensor):
+        slope = p_t.mul_(ce).mul_(gamma).add_(q)
+    else:
+        slope = torch.addcmul(q, p_t, ce, value=gamma, out=p_t)
+    return ce.mul_(focus), slope.mul_(focus)
+
+
+def _signed(sign: Tensor, weights: Weights) -> Tensor:
+    """Minus the weight of a positive where the sign is -1, a negative's where it is 1; in place."""
+    if isinstance(weights.positive, float) and isinstance(weights.negative, float):
+        return sign.mul_(max(weights)).clamp_(-weights.positive, weights.negative)
+    positive, negative = (torch.as_tensor(weight, dtype=sign.dtype, device=sign.device) for weight in weights)
+    return sign.mul_(torch.maximum(positive, negative)).clamp_(-positive, negative)
+
+
+def _power(q: Tensor, log_q: Tensor, gamma: Hyperparameter) -> Tensor:
+    """q^gamma."""
+    if isinstance(gamma, float) and gamma in (1, 2):  # below, a q that underflows would not have q^gamma do so
+        return q if gamma == 1 else q * q
+    return torch.exp(gamma * log_q)
+
+
+def _plain(x: Tensor, y: Tensor, weights: Weights, gamma: Hyperparameter) -> tuple[Tensor, Tensor]:
+    """The loss and its derivative in operations that autograd can differentiate, right at 0 too, where |x| has none.
+
+    At an infinite logit they are the limits: a weight of 0 has none of an infinite loss.
+    """
+    far = x.isinf()
+    near = torch.where(far, 0, x)
+    log_p, log_q = logsigmoid(near), logsigmoid(-near)
     p, q = torch.exp(log_p), torch.exp(log_q)
     positive, negative = y * weights.positive, (1 - y) * weights.negative
-    slope1 = torch.exp(gamma * log_q) * (q - gamma * p * log_p)
-    slope0 = torch.exp(gamma * log_p) * (p - gamma * q * log_q)
-    return negative * slope0 - positive * slope1
+    focus1, focus0 = positive * _power(q, log_q, gamma), negative * _power(p, log_p, gamma)
+    loss = -focus1 * log_p - focus0 * log_q
+    slope = focus0 * (p - gamma * q * log_q) - focus1 * (q - gamma * p * log_p)
+    steepest = torch.where(x > 0, negative, -positive)
+    return torch.where(far, torch.where(steepest == 0, 0, steepest * x), loss), torch.where(far, steepest, slope)
 
 
-# ---- weights and checks
+# ---- weights and targets
 
 
-def _weights(alpha: Hyperparameter | None, pos_weight: Hyperparameter) -> Weights:
+def _weights(alpha: Hyperparameter | None, pos_weight: Hyperparameter, x: Tensor) -> Weights:
     check_at_least_zero("pos_weight", pos_weight)
+    positive = _fitting("pos_weight", pos_weight, x)
     if alpha is None:
-        return Weights(pos_weight, 1.0)
-    within = 0 <= alpha <= 1 if isinstance(alpha, (int, float)) else holds((alpha >= 0) & (alpha <= 1))
-    if not within:
-        raise InputError(f"alpha must lie in [0, 1] or be None (off), got {alpha}")
-    return Weights(alpha * pos_weight, 1.0 - alpha)
+        return Weights(positive, 1.0)
+    check_alpha(alpha)
+    share = _fitting("alpha", alpha, x)
+    return Weights(share * positive, 1.0 - share)
 
 
-def check_shapes(logits: Tensor, targets: Tensor) -> None:
-    """Raise InputError unless logits are floating and targets expand to their shape and want no gradient."""
-    if not logits.is_floating_point():
-        raise InputError(f"logits must be floating point, got {logits.dtype}")
-    try:
-        targets.expand(logits.shape)
-    except RuntimeError:
-        shapes = f"{tuple(targets.shape)}, the logits {tuple(logits.shape)}"
-        raise InputError(f"targets must have the logits' shape or expand to it; they have {shapes}") from None
-    if targets.requires_grad:
-        raise InputError("targets take no gradient here; detach them")
+def _fitting(name: str, value: Hyperparameter, x: Tensor) -> Hyperparameter:
+    """A hyperparameter in the logits' precision. Raises InputError unless it expands to their shape."""
+    if not isinstance(value, Tensor):
+        return float(value)
+    check_expands(name, value, x)
+    number = math.nan if value.numel() != 1 or torch.compiler.is_compiling() else seen(value)
+    return value.to(x.dtype) if math.isnan(number) else number  # numbers take less time
 
 
-def _are_hard(sign: Tensor) -> bool:
-    """Whether all targets, given as 1 - 2y or its negative, are 0 or 1; InputError if one lies outside [0, 1]."""
-    if torch.compiler.is_compiling() or sign.numel() == 0:
-        return False
-    low, high = (float(value) for value in torch.aminmax(sign.detach().abs()))
-    if not high <= 1:
-        raise InputError("targets must lie in [0, 1]")
-    return low == 1
-
-
-def check_at_least_zero(name: str, value: Hyperparameter) -> None:
-    """Raise InputError unless a hyperparameter is finite and >= 0 everywhere."""
-    good = 0 <= value < math.inf if isinstance(value, (int, float)) else holds((value >= 0) & value.isfinite())
-    if not good:
-        raise InputError(f"{name} must be a finite number >= 0, got {value}")
-
-
-def holds(condition: Tensor) -> bool:
-    """Whether a condition is true everywhere, as far as can be known: under a compiler or vmap it is taken to be."""
-    if torch.compiler.is_compiling():
+def _are_hard(y: Tensor, scratch: Tensor) -> bool:
+    """Whether all targets are known to be 0 or 1; InputError if one lies outside [0, 1]."""
+    if seen(torch.addcmul(y, y, y, value=-1, out=scratch).abs_().sum()) == 0:
         return True
-    try:
-        return bool(condition.all())
-    except RuntimeError:  # inside torch.func.vmap no value can be asked for
-        return True
+    check_probabilities(y)
+    return False

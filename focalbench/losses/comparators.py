@@ -16,7 +16,8 @@ from torch import Tensor
 from torch.nn.functional import logsigmoid
 
 from focalbench.errors import InputError
-from focalbench.losses.binary import Hyperparameter, Weights, check_shapes, holds
+from focalbench.losses.binary import Hyperparameter, Weights
+from focalbench.losses.checks import check_shapes, holds
 from focalbench.ranges import within
 
 # ---- class weights

@@ -1,166 +1,132 @@
-"""Your own loss, named as module:NAME on the command line: found, checked, and called one run at a time.
+"""Your own loss, named as module:NAME on the command line: asked for gradients in processes of its own.
 
-One at a time, because torch.func.vmap rounds otherwise than the loss by itself, so that a run's numbers would depend on
-its company; and a step of the network costs more than the loss.
+There it can reach nothing of other runs: a module may set torch's default type, threads or generators, put functions in
+the place of torch's, or end its process. Each run has a process, so that its numbers do not depend on its company.
 """
 
-import copy
-import importlib
-import inspect
+import atexit
+import json
 import os
+import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from itertools import product
-from types import ModuleType
-from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from focalbench.errors import InputError
-from focalbench.losses.source import module_hash
+from focalbench.losses.own_process import BAD, CONSTANT, GOOD, HASH, TRAIN
+from focalbench.losses.processes import PATIENCE, EndedError, Process, begin_process
+from focalbench.losses.rivals import ClassCounts
 
-Loss = Callable[[Tensor, Tensor], Tensor]
+
+class LossKilledError(InputError, MemoryError):
+    """The system ended the process of a loss, perhaps for memory: when planning a refusal, in a worker a death."""
 
 
 class Custom:
-    """One run's own copy of a loss, which may keep a state; a call gives the mean loss of logits (sample,)."""
+    """One run's own copy of a loss, which may keep a state. Ask for the gradient of a batch, then take it."""
 
-    def __init__(self, spec: str, loss: Loss, *, column: bool) -> None:
-        self.spec, self.loss, self.column = spec, loss, column
-
-    def __call__(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """Loss as one number, of logits (sample,) and targets (sample,) of 0 or 1. Raises InputError if it fails."""
-        with _told(f"--loss {self.spec} failed"):
-            # copies, because a loss may well write into what it is given
-            value = self.loss(logits[:, None] if self.column else logits.clone(), targets.clone())
-            if isinstance(value, Tensor) and value.is_floating_point() and value.numel() in (1, len(logits)):
-                return value.mean()
-        got = f"{tuple(value.shape)} of {value.dtype}" if isinstance(value, Tensor) else type(value).__name__
-        raise InputError(f"--loss {self.spec} must return one number, or one for each sample; it returned {got}")
+    def __init__(self, spec: str) -> None:
+        self.spec = spec
+        with _present(spec):
+            self._process = _begin(spec, TRAIN)
+        self._take()
 
     def to(self, device: str) -> "Custom":
-        """Move what the loss holds to the training device."""
-        if isinstance(self.loss, nn.Module):
-            self.loss.to(device)
+        """Move what the loss holds to the training device, before the first batch."""
+        self._process.tell(device.encode())
+        self._take()
         return self
 
-    def gradient(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """D loss / d logits, (sample,); 0 where the loss does not depend on them, as without positives it may not."""
-        with torch.enable_grad(), _told(f"--loss {self.spec} failed"):
-            x = logits.detach().clone().requires_grad_()
-            value = self(x, targets)
-            if not value.requires_grad:
-                return torch.zeros_like(logits)
-            (gradient,) = torch.autograd.grad(value, x, allow_unused=True)
-        return torch.zeros_like(logits) if gradient is None else gradient
+    def ask(self, logits: Tensor, targets: Tensor) -> None:
+        """Hand in a batch: logits (sample,) and targets (sample,) of 0 or 1."""
+        self._process.tell(torch.stack([logits, targets]).cpu().numpy().tobytes())
 
+    def gradient(self) -> Tensor:
+        """D mean loss / d logits, (sample,), of the batch that was handed in. Raises InputError if the loss fails."""
+        return torch.frombuffer(bytearray(self._take()), dtype=torch.float32)
 
-@contextmanager
-def _told(what: str) -> Iterator[None]:
-    """Turn whatever somebody's code raises into one sentence."""
-    try:
-        yield
-    except InputError:
-        raise
-    except (Exception, SystemExit) as error:
-        raise InputError(f"{what}: {type(error).__name__}: {_one_line(error)}") from error
+    def _take(self) -> bytes:
+        with _present(self.spec):
+            return _good(self._process.answer())
 
 
 def make_custom(spec: str) -> Custom:
-    """Find module:NAME and give a run its own copy of the loss.
-
-    NAME: an nn.Module instance, a class or function that needs no arguments to build a loss, or a function of logits
-    and targets. The loss is called with logits (sample,), or (sample, 1) if it refuses those, and targets (sample,) of
-    0 or 1, both float32, and returns one number or one for each sample. Raises InputError for anything else.
-    """
-    found = _found(spec)
-    refusals = []
-    for called, column in product(_ways(spec, found), (False, True)):
-        try:
-            copies = [Custom(spec, _built(spec, found, called=called), column=column) for _ in range(3)]
-            _try(spec, copies[:2])
-            return copies[2]
-        except InputError as error:
-            refusals.append(error)
-    raise refusals[0] from None
-
-
-def _try(spec: str, copies: Sequence[Custom]) -> None:
-    """Call copies of a loss on a batch of both classes and on one without positives: all must say the same."""
-    x = torch.linspace(-2, 2, 64)
-    mixed = torch.zeros(64)
-    mixed[[40, 60]] = 1
-    found = []
-    for loss in copies:
-        gradient, without = loss.gradient(x, mixed), loss.gradient(x, torch.zeros(64))
-        if not bool(gradient.isfinite().all()) or not bool(gradient.any()):
-            raise InputError(f"--loss {spec} gives no finite gradient to logits from -2 to 2, two of 64 positive")
-        if not bool(without.isfinite().all()):
-            raise InputError(f"--loss {spec} gives no finite gradient on a batch without positives, which are common")
-        found.append(torch.stack([gradient, without]))
-    if not torch.equal(found[0], found[1]):
-        raise InputError(f"--loss {spec} gives another gradient when asked again; draw nothing at random in it")
-
-
-def _ways(spec: str, found: Any) -> list[bool]:
-    """Whether to call NAME for a loss (True) or to use it as it is, in the order to try."""
-    if not callable(found):
-        raise InputError(f"--loss {spec} is no loss: {type(found).__name__} cannot be called with logits and targets")
-    if inspect.isclass(found):
-        return [True]
-    if not (inspect.isfunction(found) and _takes(found)):
-        return [False]
-    return [False, True] if _takes(found, 0, 0) else [True]
-
-
-def _takes(function: Callable[..., object], *arguments: object) -> bool:
-    try:
-        inspect.signature(function).bind(*arguments)
-    except TypeError:
-        return False
-    return True
-
-
-def _built(spec: str, found: Any, *, called: bool) -> Loss:
-    """A new loss from what NAME means, or a copy of it, so that no run sees another's state."""
-    with _told(f"--loss {spec} cannot be built"):
-        loss: Loss = copy.deepcopy(found() if called else found)
-    if not callable(loss):
-        raise InputError(f"--loss {spec} is no loss: {type(loss).__name__} cannot be called with logits and targets")
-    if isinstance(loss, nn.Module) and any(parameter.requires_grad for parameter in loss.parameters()):
-        raise InputError(f"--loss {spec} has parameters of its own to train, and the sweep trains the network's only")
-    return loss
-
-
-def _found(spec: str) -> Any:
-    module_name, _, name = spec.partition(":")
-    module = _imported(spec, module_name)
-    with _told(f"--loss {spec}"):
-        if not hasattr(module, name):
-            raise InputError(f"--loss {spec}: {module_name} holds no {name!r}")
-        return getattr(module, name)
+    """Find module:NAME and give a run its own copy of the loss. Raises InputError for what is no loss (own_loss)."""
+    return Custom(spec)
 
 
 @cache
 def source_hash(spec: str) -> str:
-    """Hash of the source behind module:NAME (64 hex digits); asked once a process, which imports it once too."""
-    _found(spec)
-    with _told(f"--loss {spec}"):
-        return module_hash(spec.split(":")[0])
+    """Hash of the source behind module:NAME (64 hex digits), asked once a process; see source.module_hash."""
+    return _asked(spec, HASH).decode()
 
 
-def _imported(spec: str, name: str) -> ModuleType:
-    if (here := os.getcwd()) not in sys.path:  # noqa: PTH109 (a console script does not look where it was started)
-        sys.path.append(here)
+@cache
+def custom_constant(spec: str, counts: ClassCounts) -> float:
+    """The logit that, given to every row, minimises a loss of your own; see rivals.constant_of."""
+    return float(_asked(spec, CONSTANT, *counts))
+
+
+def _asked(spec: str, task: str, *arguments: float) -> bytes:
+    with _present(spec):
+        return _good(_begin(spec, task, *arguments).answer())
+
+
+def _begin(spec: str, task: str, *arguments: float) -> Process:
+    """A process of its own for one task."""
+    process = _module(spec, os.getcwd()).fork(f"--loss {spec}")  # noqa: PTH109 (of which it is a part where modules lie)
+    process.tell(json.dumps([task, *arguments]).encode())
+    return process
+
+
+@cache
+def _module(spec: str, folder: str) -> Process:
+    """The process that has imported a module."""
     try:
-        return importlib.import_module(name)
-    except (Exception, SystemExit) as error:  # whatever its top level does
-        why = f"{type(error).__name__}: {_one_line(error)}"
-        raise InputError(f"--loss {spec}: cannot import {name} ({why}); start in its folder or install it") from None
+        process = _server(os.getpid()).fork(f"--loss {spec}")
+    except EndedError:
+        forget_processes()
+        raise
+    _good(process.ask(json.dumps([spec, folder, sys.path]).encode()))
+    return process
 
 
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())
+@cache
+def _server(mine: int) -> Process:
+    """The process behind all others of this process, and of none that this one forks."""
+    if not hasattr(os, "fork"):
+        raise InputError("a loss of your own needs a system whose processes can fork, such as Linux or macOS")
+    server = begin_process()
+    atexit.register(lambda: server.end() if mine == os.getpid() else None)
+    return server
+
+
+def _good(answer: bytes) -> bytes:
+    if not answer.startswith(GOOD):
+        raise InputError(answer.removeprefix(BAD).decode())
+    return answer.removeprefix(GOOD)
+
+
+@contextmanager
+def _present(spec: str) -> Iterator[None]:
+    """Raise InputError where the process of a loss is no longer there, or does not answer."""
+    try:
+        yield
+    except TimeoutError:
+        raise InputError(f"--loss {spec} has given no answer for {PATIENCE // 60} minutes; does it end?") from None
+    except EndedError as error:
+        _module.cache_clear()
+        if error.code < 0:
+            raise LossKilledError(f"--loss {spec}: {signal.Signals(-error.code).name} ended its process") from None
+        raise InputError(f"--loss {spec} ended its process, with code {error.code}; a loss returns a value") from None
+
+
+def forget_processes() -> None:
+    """End all of them; the next ones begin anew."""
+    _server(os.getpid()).end()
+    for each in (_module, _server):
+        each.cache_clear()

@@ -12,33 +12,60 @@ which treats the case without alpha. A pos_weight of w is alpha = w / (1 + w).
 """
 
 import math
+from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.nn.functional import logsigmoid
 
 from focalbench.errors import InputError
+from focalbench.losses.checks import widened
 from focalbench.losses.reference import Array, check_hyperparameters, check_prevalence
 
 LARGEST_CONSTANT = 30.0  # stands in for infinity where a loss ignores one class
 
 
-def recovered_logits(logits: npt.ArrayLike, alpha: float | None, gamma: float) -> Array:
+@overload
+def recovered_logits(logits: Tensor, alpha: float | None, gamma: float) -> Tensor: ...
+@overload
+def recovered_logits(logits: npt.ArrayLike, alpha: float | None, gamma: float) -> Array: ...
+def recovered_logits(logits: npt.ArrayLike | Tensor, alpha: float | None, gamma: float) -> Array | Tensor:
     """Logit of the true class probability at which these logits minimise the focal loss; strictly increasing.
 
-    logits: any shape, finite. alpha in [0, 1] or None (off), gamma >= 0, else InputError. At alpha 0 or 1 the
-    loss ignores one class, no finite logit is its minimiser, and the result is +inf or -inf throughout.
+    logits: any shape; a tensor gives a differentiable tensor of its device and dtype (integers: torch's default one),
+    half precision computed in float32, and anything else a float64 array. alpha in [0, 1] or None (off), gamma >= 0,
+    else InputError. At alpha 0 or 1 the loss ignores one class, no finite logit is its minimiser, and the result is
+    +inf or -inf throughout.
     """
     check_hyperparameters(alpha, gamma)
-    x = np.asarray(logits, dtype=np.float64)
-    focusing = np.log1p(gamma * _ratio(x)) - np.log1p(gamma * _ratio(-x))
-    recovered: Array = (gamma + 1) * x + focusing - _alpha_log_odds(alpha)
-    return recovered
+    if not isinstance(logits, Tensor):
+        array: Array = _recovered(np.asarray(logits, dtype=np.float64), alpha, gamma)
+        return array
+    x = logits if logits.is_floating_point() else logits.to(torch.get_default_dtype())
+    tensor: Tensor = _recovered(widened(x), alpha, gamma).to(x.dtype)
+    return tensor
 
 
-def focal_to_probability(logits: npt.ArrayLike, alpha: float | None, gamma: float) -> Array:
-    """Class probability in [0, 1] behind a focal-loss model's logits; arguments as recovered_logits."""
-    probability: Array = np.exp(-np.logaddexp(0.0, -recovered_logits(logits, alpha, gamma)))
+@overload
+def focal_to_probability(logits: Tensor, alpha: float | None, gamma: float) -> Tensor: ...
+@overload
+def focal_to_probability(logits: npt.ArrayLike, alpha: float | None, gamma: float) -> Array: ...
+def focal_to_probability(logits: npt.ArrayLike | Tensor, alpha: float | None, gamma: float) -> Array | Tensor:
+    """Class probability in [0, 1] behind a focal-loss model's logits; arguments and types as recovered_logits."""
+    recovered = recovered_logits(logits, alpha, gamma)
+    if isinstance(recovered, Tensor):
+        return torch.sigmoid(recovered)
+    probability: Array = np.exp(-np.logaddexp(0.0, -recovered))
     return probability
+
+
+def _recovered(x: Any, alpha: float | None, gamma: float) -> Any:
+    """The formula of the module's docstring for an array or a tensor, in the functions of its library."""
+    library: Any = torch if isinstance(x, Tensor) else np
+    focusing = library.log1p(gamma * _ratio(x)) - library.log1p(gamma * _ratio(-x))
+    return (gamma + 1) * x + focusing - _alpha_log_odds(alpha)
 
 
 def best_constant(prevalence: float, alpha: float | None, gamma: float) -> float:
@@ -127,10 +154,13 @@ def _leads(x: Array) -> Array:
     return lead
 
 
-def _ratio(u: Array) -> Array:
-    v = np.maximum(u, -37.0)  # r is 1 to float64 below, where e^-u would overflow
-    ratio: Array = np.exp(-v) * np.logaddexp(0.0, v)
-    return ratio
+def _ratio(u: Any) -> Any:
+    """The ratio r of an array or a tensor: 1 to float64 below -37, where e^-u would overflow, and 0 above 1e4."""
+    if isinstance(u, Tensor):
+        v = u.clamp(-37.0, 1e4)
+        return torch.exp(-v) * -logsigmoid(-v)
+    w = np.clip(u, -37.0, 1e4)
+    return np.exp(-w) * np.logaddexp(0.0, w)
 
 
 def _alpha_log_odds(alpha: float | None) -> float:

@@ -7,10 +7,18 @@ Source: Lin et al., Focal Loss for Dense Object Detection, arXiv 1708.02002, foo
 
 import torch
 from torch import Tensor
-from torch.nn.functional import log_softmax, one_hot
+from torch.nn.functional import log_softmax, logsigmoid
 
 from focalbench.errors import InputError
 from focalbench.losses.binary import Hyperparameter, focal_gradient, focal_loss
+from focalbench.losses.checks import (
+    check_at_least_zero,
+    check_probabilities,
+    check_tensors,
+    holds,
+    result_dtype,
+    widened,
+)
 
 
 def softmax_focal_loss(
@@ -24,30 +32,101 @@ def softmax_focal_loss(
 ) -> Tensor:
     """Focal loss alpha[t] (1 - p_t)^gamma CE, unreduced, p_t = softmax(logits)[t].
 
-    logits: (N, C) or (N, C, *), floating, C >= 2. targets: (N) or (N, *), class indices in [0, C) or ignore_index,
-    where loss and gradient are 0. alpha: (C,), each >= 0, or None. gamma >= 0. label_smoothing in [0, 1): CE is
-    against (1 - e) one-hot + e / C, as torch's; the factor (1 - p_t)^gamma stays that of the true class. Returns
-    the targets' shape and the logits' dtype; half precision is computed in float32; NaN logits give NaN.
-    Raises InputError for shapes and classes that do not fit.
+    logits: (C), (N, C) or (N, C, *), floating, C >= 2. targets: (), (N) or (N, *), class indices in [0, C) of any
+    integer type, or ignore_index, where loss and gradient are 0; or class probabilities of the logits' shape, floating
+    and in [0, 1]: the loss is then the expectation over the class, sum_c targets_c x the loss at class c, and
+    ignore_index is not looked at. alpha: (C,), each >= 0, or None. gamma >= 0. label_smoothing in [0, 1): CE is against
+    (1 - e) one-hot + e / C, as torch's; the factor (1 - p_t)^gamma stays that of the true class. A logit of -inf is a
+    class that is not there, for smoothing too.
+    Returns the shape of the class indices, in the dtype of result_dtype; half precision is computed in float32; NaN
+    logits give NaN. Raises InputError for shapes and classes that do not fit.
     """
-    _check(logits, targets, alpha, ignore_index)
-    valid = targets != ignore_index
-    index = torch.where(valid, targets, 0).unsqueeze(1)
-    x = logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits
+    check_classes(logits, targets)
+    check_at_least_zero("gamma", gamma)
+    if logits.ndim == 1:
+        batch = logits[None], targets[None]
+        return softmax_focal_loss(
+            *batch, alpha=alpha, gamma=gamma, label_smoothing=label_smoothing, ignore_index=ignore_index
+        )[0]
+    weights = _class_weights(logits, alpha)
+    x = widened(logits)
+    if targets.is_floating_point():
+        check_probabilities(targets)
+        loss = _of_probabilities(x, targets.to(x.dtype), gamma, label_smoothing, weights)
+        return loss.to(result_dtype(logits, targets))
+    index = targets.long()
+    valid = index != ignore_index
+    if not holds(~valid | ((index >= 0) & (index < x.shape[1]))):
+        raise InputError(f"targets must lie in [0, {x.shape[1]}) or equal ignore_index {ignore_index}")
     # ignored positions are cut off here: not even a NaN in them reaches the others' gradient
     x = torch.where(valid.unsqueeze(1), x, 0.0)
+    loss = _of_classes(x, torch.where(valid, index, 0), gamma, label_smoothing, weights)
+    return torch.where(valid, loss, 0.0).to(result_dtype(logits, targets))
+
+
+def _of_classes(x: Tensor, index: Tensor, gamma: Hyperparameter, smoothing: float, weights: Tensor | None) -> Tensor:
     x = x - x.detach().amax(1, keepdim=True)  # a common offset costs no digits
-    is_target = one_hot(index.squeeze(1), x.shape[1]).movedim(-1, 1).bool()
-    lead = x.gather(1, index).squeeze(1) - x.masked_fill(is_target, -torch.inf).logsumexp(1)
-    hit = torch.ones_like(lead)
-    loss = focal_loss(lead, hit.bool(), gamma=gamma)
-    if label_smoothing:
-        # the smoothed part of CE beside the true class's, under the same focusing factor
-        focus = torch.exp(gamma * torch.nn.functional.logsigmoid(-lead))
-        loss = (1 - label_smoothing) * loss - label_smoothing * focus * log_softmax(x, 1).mean(1)
-    if alpha is not None:
-        loss = loss * alpha.to(loss)[index.squeeze(1)]
-    return torch.where(valid, loss, 0.0).to(logits.dtype)
+    which = index.unsqueeze(1)
+    lead = x.gather(1, which).squeeze(1) - _log_total(x.masked_fill(_is_class(which, x), -torch.inf)).squeeze(1)
+    loss = _focal(lead, gamma)
+    if smoothing:
+        loss = (1 - smoothing) * loss + smoothing * _focus(lead, gamma) * _mean_cross_entropy(x).squeeze(1)
+    return loss if weights is None else _times(weights.to(x.dtype)[index], loss)
+
+
+def _of_probabilities(
+    x: Tensor, shares: Tensor, gamma: Hyperparameter, smoothing: float, weights: Tensor | None
+) -> Tensor:
+    lead = _all_leads(x)
+    loss = _focal(lead, gamma)
+    if smoothing:
+        loss = (1 - smoothing) * loss + smoothing * _focus(lead, gamma) * _mean_cross_entropy(x)
+    if weights is not None:
+        shares = shares * weights.to(x.dtype).view(-1, *[1] * (x.ndim - 2))
+    return _times(shares, loss).sum(1)
+
+
+def _times(weight: Tensor, loss: Tensor) -> Tensor:
+    """Their product, 0 where the weight is: the loss of a class that is not there is infinite."""
+    return torch.where(weight == 0, 0.0, weight * loss)
+
+
+def _focal(lead: Tensor, gamma: Hyperparameter) -> Tensor:
+    return focal_loss(lead, torch.ones((), dtype=torch.bool, device=lead.device), gamma=gamma)
+
+
+def _focus(lead: Tensor, gamma: Hyperparameter) -> Tensor:
+    """(1 - p)^gamma, which an infinite lead does not move."""
+    limits = torch.finfo(lead.dtype)
+    return torch.exp(gamma * logsigmoid(-lead.clamp(limits.min, limits.max)))
+
+
+def _mean_cross_entropy(x: Tensor) -> Tensor:
+    """-log p on average over the classes that are there."""
+    there = x != -torch.inf
+    return torch.where(there, -log_softmax(x, 1), 0.0).sum(1, keepdim=True) / there.sum(1, keepdim=True)
+
+
+def _all_leads(x: Tensor) -> Tensor:
+    """Each class's logit less the logsumexp of the others'; differentiable, unlike `leads` at infinite logits too."""
+    x = x - x.detach().amax(1, keepdim=True)
+    largest = _is_class(x.detach().argmax(1, keepdim=True), x)
+    odds = torch.exp(x)
+    others = torch.where(largest, 1.0, odds.sum(1, keepdim=True) - odds).log()  # at least the largest's, which is 1
+    return x - torch.where(largest, _log_total(x.masked_fill(largest, -torch.inf)), others)
+
+
+def _log_total(x: Tensor) -> Tensor:
+    """Logsumexp over the classes, (N, 1, *); where none is there it is -inf, and its gradient 0."""
+    top = x.detach().amax(1, keepdim=True).clamp(min=torch.finfo(x.dtype).min)
+    total = torch.exp(x - top).sum(1, keepdim=True)
+    nothing = total == 0
+    return torch.where(nothing, -torch.inf, torch.where(nothing, 1.0, total).log() + top)
+
+
+def _is_class(index: Tensor, x: Tensor) -> Tensor:
+    """A mask (N, C, *) of the classes (N, 1, *)."""
+    return torch.arange(x.shape[1], device=x.device).view(-1, *[1] * (x.ndim - 2)) == index
 
 
 def softmax_focal_gradient(logits: Tensor, targets: Tensor, gamma: Hyperparameter, weights: Tensor) -> Tensor:
@@ -87,18 +166,32 @@ def sum_classes(values: Tensor) -> Tensor:
     return total
 
 
-def _check(logits: Tensor, targets: Tensor, alpha: Tensor | None, ignore_index: int) -> None:
-    shapes = f"got logits {tuple(logits.shape)} and targets {tuple(targets.shape)}"
-    if logits.ndim < 2 or logits.shape[1] < 2 or targets.shape != logits.shape[:1] + logits.shape[2:]:
-        raise InputError(f"logits must be (N, C) or (N, C, *) with C >= 2, targets (N) or (N, *); {shapes}")
+def check_classes(logits: Tensor, targets: Tensor) -> None:
+    """Raise InputError unless these are logits and class indices or class probabilities."""
+    check_tensors(logits=logits, targets=targets)
     if not logits.is_floating_point():
         raise InputError(f"logits must be floating point, got {logits.dtype}")
-    if targets.is_floating_point() or targets.dtype == torch.bool:
-        raise InputError(f"targets must be integer class indices, got {targets.dtype}")
+    shapes = f"got logits {tuple(logits.shape)} and targets {tuple(targets.shape)}"
+    if logits.ndim == 0 or logits.shape[min(1, logits.ndim - 1)] < 2:
+        raise InputError(f"logits must be (C), (N, C) or (N, C, *) with C >= 2; {shapes}")
+    if targets.dtype == torch.bool or (targets.is_floating_point() and targets.shape == positions(logits)):
+        raise InputError(f"targets must be integer class indices, got {targets.dtype}; probabilities are one a class")
+    if targets.shape != (logits.shape if targets.is_floating_point() else positions(logits)):
+        raise InputError(
+            f"targets must be class indices (), (N) or (N, *), or floating and of the logits' shape; {shapes}"
+        )
+
+
+def positions(logits: Tensor) -> torch.Size:
+    """The shape without the classes: (), (N) or (N, *)."""
+    return logits.shape[:0] if logits.ndim < 2 else logits.shape[:1] + logits.shape[2:]
+
+
+def _class_weights(logits: Tensor, alpha: Tensor | None) -> Tensor | None:
+    if alpha is None:
+        return None
+    check_tensors(alpha=alpha)
     classes = logits.shape[1]
-    if alpha is not None and alpha.shape != (classes,):
+    if alpha.shape != (classes,):
         raise InputError(f"alpha must hold one weight for each of the {classes} classes, got {tuple(alpha.shape)}")
-    if not torch.compiler.is_compiling():
-        known = (targets == ignore_index) | ((targets >= 0) & (targets < classes))
-        if not bool(known.all()):
-            raise InputError(f"targets must lie in [0, {classes}) or equal ignore_index {ignore_index}")
+    return alpha

@@ -1,11 +1,13 @@
 """From elementwise losses to the number that is minimised: weights, denominators, several processes."""
 
+import warnings
 from typing import Literal, cast, get_args
 
 import torch
 from torch import Tensor, distributed
 
 from focalbench.errors import InputError
+from focalbench.losses.checks import check_tensors, holds
 
 Reduction = Literal["none", "mean", "sum", "mean_positive"]
 
@@ -20,16 +22,17 @@ def check_reduction(reduction: str) -> Reduction:
 def check_sample_weight(weight: Tensor, shape: torch.Size) -> Tensor:
     """Return sample weights expanded to the loss's shape, detached.
 
-    weight: non-negative and finite, of `shape` or broadcasting over its trailing dimensions: the first dimension
-    (the samples) must match. Raises InputError otherwise.
+    weight: non-negative and finite, any dtype. Its dimensions are the first ones of `shape`, samples first: (N) is one
+    weight a sample whatever follows; a dimension of 1 after that counts for all. Raises InputError otherwise.
     """
-    if weight.ndim == 0 or not shape or weight.shape[0] != shape[0]:
+    check_tensors(sample_weight=weight)
+    if weight.shape[:1] != shape[:1]:
         raise InputError(f"sample_weight must have one entry a sample, {_text(shape)} here, got {_text(weight.shape)}")
     try:
-        expanded = weight.detach().expand(shape)
+        expanded = weight.detach().reshape((*weight.shape, *[1] * (len(shape) - weight.ndim))).expand(shape)
     except RuntimeError:
         raise InputError(f"sample_weight of shape {_text(weight.shape)} does not broadcast to {_text(shape)}") from None
-    if not torch.compiler.is_compiling() and not bool(((weight >= 0) & weight.isfinite()).all()):
+    if not holds((weight >= 0) & weight.isfinite()):
         raise InputError("sample_weight must be finite and >= 0")
     return expanded
 
@@ -55,9 +58,13 @@ def reduce_loss(
     if across_processes:
         processes = distributed.get_world_size()
         distributed.all_reduce(mass)
+    if weight is not None and loss.numel() and not holds((mass > 0) | (weight > 0).any()):
+        warnings.warn(
+            "all sample weights are 0, so this mean is 0 and has no gradient; leave such batches out", stacklevel=2
+        )
     # a mean over fewer than one positive would blow up what the negatives contribute
     floor = mass.clamp(min=1) if weight is None else torch.where(mass > 0, mass, 1)
-    return (weighted.sum(dtype=mass.dtype) * processes / floor).to(loss.dtype)
+    return weighted.sum(dtype=mass.dtype) * processes / floor
 
 
 def _mass(loss: Tensor, counted: Tensor | None, weight: Tensor | None) -> Tensor:
@@ -67,15 +74,17 @@ def _mass(loss: Tensor, counted: Tensor | None, weight: Tensor | None) -> Tensor
     return (weight if counted is None else weight * counted).sum(dtype=wide)
 
 
-def spans_processes(gather_distributed: bool | None) -> bool:
+def spans_processes(gather_distributed: bool | None, logits: Tensor) -> bool:
     """Whether denominators are summed over processes: None = where torch.distributed runs with more than one.
 
-    Raises InputError for True without an initialised process group.
+    Only where the logits want a gradient: every process takes part in a training step, but validation may well run in
+    one of them alone. Raises InputError for True without an initialised process group.
     """
     running = distributed.is_available() and distributed.is_initialized()
     if gather_distributed and not running:
         raise InputError("gather_distributed=True needs an initialised torch.distributed process group")
-    return running and gather_distributed is not False and distributed.get_world_size() > 1
+    learns = torch.is_grad_enabled() and logits.requires_grad
+    return learns and running and gather_distributed is not False and distributed.get_world_size() > 1
 
 
 def _text(shape: torch.Size) -> str:

@@ -168,14 +168,20 @@ def _deferred(rival: Rival, epoch: int, epochs: int) -> Weights:
 
 
 class _CustomPart:
-    """Losses of one's own, each run with its copy."""
+    """Losses of one's own, each run with its copy.
+
+    One run at a time, because torch.func.vmap rounds otherwise than the loss by itself, so that a run's numbers would
+    depend on its company.
+    """
 
     def __init__(self, losses: Sequence[Custom], device: str) -> None:
         self.losses = [loss.to(device) for loss in losses]
 
     def gradient(self, logits: Tensor, targets: Tensor, weights: Tensor | None) -> Tensor:
         assert weights is None, "refused when planning"
-        gradient = torch.zeros_like(logits)
-        for run, loss in enumerate(self.losses):
-            gradient[run, 0, : len(targets)] = loss.gradient(logits[run, 0, : len(targets)], targets)
+        gradient, count = torch.zeros_like(logits), len(targets)
+        for loss, row in zip(self.losses, logits[:, 0, :count], strict=True):
+            loss.ask(row, targets)
+        for run, loss in enumerate(self.losses):  # all have begun
+            gradient[run, 0, :count] = loss.gradient()
         return gradient

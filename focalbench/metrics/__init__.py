@@ -10,7 +10,7 @@ from focalbench.metrics.calibration import (
     reliability_grid,
 )
 from focalbench.metrics.ranking import average_precision, precision_recall_grid, roc_auc
-from focalbench.metrics.threshold import precision_at_k, recall_at_fpr
+from focalbench.metrics.threshold import precision_at_k, r_precision, recall_at_fpr
 
 __all__ = [
     "average_precision",
@@ -22,6 +22,7 @@ __all__ = [
     "log_loss_skill",
     "precision_at_k",
     "precision_recall_grid",
+    "r_precision",
     "recall_at_fpr",
     "reliability_grid",
     "roc_auc",

@@ -1,24 +1,45 @@
 """Metrics at one operating point: precision among the first k, recall at a bearable false positive rate."""
 
+import math
+
+import torch
 from torch import Tensor
 
 from focalbench.errors import InputError
-from focalbench.metrics.ranking import per_run
+from focalbench.metrics.ranking import checked_weights, per_run
+
+ROUNDING = 1e-12  # of a sum of weights
 
 
-def precision_at_k(scores: Tensor, targets: Tensor, k: int) -> Tensor:
+def precision_at_k(scores: Tensor, targets: Tensor, k: float, weights: Tensor | None = None) -> Tensor:
     """Return the share of positives among the k highest scores, in expectation over random order of ties.
 
-    scores: (run, sample), finite. targets: (sample,) of 0/1. k: 1..sample. Returns (run,) float64 in [0, 1].
-    Raises InputError for a k out of range, wrong shapes, other targets or a missing class.
+    scores: (run, sample), finite. targets: (sample,) of 0/1. k: more than 0, at most sample; a share q of the rows is
+    k = q * sample. weights: (sample,) >= 0; they are divided by their mean, so that k of them weigh as much as k rows
+    do without weights. Returns (run,) float64 in [0, 1]. Raises InputError for a k out of range, wrong shapes or
+    weights, other targets or a missing class.
     """
-    if not 1 <= k <= len(targets):
-        raise InputError(f"k must lie between 1 and the {len(targets)} samples, got {k}")
+    if not 0 < k <= len(targets):
+        raise InputError(f"k must be more than 0 and at most the {len(targets)} samples, got {k}")
+    if weights is None:
+        return per_run(lambda row, positive: _precision(row, positive, k), scores, targets)
+    mass = checked_weights(weights, targets)
+    return per_run(lambda row, positive: _weighted_precision(row, positive, mass, k), scores, targets)
+
+
+def r_precision(scores: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
+    """Return the precision among as many of the highest scores as there are positives; the recall there is the same.
+
+    scores: (run, sample), finite. targets: (sample,) of 0/1. weights: (sample,) >= 0; with them, among as much weight
+    as the positives have. Returns (run,) float64 in [0, 1]; chance is the (weighted) prevalence. Raises InputError
+    for wrong shapes or weights, other targets or a missing class.
+    """
+    if weights is None:
+        return per_run(lambda row, positive: _precision(row, positive, int(positive.sum())), scores, targets)
+    mass = checked_weights(weights, targets)
 
     def precision(row: Tensor, positive: Tensor) -> Tensor:
-        threshold = row.topk(k).values[-1]
-        above, tied = row > threshold, row == threshold
-        return (positive[above].sum() + (k - above.sum()) * positive[tied].double().mean()) / k
+        return _weighted_precision(row, positive, mass, float(mass[positive].sum()))
 
     return per_run(precision, scores, targets)
 
@@ -38,6 +59,21 @@ def recall_at_fpr(scores: Tensor, targets: Tensor, fpr: float = 0.01) -> Tensor:
         return (row[positive] > first_too_many).double().mean()
 
     return per_run(recall, scores, targets)
+
+
+def _precision(row: Tensor, positive: Tensor, k: float) -> Tensor:
+    """Rows above the k-th score count in full, those that tie with it in part."""
+    threshold = row.topk(math.ceil(k)).values[-1]
+    above, tied = row > threshold, row == threshold
+    return (positive[above].sum() + (k - above.sum().double()) * positive[tied].double().mean()) / k
+
+
+def _weighted_precision(row: Tensor, positive: Tensor, mass: Tensor, k: float) -> Tensor:
+    ranked, order = row.sort(descending=True)
+    reached = mass[order].cumsum(0)
+    threshold = ranked[torch.searchsorted(reached, min(k, float(reached[-1])) * (1 - ROUNDING))]
+    above, tied, own = row > threshold, row == threshold, mass * positive
+    return (own[above].sum() + (k - mass[above].sum()) * own[tied].sum() / mass[tied].sum()) / k
 
 
 def _allowed(negatives: int, fpr: float) -> int:

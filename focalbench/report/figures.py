@@ -1,5 +1,6 @@
 """The pictures of a results folder, drawn from its exported files only."""
 
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
@@ -9,33 +10,43 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from focalbench.comparison import TABLE_COLUMNS
+from focalbench.comparison import AUCPR, DELTA, TABLE_COLUMNS
 from focalbench.per_class import CLASS_COLUMNS
 from focalbench.records import Record, read_csv
-from focalbench.report import style
+from focalbench.report import spread, style
 from focalbench.report.curves import CURVE_COLUMNS
-from focalbench.report.folder import CLASSES, CURVES, FIGURES, TABLE, make_folder, picture_name
-from focalbench.report.words import baseline_name, cells, short_title
+from focalbench.report.folder import CLASSES, CURVES, TABLE, picture_name
+from focalbench.report.owned import FIGURES, make_folder, write_bytes
+from focalbench.report.words import baseline_name, cells, how_taken
+from focalbench.statistics import INTERVAL_SEEDS
 
 Values = NDArray[np.float64]
-End = tuple[float, float, str, str]  # x, y, label and colour of a curve's end
 
 # whose learning curves are drawn, at every start
 FOLLOWED = ("bce", "pos_weight", "gamma=2", "gamma=5")
 FOLLOWED_SOFTMAX = ("ce", "weighted_ce", "softmax gamma=2", "softmax gamma=5")  # beside bce
-MOST_CLASSES, LONGEST_NAME = 12, 10  # drawn, the rarest ones; letters of a class's name
+MOST_CLASSES = 12  # drawn, the rarest ones
+ARM_ROOM, CLASS_ROOM = 2.3, 0.68  # inches for a name
+NO_ALPHA, BALANCED = "no alpha", "balanced alpha"
 STARTS = {"own": style.SOLID, "prior": style.DASH_DOT, "zero": style.DASHES}
 
 
 def draw_results(folder: Path, out: Path | None = None) -> list[Path]:
-    """Draw every cell of a results folder into folder/figures (or out); return the paths written.
+    """Draw every cell of a results folder into folder/figures (or out), all of them or none; return the paths written.
 
     Raises InputError where the folder holds no table.
     """
+    with tempfile.TemporaryDirectory() as draft:
+        drawn = {path.name: path.read_bytes() for path in _draw(folder, Path(draft))}
+    place, inside = picture_place(folder, out)
+    make_folder(place / inside)
+    write_bytes(place, {inside + name: content for name, content in drawn.items()})
+    return [place / inside / name for name in drawn]
+
+
+def _draw(folder: Path, target: Path) -> list[Path]:
     table, curves = read_csv(folder / TABLE, TABLE_COLUMNS), read_csv(folder / CURVES, CURVE_COLUMNS)
     classes = read_csv(folder / CLASSES, CLASS_COLUMNS) if (folder / CLASSES).is_file() else []
-    target = out or folder / FIGURES
-    make_folder(target)
     written = []
     for cell in cells(table):
         name, where = picture_name(cell[0]), _where(cell[0])
@@ -47,6 +58,13 @@ def draw_results(folder: Path, out: Path | None = None) -> list[Path]:
     return written
 
 
+def picture_place(folder: Path, out: Path | None = None) -> tuple[Path, str]:
+    """The folder whose manifest names the pictures of a results folder, and what their names there begin with."""
+    if out is None or out.resolve() == (folder / FIGURES).resolve():
+        return folder, f"{FIGURES}/"
+    return out, ""
+
+
 def _where(row: Record) -> tuple[object, ...]:
     return row["dataset"], row["positive_rate"], row.get("label_noise")
 
@@ -55,46 +73,53 @@ def _followed(cell: Sequence[Record]) -> tuple[str, ...]:
     return (*FOLLOWED_SOFTMAX, "bce") if baseline_name(cell) == "CE" else FOLLOWED
 
 
+def _of_bars(cell: Sequence[Record], alone: str) -> str:
+    """What error bars show; alone: whose interval each is."""
+    seeds = cast(int, cell[0]["n_seeds"])
+    if seeds >= INTERVAL_SEEDS:
+        return f"95% interval{alone}"
+    return f"lowest and highest of {seeds} seeds" if seeds > 1 else "one seed"
+
+
+def _bars(rows: Sequence[Record], names: Sequence[str]) -> tuple[Values, tuple[Values, Values]]:
+    """Means, and what an error bar reaches below and above each; NaN where there is none."""
+    y = np.array([np.nan if row[names[0]] is None else row[names[0]] for row in rows], dtype=float)
+    low, high = np.array([spread.limits(row, names) or (np.nan, np.nan) for row in rows], dtype=float).T
+    return y, (y - low, high - y)
+
+
 # ---- AUCPR against gamma
 
 
 def _by_gamma(cell: list[Record], folder: Path, name: str) -> list[Path]:
-    arms = [row for row in cell if row["kind"] == "arm"]
-    plain, weighted, focal = _gamma_losses(cell)
-    lines = [
-        ("no alpha", [row for row in arms if row["alpha"] is None and row["loss"] in (plain, focal)]),
-        (
-            "balanced alpha",
-            [row for row in arms if (row["loss"], row["alpha"]) == (focal, "balanced") or row["loss"] == weighted],
-        ),
-    ]
+    lines = _gamma_lines(cell)
+    if not lines:
+        return []
     fig, (ax,) = style.figure(6.0, 3.8)
-    for (label, rows), color, mark, shift in zip(
-        lines, (style.BLUE, style.VERMILLION), ("o", "s"), (-0.05, 0.05), strict=True
-    ):
-        for i, (start, dash) in enumerate(STARTS.items()):
-            points = sorted((row for row in rows if row["init"] == start), key=_gamma)
-            if len(points) > 1:
-                x = np.array([_gamma(row) for row in points]) + shift + 0.025 * i  # so that no interval hides another
-                name_of = f"{label}, {start} start"
-                ax.errorbar(
-                    x,
-                    *_intervals(points),
-                    color=color,
-                    marker=mark,
-                    ls=dash,
-                    label=name_of,
-                    ms=3,
-                    lw=1.2,
-                    elinewidth=0.8,
-                )
-    if cell[0]["bayes_average_precision"] is not None:
-        _level(ax, cast(float, cell[0]["bayes_average_precision"]), "Bayes ceiling")
-    ax.set(xlabel=r"focusing exponent $\gamma$ (0: no focusing)", ylabel="test AUCPR, mean and 95% interval")
-    ax.set_ylim(0, 1.05 * ax.get_ylim()[1])
-    style.name_above(ax)  # intervals fill the space around these lines: no room for a label at each
-    style.title(ax, short_title(cell))
+    for i, (label, points) in enumerate(lines.items()):
+        color, mark = (style.BLUE, "o") if label.startswith(NO_ALPHA) else (style.VERMILLION, "s")
+        x = np.array([_gamma(row) for row in points]) + 0.05 * (i - (len(lines) - 1) / 2)  # no interval hides another
+        dash = STARTS[str(points[0]["init"])]
+        y, bars = _bars(points, AUCPR)
+        ax.errorbar(x, y, bars, color=color, marker=mark, ls=dash, label=label, ms=3, lw=1.2, elinewidth=0.8)
+    _zoom(ax, cell[0], [row for points in lines.values() for row in points])
+    ax.set(xlabel=r"focusing exponent $\gamma$ (0: no focusing)")
+    ax.set(ylabel=f"mean test AUCPR\n({_of_bars(cell, '')})")
+    style.name_above(fig, ax)  # intervals fill the space around these lines: no room for a label at each
+    style.heading(fig, str(cell[0]["dataset"]), how_taken(cell))
     return style.save(fig, folder, name)
+
+
+def _gamma_lines(cell: Sequence[Record]) -> dict[str, list[Record]]:
+    """The rows that differ in gamma alone, by what they share; only where there are several."""
+    plain, weighted, focal = _gamma_losses(cell)
+    lines: dict[str, list[Record]] = {}
+    for row in sorted((row for row in cell if row["kind"] == "arm"), key=lambda row: row["loss"] != plain):
+        if row["loss"] in (plain, focal) and row["alpha"] is None:
+            lines.setdefault(f"{NO_ALPHA}, {row['init']} start", []).append(row)
+        elif row["loss"] == weighted or (row["loss"], row["alpha"]) == (focal, "balanced"):
+            lines.setdefault(f"{BALANCED}, {row['init']} start", []).append(row)
+    return {label: sorted(rows, key=_gamma) for label, rows in lines.items() if len(rows) > 1}
 
 
 def _gamma_losses(cell: Sequence[Record]) -> tuple[str, str, str]:
@@ -107,26 +132,34 @@ def _gamma(row: Record) -> float:
     return cast(float, row["gamma"])
 
 
-def _intervals(rows: Sequence[Record]) -> tuple[Values, tuple[Values, Values]]:
-    """Means, and what an error bar reaches below and above each."""
-    y, low, high = (
-        np.array([np.nan if row[name] is None else row[name] for row in rows], dtype=float)
-        for name in ("average_precision", "ap_low", "ap_high")
-    )
-    return y, (y - low, high - y)
+def _zoom(ax: Axes, first: Record, rows: Sequence[Record]) -> None:
+    """Show what these rows span, and the ceiling and chance where they are no farther off than that; name both."""
+    ends = [end for row in rows for end in spread.limits(row, AUCPR) or (cast(float, row["average_precision"]),)]
+    low, high = min(ends), max(ends)
+    levels = _levels(first)
+    near = [value for value in levels.values() if 2 * low - high <= value <= 2 * high - low]
+    style.zoom(ax, min(low, *near, high), max(low, *near, high))
+    for value in near:
+        style.level(ax, value)
+    _name_levels(ax, levels)
 
 
-def _level(ax: Axes, value: float, text: str) -> None:
-    ax.axhline(value, color=style.MUTED, linewidth=0.8, linestyle=style.DOTS)
-    ax.annotate(
-        text,
-        (0, value),
-        (2, 3),
-        xycoords=("axes fraction", "data"),
-        textcoords="offset points",
-        color=style.MUTED,
-        size=style.TEXT_SIZE,
-    )
+def _levels(first: Record) -> dict[str, float]:
+    """Between what an average precision lies, as far as it is known; several classes have a chance each."""
+    chance = first["prevalence"] if first["n_classes"] is None else None
+    levels = {"chance": chance, "Bayes ceiling": first["bayes_average_precision"]}
+    return {name: cast(float, value) for name, value in levels.items() if value is not None}
+
+
+def _name_levels(ax: Axes, levels: dict[str, float]) -> None:
+    """Name heights right of the panel; those beyond it at its end, with an arrow."""
+    bottom, top = ax.get_ylim()
+    names: list[style.End] = []
+    for name, value in levels.items():
+        beyond = " ↑" if value > top else " ↓" if value < bottom else ""
+        place = min(max(value, bottom), top)
+        names.append((ax.get_xlim()[1], place, f"{name}\n{value:.3g}{beyond}", style.MUTED))
+    style.name_beside(ax, names)
 
 
 # ---- differences to BCE
@@ -134,49 +167,67 @@ def _level(ax: Axes, value: float, text: str) -> None:
 
 def _differences(cell: list[Record], folder: Path, name: str) -> list[Path]:
     rows = [row for row in cell if row["delta"] is not None and row["kind"] != "reference"][::-1]
-    fig, (ax,) = style.figure(6.0, 1.2 + 0.19 * len(rows))
+    if not rows:
+        return []
+    fig, (ax,) = style.figure(6.0, 1.4 + 0.19 * len(rows))
     for y, row in enumerate(rows):
-        value = cast(float, row["delta"])
         color = style.VERMILLION if row["init"] != "own" else style.INK
-        limited = row["budget_limited"] == "true" or row["verdict"] == "budget-limited"
-        ax.plot(value, y, "o", color=color, markersize=4, markerfacecolor="white" if limited else color)
-        if row["delta_low"] is not None:
-            ax.plot([cast(float, row[end]) for end in ("delta_low", "delta_high")], [y, y], color=color, linewidth=1)
+        face = "white" if _is_limited(row) else color
+        ax.plot(cast(float, row["delta"]), y, "o", color=color, markersize=4, markerfacecolor=face)
+        if ends := spread.limits(row, DELTA):
+            ax.plot(ends, (y, y), color=color, linewidth=1)
     ax.axvline(0, color=style.MUTED, linewidth=0.8)
-    ax.set_yticks(range(len(rows)), [str(row["arm"]) for row in rows])
+    ax.set(xlim=style.widened(*ax.get_xlim()), ylim=(-0.7, len(rows) - 0.3))
+    ax.set_yticks(range(len(rows)), [style.fitted(str(row["arm"]), ARM_ROOM) for row in rows], parse_math=False)
     ax.tick_params(axis="y", length=0)
-    explained = "95% interval of each row alone; hollow: budget-limited, no verdict"
-    baseline = baseline_name(cell)
-    ax.set(xlabel=f"test AUCPR minus that of {baseline}, same start (tuned: tuned {baseline})\n{explained}")
-    style.title(ax, short_title(cell))
+    fig.supxlabel(_of_differences(cell, rows), fontsize=style.TEXT_SIZE + 1)
+    style.heading(fig, str(cell[0]["dataset"]), how_taken(cell))
     return style.save(fig, folder, name)
+
+
+def _is_limited(row: Record) -> bool:
+    return row["budget_limited"] == "true" or row["verdict"] == "budget-limited"
+
+
+def _of_differences(cell: Sequence[Record], rows: Sequence[Record]) -> str:
+    """What the horizontal axis shows, and what it takes to read it."""
+    baseline = baseline_name(cell)
+    tuned = f" (tuned: tuned {baseline})" if any(row["kind"] == "tuned" for row in rows) else ""
+    hollow = "; hollow: budget-limited, no verdict" if any(map(_is_limited, rows)) else ""
+    return f"test AUCPR minus that of {baseline}, same start{tuned}\n{_of_bars(cell, ' of each row alone')}{hollow}"
 
 
 # ---- validation AUCPR by epoch
 
 
 def _by_epoch(cell: list[Record], curves: list[Record], folder: Path, name: str) -> list[Path]:
-    arms = [row for row in cell if row["kind"] == "arm" and str(row["arm"]).split(" (")[0] in _followed(cell)]
+    lines = _followed_curves(cell, curves)
+    if not lines:
+        return []
     fig, (ax,) = style.figure(6.0, 3.8)
-    ends: list[End] = []
-    heights: list[Values] = []
-    for row in arms:
-        points = [p for p in curves if p["arm"] == row["arm"] and p["curve"] == "validation" and p["mean"] is not None]
-        x, y = (np.array([p[n] for p in points], dtype=float) for n in ("x", "mean"))
-        if points and not any(np.array_equal(y, drawn) for drawn in heights):  # pos_weight's own start is zero
-            heights.append(y)
-            ax.plot(x, y, color=_arm_color(row), linestyle=STARTS[str(row["init"])], linewidth=1.3)
-            ends.append((float(x[-1]), float(y[-1]), str(row["arm"]), _arm_color(row)))
+    for row, x, y in lines:
+        mark = "o" if len(x) == 1 else ""
+        ax.plot(x, y, color=_arm_color(row), linestyle=STARTS[str(row["init"])], linewidth=1.3, marker=mark, ms=3)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    ax.set(xlabel="epoch", ylabel="validation AUCPR, mean over seeds\n(chosen learning rates)")
-    ax.set_ylim(0, 1.1 * ax.get_ylim()[1])
-    _label_ends(ax, ends)
-    style.title(ax, short_title(cell))
+    level = _levels(cell[0]).get("chance")
+    chance = "" if level is None else f"; chance {level:.3g}"
+    ax.set(xlabel="epoch", ylabel=f"validation AUCPR, mean over seeds\n(chosen learning rates{chance})")
+    style.zoom(ax, min(y.min() for _, _, y in lines), max(y.max() for _, _, y in lines))
+    style.name_beside(ax, [(x[-1], y[-1], str(row["arm"]), _arm_color(row)) for row, x, y in lines])
+    style.heading(fig, str(cell[0]["dataset"]), how_taken(cell))
     return style.save(fig, folder, name)
 
 
-def _shortened(name: str) -> str:
-    return name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "…"
+def _followed_curves(cell: Sequence[Record], curves: Sequence[Record]) -> list[tuple[Record, Values, Values]]:
+    """Rows of the table with epochs and validation AUCPR; one of several that are equal: pos_weight's start is zero."""
+    found: list[tuple[Record, Values, Values]] = []
+    for row in cell:
+        if row["kind"] == "arm" and str(row["arm"]).split(" (")[0] in _followed(cell):
+            points = [p for p in curves if p["arm"] == row["arm"] and p["curve"] == "validation"]
+            x, y = (np.array([p[n] for p in points if p["mean"] is not None], dtype=float) for n in ("x", "mean"))
+            if len(x) and not any(np.array_equal(y, other) for _, _, other in found):
+                found.append((row, x, y))
+    return found
 
 
 def _arm_color(row: Record) -> str:
@@ -192,75 +243,23 @@ def _arm_color(row: Record) -> str:
 def _by_class(cell: list[Record], classes: list[Record], folder: Path, name: str) -> list[Path]:
     arms = [row for row in cell if row["kind"] == "arm" and row["arm"] in _followed(cell) and row["delta"] is not None]
     measured = [row for row in classes if row["arm"] == cell[0]["arm"] and row["average_precision"] is not None]
-    order = [row["class"] for row in sorted(measured, key=lambda row: -cast(float, row["train_positives"]))]
-    order = order[-MOST_CLASSES:]
+    shown = sorted(measured, key=lambda row: -cast(float, row["train_positives"]))[-MOST_CLASSES:]
     if not arms:
         return []
-    heads = {row["class"]: f"{_shortened(str(row['class']))}\n{row['train_positives']:,.0f}" for row in measured}
-    fig, (ax,) = style.figure(max(4.5, 1.2 + 0.75 * len(order)), 3.6)
+    fig, (ax,) = style.figure(max(4.5, 1.2 + 0.75 * len(shown)), 3.6)
     for i, arm in enumerate(arms):
         found = {row["class"]: row for row in classes if row["arm"] == arm["arm"]}
-        rows = [found[each] for each in order]
-        x = np.arange(len(order)) + 0.12 * (i - (len(arms) - 1) / 2)  # beside each other
-        y, low, high = (
-            np.array([np.nan if row[column] is None else row[column] for row in rows], dtype=float)
-            for column in ("delta", "delta_low", "delta_high")
-        )
-        color = _arm_color(arm)
-        ax.errorbar(x, y, (y - low, high - y), fmt="o", color=color, ms=3.5, elinewidth=0.9, label=str(arm["arm"]))
+        x = np.arange(len(shown)) + 0.12 * (i - (len(arms) - 1) / 2)  # beside each other
+        y, bars = _bars([found[row["class"]] for row in shown], DELTA)
+        ax.errorbar(x, y, bars, fmt="o", color=_arm_color(arm), ms=3.5, elinewidth=0.9, label=str(arm["arm"]))
     ax.axhline(0, color=style.MUTED, linewidth=0.8)
-    ax.set_xticks(range(len(order)), [heads[each] for each in order], parse_math=False)
-    ax.set(xlabel="class, and its training rows")
-    ax.set(ylabel=f"test AUCPR minus that of {baseline_name(cell)}\n(95% interval of each by itself)")
-    style.name_above(ax)
-    style.title(ax, short_title(cell))
+    ax.set_xticks(range(len(shown)), list(map(_class_head, shown)), parse_math=False)
+    ax.set(xlabel="class, and its training rows", ylim=style.widened(*ax.get_ylim()))
+    ax.set(ylabel=f"test AUCPR minus that of {baseline_name(cell)}\n({_of_bars(cell, ' of each by itself')})")
+    style.name_above(fig, ax)
+    style.heading(fig, str(cell[0]["dataset"]), how_taken(cell))
     return style.save(fig, folder, name)
 
 
-def _label_ends(ax: Axes, ends: Sequence[End]) -> None:
-    """Name curves right of their ends, spread apart where they would overlap."""
-    ends = sorted(ends, key=lambda end: end[1])
-    if not ends:
-        return
-    right = max(end[0] for end in ends)
-    low, high = ax.get_ylim()
-    gap = (high - min(0.0, low)) * 0.055  # a line of text in data units
-    heights = spread([end[1] for end in ends], gap)
-    heights = [min(y, high - gap * (len(ends) - 0.5 - i)) for i, y in enumerate(heights)]
-    for (x, y, text, color), height in zip(ends, heights, strict=True):
-        ax.annotate(
-            text,
-            (x, y),
-            (right + 0.03 * (right or 1), height),
-            va="center",
-            color=color,
-            size=style.TEXT_SIZE,
-            annotation_clip=False,
-            arrowprops={
-                "arrowstyle": "-",
-                "color": color,
-                "linewidth": 0.5,
-                "relpos": (0, 0.5),
-                "shrinkA": 0,
-                "shrinkB": 2,
-            },
-        )
-
-
-def spread(values: Sequence[float], gap: float) -> list[float]:
-    """Move ascending values apart, by as little as it takes, until neighbours are at least `gap` apart.
-
-    >>> spread([0.0, 1.0, 1.0], 1.0)
-    [-0.33333333333333337, 0.6666666666666666, 1.6666666666666665]
-    """
-    groups: list[list[float]] = []
-    for value in values:
-        groups.append([value])
-        while len(groups) > 1 and _first(groups[-1], gap) < _first(groups[-2], gap) + gap * len(groups[-2]):
-            merged = groups.pop()
-            groups[-1] += merged
-    return [_first(group, gap) + i * gap for group in groups for i in range(len(group))]
-
-
-def _first(group: Sequence[float], gap: float) -> float:
-    return sum(group) / len(group) - gap * (len(group) - 1) / 2
+def _class_head(row: Record) -> str:
+    return f"{style.fitted(str(row['class']), CLASS_ROOM)}\n{row['train_positives']:,.0f}"

@@ -22,6 +22,8 @@ Place = tuple[float, float, float]
 Formula = Callable[[Array], Array]
 P_T, X_T = "probability of the true class, $p_t$", "signed logit, $x_t$ (log odds of the true class)"
 GRADIENT_SIZE = r"size of the gradient, $|\partial\,$loss$/\partial x|$"
+NAMES = ("formulas_by_probability", "formulas_by_logit", "formulas_alternate_form")
+FILES = tuple(f"{name}.{ending}" for name in NAMES for ending in ("png", "svg"))
 NOTE = "CE: cross entropy\nFL: focal loss without $\\alpha$\n$\\alpha$-CE: a positive\nat $\\alpha$ = 0.25"
 
 
@@ -124,7 +126,7 @@ def _by_probability(folder: Path) -> list[Path]:
     style.title(loss, "Focusing shrinks the loss of easy examples")
     style.title(gradient, "Hard examples keep or gain gradient")
     style.note(loss, 0.42, 0.99, NOTE)
-    return style.save(fig, folder, "formulas_by_probability")
+    return style.save(fig, folder, NAMES[0])
 
 
 def _by_logit(folder: Path) -> list[Path]:
@@ -140,7 +142,7 @@ def _by_logit(folder: Path) -> list[Path]:
     style.title(loss, "The loss of easy examples falls as $e^{-(\\gamma + 1) x_t}$")
     style.title(gradient, "So does their gradient")
     style.note(loss, 0.04, 0.32, NOTE)
-    return style.save(fig, folder, "formulas_by_logit")
+    return style.save(fig, folder, NAMES[1])
 
 
 def _alternate_form(folder: Path) -> list[Path]:
@@ -153,7 +155,7 @@ def _alternate_form(folder: Path) -> list[Path]:
         _named(gradient, x, curve.gradient(x), curve, places[1])
     style.title(loss, "FL* shifts and steepens cross entropy")
     style.title(gradient, "Its gradient never exceeds 1")
-    return style.save(fig, folder, "formulas_alternate_form")
+    return style.save(fig, folder, NAMES[2])
 
 
 def _axes(ax: Axes, x: str, y: str, x_range: tuple[float, float], y_range: tuple[float, float]) -> None:

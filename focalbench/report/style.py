@@ -4,22 +4,36 @@ Figures are built on matplotlib's Figure, never on pyplot, so that nothing globa
 """
 
 import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from math import ceil
 from pathlib import Path
 
+import numpy as np
 from matplotlib import colormaps, rc_context
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.textpath import text_to_path
 
-from focalbench.disk import replace_files
+from focalbench.disk import Writer
+from focalbench.report.owned import write_own
 
 INK, MUTED = "#1a1a1a", "#6b6b6b"
 VERMILLION, BLUE = "#d55e00", "#0072b2"  # told apart with every kind of colour vision (Okabe and Ito)
 TEXT_SIZE = 8.0
-NAMES_A_ROW = 3  # above a panel
+NAMES_A_ROW = 3  # above a panel, at most
+LONGEST_TEXT = 200  # letters that are looked at before a text is shortened to its room
+POINTS = 72  # an inch
+HINTED = 0.97  # of its room that a text may take before its letters are moved to whole pixels
+MARGIN = 0.8  # inches beside a panel, for the labels of its axis
+LEAST_SPAN = 1e-3  # of an axis of average precisions or of differences
+LINE = 0.055  # of a panel of the usual height, for a line of text
 
 Point = tuple[float, float]  # x and y in data coordinates
+End = tuple[float, float, str, str]  # x and y, name and colour of what ends there
 Dash = tuple[float, tuple[float, ...]]
 SOLID: Dash = (0, ())
 DASHES: Dash = (0, (5, 1.5))
@@ -47,18 +61,124 @@ def figure(width: float, height: float, panels: int = 1) -> tuple[Figure, list[A
 
 
 def title(ax: Axes, text: str) -> None:
-    """Head a panel with a short statement, flush left, above the names of its lines if they stand there."""
-    legend = ax.get_legend()
-    rows = 0 if legend is None else -(-len(legend.get_texts()) // NAMES_A_ROW)
-    ax.set_title(text, loc="left", fontsize=TEXT_SIZE + 1, color=INK, pad=8 + 12 * rows, parse_math=False)
+    """Head a panel with a short statement of ours, flush left; $...$ is mathematics."""
+    ax.set_title(text, loc="left", fontsize=TEXT_SIZE + 1, color=INK, pad=8)
 
 
-def name_above(ax: Axes) -> None:
-    """Name the labelled lines above the panel, for where they leave no room beside them; call it before title."""
-    if not ax.get_legend_handles_labels()[0]:
+def heading(fig: Figure, name: str, rest: str) -> None:
+    """Head a figure, on one line, with a name that others gave and what we say of it."""
+    size = TEXT_SIZE + 1
+    shown = fitted(name, fig.get_figwidth() - 0.3 - width(rest, size), size) + rest
+    fig.suptitle(shown, x=0.02, ha="left", fontsize=size, color=INK, parse_math=False)
+
+
+def fitted(text: str, inches: float, size: float = TEXT_SIZE) -> str:
+    """A text of others on one line, shortened in its middle to at most so many inches; to be drawn as it stands."""
+    line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    for kept in range(min(len(line), LONGEST_TEXT), 0, -1):
+        short = line if kept == len(line) else f"{line[: ceil(kept / 2)]}…{line[len(line) - kept // 2 :]}"
+        if width(short, size) <= HINTED * inches:
+            return short
+    return "…"
+
+
+def width(text: str, size: float = TEXT_SIZE) -> float:
+    """Inches that a line of text takes as it stands."""
+    with _any_letter():
+        return text_to_path.get_text_width_height_descent(text, FontProperties(size=size), ismath=False)[0] / POINTS
+
+
+@contextmanager
+def _any_letter() -> Iterator[None]:
+    """A letter that no font has is drawn as a box, without a warning."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")
+        yield
+
+
+def name_above(fig: Figure, ax: Axes) -> None:
+    """Name the labelled lines above the panel, for where they leave no room beside them."""
+    widths = [width(label) + 4.5 * TEXT_SIZE / POINTS for label in ax.get_legend_handles_labels()[1]]  # lines and gaps
+    if not widths:
         return
+    room = fig.get_figwidth() - MARGIN
+    fitting = (n for n in range(NAMES_A_ROW, 0, -1) if sum(map(max, _in_columns(widths, n))) <= room)
+    columns = next(fitting, 1)
     spacing = {"borderaxespad": 0.1, "borderpad": 0.3, "columnspacing": 1.2, "handlelength": 2.8}
-    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=NAMES_A_ROW, frameon=False, fontsize=TEXT_SIZE, **spacing)
+    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=columns, frameon=False, fontsize=TEXT_SIZE, **spacing)
+
+
+def _in_columns(values: Sequence[float], count: int) -> list[list[float]]:
+    """As a legend fills its columns: each with as many as the next, or one more."""
+    return [part.tolist() for part in np.array_split(values, min(count, len(values)))]
+
+
+def zoom(ax: Axes, low: float, high: float) -> None:
+    """Let the vertical axis show what lies between, and little else."""
+    low = min(low, high - LEAST_SPAN)
+    margin = 0.07 * (high - low)
+    ax.set_ylim(low - margin, high + margin)
+
+
+def widened(low: float, high: float) -> tuple[float, float]:
+    """The ends of an axis of differences, so far apart that the numbers along it stay short."""
+    more = max(0.0, LEAST_SPAN - (high - low)) / 2
+    return low - more, high + more
+
+
+def level(ax: Axes, value: float) -> None:
+    """Draw a height across the panel."""
+    ax.axhline(value, color=MUTED, linewidth=0.8, linestyle=DOTS)
+
+
+def name_beside(ax: Axes, ends: Sequence[End]) -> None:
+    """Name what ends in a panel right of it, by names of equally many lines that are moved apart where they meet."""
+    ends = sorted(ends, key=lambda end: end[1])
+    low, high = ax.get_ylim()
+    lines = max((text.count("\n") + 1 for _, _, text, _ in ends), default=1)
+    heights = apart([(y - low) / (high - low) for _, y, _, _ in ends], lines * LINE)
+    for (x, y, text, color), height in zip(ends, heights, strict=True):
+        ax.annotate(
+            text,
+            (x, y),
+            (1.03, height),
+            textcoords="axes fraction",
+            va="center",
+            color=color,
+            size=TEXT_SIZE,
+            annotation_clip=False,
+            arrowprops={
+                "arrowstyle": "-",
+                "color": color,
+                "linewidth": 0.5,
+                "relpos": (0, 0.5),
+                "shrinkA": 0,
+                "shrinkB": 2,
+            },
+        )
+
+
+def apart(values: Sequence[float], gap: float) -> list[float]:
+    """Move ascending values in [0, 1] until neighbours are at least `gap` apart, and within [0, 1] where they fit.
+
+    >>> apart([0.5, 0.5, 0.875], 0.25)
+    [0.375, 0.625, 0.875]
+    >>> apart([0.875, 1.0, 1.0], 0.25)
+    [0.375, 0.625, 0.875]
+    """
+    groups: list[list[float]] = []
+    for value in values:
+        groups.append([value])
+        while len(groups) > 1 and _first(groups[-1], gap) < _first(groups[-2], gap) + gap * len(groups[-2]):
+            merged = groups.pop()
+            groups[-1] += merged
+    moved = [_first(group, gap) + i * gap for group in groups for i in range(len(group))]
+    moved = [max(value, gap * (i + 0.5)) for i, value in enumerate(moved)]
+    return [min(value, 1 - gap * (len(moved) - 0.5 - i)) for i, value in enumerate(moved)]
+
+
+def _first(group: Sequence[float], gap: float) -> float:
+    return sum(group) / len(group) - gap * (len(group) - 1) / 2
 
 
 def label_end(ax: Axes, x: float, y: float, text: str, color: str, lift: float = 0.0) -> None:
@@ -89,14 +209,11 @@ def note(ax: Axes, x: float, y: float, text: str) -> None:
 
 
 def save(fig: Figure, folder: Path, name: str) -> list[Path]:
-    """Write name.png (150 dpi) and name.svg into an existing folder; same figure, same bytes."""
-    png, svg = folder / f"{name}.png", folder / f"{name}.svg"
-    with rc_context({"svg.hashsalt": "focalbench"}), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing")  # a letter that no font has is drawn as a box
-        replace_files(
-            {
-                png: lambda path: fig.savefig(path, dpi=150, metadata={"Software": None}),
-                svg: lambda path: fig.savefig(path, metadata={"Date": None}),
-            }
-        )
-    return [png, svg]
+    """Write name.png (150 dpi) and name.svg into an existing folder, or one in it; same figure, same bytes."""
+    writers: dict[str, Writer] = {
+        f"{name}.png": lambda file: fig.savefig(file, format="png", dpi=150, metadata={"Software": None}),
+        f"{name}.svg": lambda file: fig.savefig(file, format="svg", metadata={"Date": None}),
+    }
+    with rc_context({"svg.hashsalt": "focalbench"}), _any_letter():
+        write_own(folder, writers)
+    return [folder / file for file in writers]

@@ -3,21 +3,25 @@
 from collections.abc import Sequence
 from typing import cast
 
-from rich.console import Console
-from rich.markup import escape
+from rich.console import Console, JustifyMethod
 from rich.table import Table
+from rich.text import Text
 
-from focalbench.comparison import TABLE_COLUMNS
+from focalbench.comparison import AUCPR, DELTA, OWN_START, TABLE_COLUMNS
 from focalbench.records import Record, to_csv
+from focalbench.report import spread
 from focalbench.report.words import baseline_name, blurb, cells, conclusions, short_title, title
+from focalbench.shown import in_latex, in_markdown, shown
 
 COLUMNS = 6
-WIDTHS = (26, 11, 12, 6, 14, 5)  # 80 columns, the gaps between them included
+WIDTHS = (26, 11, 12, 6, 10, 5)  # at least; with a gap of one between them
+LEAST_NAME = 12
+LINE = 80  # columns of a terminal; the names of arms take what the others leave
 RIGHT = (False, True, True, True, False, True)
 STARTS = {"own": "the loss's own best constant", "prior": "the log odds of the prevalence", "zero": "zero"}
 TUNED = "best of {} candidates of a family, chosen on validation; vs tuned {}"
 SHOWN_CLASSES = 6  # as many as fit beside the arms' names
-BY_CLASS = "AUCPR by measured class, the rarest last (classes.csv: with intervals)"
+BY_CLASS = "AUCPR by measured class, the rarest last (more in classes.csv)"
 REFERENCE = "scikit-learn's logistic regression and histogram boosting, best of 2 settings"
 
 
@@ -25,15 +29,15 @@ def markdown(table: Sequence[Record], classes: Sequence[Record] = ()) -> str:
     """All cells as Markdown tables, each with its conclusions. classes: the rows of per_class."""
     parts = []
     for cell in cells(table):
-        parts += [f"**{title(cell)}**", ""]
+        parts += [f"**{in_markdown(title(cell, _of_cell(cell, classes)))}**", ""]
         parts += ["| " + " | ".join(headings(cell)) + " |", "|" + "|".join("---:" if r else "---" for r in RIGHT) + "|"]
         for section, rows in sections(cell):
             parts += [f"| *{section}* |" + " |" * (COLUMNS - 1)]
-            parts += ["| " + " | ".join([_arm(row), *display(row)[1:]]) + " |" for row in rows]
+            parts += ["| " + " | ".join([in_markdown(_arm(row)), *_marked(row)[1:]]) + " |" for row in rows]
         if grid := class_grid(cell, classes):
-            names, *lines = ["| " + " | ".join(text.replace("|", r"\|") for text in line) + " |" for line in grid]
+            names, *lines = ["| " + " | ".join(map(in_markdown, line)) + " |" for line in grid]
             parts += ["", f"*{BY_CLASS}*", "", names, "|---" + "|---:" * (len(grid[0]) - 1) + "|", *lines]
-        parts += ["", *(f"- {sentence}" for sentence in conclusions(cell, _of_cell(cell, classes))), ""]
+        parts += ["", *(f"- {in_markdown(sentence)}" for sentence in conclusions(cell, _of_cell(cell, classes))), ""]
     return "\n".join([*parts, *blurb(table), ""])
 
 
@@ -43,14 +47,19 @@ def summary(table: Sequence[Record]) -> str:
     names = dict.fromkeys(str(row["arm"]) for cell in every for row in cell if row["kind"] != "tuned")
     lines = [
         "| arm | "
-        + " | ".join(f"{short_title(cell)}: AUCPR | vs {baseline_name(cell)} | verdict" for cell in every)
+        + " | ".join(f"{in_markdown(short_title(cell))}: {' | '.join(_of_summary(headings(cell)))}" for cell in every)
         + " |"
     ]
     lines += ["|---|" + "---:|---:|---|" * len(every)]
     for name in names:
-        found = [next((display(row) for row in cell if row["arm"] == name), [""] * COLUMNS) for cell in every]
-        lines.append(f"| {name} | " + " | ".join(" | ".join((row[1], row[2], row[4])) for row in found) + " |")
+        found = [next((_marked(row) for row in cell if row["arm"] == name), [""] * COLUMNS) for cell in every]
+        lines.append(f"| {in_markdown(name)} | " + " | ".join(" | ".join(_of_summary(row)) for row in found) + " |")
     return "\n".join([*lines, "", *blurb(table), ""])
+
+
+def _of_summary(texts: Sequence[str]) -> tuple[str, ...]:
+    """AUCPR, difference and verdict of a row's cells."""
+    return texts[1], texts[2], texts[4]
 
 
 def overview(table: Sequence[Record]) -> str:
@@ -68,21 +77,16 @@ def overview(table: Sequence[Record]) -> str:
             for start in ("own", "zero")
         )
         texts = [
-            short_title(cell),
+            in_markdown(short_title(cell)),
             _short(cell[0]["bayes_average_precision"]) if cell[0]["bayes_average_precision"] is not None else "",
-            f"{max(references, key=_mean)['arm']} {_short(max(map(_mean, references)))}" if references else "",
+            f"{_marked(max(references, key=_mean))[0]} {_short(max(map(_mean, references)))}" if references else "",
             "" if plain is None else f"{name} {display(plain)[1]}",
-            f"{best['arm']} {display(best)[1]}",
-            *display(best)[2:5:2],
-            "" if zero is None else _elsewhere(zero),
+            " ".join(_marked(best)[:2]),
+            *_marked(best)[2:5:2],
+            "" if zero is None else spread.cell(zero, OWN_START, "+z.3f"),
         ]
         lines.append("| " + " | ".join(texts) + " |")
     return "\n".join([*lines, ""])
-
-
-def _elsewhere(row: Record) -> str:
-    """What another start than its own moves an arm by."""
-    return _plus_minus(row["delta_vs_own_start"], row["own_start_low"], row["own_start_high"], "+z.3f")
 
 
 def _mean(row: Record) -> float:
@@ -93,11 +97,12 @@ def latex(table: Sequence[Record], classes: Sequence[Record] = ()) -> str:
     """All cells as LaTeX tables (booktabs). classes: the rows of per_class."""
     parts = []
     for cell in cells(table):
-        parts += [r"\begin{table}", rf"\caption{{{_escape(title(cell))}. {_escape(' '.join(blurb(cell)))}}}"]
+        caption = f"{title(cell, _of_cell(cell, classes))}. {' '.join(blurb(cell))}"
+        parts += [r"\begin{table}", rf"\caption{{{in_latex(caption)}}}"]
         parts += [rf"\begin{{tabular}}{{{''.join('r' if r else 'l' for r in RIGHT)}}}", r"\toprule"]
         parts += [_latex_row(headings(cell))]
         for section, rows in sections(cell):
-            parts += [r"\midrule", rf"\multicolumn{{{COLUMNS}}}{{l}}{{\emph{{{_escape(section)}}}}} \\"]
+            parts += [r"\midrule", rf"\multicolumn{{{COLUMNS}}}{{l}}{{\emph{{{in_latex(section)}}}}} \\"]
             parts += [_latex_row([_arm(row), *display(row)[1:]]) for row in rows]
         parts += [r"\bottomrule", r"\end{tabular}"]
         if grid := class_grid(cell, classes):
@@ -121,26 +126,38 @@ def csv_text(table: Sequence[Record]) -> str:
 def print_rich(table: Sequence[Record], console: Console, classes: Sequence[Record] = ()) -> None:
     """Print all cells with their conclusions. classes: the rows of per_class."""
     for cell in cells(table):
-        console.print(f"[bold]{escape(title(cell))}[/bold]", highlight=False)
+        console.print(Text(shown(title(cell, _of_cell(cell, classes))), style="bold"))
+        widths = _widths(cell)
         for i, (section, rows) in enumerate(sections(cell)):
-            console.print(_rich_section(section, rows, headings(cell), show_header=i == 0))
+            console.print(_rich_section(section, rows, headings(cell), widths, show_header=i == 0))
         if grid := class_grid(cell, classes):
             console.print(_rich_grid(grid))
         console.print()
         for sentence in conclusions(cell, _of_cell(cell, classes)):
-            console.print(f"- {escape(sentence)}", highlight=False)
+            console.print(_plain(f"- {sentence}"))
         console.print()
     console.print("\n".join(blurb(table)), style="dim", highlight=False)
 
 
-def _rich_section(section: str, rows: Sequence[Record], names: Sequence[str], *, show_header: bool) -> Table:
+def _widths(cell: Sequence[Record]) -> list[int]:
+    """Columns of the terminal for each column of a cell, the same in all of its sections."""
+    texts = zip(headings(cell), *map(display, cell), strict=True)
+    names, *others = (max(least, *map(len, column)) for least, column in zip(WIDTHS, texts, strict=True))
+    return [min(names, max(LINE - sum(others) - len(others), LEAST_NAME)), *others]
+
+
+def _rich_section(
+    section: str, rows: Sequence[Record], names: Sequence[str], widths: Sequence[int], *, show_header: bool
+) -> Table:
     grid = Table(title=section, title_justify="left", title_style="italic", box=None, show_header=show_header)
+    grid.pad_edge = False
     grid.padding = (0, 1, 0, 0)
-    for heading, width, right in zip(names, WIDTHS, RIGHT, strict=True):
-        grid.add_column(heading, justify="right" if right else "left", width=width, no_wrap=heading != "arm")
+    for heading, width, right in zip(names, widths, RIGHT, strict=True):
+        justify: JustifyMethod = "right" if right else "left"
+        grid.add_column(heading, justify=justify, width=width, no_wrap=heading != "arm", overflow="fold")
     for row in rows:
         style = {"better": "green", "worse": "red"}.get(str(row["verdict"]), "")
-        grid.add_row(escape(_arm(row)), *display(row)[1:], style=style)
+        grid.add_row(*map(_plain, [_arm(row), *display(row)[1:]]), style=style)
     return grid
 
 
@@ -149,14 +166,19 @@ def _rich_grid(lines: Sequence[Sequence[str]]) -> Table:
     grid.padding = (0, 1, 0, 0)
     for i, heading in enumerate(lines[0]):
         width = 8 if i else WIDTHS[0] - 1
-        grid.add_column(escape(heading), justify="right" if i else "left", width=width, overflow="fold")
+        grid.add_column(_plain(heading), justify="right" if i else "left", width=width, overflow="fold")
     for line in lines[1:]:
-        grid.add_row(*map(escape, line))
+        grid.add_row(*map(_plain, line))
     return grid
 
 
+def _plain(text: str) -> Text:
+    """A text for the terminal, in which rich finds no markup."""
+    return Text(shown(text))
+
+
 def class_grid(cell: Sequence[Record], classes: Sequence[Record]) -> list[list[str]]:
-    """Lines of text: the rarest measured classes, their training rows and ceilings, then every arm; or nothing."""
+    """Lines of text: the rarest measured classes, their rows, chance and ceilings, then every arm; or nothing."""
     here = _of_cell(cell, classes)
     by_arm = {name: [row for row in here if row["arm"] == name] for name in dict.fromkeys(row["arm"] for row in here)}
     if not by_arm:
@@ -165,6 +187,7 @@ def class_grid(cell: Sequence[Record], classes: Sequence[Record]) -> list[list[s
     shown = sorted(first, key=lambda row: -cast(float, row["train_positives"]))[-SHOWN_CLASSES:]
     names = [str(row["class"]) for row in shown]
     lines = [["arm", *names], ["(training rows)", *(f"{row['train_positives']:,.0f}" for row in shown)]]
+    lines.append(["(chance)", *(f"{row['prevalence']:.4f}".removeprefix("0") for row in shown)])
     if shown[0]["bayes_average_precision"] is not None:
         lines.append(["(Bayes ceiling)", *(_short(row["bayes_average_precision"]) for row in shown)])
     for arm, rows in by_arm.items():
@@ -193,19 +216,26 @@ def sections(cell: Sequence[Record]) -> list[tuple[str, list[Record]]]:
 
 def headings(cell: Sequence[Record]) -> tuple[str, ...]:
     """The headings of a cell's columns."""
-    return "arm", "AUCPR", f"vs {baseline_name(cell)}", "p adj.", "verdict", "skill"
+    by_seed = " (min, max)" if any(spread.kind(row, AUCPR) == "seeds" for row in cell) else ""
+    return "arm", f"AUCPR{by_seed}", f"vs {baseline_name(cell)}{by_seed}", "p adj.", "verdict", "skill"
 
 
 def display(row: Record) -> list[str]:
     """The cells of one row, as text."""
     return [
         str(row["arm"]),
-        _plus_minus(row["average_precision"], row["ap_low"], row["ap_high"], ".3f"),
-        _plus_minus(row["delta"], row["delta_low"], row["delta_high"], "+z.3f"),
+        spread.cell(row, AUCPR, ".3f"),
+        spread.cell(row, DELTA, "+z.3f"),
         _p_value(row["p_adjusted"]),
         _verdict(row),
         "" if row["recovered_log_loss_skill"] is None else f"{row['recovered_log_loss_skill']:z.2f}",
     ]
+
+
+def _marked(row: Record) -> list[str]:
+    """The cells of one row, for Markdown."""
+    arm, average_precision, delta, p_value, verdict, skill = display(row)
+    return [in_markdown(arm), average_precision, delta, p_value, in_markdown(verdict), skill]
 
 
 def _arm(row: Record) -> str:
@@ -219,25 +249,9 @@ def _verdict(row: Record) -> str:
     return str(row["verdict"] or "")
 
 
-def _plus_minus(value: object, low: object, high: object, style: str) -> str:
-    if value is None:
-        return ""
-    text = format(cast(float, value), style)
-    # a limit of 0 or 1 was cut off there: the other one has the whole half
-    half = None if low is None else max(cast(float, high) - cast(float, value), cast(float, value) - cast(float, low))
-    return text if half is None else f"{text} ±{half:.3f}".replace("0.", ".")
-
-
 def _p_value(value: object) -> str:
     return "" if value is None else "<.001" if cast(float, value) < 0.001 else f"{value:.3f}".replace("0.", ".", 1)
 
 
 def _latex_row(values: Sequence[str]) -> str:
-    return " & ".join(map(_escape, values)) + r" \\"
-
-
-def _escape(text: str) -> str:
-    text = text.replace("\\", r"\textbackslash ").replace("~", r"\textasciitilde ").replace("^", r"\textasciicircum ")
-    for sign in "%_&#${}":
-        text = text.replace(sign, "\\" + sign)
-    return text.replace("<", "$<$").replace("±", r"$\pm$")
+    return " & ".join(map(in_latex, values)) + r" \\"

@@ -4,16 +4,17 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import cast
 
-from focalbench.comparison import LEVEL, SMOKE_TEST, baseline_family
+from focalbench.comparison import AUCPR, DELTA, LEVEL, OWN_START, SMOKE_TEST, baseline_family
 from focalbench.datasets.prevalence import CHOICE_POSITIVES, TABLE_TEST_POSITIVES
 from focalbench.records import Record
-from focalbench.statistics import LEAST_SEEDS
+from focalbench.report import spread
+from focalbench.statistics import INTERVAL_SEEDS, LEAST_SEEDS
 
 CLAIM_SEEDS = 20  # fewer screen; a reported claim uses these
 LONGEST = 70  # characters of a name in a title or of a file
 
 BLURB = (
-    "AUCPR: step-wise average precision, as scikit-learn's; ±: half a 95% interval; differences are paired by seed; "
+    "AUCPR: step-wise average precision, as scikit-learn's; {spreads}differences are paired by seed; "
     "p adj.: corrected for all arms of one start, what verdicts rest on; skill: log loss avoided, 1 at best, by the "
     "probabilities that the loss's inverse recovers (blank: it has none); below 0 the bare prevalence is better."
 )
@@ -25,7 +26,10 @@ OF_CLASSES = (
 
 def blurb(table: Sequence[Record]) -> list[str]:
     """What the columns of a table mean."""
-    return [BLURB] if all(row["n_classes"] is None for row in table) else [BLURB, OF_CLASSES]
+    found = {spread.kind(row, names) for row in table for names in (AUCPR, DELTA)}
+    spreads = "".join(f"{text}; " for kind, text in spread.EXPLAINED.items() if kind in found)
+    of_classes = [] if all(row["n_classes"] is None for row in table) else [OF_CLASSES]
+    return [BLURB.format(spreads=spreads), *of_classes]
 
 
 def cells(table: Sequence[Record]) -> list[list[Record]]:
@@ -37,15 +41,15 @@ def cells(table: Sequence[Record]) -> list[list[Record]]:
     return [list(rows) for _, rows in groupby(table, key=key)]
 
 
-def title(cell: Sequence[Record]) -> str:
-    """Data set, rate, chance level, ceiling and seeds of a cell, in one line."""
+def title(cell: Sequence[Record], classes: Sequence[Record] = ()) -> str:
+    """Data set, rate, chance level, ceiling and seeds of a cell, in one line. classes: its rows of per_class."""
     first = cell[0]
     rate = "natural rate" if first["positive_rate"] is None else f"rate {first['positive_rate']:g}"
     parts = [
         f"{first['dataset']} at {rate}",
-        f"{first['n_seeds']} seeds",
+        _seeds(first),
         *([] if first["n_classes"] is None else [f"mean over {first['n_classes']} {_outputs(cell)}"]),
-        f"chance {first['prevalence']:.4f}",
+        *_chance(first, classes),
     ]
     if first["bayes_average_precision"] is not None:
         parts.append(f"Bayes ceiling {first['bayes_average_precision']:.3f}")
@@ -56,18 +60,35 @@ def title(cell: Sequence[Record]) -> str:
     return ", ".join(parts)
 
 
+def _chance(first: Record, classes: Sequence[Record]) -> list[str]:
+    """The prevalence, or the lowest and highest of the measured classes: their mean is no class's own."""
+    if first["n_classes"] is None:
+        return [f"chance {first['prevalence']:.4f}"]
+    shares = [cast(float, row["prevalence"]) for row in classes if row["average_precision"] is not None]
+    return [f"chance {min(shares):.4f} to {max(shares):.4f} by class"] if shares else []
+
+
 def _outputs(cell: Sequence[Record]) -> str:
     return "classes" if baseline_family(cell) == "ce" else "labels"
 
 
 def short_title(cell: Sequence[Record]) -> str:
     """Data set, rate and seeds of a cell."""
+    name = str(cell[0]["dataset"])
+    name = name if len(name) <= LONGEST else f"{name[: LONGEST // 2]}...{name[-LONGEST // 2 :]}"
+    return name + how_taken(cell)
+
+
+def how_taken(cell: Sequence[Record]) -> str:
+    """What follows the name of a cell's data set: its rate and seeds."""
     first = cell[0]
     rate = "natural rate" if first["positive_rate"] is None else f"rate {first['positive_rate']:g}"
     noise = f", label noise {first['label_noise']:g}" if first["label_noise"] else ""
-    name = str(first["dataset"])
-    name = name if len(name) <= LONGEST else f"{name[: LONGEST // 2]}...{name[-LONGEST // 2 :]}"
-    return f"{name} at {rate}{noise}, {first['n_seeds']} seeds"
+    return f" at {rate}{noise}, {_seeds(first)}"
+
+
+def _seeds(first: Record) -> str:
+    return "1 seed" if first["n_seeds"] == 1 else f"{first['n_seeds']} seeds"
 
 
 def conclusions(cell: Sequence[Record], classes: Sequence[Record] = ()) -> list[str]:
@@ -105,9 +126,10 @@ def _best(main: Sequence[Record]) -> list[str]:
     if best["verdict"] == SMOKE_TEST:
         return [sentence + " A smoke test: it supports no claim about the losses."]
     if best["in_best_set"] is None:
-        return [
-            sentence + f" Fewer than {LEAST_SEEDS} seeds: intervals only, and no claim about the losses is supported."
-        ]
+        few, shown = LEAST_SEEDS, "intervals only"
+        if cast(int, best["n_seeds"]) < INTERVAL_SEEDS:
+            few, shown = INTERVAL_SEEDS, "not even intervals"
+        return [sentence + f" Fewer than {few} seeds: {shown}, and no claim about the losses is supported."]
     rivals = [str(row["arm"]) for row in main if row["in_best_set"] == "true" and row is not best]
     others = f" Cannot be told from it: {', '.join(rivals)}." if rivals else " Every other arm can be told from it."
     hedge = " Those that are budget-limited may still move." if any(r["budget_limited"] == "true" for r in main) else ""
@@ -159,8 +181,10 @@ def _rarest(main: Sequence[Record], classes: Sequence[Record]) -> list[str]:
     sentence = f"Of {rarest}, the rarest measured, alone: {baseline_name(main)} {_average_precision(baseline):.3f}"
     if best is baseline:
         return [sentence + ", the highest."]
-    best_text = f"{best['arm']} {_average_precision(best):.3f} ({_signed(best)})"
-    return [sentence + f", the highest {best_text}; this interval stands for one comparison, not for the best of many."]
+    sentence += f", the highest {best['arm']} {_average_precision(best):.3f} ({_signed(best)})"
+    if spread.kind(best, DELTA) != "half":
+        return [sentence + "."]
+    return [sentence + "; this interval stands for one comparison, not for the best of many."]
 
 
 def _starts(arms: Sequence[Record]) -> list[str]:
@@ -173,7 +197,7 @@ def _starts(arms: Sequence[Record]) -> list[str]:
         name = baseline_name(arms)
         baseline = next(row for row in rows if row["loss"] == name.lower())
         if baseline["delta_vs_own_start"] is not None:
-            change = _interval(baseline, ("delta_vs_own_start", "own_start_low", "own_start_high"))
+            change = spread.phrase(baseline, OWN_START)
             sentences.append(
                 f"The start: {name} from a {_start_name(start)} instead of its own constant changes by {change}."
             )
@@ -238,9 +262,8 @@ def _one_table(first: Record) -> list[str]:
     sentences = ["All of this holds on this table: its rows were split anew for every seed, not drawn anew."]
     ratio = cast(int, first["test_rows"]) / cast(int, first["train_rows"])
     thin = cast(int, first["test_positives"]) < 2 * TABLE_TEST_POSITIVES  # then test rows are not to spare
-    if (
-        ratio > 1 / cast(int, first["n_seeds"]) and not thin
-    ):  # the part of the variance that seeds don't reduce is the larger one
+    # where the part of the variance that seeds don't reduce is the larger one
+    if ratio > 1 / cast(int, first["n_seeds"]) and not thin and first["ap_low"] is not None:
         sentences.append(
             f"Test rows are {ratio:.2g} times the training rows, so more seeds hardly narrow these intervals; "
             "more training rows (--rows) may."
@@ -262,9 +285,4 @@ def _average_precision(row: Record) -> float:
 
 
 def _signed(row: Record) -> str:
-    return _interval(row, ("delta", "delta_low", "delta_high"))
-
-
-def _interval(row: Record, names: tuple[str, str, str]) -> str:
-    value, low, high = (cast(float | None, row[name]) for name in names)
-    return f"{value:+.3f}" if low is None else f"{value:+.3f} [{low:+.3f}, {high:+.3f}]"
+    return spread.phrase(row, DELTA)

@@ -51,6 +51,7 @@ FILE = "sweep --dataset d.csv --target y --rows 200 --device cpu --workers 1 --o
 RUNS = "CREATE TABLE runs (run_id TEXT PRIMARY KEY, identity TEXT, result TEXT, versions TEXT, sha256 TEXT);"
 OURS = f"PRAGMA application_id = {APPLICATION};"
 
+WRONG_SHARES = ("many", "0.01,0.02", "1.234,5", "%", "1/0", "sNaN", "1:1000", "15/10,000")
 OPTIONS = [
     ("--loss nope", "--loss"),
     ("--loss focal --loss nope", "--loss"),
@@ -75,7 +76,15 @@ OPTIONS = [
     ("--pos-rate -1", "--pos-rate"),
     ("--pos-rate nan", "--pos-rate"),
     ("--pos-rate 0.01 --pos-rate 2", "--pos-rate"),
-    ("--pos-rate many", "--pos-rate"),
+    *((f"--pos-rate {text}", "--pos-rate takes one share, such as") for text in WRONG_SHARES),
+    ("--pos-rate 150%", "--pos-rate must lie between 0 and 1, got 150%"),
+    ("--pos-rate 1/10.000", "--pos-rate takes one share, such as"),
+    ("--label-noise 1/2/3", "--label-noise takes one share, such as"),
+    ("--lr 0,003", "--lr takes one number, such as 0.003, got '0,003'; repeat it for several"),
+    ("--gamma 1,2", "--gamma takes one number"),
+    ("xor --dataset mixture", "'xor' and --dataset 'mixture' name two data sets"),
+    ("gone.csv --target y", "gone.csv"),
+    ("--dataset=", "the name of the data is empty"),
     ("--pos-rate 1e-6", "rate"),
     ("--quick --pos-rate 5e-324", "rate"),
     ("--pos-rate 0.9999 --rows 1500", "rate"),
@@ -99,7 +108,7 @@ OPTIONS = [
     ("--dataset dense:hard=900", "choose a rate"),
     ("--dataset sklearn:nope", "sklearn:nope"),
     ("--positive 1", "--positive"),
-    ("--task nope", "unknown task"),
+    ("--task nope", "--task"),
     ("--dataset rare-class", "use --task multiclass"),
     ("--dataset labels:labels=1 --task multilabel", "labels of labels"),
     ("--task multiclass", "mixture is a binary data set"),
@@ -217,7 +226,7 @@ EXPERIMENTS = [
         toml(TINY.replace("1500", "200").replace("0.02", "0.25") + 'datasets = ["d.csv", "e.csv"]\ntarget = "y"\n')
         | {"d.csv": SOUND["d.csv"], "e.csv": SOUND["d.csv"]},
     ),
-    Case("run", "file"),
+    Case("run", "FILE"),
 ]
 
 FOLDERS = [
@@ -232,7 +241,10 @@ FOLDERS = [
     Case("plot gone", "gone"),
     Case("plot o", "table.csv", {"o/x": b""}),
     Case("plot o", "table.csv", {"o/table.csv": b"a,b\n1,2\n", "o/curves.csv": b"a,b\n1,2\n"}),
-    Case("plot --out taken/figures", "taken", {"taken": b""}),
+    Case("plot --formulas --out taken/figures", "taken", {"taken": b""}),
+    Case("plot", "no results folder in results"),
+    Case("table", "no results folder in results", {"results/mine/table.csv": b"a,b\n"}),
+    Case("plot o --formulas", "leave o out"),
     Case("check gone", "gone"),
     Case("check r/o", "manifest.json", {"r/o/x": b"", "experiments/o.toml": b"[[check]]\nepochs = 2\n"}),
     Case("check o --experiment gone.toml", "gone.toml", {"o/manifest.json": b'{"format": 1}'}),
@@ -269,6 +281,9 @@ OUTS = [
             "manifest.json": b'{"name": "a web application"}',
         }.items()
     ),
+    Case(FILE.replace("d.csv", "\udcff.csv"), "'\\udcff.csv' is not UTF-8", {"\udcff.csv": SOUND["d.csv"]}),
+    Case(FILE.replace("d.csv", "\udcfe/d.csv"), "'\\udcfe/d.csv' is not UTF-8", {"\udcfe/d.csv": SOUND["d.csv"]}),
+    *(Case(FILE + f" {option} \udcff", "is not UTF-8", SOUND) for option in ("--drop", "--positive", "--weight")),
     Case("run ...toml", "--out", {"...toml": toml(TINY + "epochs = 1\nhidden = [4]\n")["e.toml"]}),
     Case(SHORT + " --out taken", "--out", {"taken": b"a file"}),
     Case(SHORT + " --out o", "--store", {"o/runs.sqlite": b"some notes of mine, and long enough to be a header" * 9}),

@@ -61,7 +61,7 @@ def stopped(
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("work", ["busy", "slow_to_end"])
 def test_what_does_not_heed_a_signal_is_ended(work: str, number: signal.Signals) -> None:
-    assert stopped(work, number) == (130, "", "stopped: 3 of 5\n")
+    assert stopped(work, number) == (128 + number, "", "stopped: 3 of 5\n")
 
 
 def test_a_second_press_is_not_in_the_way() -> None:
@@ -77,6 +77,8 @@ def test_other_signals_are_their_owners() -> None:
     assert (code, out, err) == (0, "cleared away\n", "")
 
 
-def test_what_does_is_left_to_end_by_itself() -> None:
-    _, out, err = stopped("quick_to_end", signal.SIGINT)
-    assert (out, err.splitlines()[0]) == ("cleared away\n", "stopped: 3 of 5")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_what_does_is_left_to_end_by_itself(number: signal.Signals) -> None:
+    _, out, err = stopped("quick_to_end", number)
+    first, *_, last = err.splitlines()
+    assert (out, first, last) == ("cleared away\n", "stopped: 3 of 5", f"typer.exceptions.Exit: {128 + number}")

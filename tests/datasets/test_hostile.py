@@ -1,8 +1,10 @@
 """Malformed and hostile files: one sentence, or a table; never anything else, never anything executed."""
 
 import csv
+import errno
 import gzip
 import io
+import os
 import pickle
 import zipfile
 from collections.abc import Iterator
@@ -11,12 +13,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import zstandard
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from focalbench.datasets import Columns, Table, read_table
+from focalbench.arms import Recipe
+from focalbench.datasets import Columns, Table, files, read_table, resolve
+from focalbench.datasets import parquet as parquet_file
 from focalbench.datasets.preprocessing import preprocess
-from focalbench.errors import InputError
+from focalbench.errors import InputError, MachineError
 
 GOOD = "x,c,y\n" + "".join(f"{i},{'ab'[i % 2]},{i % 3 % 2}\n" for i in range(60))
 
@@ -221,3 +226,78 @@ def test_by_chance(tmp_path_factory: pytest.TempPathFactory, seen: list[bool], c
 def test_any_bytes(tmp_path_factory: pytest.TempPathFactory, content: bytes, mark: bytes) -> None:
     found = survives(tmp_path_factory.mktemp("hostile"), mark + content)
     assert found is None or found.positives > 0
+
+
+# ---- what is no file, what is another kind of file, and what unpacks to more than there is room for
+
+
+def refusal(path: Path) -> str:
+    with pytest.raises((InputError, MachineError)) as caught:
+        read_table(str(path), Columns("y"))
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_only_regular_files_are_opened(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.csv")  # which nobody writes to: opening it would wait for ever
+    assert "no regular file" in refusal(tmp_path / "pipe.csv")
+    assert "no regular file" in refusal(Path("/dev/zero"))
+    with pytest.raises(InputError, match="no regular file"):
+        resolve(Recipe("/dev/zero", 100, target="y"))
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (zipped(["[Content_Types].xml", "xl/workbook.xml"]), "workbook or document"),
+        (zipped(["mimetype", "content.xml"]), "workbook or document"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(500), "old Excel workbook"),
+        (b"SQLite format 3\x00" + bytes(500), "SQLite database"),
+        (b"ARROW1\x00\x00" + bytes(50), "Arrow or Feather file"),
+        (b"BZh91AY&SY", "packed with bzip2"),
+    ],
+)
+def test_other_kinds_of_files_are_named(tmp_path: Path, content: bytes, kind: str) -> None:
+    (tmp_path / "d.csv").write_bytes(content)
+    said = refusal(tmp_path / "d.csv")
+    assert kind in said
+    assert "save the table as CSV or Parquet" in said
+
+
+@pytest.mark.parametrize("how", ["gz", "zip", "zst"])
+def test_unpacking_has_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str) -> None:
+    content = GOOD.encode() + b"\n" * 3_000_000
+    packed = zipped(["a.csv"], content) if how == "zip" else (gzip if how == "gz" else zstandard).compress(content)
+    (tmp_path / "d.csv").write_bytes(packed)
+    monkeypatch.setattr(files, "MOST_UNPACKED", 2_000_000)
+    assert "unpacks to more than" in refusal(tmp_path / "d.csv")
+
+
+def test_a_parquet_file_that_unpacks_beyond_memory_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "d.parquet").write_bytes(parquet(x=np.zeros(100_000), y=[0, 1] * 50_000))
+    monkeypatch.setattr(parquet_file, "free_bytes", lambda: 1_000_000)
+    assert "100,000 rows of 2 columns" in refusal(tmp_path / "d.parquet")
+
+
+@pytest.mark.parametrize("content", [gzip.compress(GOOD.encode()), GOOD.encode("utf-16")])
+def test_a_full_disk_under_a_spool_is_no_damaged_archive(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes
+) -> None:
+    class Full(io.BytesIO):
+        def write(self, _: object) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    (tmp_path / "d.csv").write_bytes(content)
+    monkeypatch.setattr("tempfile.TemporaryFile", Full)
+    said = refusal(tmp_path / "d.csv")
+    assert "No space left on device" in said
+    assert "TMPDIR" in said
+
+
+def test_no_folder_for_a_spool_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def nowhere() -> None:
+        raise FileNotFoundError(errno.ENOENT, "No usable temporary directory found")
+
+    (tmp_path / "d.csv").write_bytes(GOOD.encode())
+    monkeypatch.setattr("tempfile.TemporaryFile", nowhere)
+    assert "TMPDIR" in refusal(tmp_path / "d.csv")

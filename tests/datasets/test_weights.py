@@ -1,11 +1,11 @@
 """Weights of rows: looked at in every seed's splits before anything is trained."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from numpy.typing import NDArray
 
 from focalbench.arms import Arm, Recipe, Run, Training
 from focalbench.datasets import build
@@ -34,7 +34,7 @@ def plan_of(folder: Path, weights: object, **options: object) -> tuple[str, ...]
     return make_plan(experiment).warnings
 
 
-def on(rows: Any) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def on(rows: slice | list[int] | NDArray[np.intp]) -> NDArray[np.float64]:
     """1 for these rows and 0 for the others."""
     weights = np.zeros(2000)
     weights[rows] = 1
@@ -103,6 +103,6 @@ def test_a_few_heavy_rows_are_warned_of(tmp_path: Path) -> None:
 
 def test_worth_is_the_number_of_equal_weights_that_tell_as_much() -> None:
     targets = np.array([1] * 10 + [0] * 5, dtype=np.int8)
-    assert tuple(weigh(np.full(15, 3.0), targets)) == pytest.approx((10, 5, 10))
-    assert tuple(weigh(np.array([1.0, *[0.0] * 9, *[1.0] * 5]), targets)) == pytest.approx((1, 5, 1))
+    assert list(weigh(np.full(15, 3.0), targets)) == pytest.approx([10, 5, 10])
+    assert list(weigh(np.array([1.0, *[0.0] * 9, *[1.0] * 5]), targets)) == pytest.approx([1, 5, 1])
     assert weigh(np.zeros(15), targets) == (0, 0, 0.0)

@@ -23,14 +23,17 @@ Text = st.SearchStrategy[str]
 
 @dataclass(frozen=True, repr=False)
 class Attempt:
-    """What is typed after the program's name, and the files that lie in its folder beside those of PLACE."""
+    """What is typed after the program's name, and the files that lie in its folder beside those of PLACE; a limit that
+    holds meanwhile, if any: what it is on, and how much is left.
+    """
 
     arguments: tuple[str, ...]
     files: Files
+    limit: tuple[str, int] | None = None
 
     def __repr__(self) -> str:
         parts = (f"{name!r}: {str(content)[:2_000]}" for name, content in self.files.items())
-        return f"focalbench {list(self.arguments)!r:.2000} {{{', '.join(parts)}}}"
+        return f"focalbench {list(self.arguments)!r:.2000} {{{', '.join(parts)}}} {self.limit or ''}"
 
 
 # ---- words
@@ -152,7 +155,7 @@ KNOBS = st.builds(
     NUMBERS,
 )
 COLUMN = some("x", "c", "y", "z", "t", "g")
-RATE = st.one_of(st.floats(0, 1).map(str), NUMBERS)
+RATE = st.one_of(st.floats(0, 1).map(str), some("2%", "0,05", "5/100", "1/0", "‰", "1/10.000"), NUMBERS)
 RUNNING = {
     "--out": places("o", "o/p/q", ".", "inner", "r", "taken", "taken/o", "foreign", "/proc/none/o", "/dev/null/o"),
     "--store": places("s.sqlite", "r/runs.sqlite", "d.csv", "gone/s.sqlite", "inner", "/dev/full", "/proc/s"),
@@ -200,8 +203,9 @@ OPTIONS: dict[str, dict[str, Text]] = {
     "datasets": {"--nope": WORDS},
 }
 FLAGS = {
-    "sweep": ["--quick", "--drop-duplicates", "--json", "--dry-run"],
-    "run": ["--json", "--dry-run"],
+    "sweep": ["--quick", "--drop-duplicates", "--json", "--dry-run", "-q", "-h"],
+    "run": ["--json", "--dry-run", "-q", "--keys"],
+    "plot": ["--formulas"],
     "check": ["--accept"],
 }
 NEEDED = {"sweep": TRAINED, "run": {"--out": "o"}, "check": {"--experiment": "e.toml"}}
@@ -224,7 +228,20 @@ SCHEDULERS = [
     ),
 ]
 COMPLETE = [
-    *((), ("",), ("--help",), ("sweep", "--help"), ("nope",), ("--rows", "5"), ("sweep", "--out"), ("run",)),
+    *(
+        (),
+        ("",),
+        ("--help",),
+        ("-h",),
+        ("--version",),
+        ("table",),
+        ("plot",),
+        ("sweep", "--help"),
+        ("nope",),
+        ("--rows", "5"),
+        ("sweep", "--out"),
+        ("run",),
+    ),
     *(("sweep", "--quick", "--pos-rate", rate) for rate in ("5e-324", "1e-300", "1e-9")),
     *(("sweep", "--scheduler", address) for address in SCHEDULERS),
     *(("run", "e.toml", "--backend", "dask", "--scheduler", address) for address in SCHEDULERS),

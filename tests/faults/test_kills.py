@@ -159,9 +159,9 @@ def test_a_stack_that_kills_its_worker_each_time_has_failed(
     command = SWEEP.replace("--seeds 20", "--seeds 1").replace("--loss focal --gamma 2", "--loss mine:loss")
     command += f" {BACKENDS[backend]} --out o --log-level warning"
     finished = run(command, tmp_path)
-    assert finished.code == 1
+    assert finished.code == 3
     assert "2 runs failed (mine:loss; seeds 0): each time their worker died" in finished.err
-    assert finished.err.count("a worker died") == 4  # with all four, with the two of mine, with each of them
+    assert finished.err.count("a worker died") == 5  # with the two of mine, then with each of them, twice
     lines = (tmp_path / "o" / "runs.csv").read_text().splitlines()
     assert sum(",failed," in line for line in lines) == 2
     assert sum(",ok," in line for line in lines) == 2
@@ -170,7 +170,7 @@ def test_a_stack_that_kills_its_worker_each_time_has_failed(
     assert (again.code, again.trained) == (0, 2)
     assert run(command.replace("--out o", "--out whole"), tmp_path).code == 0
     assert files(tmp_path / "o") == files(tmp_path / "whole")
-    record_property("workers killed by stacks that were given up", 4)
+    record_property("workers killed by stacks that were given up", 5)
 
 
 def test_a_second_sweep_in_a_folder_is_refused_and_the_first_goes_on(whole: tuple[Path, float]) -> None:
@@ -235,7 +235,7 @@ def test_a_scheduler_that_dies_is_a_sentence_and_the_same_command_goes_on(
         finished = ended(process)
     worker.kill()
     worker.wait()
-    assert finished.code == 1
+    assert finished.code == 3
     assert finished.err.splitlines()[-1].startswith("focalbench: the Dask scheduler is gone; ")
     assert f" of {RUNS} runs are safe; the same command goes on from there" in finished.err
     assert 0 < run(f"{command} --workers 1", folder).trained < RUNS

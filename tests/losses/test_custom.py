@@ -1,261 +1,303 @@
-"""Your own loss as module:NAME: every kind of NAME, what is refused, and that no run sees another's state."""
+"""Your own loss in its processes: it reaches nothing of other runs, and all that it loads is part of its identity."""
 
+import logging
+import os
+import signal
+import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
-from torch.nn.functional import binary_cross_entropy_with_logits
 
 from focalbench.arms import Arm, Recipe, Run, Training
 from focalbench.errors import InputError
-from focalbench.losses.arm_loss import run_loss, start_bias
-from focalbench.losses.custom import make_custom, source_hash
+from focalbench.losses import custom, processes
+from focalbench.losses.arm_loss import run_loss
+from focalbench.losses.custom import custom_constant, forget_processes, make_custom, source_hash
+from focalbench.losses.own_loss import make_loss, own_constant
 from focalbench.losses.rivals import ClassCounts
+from focalbench.losses.source import module_hash
 from focalbench.stack import run_stack
+from focalbench.store import Result
 
-MINE = """
-import torch
-from torch.nn.functional import binary_cross_entropy_with_logits as bce
-
-class Mean(torch.nn.Module):
-    def forward(self, logits, targets):
-        return bce(logits, targets)
-
-class Counting(torch.nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.calls = 0
-    def forward(self, logits, targets):
-        self.calls += 1
-        return self.calls * bce(logits, targets)
-
-class Plain:
-    def __call__(self, logits, targets):
-        return bce(logits, targets)
-
-class Columns(torch.nn.Module):
-    def forward(self, logits, targets):
-        assert logits.ndim == 2 and targets.ndim == 1, "wants (N, 1)"
-        return bce(logits[:, 0], targets)
-
-class Learning(torch.nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.scale = torch.nn.Parameter(torch.ones(()))
-    def forward(self, logits, targets):
-        return self.scale * bce(logits, targets)
-
-mean, counting, columns, number = Mean(), Counting(), Columns(), 3
-def each(logits, targets): return bce(logits, targets, reduction="none")
-def each_column(logits, targets): return each(logits, targets)[:, None]
-def build(weight=1.0): return Mean()
-def with_more(logits, targets, weight=1.0): return weight * bce(logits, targets)
-def positives_only(logits, targets): return bce(logits, targets) if targets.any() else torch.tensor(0.0)
-def pairs(logits, targets):
-    lead = logits[targets > 0][:, None] - logits[targets == 0]
-    return torch.nn.functional.softplus(-lead).sum() / max(lead.numel(), 1)
-
-def needs_positives(logits, targets): return logits[targets > 0][0]
-def no_tensor(logits, targets): return 3.0
-def two_numbers(logits, targets): return logits[:2]
-def constant(logits, targets): return torch.tensor(1.0)
-def flat(logits, targets): return (0 * logits).sum()
-def not_a_number(logits, targets): return (logits / 0).sum()
-class Stateful(Plain):
-    def __init__(self): self.calls = 0
-    def __call__(self, logits, targets):
-        self.calls += 1
-        return self.calls * bce(logits, targets)
-stateful = Stateful()
-def shared(): return stateful
-def in_place(logits, targets): targets.mul_(2).sub_(1); return torch.relu(1 - targets * logits).mean()
-def defaults(logits=None, targets=None): return bce(logits, targets)
-def make(alpha=0.5, gamma=0.0): return Mean()
-def anything(*arguments): return bce(*arguments)
-def noisy(logits, targets): return bce(logits + torch.randn_like(logits), targets)
-def per_positive(logits, targets): return bce(logits, targets, reduction="sum") / targets.sum()
-def whole(logits, targets): return (logits > targets).sum()
-def leaves(logits, targets): raise SystemExit(0)
-def overwritten(logits, targets): e = logits.exp(); loss = (e * targets).sum() - e.sum(); e.zero_(); return loss
-def dice(x, y): p = torch.sigmoid(x); return 1 - (2 * (p * y).sum() + 1) / (p.sum() + y.sum() + 1)
-def naive(x, y): p = torch.sigmoid(x); return -(y * torch.log(p) + (1 - y) * torch.log(1 - p)).mean()
-def broken(logits, targets): raise ValueError("no\\nsuch thing")
-def cannot_be_built(): raise OSError("no weights")
-def hinge(logits, targets): return torch.relu(1 - (2 * targets - 1) * logits).mean()
-"""
+GOOD = "from torch.nn.functional import binary_cross_entropy_with_logits as bce\n"
+LOSS = GOOD + "def loss(x, y): return bce(x, y)\n"
+RECIPE, TRAINING = Recipe("gaussians", rows=600, positive_rate=0.05), Training(hidden=(8,), epochs=2, batch_size=64)
 COUNTS = ClassCounts(30, 970)
+OWN = ("mine", "other")
 
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder of its own, whose modules no process has imported yet."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
-    (tmp_path / "mine.py").write_text(MINE)
-    source_hash.cache_clear()
+    anew()
     yield tmp_path
-    for name in ("mine", "other"):
+    for name in OWN:
         sys.modules.pop(name, None)
 
 
-GOOD = ("Mean", "Plain", "Columns", "mean", "columns", "each", "each_column", "build", "with_more")
-FLEXIBLE = ("defaults", "make", "anything")
+def anew() -> None:
+    """As in a worker that starts now."""
+    for cached in (source_hash, custom_constant, custom._module):
+        cached.cache_clear()
 
 
-@pytest.mark.parametrize("name", [*GOOD, *FLEXIBLE])
-def test_every_kind_of_name_is_called_as_it_should_be(name: str) -> None:
-    x, y = torch.linspace(-3, 3, 40), (torch.arange(40) % 7 == 0).float()
-    leaf = x.clone().requires_grad_()
-    (expected,) = torch.autograd.grad(binary_cross_entropy_with_logits(leaf, y), leaf)
-    torch.testing.assert_close(make_custom(f"mine:{name}").gradient(x, y), expected)
+@pytest.fixture(scope="module", autouse=True)
+def _processes() -> Iterator[None]:
+    yield
+    forget_processes()
 
 
-def test_a_loss_of_torch_itself_will_do() -> None:
-    x, y = torch.linspace(-3, 3, 40), (torch.arange(40) % 7 == 0).float()
-    found = make_custom("torch.nn.functional:binary_cross_entropy_with_logits")
-    assert torch.equal(found.gradient(x, y), make_custom("torch.nn:BCEWithLogitsLoss").gradient(x, y))
+def run_of(spec: str, lr: float = 0.01) -> Run:
+    return Run(RECIPE, TRAINING, Arm(spec, init="zero", source=source_hash(spec)), lr, 0)
 
 
-def test_a_batch_that_has_no_gradient_moves_nothing() -> None:
-    loss = make_custom("mine:positives_only")
-    assert torch.equal(loss.gradient(torch.ones(4), torch.zeros(4)), torch.zeros(4))
+def values(results: list[Result]) -> list[object]:
+    return [(result.values, result.curves) for result in results]
 
 
-@pytest.mark.parametrize("name", ["Counting", "counting", "Stateful", "stateful", "shared"])
-def test_every_run_has_its_own_state_untouched_by_the_tries(name: str) -> None:
-    x, y = torch.zeros(4), torch.tensor([1.0, 0, 0, 0])
-    for _ in range(2):
-        loss = make_custom(f"mine:{name}")
-        assert loss(x, y) == pytest.approx(0.6931, abs=1e-3)
-        assert loss(x, y) == pytest.approx(2 * 0.6931, abs=1e-3)
+BCE = tuple(Run(RECIPE, TRAINING, Arm(loss), 0.01, 0) for loss in ("bce", "pos_weight"))
+
+PLANTS = {
+    "default type": "torch.set_default_dtype(torch.float64)",
+    "threads": "torch.set_num_threads(3)",
+    "denormals": "torch.set_flush_denormal(False)",
+    "torch's generator": "torch.manual_seed(5); torch.rand(9)",
+    "other generators": "import numpy, random; numpy.random.seed(1); random.seed(1)",
+    "deterministic": "torch.use_deterministic_algorithms(True)",
+    "precision": "torch.set_float32_matmul_precision('medium')",
+    "NumPy's errors": "import numpy; numpy.seterr(all='raise')",
+    "gradients": "torch.set_grad_enabled(False)",
+    "warnings": "import warnings; warnings.simplefilter('error')",
+    "decimals": "import decimal, locale; decimal.getcontext().prec = 2; locale.setlocale(locale.LC_ALL, 'C')",
+    "environment": "import os; os.environ.clear(); os.umask(0o777); os.chdir('/')",
+    "paths": "import sys; sys.path.clear(); sys.modules.pop('json')",
+    "signals": "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN); signal.signal(15, signal.SIG_IGN)",
+    "logging": "import logging; logging.disable()",
+    "threads that stay": "import threading, time; threading.Thread(target=time.sleep, args=(600,)).start()",
+}
+LATE = f"import torch\n{GOOD}def loss(x, y):\n    value = bce(x, y)\n    {{plant}}\n    return value\n"
+LATE_PLANTS = {  # at a call, or it would not train at all
+    "torch's functions": "torch.sigmoid = torch.exp = torch.sqrt = torch.Tensor.exp = lambda *_, **__: 1 / 0",
+    "functional": "torch.nn.functional.softplus = torch.special.expit = None",
+    "Python": "import builtins, gc, sys; builtins.print = None; gc.disable(); sys.setrecursionlimit(500)",
+    "this package": "import focalbench.training as t, focalbench.arms as a; t.BETA1 = 0; a.ENGINE_VERSION = 7",
+}
+
+
+def state() -> list[object]:
+    return [
+        torch.get_default_dtype(),
+        torch.get_num_threads(),
+        torch.get_rng_state().tolist(),
+        torch.is_grad_enabled(),
+        torch.are_deterministic_algorithms_enabled(),
+        torch.sigmoid,
+        signal.getsignal(signal.SIGINT),
+        dict(os.environ),
+        Path.cwd(),
+        threading.active_count(),
+        "other" in sys.modules,
+    ]
+
+
+def test_runs_beside_any_module_are_those_without_it(folder: Path) -> None:
+    before, alone = state(), values(run_stack(BCE))
+    (folder / "mine.py").write_text(LOSS)
+    expected = values(run_stack((run_of("mine:loss"),)))
+    for i, (name, plant) in enumerate(PLANTS.items()):
+        (folder / f"mine{i}.py").write_text(f"import torch\n{plant}\n{LOSS}")
+        together = values(run_stack((*BCE, run_of(f"mine{i}:loss"))))
+        assert together[:2] == alone, name
+        assert together[2:] == expected, name
+    for i, (name, plant) in enumerate(LATE_PLANTS.items()):
+        (folder / f"late{i}.py").write_text(LATE.format(plant=plant))
+        together = values(run_stack((*BCE, run_of(f"late{i}:loss"))))
+        assert together == alone + expected, name
+    assert values(run_stack(BCE)) == alone
+    assert state() == before
+
+
+STATEFUL = (
+    GOOD
+    + """
+calls = 0
+def loss(x, y):
+    global calls
+    calls += 1
+    return bce(x, y) * (1 + calls // 5)
+def other(x, y): return loss(x, y)
+"""
+)
+
+
+def test_a_run_finds_the_same_state_in_any_company(folder: Path) -> None:
+    (folder / "mine.py").write_text(STATEFUL)
+    runs = (run_of("mine:loss"), run_of("mine:loss", 0.03), run_of("mine:other"))
+    together = values(run_stack(runs))
+    assert [*together] == [found for run in runs for found in values(run_stack((run,)))]
+    assert together[0] == together[2]
+    assert together == [*reversed(values(run_stack(tuple(reversed(runs)))))]
+
+
+def test_a_gradient_is_that_of_the_loss_itself_bit_by_bit(folder: Path) -> None:
+    (folder / "mine.py").write_text(LOSS)
+    loss, here = make_custom("mine:loss").to("cpu"), make_loss("mine:loss")
+    for size in (1, 7, 512, 100_000):
+        x, y = torch.linspace(-3, 3, size), (torch.arange(size) % 7 == 0).float()
+        loss.ask(x, y)
+        assert torch.equal(loss.gradient(), here.gradient(x, y))
+
+
+def test_its_runs_are_those_of_the_same_loss_of_this_package(folder: Path) -> None:
+    (folder / "mine.py").write_text(LOSS)
+    prior = replace(run_of("mine:loss"), arm=Arm("mine:loss", init="prior", source=source_hash("mine:loss")))
+    mine, bce = (result.values for result in run_stack((prior, replace(prior, arm=Arm("bce", init="prior")))))
+    assert mine["test_average_precision"] == pytest.approx(bce["test_average_precision"], abs=2e-3)
+    assert mine["log_loss"] == pytest.approx(bce["log_loss"], rel=1e-3)
+    assert "recovered_log_loss" not in mine
+    assert custom_constant("mine:loss", COUNTS) == own_constant("mine:loss", COUNTS)
+
+
+def test_a_change_under_way_is_refused(folder: Path) -> None:
+    (folder / "mine.py").write_text(LOSS)
+    arm = run_of("mine:loss").arm
+    run_loss(arm, [COUNTS])
+    (folder / "mine.py").write_text(LOSS + "\n")
+    anew()
+    with pytest.raises(InputError, match="its source has changed since the sweep began"):
+        run_loss(arm, [COUNTS])
+
+
+# ---- losses that end, or do not
 
 
 @pytest.mark.parametrize(
-    ("spec", "says"),
+    ("text", "says"),
     [
-        ("nowhere:Loss", "cannot import nowhere .*ModuleNotFoundError.* start in its folder or install it"),
-        ("mine:Missing", "mine holds no 'Missing'"),
-        ("mine:", "mine holds no ''"),
-        (":Mean", "cannot import"),
-        ("mine:number", "is no loss: int cannot be called"),
-        ("mine:needs_positives", "failed: IndexError"),
-        ("mine:no_tensor", "must return one number, or one for each sample; it returned float"),
-        ("mine:two_numbers", r"it returned \(2,\)"),
-        ("mine:whole", "it returned .* of torch.int64"),
-        ("torch:eq", "it returned .* of torch.bool"),
-        ("mine:noisy", "another gradient when asked again"),
-        ("mine:per_positive", "on a batch without positives"),
-        ("mine:leaves", "failed: SystemExit: 0"),
-        ("mine:overwritten", "failed: RuntimeError"),
-        ("mine:constant", "no finite gradient"),
-        ("mine:flat", "no finite gradient"),
-        ("mine:not_a_number", "no finite gradient"),
-        ("mine:broken", "failed: ValueError: no such thing"),
-        ("mine:cannot_be_built", "cannot be built: OSError: no weights"),
-        ("mine:Learning", "parameters of its own"),
-        ("math:exp", "failed: TypeError"),
+        ("def loss(x, y): assert len(y) == 64, len(y); return bce(x, y)", "failed: AssertionError: 24"),
+        ("def loss(x, y): raise GeneratorExit", "failed: GeneratorExit"),
+        ("import os\ndef loss(x, y): os._exit(0)", "ended its process, with code 0"),
+        ("import os\nos._exit(3)", "ended its process, with code 3"),
+        ("import os\ndef loss(x, y): os.closerange(3, 99); return bce(x, y)", "ended its process, with code"),
+        ("import os\ndef loss(x, y): os.kill(os.getpid(), 9)", "SIGKILL ended its process"),
+        ("import os\ndef loss(x, y): os.kill(os.getppid(), 9); os.abort()", "SIGKILL ended its process"),
+        ("import ctypes\ndef loss(x, y): ctypes.string_at(0)", "SIGSEGV ended its process"),
     ],
 )
-def test_what_is_no_loss_is_refused_in_one_line(spec: str, says: str) -> None:
-    with pytest.raises(InputError, match=f"--loss {spec}.*{says}") as error:
-        make_custom(spec)
-    assert "\n" not in str(error.value)
+def test_whatever_ends_is_told_in_one_line(folder: Path, text: str, says: str) -> None:
+    (folder / "mine.py").write_text(GOOD + text)
+    with pytest.raises(InputError, match=f"--loss mine:loss.*{says}") as caught:
+        run_stack((run_of("mine:loss"),))
+    assert "\n" not in str(caught.value)
+    assert isinstance(caught.value, MemoryError) == ("SIG" in says)  # which a worker's death is, and is tried again
 
 
-@pytest.mark.parametrize("text", ["import nowhere_to_be_found", "def broken(:", "raise SystemExit", "1 / 0"])
-def test_a_module_that_cannot_be_imported_is_told_in_one_line(folder: Path, text: str) -> None:
-    (folder / "other.py").write_text(text)
-    with pytest.raises(InputError, match="--loss other:Loss: cannot import other"):
-        make_custom("other:Loss")
+@pytest.mark.parametrize("text", ["while True: pass", "def loss(x, y):\n    while True: pass"])
+def test_a_loss_that_never_answers_is_named(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, text: str
+) -> None:
+    monkeypatch.setattr(logging.getLogger("focalbench"), "propagate", True)
+    monkeypatch.setattr(processes, "PATIENCE", 2)
+    monkeypatch.setattr(processes, "WORD", 1)
+    (folder / "mine.py").write_text(GOOD + text)
+    with pytest.raises(InputError, match=r"--loss mine:loss has given no answer for .* minutes; does it end"):
+        make_custom("mine:loss")
+    assert "--loss mine:loss has given no answer for 1 seconds: waiting" in caplog.text
 
 
-def test_the_hash_is_that_of_the_source_and_a_change_under_way_is_refused(folder: Path) -> None:
-    arm = Arm("mine:hinge", source=source_hash("mine:hinge"))
-    assert source_hash("mine:mean") == arm.source
-    run_loss(arm, [COUNTS])
-    (folder / "mine.py").write_text(MINE + "\n")
-    source_hash.cache_clear()  # as in a worker started now
-    assert source_hash("mine:hinge") != arm.source
-    with pytest.raises(InputError, match="its source has changed since the sweep began"):
-        run_loss(arm, [COUNTS])
-    with pytest.raises(InputError, match="math has no source"):
-        source_hash("math:exp")
+def test_nobody_is_left_behind(folder: Path) -> None:
+    (folder / "mine.py").write_text(f"{LOSS}import os\nopen('pid', 'w').write(str(os.getpid()))")
+    loss = make_custom("mine:loss").to("cpu")
+    group = int((folder / "pid").read_text())  # of the module's process and those of its runs
+    os.killpg(group, 0)
+    forget_processes()
+    end = time.monotonic() + 5
+    while time.monotonic() < end and subprocess.run(["pgrep", "-r", "R,S,T", "-g", str(group)]).returncode == 0:
+        time.sleep(0.05)
+    assert subprocess.run(["pgrep", "-r", "R,S,T", "-g", str(group)]).returncode
+    loss.ask(torch.zeros(2), torch.ones(2))
+    with pytest.raises(InputError, match="ended its process"):
+        loss.gradient()
 
 
-def test_a_package_is_hashed_whole(folder: Path) -> None:
-    (folder / "other").mkdir()
-    (folder / "other" / "__init__.py").write_text("")
-    (folder / "other" / "losses.py").write_text(MINE)
-    (folder / "other" / "helper.py").write_text("")
-    before = source_hash("other.losses:mean")
-    (folder / "other" / "helper.py").write_text("factor = 2")
-    source_hash.cache_clear()
-    assert source_hash("other.losses:mean") != before
-    (folder / "other" / "helper.py").write_text("")
-    (folder / "other" / "__init__.py").write_text("factor = 2")  # the same bytes, elsewhere
-    source_hash.cache_clear()
-    assert source_hash("other.losses:mean") != before
-    sys.modules.pop("other.losses")
+# ---- what is loaded
 
 
-def test_what_a_file_imports_is_part_of_its_hash_installed_or_not(folder: Path) -> None:
-    (folder / "other.py").write_text("import mine\nfrom hypothesis import given\nloss = mine.each")
-    first = source_hash("other:loss")
-    (folder / "mine.py").write_text(MINE + "\n")
-    source_hash.cache_clear()
-    assert source_hash("other:loss") != first
-    (folder / "mine.py").write_text(MINE)
-    source_hash.cache_clear()
-    assert source_hash("other:loss") == first
-    (folder / "other.py").write_text("import mine\nfrom hypothesis import given\nloss = mine.mean")
-    source_hash.cache_clear()
-    assert source_hash("other:loss") != first
-    assert source_hash("torch.nn:BCEWithLogitsLoss") == source_hash("torch:nn")  # an installed one is its version
+WAYS = {
+    "import_module": "importlib.import_module('other').scale",
+    "at a call": "0\ndef loss(x, y): return bce(x, y) * importlib.import_module('other').scale",
+    "by its place": "load('other.py').scale",
+    "run": "runpy.run_path('other.py')['scale']",
+    "text": "eval(compile(open('other.py').read().split('= ')[1], 'other.py', 'eval'))",
+}
+LOADS = """
+import importlib, importlib.util, runpy
+def load(file):
+    spec = importlib.util.spec_from_file_location("anything", file)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+def loss(x, y): return scale * bce(x, y)
+scale = """
 
 
-def test_it_starts_at_its_own_constant() -> None:
-    def start(name: str) -> float:
-        return start_bias(Arm(f"mine:{name}", source=source_hash(f"mine:{name}")), COUNTS)
-
-    assert start("Mean") == pytest.approx(start_bias(Arm("bce"), COUNTS), abs=5e-3)  # 32 of 1,067, not 30 of 1,000
-    assert start("hinge") == pytest.approx(-1)
-    assert start("pairs") == 0  # sees only order
-    assert start("dice") == 0  # best at an end
-    assert start("in_place") == pytest.approx(-1)
-    assert start("naive") == pytest.approx(start("Mean"), abs=1e-3)  # NaN far from 0
-
-
-def test_its_runs_are_those_of_the_same_loss_of_this_package_whatever_the_company() -> None:
-    recipe, training = Recipe("gaussians", rows=600, positive_rate=0.05), Training(hidden=(8,), epochs=3, batch_size=64)
-    names = ("mean", "Counting", "columns", "pairs", "in_place")
-    arms = [Arm(f"mine:{name}", init="prior", source=source_hash(f"mine:{name}")) for name in names]
-    company = (*(Run(recipe, training, arm, 0.01, 0) for arm in arms), Run(recipe, training, Arm("bce"), 0.01, 0))
-    together = run_stack(company)
-    for run, result in zip(company, together, strict=True):
-        assert run_stack((run,))[0].values == result.values
-    mean, bce = together[0].values, together[-1].values
-    assert mean["test_average_precision"] == pytest.approx(bce["test_average_precision"], abs=2e-3)
-    assert "recovered_log_loss" not in mean
-    assert mean["log_loss"] == pytest.approx(bce["log_loss"], rel=1e-3)
+@pytest.mark.parametrize("way", WAYS)
+def test_whatever_is_loaded_is_part_of_the_identity(folder: Path, way: str) -> None:
+    (folder / "mine.py").write_text(GOOD + LOADS + WAYS[way])
+    (folder / "other.py").write_text("scale = 2")
+    before = source_hash("mine:loss")
+    anew()
+    assert source_hash("mine:loss") == before
+    (folder / "other.py").write_text("scale = 3")
+    anew()
+    assert source_hash("mine:loss") != before
 
 
-def test_what_fails_only_while_training_is_told_in_one_line(folder: Path) -> None:
-    (folder / "other.py").write_text("def late(x, y):\n    assert len(y) in (64, 70), len(y)\n    return (x - y).abs()")
-    arm = Arm("other:late", init="zero", source=source_hash("other:late"))
-    recipe, training = Recipe("gaussians", rows=600, positive_rate=0.05), Training(hidden=(8,), epochs=1, batch_size=70)
-    with pytest.raises(InputError, match="--loss other:late failed: AssertionError: 40"):
-        run_stack((Run(recipe, training, arm, 0.01, 0),))
+def test_what_is_loaded_too_late_to_be_known_is_refused(folder: Path) -> None:
+    (folder / "other.py").write_text("scale = 2")
+    late = "def loss(x, y):\n    if len(y) == 24: importlib.import_module('other')\n    return bce(x, y)"
+    (folder / "mine.py").write_text(f"import importlib\n{GOOD}{late}")
+    with pytest.raises(InputError, match="loads other only while it trains; import it where the module begins"):
+        run_stack((run_of("mine:loss"),))
 
 
-def test_the_ranking_losses_of_imbalanced_losses_run_this_way(folder: Path) -> None:
-    pytest.importorskip("imbalanced_losses")
-    names = {"ap": "SmoothAPLoss", "recall": "RecallAtQuantileLoss", "pauc": "PAUCAtBudgetLoss"}
-    lines = [f"{short} = imbalanced_losses.{name}(num_classes=1, queue_size=512)" for short, name in names.items()]
-    (folder / "other.py").write_text("\n".join(["import imbalanced_losses", *lines]))
-    recipe, training = Recipe("mixture", rows=4000, positive_rate=0.05), Training(hidden=(8,), epochs=2, batch_size=256)
-    arms = [Arm(f"other:{name}", source=source_hash(f"other:{name}")) for name in names]
-    results = run_stack(tuple(Run(recipe, training, arm, 0.01, 0) for arm in arms))
-    for result in results:
-        assert result.values["status"] == "ok"
-        assert float(result.values["test_average_precision"] or 0) > 0.1  # chance: .05
+def install(folder: Path, name: str, version: str, text: str) -> None:
+    """A distribution as pip leaves it."""
+    place = folder / "site-packages"
+    (place / f"{name}-1.dist-info").mkdir(parents=True, exist_ok=True)
+    described = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+    (place / f"{name}-1.dist-info" / "METADATA").write_text(described)
+    (place / f"{name}-1.dist-info" / "top_level.txt").write_text(name)
+    (place / f"{name}.py").write_text(text)
+
+
+def test_installed_ones_count_by_version_where_your_own_code_loads_them(folder: Path) -> None:
+    sys.path.append(str(folder / "site-packages"))
+    (folder / "mine.py").write_text(LOSS + "import importlib\nimportlib.import_module('wanted')")
+
+    def found(wanted: str, needed: str, text: str = "import needed") -> str:
+        install(folder, "wanted", wanted, text)
+        install(folder, "needed", needed, "")
+        anew()
+        return source_hash("mine:loss")
+
+    before = found("1", "1")
+    assert found("1", "2") == before  # what others need is theirs
+    assert found("1", "1", "import needed # changed") == before
+    assert found("2", "1") != before
+
+
+def test_ordinary_imports_make_the_hash_that_they_always_made(folder: Path) -> None:
+    (folder / "other.py").write_text("import json, numpy")
+    (folder / "mine.py").write_text(LOSS + "import other, decimal, torch, pandas")
+    found = source_hash("mine:loss")
+    make_loss("mine:loss")
+    assert found == module_hash("mine")

@@ -1,5 +1,6 @@
 """Two processes that average their gradients train as one process on all the rows."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -39,18 +40,45 @@ def gradients(rows: slice, gather: bool | None) -> dict[str, Tensor]:
     return found
 
 
+def validated(rows: slice, gather: bool | None) -> list[float]:
+    """The losses where no gradient is wanted."""
+    features, targets, _ = (part[rows] for part in data())
+    logits = features @ torch.linspace(-1, 1, 4, dtype=torch.float64).requires_grad_()
+    found = []
+    for reduction in ("mean", "mean_positive"):
+        sigmoid = SigmoidFocalLoss(reduction=reduction, gather_distributed=gather).eval()
+        softmax = SoftmaxFocalLoss(reduction=reduction, gather_distributed=gather).eval()
+        with torch.no_grad():
+            found += [float(sigmoid(logits, targets)), float(softmax(torch.stack([-logits, logits], 1), targets))]
+        found.append(float(sigmoid(logits.detach(), targets)))
+    return found
+
+
 def worker(rank: int, folder: str) -> None:
-    distributed.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=PROCESSES)
+    meet, patience = f"file://{folder}/meet", timedelta(seconds=60)
+    distributed.init_process_group("gloo", init_method=meet, rank=rank, world_size=PROCESSES, timeout=patience)
     rows = slice(0, SPLIT[0]) if rank == 0 else slice(SPLIT[0], sum(SPLIT))
     torch.save((gradients(rows, None), gradients(rows, False)), f"{folder}/{rank}.pt")
+    if rank == 0:  # the other is silent
+        torch.save((validated(rows, None), validated(rows, True)), f"{folder}/alone.pt")
     distributed.destroy_process_group()
 
 
 @pytest.fixture(scope="module")
-def both(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[dict[str, Tensor], dict[str, Tensor]]]:
-    folder: Path = tmp_path_factory.mktemp("meet")
-    spawn(worker, (str(folder),), nprocs=PROCESSES)  # type: ignore[no-untyped-call]
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    where: Path = tmp_path_factory.mktemp("meet")
+    spawn(worker, (str(where),), nprocs=PROCESSES)  # type: ignore[no-untyped-call]
+    return where
+
+
+@pytest.fixture(scope="module")
+def both(folder: Path) -> list[tuple[dict[str, Tensor], dict[str, Tensor]]]:
     return [torch.load(folder / f"{rank}.pt") for rank in range(PROCESSES)]
+
+
+def test_one_process_validates_by_itself(folder: Path) -> None:
+    wanted = validated(slice(0, SPLIT[0]), None)
+    assert torch.load(folder / "alone.pt") == (wanted, wanted)
 
 
 def test_averaged_gradients_are_those_of_one_process(

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
@@ -100,3 +101,34 @@ def test_senseless_hyperparameters_are_refused() -> None:
         recovered_logits(0.0, None, -1.0)
     with pytest.raises(InputError):
         recovered_logits(0.0, 1.5, 1.0)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+@pytest.mark.parametrize("alpha", [None, 0.25])
+def test_a_tensor_gives_a_tensor(alpha: float | None, dtype: torch.dtype) -> None:
+    logits = torch.tensor([-math.inf, -1e4, -40.0, -3.0, -0.5, 0.0, 2.0, 36.0, 38.0, 1e4, math.inf], dtype=dtype)
+    logits.requires_grad_()
+    eps = torch.finfo(dtype).eps
+    for convert in (recovered_logits, focal_to_probability):
+        found = convert(logits, alpha, 2.0)
+        wanted = torch.from_numpy(convert(logits.detach().double().numpy(), alpha, 2.0))
+        assert (found.dtype, found.shape) == (dtype, logits.shape)
+        torch.testing.assert_close(found.detach().double(), wanted.to(dtype).double(), rtol=8 * eps, atol=8 * eps)
+    probability = focal_to_probability(logits, alpha, 2.0)
+    assert probability[[0, -1]].tolist() == [0.0, 1.0]
+    (slope,) = torch.autograd.grad(probability.sum(), logits)
+    assert bool(slope.isfinite().all())
+
+
+def test_the_way_back_can_be_differentiated() -> None:
+    logits = torch.linspace(-20, 20, 21, dtype=torch.float64).requires_grad_()
+    for gamma in (0.0, 0.5, 5.0):
+        assert torch.autograd.gradcheck(lambda x, gamma=gamma: recovered_logits(x, 0.25, gamma), logits)
+        assert torch.autograd.gradcheck(lambda x, gamma=gamma: focal_to_probability(x, 0.25, gamma), logits)
+    assert focal_to_probability(torch.tensor([0, 1]), None, 0.0).tolist() == pytest.approx(
+        [0.5, 1 / (1 + math.exp(-1))]
+    )
+
+
+def test_infinite_logits_are_certain() -> None:
+    np.testing.assert_array_equal(focal_to_probability([-np.inf, np.inf], 0.25, 2.0), [0, 1])

@@ -5,23 +5,52 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.metrics import roc_curve
+from sklearn.metrics import precision_score, recall_score, roc_curve
 
 from focalbench.errors import InputError
-from focalbench.metrics import precision_at_k, recall_at_fpr
+from focalbench.metrics import precision_at_k, r_precision, recall_at_fpr
 
 samples = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 1)), min_size=2, max_size=6).filter(
     lambda pairs: len({y for _, y in pairs}) == 2
 )
 
 
+def mean_over_orders(pairs: list[tuple[int, int]], k: int) -> float:
+    """The precision among the first k, over every order that keeps higher scores first."""
+    descending = sorted((score for score, _ in pairs), reverse=True)
+    orders = [order for order in permutations(pairs) if [score for score, _ in order] == descending]
+    return float(np.mean([sum(target for _, target in order[:k]) / k for order in orders]))
+
+
 @given(samples, st.data())
 def test_precision_at_k_is_the_mean_over_all_orders_of_ties(pairs: list[tuple[int, int]], data: st.DataObject) -> None:
     k = data.draw(st.integers(1, len(pairs)))
-    orders = [order for order in permutations(pairs) if [s for s, _ in order] == sorted((s for s, _ in pairs))[::-1]]
-    expected = np.mean([sum(y for _, y in order[:k]) / k for order in orders])
     scores, targets = torch.tensor(pairs).T
-    assert precision_at_k(scores[None].float(), targets, k).item() == pytest.approx(expected, rel=1e-12)
+    expected = pytest.approx(mean_over_orders(pairs, k), rel=1e-12)
+    assert precision_at_k(scores[None].float(), targets, k).item() == expected
+
+
+@given(samples)
+def test_r_precision_is_that_among_as_many_as_there_are_positives(pairs: list[tuple[int, int]]) -> None:
+    scores, targets = torch.tensor(pairs).T
+    expected = pytest.approx(mean_over_orders(pairs, sum(target for _, target in pairs)), rel=1e-12)
+    assert r_precision(scores[None].float(), targets).item() == expected
+
+
+@given(st.lists(st.booleans(), min_size=2, max_size=60).filter(lambda found: 0 < sum(found) < len(found)))
+def test_at_r_precision_is_recall(targets: list[bool]) -> None:
+    """Which is why it has a name of its own: the threshold where scikit-learn's two are equal."""
+    scores, flagged = np.arange(len(targets)), np.arange(len(targets)) >= len(targets) - sum(targets)
+    found = r_precision(torch.from_numpy(scores)[None].double(), torch.tensor(targets)).item()
+    assert found == pytest.approx(precision_score(targets, flagged, zero_division=0))
+    assert found == pytest.approx(recall_score(targets, flagged))
+
+
+def test_a_share_of_a_row_counts_in_part() -> None:
+    scores, targets = torch.tensor([[3.0, 2.0, 1.0]]), torch.tensor([0, 1, 0])
+    assert precision_at_k(scores, targets, 1.5).item() == pytest.approx(0.5 / 1.5)
+    assert precision_at_k(scores, targets, 0.5).item() == 0
+    assert precision_at_k(scores, targets, 3).item() == pytest.approx(1 / 3)
 
 
 @given(
@@ -53,9 +82,9 @@ def test_runs_are_ranked_separately() -> None:
     assert recall_at_fpr(scores, targets).tolist() == [1, 0, 0]
 
 
-@pytest.mark.parametrize("k", [0, -1, 7])
+@pytest.mark.parametrize("k", [0, -1, 7, 6.5, float("nan")])
 def test_k_out_of_range_is_refused(k: int) -> None:
-    with pytest.raises(InputError, match="k must lie between 1 and the 6 samples"):
+    with pytest.raises(InputError, match="k must be more than 0 and at most the 6 samples"):
         precision_at_k(torch.zeros(1, 6), torch.arange(6) % 2, k)
 
 

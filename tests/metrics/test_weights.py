@@ -7,7 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import average_precision_score, roc_auc_score
+from sklearn.metrics import average_precision_score, precision_score, roc_auc_score
 from torch import Tensor
 
 from focalbench.errors import InputError
@@ -19,7 +19,9 @@ from focalbench.metrics import (
     expected_observed,
     log_loss,
     log_loss_skill,
+    precision_at_k,
     precision_recall_grid,
+    r_precision,
     reliability_grid,
     roc_auc,
 )
@@ -28,6 +30,8 @@ Metric = Callable[[Tensor, Tensor, Tensor | None], Tensor]
 METRICS: dict[str, Metric] = {
     "average_precision": average_precision,
     "precision_recall_grid": lambda x, y, w: precision_recall_grid(x, y, 7, w),
+    "precision_at_k": lambda x, y, w: precision_at_k(x, y, 0.3 * len(y), w),  # the same share of rows that repeat
+    "r_precision": r_precision,
     "roc_auc": roc_auc,
     "log_loss": log_loss,
     "log_loss_skill": log_loss_skill,
@@ -82,6 +86,20 @@ def test_the_ranking_metrics_are_scikit_learns(example: tuple[Tensor, Tensor, Te
     for metric, oracle in ((average_precision, average_precision_score), (roc_auc, roc_auc_score)):
         expected = [oracle(targets, row, sample_weight=weights) for row in scores]
         assert metric(scores, targets, torch.from_numpy(weights)).tolist() == pytest.approx(expected, rel=1e-9)
+
+
+@given(weighted(), st.integers(0, 10**6), st.floats(0, 1))
+def test_precision_among_the_rows_above_a_threshold_is_scikit_learns(
+    example: tuple[Tensor, Tensor, Tensor], seed: int, level: float
+) -> None:
+    scores, targets, _ = example
+    weights = torch.from_numpy(np.random.default_rng(seed).exponential(size=len(targets)))
+    for row in scores:
+        flagged = row >= row.quantile(level)
+        k = float(weights[flagged].sum() / weights.mean())
+        expected = precision_score(targets, flagged, sample_weight=weights)
+        found = precision_at_k(row[None], targets, min(k, len(targets)), weights)
+        assert found.item() == pytest.approx(expected, rel=1e-9)
 
 
 @pytest.mark.parametrize("name", METRICS)

@@ -16,7 +16,7 @@ from focalbench.plan import make_plan
 from focalbench.pools import Backend
 from focalbench.report import folder as module
 from focalbench.report.figures import draw_results
-from focalbench.report.folder import own_files
+from focalbench.report.folder import reported
 from focalbench.sweep import run_experiment
 from tests.attempts import typed
 
@@ -70,7 +70,7 @@ def test_what_others_have_there_stays_and_is_not_reported(tmp_path: Path) -> Non
 def test_pictures_of_another_table_go_and_those_of_the_same_stay(drawn: Path) -> None:
     before = pictures(drawn)
     assert before
-    assert {path.name for path in own_files(drawn)} > set(before)
+    assert set(reported(drawn)) > {f"figures/{name}" for name in before}
     sweep(drawn)
     assert pictures(drawn) == before
     sweep(drawn, 2)
@@ -82,7 +82,7 @@ def test_pictures_stay_where_the_new_table_cannot_be_written(drawn: Path, monkey
         raise MachineError("no room")
 
     before = pictures(drawn)
-    monkeypatch.setattr(module, "write_files", fail)
+    monkeypatch.setattr(module, "write_texts", fail)
     with pytest.raises(MachineError, match="no room"):
         sweep(drawn, 2)
     assert pictures(drawn) == before

@@ -1,0 +1,32 @@
+"""What every setting of an experiment means: the help of `focalbench sweep`, and the keys of an experiment file."""
+
+ABOUT = {
+    "task": "binary, multiclass, or multilabel (several columns of 0 and 1).",
+    "datasets": "CSV or Parquet files, or names that focalbench datasets lists.",
+    "positive_rates": "Exact positive rate, of the rarest class where there are several. Default: 0.0015 for synthetic "
+    "data, the natural rate of a table.",
+    "target": "The column to predict.",
+    "labels": "A column of 0 and 1 to predict, where the task is multilabel.",
+    "positive": "The target value that counts as positive, or names the rare class.",
+    "drop": "A column to leave out.",
+    "drop_duplicates": "Remove rows that repeat an earlier one; else equal rows are kept in one split.",
+    "category": "A column of codes, to be read as categories though they look like numbers.",
+    "group": "The column whose rows belong together, such as a patient or a day.",
+    "time": "The column to split by: the latest rows are the test.",
+    "weight": "The column that says what a row counts for.",
+    "test_prevalence": "How a table's test comes to the rate asked for: thin its positives, or weight them.",
+    "label_noise": "Share of positives whose label is swapped with a negative's, in [0, 0.5).",
+    "rows": "Training rows.",
+    "arms": "Losses to compare, with the one that they are compared with. Default: those of focalbench sweep.",
+    "lrs": "Adam's learning rate; of several, each arm takes its best on validation.",
+    "first_seed": "The first seed.",
+    "seeds": "Number of seeds.",
+    "epochs": "Passes over the training rows.",
+    "batch_size": "Rows in a batch.",
+    "sampler": "random, stratified, balanced, quota:K (positives a batch), hard (negatives) or groups.",
+    "model": "logistic (linear) or mlp (a small network).",
+    "hidden": "Units of the MLP's hidden layers.",
+    "device": "Where to train: cpu or cuda.",
+    "references": "Also fit scikit-learn's reference models.",
+    "claims": "Whether the table is meant to support claims; a smoke test says that it does not.",
+}
