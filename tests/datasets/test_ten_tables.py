@@ -114,7 +114,8 @@ def percentages() -> Case:
 
 
 def spelled_classes() -> Case:
-    labels = [(">50K", ">50K.")[i % 2] if rare else "<=50K" for i, rare in enumerate(RARE)]
+    others = ("<=50K", "<=50K.", ">50K.")  # the last one is negative unless the file is corrected, which is said
+    labels = [">50K" if rare else others[i % 3] for i, rare in enumerate(RARE)]
     text = table(",", hours=np.arange(ROWS) % 60, income=labels)
     return Case(text.encode(), {"target": "income", "positive": ">50K"}, {"hours": np.arange(ROWS) % 60}, (">50K.",))
 
