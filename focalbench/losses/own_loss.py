@@ -63,7 +63,7 @@ def told(what: str) -> Iterator[None]:
     except InputError:
         raise
     except BaseException as error:
-        raise InputError(f"{what}: {type(error).__name__}: {_one_line(error)}") from error
+        raise InputError(f"{what}: {_one_line(error)}") from error
 
 
 def make_loss(spec: str) -> OwnLoss:
@@ -148,15 +148,16 @@ def _imported(spec: str, name: str) -> ModuleType:
     try:
         return importlib.import_module(name)
     except BaseException as error:  # whatever its top level does
-        why = f"{type(error).__name__}: {_one_line(error)}"
-        raise InputError(f"--loss {spec}: cannot import {name} ({why}); start in its folder or install it") from None
+        why = f"cannot import {name} ({_one_line(error)})"
+        raise InputError(f"--loss {spec}: {why}; start in its folder or install it") from None
 
 
 def _one_line(error: BaseException) -> str:
     try:
-        return " ".join(str(error).split())
+        text = " ".join(str(error).split())
     except BaseException:  # of somebody's own kind of exception
-        return "it cannot say why"
+        text = "it cannot say why"
+    return f"{type(error).__name__}: {text}".removesuffix(": ")
 
 
 def own_constant(spec: str, counts: ClassCounts) -> float:
