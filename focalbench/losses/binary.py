@@ -83,8 +83,8 @@ def focal_loss(
     pos_weight >= 0 multiplies the positive term. The hyperparameters are constants (no gradient) and expand to the
     logits' shape: with logits (row, label) one value a label has shape (label,).
     Returns the logits' shape and dtype (float32 for half precision under autocast). NaN logits give NaN, infinite ones
-    the limits of value and derivative. Differentiable any number of times, also under torch.func and torch.compile. Targets are not checked
-    where no value can be looked at: by a compiler, by vmap, on meta and fake tensors.
+    the limits of value and derivative. Differentiable any number of times, also under torch.func and torch.compile.
+    Targets are not checked where no value can be looked at: by a compiler, by vmap, on meta and fake tensors.
     Raises InputError for values outside these ranges and shapes that differ.
     """
     check_shapes(logits, targets)
