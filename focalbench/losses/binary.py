@@ -82,18 +82,16 @@ def focal_loss(
     label. alpha in [0, 1] weights positives, 1 - alpha negatives; None weights both by 1. gamma >= 0.
     pos_weight >= 0 multiplies the positive term. The hyperparameters are constants (no gradient) and expand to the
     logits' shape: with logits (row, label) one value a label has shape (label,).
-    Returns the logits' shape, in the dtype of result_dtype. NaN logits give NaN, infinite ones the limits of value and
-    derivative. Differentiable any number of times, also under torch.func and torch.compile. Targets are not checked
-    where no value can be looked at: by a compiler, by vmap, on meta and fake tensors.
+    Returns the logits' shape and dtype (float32 for half precision under autocast). NaN logits give NaN, infinite ones
+    the limits of value and derivative. Differentiable any number of times, also under torch.func and torch.compile.
+    Targets are not checked where no value can be looked at: by a compiler, by vmap, on meta and fake tensors.
     Raises InputError for values outside these ranges and shapes that differ.
     """
     check_shapes(logits, targets)
     x = widened(logits)
     weights = _weights(alpha, pos_weight, x)
     check_at_least_zero("gamma", gamma)
-    return _apply(x, targets.expand(x.shape), *weights, _fitting("gamma", gamma, x))[0].to(
-        result_dtype(logits, targets)
-    )
+    return _apply(x, targets.expand(x.shape), *weights, _fitting("gamma", gamma, x))[0].to(result_dtype(logits))
 
 
 def focal_star_loss(
@@ -111,7 +109,7 @@ def focal_star_loss(
     x = widened(logits)
     y = targets.to(x.dtype)
     loss = y * -logsigmoid(gamma * x + beta) + (1 - y) * -logsigmoid(beta - gamma * x)
-    return (loss / gamma).to(result_dtype(logits, targets))
+    return (loss / gamma).to(result_dtype(logits))
 
 
 # ---- closed-form derivatives

@@ -18,12 +18,11 @@ def widened(logits: Tensor) -> Tensor:
     return logits.float() if logits.dtype in HALF else logits
 
 
-def result_dtype(logits: Tensor, targets: Tensor) -> torch.dtype:
-    """The dtype of an elementwise loss: that of logits and floating targets together, at least float32 in autocast."""
-    dtype = torch.promote_types(logits.dtype, targets.dtype) if targets.is_floating_point() else logits.dtype
+def result_dtype(logits: Tensor) -> torch.dtype:
+    """The dtype of an elementwise loss: the logits', float32 for half precision under autocast, as torch's losses."""
     device = logits.device.type
     autocast = torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
-    return torch.float32 if autocast and dtype in HALF else dtype
+    return torch.float32 if autocast and logits.dtype in HALF else logits.dtype
 
 
 def check_shapes(logits: Tensor, targets: Tensor) -> None:

@@ -247,7 +247,9 @@ def _index(name: str, value: int) -> int:
 
 def _returned(reduction: str, inputs: Tensor, targets: Tensor) -> torch.dtype:
     """The dtype of the result: a sum of halves would soon be infinite, and its gradient scaled by 65,536 always is."""
-    dtype = result_dtype(inputs, targets)
+    dtype = result_dtype(inputs)
+    if targets.is_floating_point():
+        dtype = torch.promote_types(dtype, targets.dtype)
     return dtype if reduction == "none" else torch.promote_types(dtype, torch.float32)
 
 

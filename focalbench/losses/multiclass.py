@@ -38,8 +38,8 @@ def softmax_focal_loss(
     ignore_index is not looked at. alpha: (C,), each >= 0, or None. gamma >= 0. label_smoothing in [0, 1): CE is against
     (1 - e) one-hot + e / C, as torch's; the factor (1 - p_t)^gamma stays that of the true class. A logit of -inf is a
     class that is not there, for smoothing too.
-    Returns the shape of the class indices, in the dtype of result_dtype; half precision is computed in float32; NaN
-    logits give NaN. Raises InputError for shapes and classes that do not fit.
+    Returns the shape of the class indices and the logits' dtype (float32 for half precision under autocast); half
+    precision is computed in float32; NaN logits give NaN. Raises InputError for shapes and classes that do not fit.
     """
     check_classes(logits, targets)
     check_at_least_zero("gamma", gamma)
@@ -53,7 +53,7 @@ def softmax_focal_loss(
     if targets.is_floating_point():
         check_probabilities(targets)
         loss = _of_probabilities(x, targets.to(x.dtype), gamma, label_smoothing, weights)
-        return loss.to(result_dtype(logits, targets))
+        return loss.to(result_dtype(logits))
     index = targets.long()
     valid = index != ignore_index
     if not holds(~valid | ((index >= 0) & (index < x.shape[1]))):
@@ -61,7 +61,7 @@ def softmax_focal_loss(
     # ignored positions are cut off here: not even a NaN in them reaches the others' gradient
     x = torch.where(valid.unsqueeze(1), x, 0.0)
     loss = _of_classes(x, torch.where(valid, index, 0), gamma, label_smoothing, weights)
-    return torch.where(valid, loss, 0.0).to(result_dtype(logits, targets))
+    return torch.where(valid, loss, 0.0).to(result_dtype(logits))
 
 
 def _of_classes(x: Tensor, index: Tensor, gamma: Hyperparameter, smoothing: float, weights: Tensor | None) -> Tensor:

@@ -194,6 +194,16 @@ def test_a_reduction_of_halves_does_not_overflow(dtype: torch.dtype) -> None:
     )
 
 
+def test_the_functions_keep_the_dtype_of_the_logits_outside_autocast() -> None:
+    for dtype, wide in product(DTYPES, (torch.float32, torch.float64)):
+        logits, index = torch.zeros(2, 3, dtype=dtype), torch.zeros(2, dtype=torch.long)
+        for autocast in (False, True):
+            with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+                wanted = torch.float32 if autocast and dtype in HALVES else dtype
+                assert focal_loss(logits, torch.ones(2, 3, dtype=wide)).dtype == wanted
+                assert softmax_focal_loss(logits, index).dtype == wanted
+
+
 def lost_steps(loss: Loss, autocast: bool) -> tuple[int, float]:
     """How many of some steps GradScaler skips with its defaults, and the scale that it ends with."""
     torch.manual_seed(0)
