@@ -2,7 +2,9 @@
 
 import functools
 import io
+import json
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,11 +19,12 @@ from matplotlib.figure import Figure
 from rich.console import Console
 
 from focalbench.comparison import TABLE_COLUMNS
+from focalbench.disk import sha256
 from focalbench.per_class import CLASS_COLUMNS
 from focalbench.records import Record, read_csv
-from focalbench.report.tables import latex, markdown, overview, print_rich, summary
+from focalbench.report.tables import csv_text, latex, markdown, overview, print_rich, summary
 from focalbench.shown import in_figure, in_latex, in_markdown, shown
-from tests.attempts import Files, attempt, typed
+from tests.attempts import Files, attempt, contents, typed
 
 HOSTILE = [
     *("<script>alert(1)</script>", "a|b", "`x`", "[x](http://x)", "![x](y)", "[/x]", "[bold]", "**b**", "_b_", "__b__"),
@@ -180,3 +183,20 @@ def _laid(folder: Path) -> Path:
     assert isinstance(content, bytes)
     (folder / "d.csv").write_bytes(content)
     return folder
+
+
+@pytest.mark.parametrize(("column", "value"), [("init", "[/x]\x1b[2J"), ("average_precision", None)])
+def test_values_that_no_sweep_writes_are_one_sentence(tmp_path: Path, column: str, value: str | None) -> None:
+    """In a folder whose manifest was made to fit."""
+    folder = Path(shutil.copytree(COMMITTED, tmp_path / "r"))
+    rows = [{**row, column: value} for row in read_csv(folder / "table.csv", TABLE_COLUMNS)]
+    (folder / "table.csv").write_text(csv_text(rows))
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["files"]["table.csv"] = sha256(folder / "table.csv")
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    before = contents(folder)
+    said = typed(["table", "r"], tmp_path)
+    assert (said.code, said.stdout, len(said.stderr.splitlines())) == (2, "", 1)
+    assert said.stderr.startswith("focalbench: r holds values that no sweep writes (")
+    assert said.stderr.strip().isprintable()
+    assert contents(folder) == before
