@@ -69,11 +69,11 @@ def repeat_of(file: Path) -> Path:
 
 def latest() -> Path:
     """The results folder that was written last; says which. Raises InputError where there is none."""
-    from focalbench.experiment import MANIFEST
+    from focalbench.report.folder import TABLE
 
-    manifests = sorted(RESULTS.glob(f"*/{MANIFEST}"), key=lambda path: path.stat().st_mtime)
-    if not manifests:
+    tables = sorted(RESULTS.glob(f"*/{TABLE}"), key=lambda path: path.stat().st_mtime)
+    if not tables:
         raise InputError(f"there is no results folder in {RESULTS}; name one, or run focalbench sweep first")
-    folder = manifests[-1].parent
-    typer.echo(f"{printable(str(folder))}: the latest of {len(manifests)} in {RESULTS}", err=True)
+    folder = tables[-1].parent
+    typer.echo(f"{printable(str(folder))}: the latest of {len(tables)} in {RESULTS}", err=True)
     return folder
