@@ -119,13 +119,13 @@ def test_a_manifest_opens_no_file_whose_content_it_does_not_know(place: Path) ->
 
 def test_the_latest_results_are_meant_where_none_are_named(place: Path) -> None:
     here(f"sweep xor --pos-rate 2% --rows 1500 {SHORT}", place)
-    manifests = [place / "results" / name / "manifest.json" for name in ("xor", "fraud")]
-    for i, manifest in enumerate(manifests):
-        os.utime(manifest, (i, i))
+    tables = [place / "results" / name / "table.csv" for name in ("xor", "fraud")]
+    for i, each in enumerate(tables):
+        os.utime(each, (i, i))
     said = here("table --format csv", place)
     assert said.stdout == (place / "results" / "fraud" / "table.csv").read_text()
     assert said.stderr == "results/fraud: the latest of 2 in results\n"
-    os.utime(manifests[0], (2, 2))
+    os.utime(tables[0], (2, 2))
     drawn = here("plot", place)
     assert drawn.stderr == "results/xor: the latest of 2 in results\n"
     assert all(line.startswith("results/xor/figures/") for line in drawn.stdout.splitlines())
