@@ -8,6 +8,7 @@ Source: Lin et al., Focal Loss for Dense Object Detection, arXiv 1708.02002.
 """
 
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
@@ -28,6 +29,7 @@ from focalbench.losses.checks import (
 )
 
 Hyperparameter = float | Tensor
+_Sides = tuple[Tensor, Tensor, Tensor, Tensor]  # log p, log q, p and q = 1 - p
 SCRATCH = 6
 CHUNK = 65_536  # elements worked on at a time, so that what is in between stays in the processor's cache
 
@@ -176,8 +178,8 @@ class _FocalLoss(torch.autograd.Function):
         x: Tensor, y: Tensor, positive: Hyperparameter, negative: Hyperparameter, gamma: Hyperparameter
     ) -> tuple[Tensor, Tensor]:
         weights = Weights(positive, negative)
-        if torch.compiler.is_compiling():  # it fuses what autograd can differentiate, and under grad it has to
-            return _plain(x, y.to(x.dtype), weights, gamma)
+        if torch.compiler.is_compiling():  # it fuses by itself; under torch.func, with grad on, it differentiates this
+            return _plain(x, y.to(x.dtype), weights, gamma, _smooth if torch.is_grad_enabled() else _shared)
         loss, derivative = x.new_empty(x.shape), x.new_empty(x.shape)
         whole = any(isinstance(value, Tensor) for value in (positive, negative, gamma))
         tensors = [tensor if whole else tensor.reshape(-1) for tensor in (x, y, loss, derivative)]
@@ -218,6 +220,8 @@ class _FocalLoss(torch.autograd.Function):
 def _apply(
     x: Tensor, y: Tensor, positive: Hyperparameter, negative: Hyperparameter, gamma: Hyperparameter
 ) -> tuple[Tensor, Tensor]:
+    if torch.compiler.is_compiling() and not torch.is_grad_enabled():  # forward mode may be around it
+        return _plain(x, y.to(x.dtype), Weights(positive, negative), gamma)
     try:
         both: tuple[Tensor, Tensor] = _FocalLoss.apply(x, y, positive, negative, gamma)  # type: ignore[no-untyped-call]
     except NotImplementedError:  # forward mode: torch compiles no Function that has a rule for it
@@ -298,15 +302,31 @@ def _power(q: Tensor, log_q: Tensor, gamma: Hyperparameter) -> Tensor:
     return torch.exp(gamma * log_q)
 
 
-def _plain(x: Tensor, y: Tensor, weights: Weights, gamma: Hyperparameter) -> tuple[Tensor, Tensor]:
+def _smooth(x: Tensor) -> _Sides:
+    """log p, log q, p and q = 1 - p, for autograd to differentiate."""
+    log_p, log_q = logsigmoid(x), logsigmoid(-x)
+    return log_p, log_q, torch.exp(log_p), torch.exp(log_q)
+
+
+def _shared(x: Tensor) -> _Sides:
+    """As _smooth, at half the price where nothing is differentiated: the two sides share one exponential."""
+    e = torch.exp(-x.abs())
+    log1p_e, larger = torch.log1p(e), (e + 1).reciprocal()
+    smaller, right = e * larger, x > 0
+    p, q = torch.where(right, larger, smaller), torch.where(right, smaller, larger)
+    return x.clamp(max=0) - log1p_e, (-x).clamp(max=0) - log1p_e, p, q
+
+
+def _plain(
+    x: Tensor, y: Tensor, weights: Weights, gamma: Hyperparameter, sides: Callable[[Tensor], _Sides] = _smooth
+) -> tuple[Tensor, Tensor]:
     """The loss and its derivative in operations that autograd can differentiate, right at 0 too, where |x| has none.
 
     At an infinite logit they are the limits: a weight of 0 has none of an infinite loss.
     """
     far = x.isinf()
     near = torch.where(far, 0, x)
-    log_p, log_q = logsigmoid(near), logsigmoid(-near)
-    p, q = torch.exp(log_p), torch.exp(log_q)
+    log_p, log_q, p, q = sides(near)
     positive, negative = y * weights.positive, (1 - y) * weights.negative
     focus1, focus0 = positive * _power(q, log_q, gamma), negative * _power(p, log_p, gamma)
     loss = -focus1 * log_p - focus0 * log_q

@@ -371,6 +371,17 @@ def test_compiled(backend: str, case: int) -> None:
     torch.testing.assert_close(torch.compile(torch.func.grad(loss), backend=backend)(logits, targets), slope)
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_compiled_forward_mode_is_right_at_0() -> None:
+    logits, hard = FAR[:3], HARD[:3]
+    loss = SigmoidFocalLoss()
+    slope = with_gradient(loss, logits, hard)[1]
+    for enabled in (True, False):
+        with torch.set_grad_enabled(enabled):
+            found = torch.compile(torch.func.jacfwd(lambda x: loss(x, hard)), backend="eager")(logits)
+        torch.testing.assert_close(found, slope)
+
+
 def test_meta_and_fake_tensors_have_shape_and_dtype() -> None:
     for fake in (False, True):
         with FakeTensorMode() if fake else nullcontext():
