@@ -100,7 +100,7 @@ def test_what_a_terminal_would_obey_is_spelled_out(tmp_path: Path) -> None:
         tmp_path,
     )
     assert "\x1b" not in said.stderr
-    assert r"numbers: x\x1b[31m" in said.stderr
+    assert r"numbers (1): x\x1b[31m" in said.stderr
 
 
 # ---- data files of an experiment
