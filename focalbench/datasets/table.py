@@ -2,7 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -144,18 +144,40 @@ def distinct_rows(frame: "pd.DataFrame", targets: Codes) -> tuple[NDArray[np.boo
     """Which rows do not repeat an earlier one, target included, (rows,); and a note when some do."""
     import pandas as pd
 
-    suspects = np.asarray(pd.Series(_hashes(frame, targets)).duplicated(keep=False))  # most tables have few
-    repeated = np.zeros(len(targets), dtype=np.bool_)
-    repeated[suspects] = np.asarray(_with_targets(frame[suspects], targets[suspects]).duplicated())
+    repeated = np.asarray(pd.Series(row_numbers(frame, targets)).duplicated())
     count = int(repeated.sum())
     return ~repeated, (f"removed {count:,} duplicate rows of {len(targets):,}",) if count else ()
 
 
 def row_numbers(frame: "pd.DataFrame", targets: Codes) -> NDArray[np.intp]:
-    """A number for each row, (rows,), the same for rows that are the same, target included."""
+    """A number for each row, (rows,), the same for rows that are the same, target included.
+
+    Rows of one hash are compared cell by cell: two that differ may share a hash.
+    """
     import pandas as pd
 
-    return np.asarray(pd.factorize(_hashes(frame, targets))[0], dtype=np.intp)
+    numbers = np.asarray(pd.factorize(_hashes(frame, targets))[0], dtype=np.intp)
+    alike = np.flatnonzero(np.bincount(numbers)[numbers] > 1)  # most tables have few
+    if not len(alike):
+        return numbers
+    compared = _refined(numbers[alike], targets[alike].astype(np.int64))
+    for name in frame.columns:
+        compared = _refined(compared, _comparable(frame[name].iloc[alike]))
+    numbers[alike] = len(numbers) + compared
+    return np.asarray(pd.factorize(numbers)[0], dtype=np.intp)
+
+
+def _refined(numbers: NDArray[np.intp], values: Any) -> NDArray[np.intp]:
+    """Numbers of rows, the same where both the numbers and the values are; missing values are equal."""
+    import pandas as pd
+
+    codes = pd.factorize(values)[0].astype(np.intp)
+    return np.asarray(pd.factorize(numbers * (codes.max() + 2) + codes + 1)[0], dtype=np.intp)
+
+
+def _comparable(column: "pd.Series[Any]") -> Any:
+    """What rows are compared by: of a category its code."""
+    return column.cat.codes.to_numpy() if column.dtype == "category" else column
 
 
 def _hashes(frame: "pd.DataFrame", targets: Codes) -> NDArray[np.uint64]:
@@ -167,16 +189,9 @@ def _hashes(frame: "pd.DataFrame", targets: Codes) -> NDArray[np.uint64]:
         column = frame[name]
         if column.dtype == "category":
             part = pd.util.hash_array(np.asarray(column.cat.codes, dtype=np.int64))
-        elif column.dtype.kind in "biuf":
+        elif column.dtype.kind == "f":
             part = pd.util.hash_array(column.to_numpy(np.float64) + 0.0)
-        else:
+        else:  # integers as such: of 2**60 and more, floats would make many the same
             part = pd.util.hash_pandas_object(column, index=False).to_numpy()
         total = total * np.uint64(1_099_511_628_211) + part
     return total
-
-
-def _with_targets(frame: "pd.DataFrame", targets: Codes) -> "pd.DataFrame":
-    import pandas as pd
-
-    unused = "target" + "_" * max((len(str(name)) for name in frame.columns), default=0)
-    return pd.concat([frame, pd.Series(targets, index=frame.index, name=unused)], axis=1)
