@@ -144,7 +144,7 @@ def read_features(frame: "pd.DataFrame", origin: Origin, style: Style, category:
     """
     import pandas as pd
 
-    special = _categories_named(frame, origin, category) | _with_thousands(frame, origin, style, category)
+    special = _categories_named(frame, origin, category) | with_thousands(frame, origin, style, category)
     read = {
         str(name): special[name]
         if name in special
@@ -286,7 +286,7 @@ def _categories_named(frame: "pd.DataFrame", origin: Origin, names: Sequence[str
     return {name: column._replace(doubts=(), how=("as told",), change="") for name, column in columns.items()}
 
 
-def _with_thousands(frame: "pd.DataFrame", origin: Origin, style: Style, others: Sequence[str]) -> dict[str, Column]:
+def with_thousands(frame: "pd.DataFrame", origin: Origin, style: Style, others: Sequence[str]) -> dict[str, Column]:
     """The columns that pandas took for numbers with a decimal point, in a file whose decimal mark is the comma."""
     if style.decimal != "," or origin.texts is None:
         return {}

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Kind = Literal["number", "time of day", "date", "category", "dropped"]
+Part = Literal["group", "time", "weight"]
 Groups = NDArray[np.int64]
 FEW_GROUPS = 5  # at most so many: a seed tests on one of them
 UNKNOWN = 2  # beside a target of 0 and 1
@@ -59,6 +60,18 @@ class TargetReading:
         return f"target {self.column}: {', '.join([*shown, *more, *unknown])}{alike}"
 
 
+@dataclass(frozen=True)
+class SpecialReading:
+    """How a column that groups, orders or weighs the rows was read. how: as what, and what was stripped or assumed."""
+
+    part: Part
+    column: str
+    how: str
+
+    def __str__(self) -> str:
+        return f"{self.part} {self.column}: {self.how}"
+
+
 def are_few(groups: Groups) -> bool:
     """Whether each seed tests on one group, validates on another, and trains on the rest.
 
@@ -83,7 +96,8 @@ class Table:
     rare one. changes: what makes this another table than version 0.1.0 made of the same source, for a run's identity.
     equal: (rows,) numbers of the sets of rows with equal features, of which none may be in two splits; None where no
     two are equal, or groups come first. known: (rows, outputs) which labels are known, None where all are; an unknown
-    one is 0 in labels. outputs and columns: how each column to predict, and each other one of a file, was read.
+    one is 0 in labels. outputs, special and columns: how each column to predict, each that groups, orders or weighs the
+    rows, and each other one of a file, was read.
     warnings: what a reader should look at before training. derived: names of features with that of the source's column
     each is a part of, such as a date's year.
     """
@@ -106,6 +120,7 @@ class Table:
     columns: tuple[ColumnReading, ...] = ()
     warnings: tuple[str, ...] = ()
     derived: tuple[tuple[str, str], ...] = ()
+    special: tuple[SpecialReading, ...] = ()
 
     @property
     def reading(self) -> str:
