@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _LARGEST = float(np.finfo(np.float32).max)
+DECLARED = "category"  # of a column's kinds: numbers that are names, as the file itself says
 _NO_TEXT = Origin()
 
 
@@ -74,7 +75,9 @@ def make_table(source: str, frame: "pd.DataFrame", columns: Columns, sha256: str
             f"--weight {columns.weight} leaves one class of {listed(columns.predicted)} without any weight"
         )
     no_features = [*columns.predicted, *columns.drop, *columns.special.values()]
-    read = read_features(frame.drop(columns=no_features), origin, style, columns.category)
+    declared = [name for name, kind in origin.kinds.items() if kind == DECLARED and name not in no_features]
+    declared = [name for name in declared if name not in columns.category]
+    read = read_features(frame.drop(columns=no_features), origin, style, (*columns.category, *declared))
     features, notes = read.frame, read.notes
     equal = equal_rows(with_exact_numbers(frame, origin), features, outputs.codes)
     del frame  # its numbers are twice the size of the table's
@@ -89,6 +92,7 @@ def make_table(source: str, frame: "pd.DataFrame", columns: Columns, sha256: str
     outputs = rare_last(outputs, columns.task, str(columns.target), columns.positive)
     together = None if equal is None else equal.together(kept, groups)
     changes = tuple(change for each in special.values() for change in each.changes)
+    changes += tuple(f"{name}: category" for name in declared)
     changes += outputs.changes + (() if equal is None else equal.changes(kept, together))
     if groups is not None and not columns.time and are_few(groups):
         changes += ("a seed tests on one group",)

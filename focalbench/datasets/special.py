@@ -72,7 +72,7 @@ def read_group(column: "pd.Series[Any]", origin: Origin) -> Special:
     codes = _codes(written)
     _check_complete(codes < 0, f"--group {name} is missing")
     groups, before = int(codes.max()) + 1, int(column.nunique())
-    reading = SpecialReading("group", name, f"{groups:,} different values")
+    reading = SpecialReading("group", name, f"{groups:,} different value{'s' * (groups != 1)}")
     if is_text(column) or groups == before:
         return Special(codes, reading)
     one, other = _two_spellings(column, written)
