@@ -12,6 +12,7 @@ from focalbench.datasets.dataset import Floats
 from focalbench.datasets.dates import are_written_both_ways, read_clock, read_dates
 from focalbench.datasets.features import Origin, Style, is_text, texts_of, with_thousands
 from focalbench.datasets.table import Groups, SpecialReading
+from focalbench.datasets.targets import rows_of
 from focalbench.errors import InputError
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ def read_weight(column: "pd.Series[Any]", origin: Origin, style: Style) -> Speci
 
 def _check_complete(bad: "np.ndarray[Any, np.dtype[np.bool_]]", what: str, remedy: str = "fill them in") -> None:
     if bad.any():
-        where = f"{bad.sum()} rows, first in data row {bad.argmax() + 1}"
+        where = f"{rows_of(int(bad.sum()))}, first in data row {bad.argmax() + 1}"
         raise InputError(f"{what} in {where}; {remedy} or remove these rows")
 
 
