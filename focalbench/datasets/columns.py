@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _LARGEST = float(np.finfo(np.float32).max)
 DECLARED = "category"  # of a column's kinds: numbers that are names, as the file itself says
+_HEAD = 20  # rows in which a header is looked for
 _NO_TEXT = Origin()
 
 
@@ -131,7 +132,7 @@ def _check_columns(source: str, frame: "pd.DataFrame", columns: Columns) -> None
         raise InputError(f"{source} needs a target column: {option} with one of {listed(names)}")
     for name in (*columns.predicted, *columns.drop, *columns.special.values(), *columns.category):
         if name not in names:
-            hint = did_you_mean(name, names) or f"; it has {listed(names)}"
+            hint = did_you_mean(name, names) or f"; it has {listed(names)}{_header_below(frame, name)}"
             raise InputError(f"{source} has no column {name!r}{hint}")
     if both := set(columns.category) & {*columns.predicted, *columns.drop, *columns.special.values()}:
         raise InputError(f"--category {min(both)} has another part to play already; give each column one")
@@ -140,6 +141,14 @@ def _check_columns(source: str, frame: "pd.DataFrame", columns: Columns) -> None
     for option, name in columns.special.items():
         if name in columns.predicted or name in columns.drop:
             raise InputError(f"{option} {name} is the target or dropped as well; give each column one part to play")
+
+
+def _header_below(frame: "pd.DataFrame", name: str) -> str:
+    """A hint where one of the first rows holds the name of a column."""
+    rows = (frame.head(_HEAD).astype(str) == name).any(axis=1).to_numpy()
+    if rows.sum() != 1:
+        return ""
+    return f"; data row {rows.argmax() + 1} holds {name!r}: where that is the header, remove the lines above it"
 
 
 def _special(frame: "pd.DataFrame", columns: Columns, style: Style, origin: Origin) -> dict[Part, Special]:
