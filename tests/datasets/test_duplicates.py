@@ -15,9 +15,10 @@ from focalbench.arms import Arm, Recipe, Run, Training
 from focalbench.datasets.build import _split_rows, build_splits, load_table, resolve, split_counts
 from focalbench.datasets.columns import Columns, make_table
 from focalbench.datasets.dataset import Counts, SplitCounts
+from focalbench.datasets.files import read_table
 from focalbench.datasets.prevalence import pool_counts, set_parts, table_counts
 from focalbench.datasets.splits import deal_equal, thin
-from focalbench.datasets.table import Table
+from focalbench.datasets.table import Table, distinct_rows, row_numbers
 from focalbench.errors import InputError
 from focalbench.experiment import Experiment
 from focalbench.plan import make_plan
@@ -313,3 +314,44 @@ def test_a_rate_that_the_sets_cannot_give_is_refused_with_one_that_they_can(tmp_
     with pytest.raises(InputError, match=r"choose a rate from 0\.0"):
         split_counts(recipe, 0)
     assert min(part.positives for part in split_counts(replace(recipe, positive_rate=None), 0).each) >= 20
+
+
+# ---- identifiers beyond what a float tells apart, and rows that share a hash
+
+
+LONG = {
+    "integers": "{}",
+    "floats": "{}.0",
+    "texts": "K{}",
+    "integers beyond 64 bits": "1000000000{}",
+}
+
+
+@pytest.mark.parametrize("form", LONG)
+def test_transactions_of_long_numbers_are_no_repeats(tmp_path: Path, form: str) -> None:
+    lines = [f"{LONG[form].format(2**60 + i - i % 50 // 49)},{i % 7},{i % 2}" for i in range(600)]
+    (tmp_path / "d.csv").write_text("\n".join(["id,x,y", *lines, ""]))
+    table = read_table(str(tmp_path / "d.csv"), Columns("y", drop=("id",), drop_duplicates=True))
+    distinct = pd.read_csv(tmp_path / "d.csv", dtype="str").drop_duplicates()
+    assert table.rows == len(distinct) == 600
+    repeated = [*lines, *lines[:9]]
+    (tmp_path / "d.csv").write_text("\n".join(["id,x,y", *repeated, ""]))
+    assert read_table(str(tmp_path / "d.csv"), Columns("y", drop=("id",), drop_duplicates=True)).rows == 600
+
+
+def test_rows_that_share_a_hash_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {
+            "a": rng.choice([0.0, -0.0, 1.5, np.nan], 200),
+            "b": rng.integers(2**60, 2**60 + 3, 200),
+            "c": pd.Categorical(rng.choice(np.array(["u", "v", None], dtype=object), 200), categories=["u", "v"]),
+            "d": pd.Series(rng.choice(np.array(["s", "t", None], dtype=object), 200), dtype="str"),
+        }
+    )
+    targets = rng.integers(0, 2, 200).astype(np.int8)
+    expected = row_numbers(frame, targets)
+    assert len(set(expected)) == len(frame.assign(y=targets).drop_duplicates()) < 200
+    monkeypatch.setattr("focalbench.datasets.table._hashes", lambda *_: np.zeros(200, dtype=np.uint64))
+    np.testing.assert_array_equal(row_numbers(frame, targets), expected)
+    assert distinct_rows(frame, targets)[0].sum() == len(set(expected))
