@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from focalbench.datasets.cells import LONGEST
 from focalbench.datasets.dataset import Floats
-from focalbench.datasets.numbers import LONGEST, LOST, MISSING, plain
+from focalbench.datasets.numbers import LOST, MISSING, plain
 
 if TYPE_CHECKING:
     import pandas as pd
