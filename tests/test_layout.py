@@ -29,6 +29,7 @@ ORDER = (
         "datasets.dates",
         "datasets.earlier",
         "datasets.features",
+        "datasets.special",
         "datasets.columns",
     ),
     *("datasets.fetched", "datasets.text_table", "datasets.parquet", "datasets.files"),

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from focalbench.arms import Task
-from focalbench.datasets.dataset import Floats
-from focalbench.datasets.dates import are_written_both_ways, read_clock, read_dates
 from focalbench.datasets.duplicates import equal_rows
-from focalbench.datasets.features import Origin, Style, is_text, read_features, read_style, texts_of
-from focalbench.datasets.table import Groups, Table, are_few
+from focalbench.datasets.features import Origin, Style, read_features, read_style
+from focalbench.datasets.special import Special, read_group, read_time, read_weight, with_exact_numbers
+from focalbench.datasets.table import Part, Table, are_few
 from focalbench.datasets.targets import listed, rare_last, read_outputs
 from focalbench.errors import InputError
 
@@ -19,8 +18,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _LARGEST = float(np.finfo(np.float32).max)
+DECLARED = "category"  # of a column's kinds: numbers that are names, as the file itself says
+_HEAD = 20  # rows in which a header is looked for
 _NO_TEXT = Origin()
-_HUGE = 1e290  # of a weight
 
 
 @dataclass(frozen=True)
@@ -68,15 +68,19 @@ def make_table(source: str, frame: "pd.DataFrame", columns: Columns, sha256: str
     _check_columns(source, frame, columns)
     outputs = read_outputs(frame, columns.task, columns.predicted, columns.positive)
     style = read_style(frame.drop(columns=[*columns.predicted, *columns.drop, *columns.category]), origin)
-    groups, weights = _groups(frame, columns, style), _weights(frame, columns, style)
+    special = _special(frame, columns, style, origin)
+    groups = next((special[part].values for part in ("time", "group") if part in special), None)
+    weights = special["weight"].values if "weight" in special else None
     if weights is not None and min((weights @ outputs.held(label)).min() for label in (0, 1)) <= 0:
         raise InputError(
             f"--weight {columns.weight} leaves one class of {listed(columns.predicted)} without any weight"
         )
     no_features = [*columns.predicted, *columns.drop, *columns.special.values()]
-    read = read_features(frame.drop(columns=no_features), origin, style, columns.category)
+    declared = [name for name, kind in origin.kinds.items() if kind == DECLARED and name not in no_features]
+    declared = [name for name in declared if name not in columns.category]
+    read = read_features(frame.drop(columns=no_features), origin, style, (*columns.category, *declared))
     features, notes = read.frame, read.notes
-    equal = equal_rows(frame, features, outputs.codes)
+    equal = equal_rows(with_exact_numbers(frame, origin), features, outputs.codes)
     del frame  # its numbers are twice the size of the table's
     kept = np.ones(len(features), dtype=np.bool_)
     if columns.drop_duplicates and equal is not None and equal.repeats.any():
@@ -88,7 +92,9 @@ def make_table(source: str, frame: "pd.DataFrame", columns: Columns, sha256: str
         groups = None if groups is None else groups[kept]
     outputs = rare_last(outputs, columns.task, str(columns.target), columns.positive)
     together = None if equal is None else equal.together(kept, groups)
-    changes = outputs.changes + (() if equal is None else equal.changes(kept, together))
+    changes = tuple(change for each in special.values() for change in each.changes)
+    changes += tuple(f"{name}: category" for name in declared)
+    changes += outputs.changes + (() if equal is None else equal.changes(kept, together))
     if groups is not None and not columns.time and are_few(groups):
         changes += ("a seed tests on one group",)
     if equal is not None and not columns.drop_duplicates:
@@ -113,8 +119,9 @@ def make_table(source: str, frame: "pd.DataFrame", columns: Columns, sha256: str
         outputs.known,
         outputs.readings,
         read.columns,
-        outputs.warnings + read.warnings,
+        outputs.warnings + tuple(text for each in special.values() for text in each.warnings) + read.warnings,
         read.derived,
+        tuple(each.reading for each in special.values()),
     )
 
 
@@ -125,7 +132,7 @@ def _check_columns(source: str, frame: "pd.DataFrame", columns: Columns) -> None
         raise InputError(f"{source} needs a target column: {option} with one of {listed(names)}")
     for name in (*columns.predicted, *columns.drop, *columns.special.values(), *columns.category):
         if name not in names:
-            hint = did_you_mean(name, names) or f"; it has {listed(names)}"
+            hint = did_you_mean(name, names) or f"; it has {listed(names)}{_header_below(frame, name)}"
             raise InputError(f"{source} has no column {name!r}{hint}")
     if both := set(columns.category) & {*columns.predicted, *columns.drop, *columns.special.values()}:
         raise InputError(f"--category {min(both)} has another part to play already; give each column one")
@@ -136,70 +143,24 @@ def _check_columns(source: str, frame: "pd.DataFrame", columns: Columns) -> None
             raise InputError(f"{option} {name} is the target or dropped as well; give each column one part to play")
 
 
-def _groups(frame: "pd.DataFrame", columns: Columns, style: Style) -> Groups | None:
-    """Numbers of the groups, or of the times in their order. Raises InputError for missing or unreadable values."""
-    import pandas as pd
-
-    option, name = ("--time", columns.time) if columns.time else ("--group", columns.group)
-    if name is None:
-        return None
-    values: Any = frame[name]
-    if is_text(values):
-        values = _moments(name, values, style) if columns.time else pd.Series(_texts_or_missing(values))
-    missing = np.asarray(pd.isna(values))
-    if missing.any():
-        what = "no date, time or number" if columns.time else "missing"
-        first = f"{missing.sum()} rows, first in data row {missing.argmax() + 1}"
-        raise InputError(f"{option} {name} is {what} in {first}; fill them in or remove these rows")
-    return np.asarray(pd.factorize(values, sort=columns.time is not None)[0], dtype=np.int64)
+def _header_below(frame: "pd.DataFrame", name: str) -> str:
+    """A hint where one of the first rows holds the name of a column."""
+    rows = (frame.head(_HEAD).astype(str) == name).any(axis=1).to_numpy()
+    if rows.sum() != 1:
+        return ""
+    return f"; data row {rows.argmax() + 1} holds {name!r}: where that is the header, remove the lines above it"
 
 
-def _texts_or_missing(column: "pd.Series[Any]") -> Floats:
-    """A number for each text, NaN where it is missing."""
-    codes = texts_of(column).codes
-    return np.where(codes < 0, np.nan, codes).astype(np.float64)
-
-
-def _moments(name: str, column: "pd.Series[Any]", style: Style) -> Any:
-    """Numbers, times of day or dates of a column of text. Raises InputError where days and months cannot be told."""
-    texts = texts_of(column)
-    if (found := style.numbers.get(name)) is not None:
-        return texts.spread(found.values)
-    if (hours := read_clock(texts.values, texts.counts)) is not None:
-        return texts.spread(hours)
-    dates = read_dates(column, day_first=style.day_first)
-    if dates is None and not are_written_both_ways(texts.values):
-        return np.full(len(column), np.nan)
-    if dates is None or dates.open:
-        raise InputError(f"--time {name} may begin with the day or the month; write dates as 2023-01-31")
-    return dates.values
-
-
-def _weights(frame: "pd.DataFrame", columns: Columns, style: Style) -> Floats | None:
-    import pandas as pd
-
-    if columns.weight is None:
-        return None
-    column, found = frame[columns.weight], style.numbers.get(columns.weight)
-    if found is not None:
-        weights = texts_of(column).spread(found.values)
-    elif is_text(column):
-        weights = np.asarray(pd.to_numeric(column, errors="coerce"), dtype=np.float64)
-    else:
-        weights = column.to_numpy(np.float64, na_value=np.nan)
-    bad = ~(np.isfinite(weights) & (weights >= 0))
-    if bad.any():
-        first = f"{bad.sum()} rows, first in data row {bad.argmax() + 1}"
-        raise InputError(
-            f"--weight {columns.weight} is no number of at least 0 in {first}; correct or remove these rows"
-        )
-    return _in_range(weights)
-
-
-def _in_range(weights: Floats) -> Floats:
-    """The weights; of those that floats can hardly hold, or sum up, only the proportions."""
-    largest = float(weights.max(initial=0.0))
-    return weights if largest == 0 or 1 / _HUGE < largest < _HUGE else weights / largest
+def _special(frame: "pd.DataFrame", columns: Columns, style: Style, origin: Origin) -> dict[Part, Special]:
+    """The columns that group, order and weigh the rows, as they were read; a time goes before a group."""
+    found: dict[Part, Special] = {}
+    if columns.time is not None:
+        found["time"] = read_time(frame[columns.time], origin, style)
+    elif columns.group is not None:
+        found["group"] = read_group(frame[columns.group], origin)
+    if columns.weight is not None:
+        found["weight"] = read_weight(frame[columns.weight], origin, style)
+    return found
 
 
 def _halved(features: "dict[str, pd.Series[Any]]") -> "pd.DataFrame":

@@ -1,8 +1,7 @@
 """Equal rows: which repeat an earlier one in everything, which only in their features, and what a reader is told.
 
 Rows with equal features would leak from one split into another, so they are dealt to one together (splits.deal_equal);
-removed are, where that was asked for, only rows that are equal in every column of the source. Rows are compared by
-64-bit hashes: among a million, two different ones share a hash in one table of 37 million.
+removed are, where that was asked for, only rows that are equal in every column of the source.
 """
 
 from dataclasses import dataclass

@@ -145,7 +145,7 @@ def read_features(frame: "pd.DataFrame", origin: Origin, style: Style, category:
     """
     import pandas as pd
 
-    special = _categories_named(frame, origin, category) | _with_thousands(frame, origin, style, category)
+    special = _categories_named(frame, origin, category) | with_thousands(frame, origin, style, category)
     read = {
         str(name): special[name]
         if name in special
@@ -287,7 +287,7 @@ def _categories_named(frame: "pd.DataFrame", origin: Origin, names: Sequence[str
     return {name: column._replace(doubts=(), how=AS_TOLD, change="") for name, column in columns.items()}
 
 
-def _with_thousands(frame: "pd.DataFrame", origin: Origin, style: Style, others: Sequence[str]) -> dict[str, Column]:
+def with_thousands(frame: "pd.DataFrame", origin: Origin, style: Style, others: Sequence[str]) -> dict[str, Column]:
     """The columns that pandas took for numbers with decimals, but whose dots may separate thousands, as written."""
     if origin.texts is None:
         return {}

@@ -1,8 +1,12 @@
 """A Parquet file as a frame: integers stay integers; what CSV cannot hold becomes text, and is named for what it is."""
 
+import base64
 import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from focalbench.datasets.columns import DECLARED
+from focalbench.datasets.features import is_text
 from focalbench.datasets.text_table import check_names
 from focalbench.errors import InputError, MachineError
 from focalbench.memory import free_bytes
@@ -11,6 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 REMEDY = "pip install 'focalbench[files]'"
+_SCHEMA = b"ARROW:schema"
 _INDEX = re.compile(r"__index_level_\d+__")
 
 
@@ -27,7 +32,7 @@ def read_parquet(source: str, file: BinaryIO) -> "tuple[pd.DataFrame, dict[str, 
     try:
         opened = parquet.ParquetFile(file)
         _check_size(source, opened.metadata.num_rows, opened.metadata.num_columns)
-        types = opened.schema_arrow.types
+        types, declared = opened.schema_arrow.types, _categories(opened.metadata.metadata or {})
         table = opened.read()
         table.validate(full=True)  # texts that are not UTF-8 would else be found out later
         frame: pd.DataFrame = table.to_pandas(ignore_metadata=True, split_blocks=True, self_destruct=True)
@@ -41,6 +46,7 @@ def read_parquet(source: str, file: BinaryIO) -> "tuple[pd.DataFrame, dict[str, 
     frame.columns = names
     kinds = {name: kind for name, each in zip(names, types, strict=True) if (kind := _kind(each))}
     frame = frame.drop(columns=[name for name in frame.columns if _INDEX.fullmatch(name)])  # an index without a name
+    kinds |= {name: DECLARED for name in declared if name in frame and not is_text(frame[name])}
     if frame.empty:
         raise InputError(f"{source} has no rows or no columns; name a file with data")
     return _flat(frame.reset_index(drop=True)), kinds
@@ -69,8 +75,18 @@ def _kind(kind: Any) -> str:
     return ""
 
 
+def _categories(metadata: Mapping[bytes, bytes]) -> list[str]:
+    """The columns that were written as categories: of those of numbers, only the schema kept beside the data tells."""
+    from pyarrow import ipc, py_buffer, types
+
+    if _SCHEMA not in metadata:
+        return []
+    schema = ipc.read_schema(py_buffer(base64.b64decode(metadata[_SCHEMA])))
+    return [" ".join(field.name.split()) for field in schema if types.is_dictionary(field.type)]
+
+
 def _flat(frame: "pd.DataFrame") -> "pd.DataFrame":
-    """Durations in seconds, other cells that are no numbers as their text."""
+    """Durations in seconds, decimals as numbers, other cells that are no numbers as their text."""
     import pandas as pd
 
     columns: dict[str, Any] = {}
@@ -82,8 +98,23 @@ def _flat(frame: "pd.DataFrame") -> "pd.DataFrame":
             columns[name] = column
         elif pd.api.types.is_numeric_dtype(column):
             columns[name] = column.astype("float64")
+        elif (numbers := _of_decimals(column)) is not None:
+            columns[name] = numbers
         else:
             cells = column.astype(object)
             texts = cells.map(str)
             columns[name] = texts.mask(cells.isna() | (texts.str.strip() == "?"))
     return pd.DataFrame(columns, index=frame.index)
+
+
+def _of_decimals(column: "pd.Series[Any]") -> "pd.Series[Any] | None":
+    """A column of decimals as integers or floats; None for others, and where different ones would become one."""
+    import pandas as pd
+
+    if column.dtype != object or pd.api.types.infer_dtype(column) != "decimal":
+        return None
+    numbers = column.astype("float64")
+    if numbers.nunique() < column.nunique():
+        return None
+    whole = bool((numbers % 1 == 0).all() and (numbers.abs() < 2**53).all())
+    return numbers.astype("int64") if whole else numbers

@@ -17,8 +17,8 @@ _HEADINGS: tuple[tuple[Kind, str], ...] = (
 
 
 def told(table: Table) -> tuple[str, ...]:
-    """How the targets were read, a line for each kind of column, what was noted, and how rows are dealt."""
-    return (*map(str, table.outputs), *columns_told(table), *table.notes, *_dealt(table))
+    """How targets and special columns were read, a line for each kind of column, what was noted, how rows are dealt."""
+    return (*map(str, table.outputs), *map(str, table.special), *columns_told(table), *table.notes, *_dealt(table))
 
 
 def columns_told(table: Table) -> tuple[str, ...]:

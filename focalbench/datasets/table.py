@@ -2,7 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Kind = Literal["number", "time of day", "date", "category", "dropped"]
+Part = Literal["group", "time", "weight"]
 Groups = NDArray[np.int64]
 FEW_GROUPS = 5  # at most so many: a seed tests on one of them
 UNKNOWN = 2  # beside a target of 0 and 1
@@ -59,6 +60,18 @@ class TargetReading:
         return f"target {self.column}: {', '.join([*shown, *more, *unknown])}{alike}"
 
 
+@dataclass(frozen=True)
+class SpecialReading:
+    """How a column that groups, orders or weighs the rows was read. how: as what, and what was stripped or assumed."""
+
+    part: Part
+    column: str
+    how: str
+
+    def __str__(self) -> str:
+        return f"{self.part} {self.column}: {self.how}"
+
+
 def are_few(groups: Groups) -> bool:
     """Whether each seed tests on one group, validates on another, and trains on the rest.
 
@@ -83,7 +96,8 @@ class Table:
     rare one. changes: what makes this another table than version 0.1.0 made of the same source, for a run's identity.
     equal: (rows,) numbers of the sets of rows with equal features, of which none may be in two splits; None where no
     two are equal, or groups come first. known: (rows, outputs) which labels are known, None where all are; an unknown
-    one is 0 in labels. outputs and columns: how each column to predict, and each other one of a file, was read.
+    one is 0 in labels. outputs, special and columns: how each column to predict, each that groups, orders or weighs the
+    rows, and each other one of a file, was read.
     warnings: what a reader should look at before training. derived: names of features with that of the source's column
     each is a part of, such as a date's year.
     """
@@ -106,6 +120,7 @@ class Table:
     columns: tuple[ColumnReading, ...] = ()
     warnings: tuple[str, ...] = ()
     derived: tuple[tuple[str, str], ...] = ()
+    special: tuple[SpecialReading, ...] = ()
 
     @property
     def reading(self) -> str:
@@ -144,18 +159,40 @@ def distinct_rows(frame: "pd.DataFrame", targets: Codes) -> tuple[NDArray[np.boo
     """Which rows do not repeat an earlier one, target included, (rows,); and a note when some do."""
     import pandas as pd
 
-    suspects = np.asarray(pd.Series(_hashes(frame, targets)).duplicated(keep=False))  # most tables have few
-    repeated = np.zeros(len(targets), dtype=np.bool_)
-    repeated[suspects] = np.asarray(_with_targets(frame[suspects], targets[suspects]).duplicated())
+    repeated = np.asarray(pd.Series(row_numbers(frame, targets)).duplicated())
     count = int(repeated.sum())
     return ~repeated, (f"removed {count:,} duplicate rows of {len(targets):,}",) if count else ()
 
 
 def row_numbers(frame: "pd.DataFrame", targets: Codes) -> NDArray[np.intp]:
-    """A number for each row, (rows,), the same for rows that are the same, target included."""
+    """A number for each row, (rows,), the same for rows that are the same, target included.
+
+    Rows of one hash are compared cell by cell: two that differ may share a hash.
+    """
     import pandas as pd
 
-    return np.asarray(pd.factorize(_hashes(frame, targets))[0], dtype=np.intp)
+    numbers = np.asarray(pd.factorize(_hashes(frame, targets))[0], dtype=np.intp)
+    alike = np.flatnonzero(np.bincount(numbers)[numbers] > 1)  # most tables have few
+    if not len(alike):
+        return numbers
+    compared = _refined(numbers[alike], targets[alike].astype(np.int64))
+    for name in frame.columns:
+        compared = _refined(compared, _comparable(frame[name].iloc[alike]))
+    numbers[alike] = len(numbers) + compared
+    return np.asarray(pd.factorize(numbers)[0], dtype=np.intp)
+
+
+def _refined(numbers: NDArray[np.intp], values: Any) -> NDArray[np.intp]:
+    """Numbers of rows, the same where both the numbers and the values are; missing values are equal."""
+    import pandas as pd
+
+    codes = pd.factorize(values)[0].astype(np.intp)
+    return np.asarray(pd.factorize(numbers * (codes.max() + 2) + codes + 1)[0], dtype=np.intp)
+
+
+def _comparable(column: "pd.Series[Any]") -> Any:
+    """What rows are compared by: of a category its code."""
+    return column.cat.codes.to_numpy() if column.dtype == "category" else column
 
 
 def _hashes(frame: "pd.DataFrame", targets: Codes) -> NDArray[np.uint64]:
@@ -167,16 +204,9 @@ def _hashes(frame: "pd.DataFrame", targets: Codes) -> NDArray[np.uint64]:
         column = frame[name]
         if column.dtype == "category":
             part = pd.util.hash_array(np.asarray(column.cat.codes, dtype=np.int64))
-        elif column.dtype.kind in "biuf":
+        elif column.dtype.kind == "f":
             part = pd.util.hash_array(column.to_numpy(np.float64) + 0.0)
-        else:
+        else:  # integers as such: of 2**60 and more, floats would make many the same
             part = pd.util.hash_pandas_object(column, index=False).to_numpy()
         total = total * np.uint64(1_099_511_628_211) + part
     return total
-
-
-def _with_targets(frame: "pd.DataFrame", targets: Codes) -> "pd.DataFrame":
-    import pandas as pd
-
-    unused = "target" + "_" * max((len(str(name)) for name in frame.columns), default=0)
-    return pd.concat([frame, pd.Series(targets, index=frame.index, name=unused)], axis=1)

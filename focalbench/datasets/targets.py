@@ -3,6 +3,7 @@
 import re
 import shlex
 import sys
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -25,6 +26,8 @@ PAIRS = (
     *(("0", "1"), ("-1", "1"), ("false", "true"), ("f", "t"), ("no", "yes"), ("n", "y"), ("nein", "ja")),
     *(("non", "oui"), ("no", "si"), ("no", "sí"), ("negative", "positive"), ("neg", "pos")),
 )
+_NEGATIVES, _POSITIVES = (frozenset(side) for side in zip(*PAIRS, strict=True))
+_UNKNOWN = frozenset(("unknown", "unk", "missing", "other"))  # values that nobody looks for
 # texts that stand for a missing value, in any case, unless they are named as a class or are one of two
 MARKS = frozenset(
     ("na", "n/a", "<na>", "#n/a", "#n/a n/a", "#na", "nan", "-nan", "null", "none", "?")  # and what old tools print:
@@ -92,7 +95,9 @@ def rare_last(outputs: Outputs, task: Task, name: str, positive: str | None) -> 
         return outputs
     totals = outputs.labels.sum(axis=0, dtype=np.int64)
     few = [
-        f"{other} ({rows} rows)" for other, rows in zip(outputs.names, totals, strict=True) if rows < LEAST_OF_A_CLASS
+        f"{other} ({rows_of(rows)})"
+        for other, rows in zip(outputs.names, totals, strict=True)
+        if rows < LEAST_OF_A_CLASS
     ]
     if few and task == "multiclass":
         raise InputError(
@@ -152,9 +157,11 @@ class _Values:
         """Raise InputError where values are missing."""
         if not self.missing.any():
             return
-        where = f"{self.missing.sum()} rows, first in data row {self.missing.argmax() + 1}"
+        where = f"{rows_of(int(self.missing.sum()))}, first in data row {self.missing.argmax() + 1}"
         remedy = "fill them in or remove these rows"
-        if self.marks:
+        if len(self.counts) == 1:
+            remedy += f"; {self._with_blanks()}"
+        elif self.marks:
             mark = min(self.marks)
             remedy += f"; where {mark!r} is a class, name it with --positive or write it as another word"
         raise InputError(f"the target {self.name!r} is missing or infinite in {where}; {remedy}")
@@ -171,13 +178,46 @@ class _Values:
             raise InputError(f"the target {self.name!r} has no value {self.wanted!r}; --positive takes one of {names}")
         if pair := _pair(self.counts):
             return next((value for value in self.counts if value.casefold() == pair[1]), next(iter(self.counts)))
-        held = listed([f"{value} ({count:,} rows)" for value, count in self.counts.items()])
-        rows, rare = sum(self.counts.values()), list(self.counts)[-1]
+        held = listed([f"{value} ({rows_of(count)})" for value, count in self.counts.items()])
+        remedies = (f"say which is positive{self._suggestion()}", *self._strays())
+        raise InputError(f"the target {self.name!r} holds {held}; {'; '.join(remedies)}")
+
+    def check_both(self) -> None:
+        """Raise InputError where there is one value only."""
+        if len(self.counts) > 1:
+            return
+        remedy = self._with_blanks() if self.missing.any() else "both classes are needed"
+        raise InputError(f"the target {self.name!r} holds only the value {next(iter(self.counts))}; {remedy}")
+
+    def _with_blanks(self) -> str:
+        """What to do where only the positives are marked."""
+        (value,) = self.counts
+        named = "" if _pair((value, "0")) else f" and give --positive {shlex.quote(value)}"
+        return f"where an empty cell means that it is not {value}, write 0 into it{named}"
+
+    def _suggestion(self) -> str:
+        """The option with the rarest value that may well be positive, where there is one."""
+        rows, few = sum(self.counts.values()), self._few()
+        frequent = [value for value, count in self.counts.items() if count > few]
+        positive = [value for value in frequent if value.casefold() in _POSITIVES]
+        others = [value for value in frequent if value.casefold() not in _NEGATIVES | _UNKNOWN]
+        if not positive and len(frequent) < 2:
+            return " with --positive"
+        rare = (positive or others or frequent)[-1]
         such = "" if len(self.counts) == 2 else "such as "
-        raise InputError(
-            f"the target {self.name!r} holds {held}; say which is positive, {such}--positive {shlex.quote(rare)} "
-            f"({self.counts[rare]:,} rows, {100 * self.counts[rare] / rows:.2g}%)"
-        )
+        share = f"{100 * self.counts[rare] / rows:.2g}%"
+        return f", {such}--positive {shlex.quote(rare)} ({rows_of(self.counts[rare])}, {share})"
+
+    def _few(self) -> int:
+        """At most so many rows are no class: those of a footer, or of a header that is there again."""
+        return max(1, min(LEAST_TABLE_POSITIVES, sum(self.counts.values()) // 20) - 1)
+
+    def _strays(self) -> Iterator[str]:
+        """Where a value that is there once may be no value at all."""
+        if len(self.counts) > 2 and list(self.counts.values()).count(1) == 1:
+            value = list(self.counts)[-1]
+            row = int(np.argmax(self.texts == value)) + 1
+            yield f"{value!r} is in data row {row:,} only: where it is a footer or a second header, remove that row"
 
     def reading(self, positive: str) -> TargetReading:
         """What is told of it."""
@@ -203,8 +243,7 @@ def _one_spelling(texts: "pd.Series[str]", counts: "pd.Series[int]") -> "pd.Seri
 
 def _two_values(values: _Values, positive: str | None) -> Outputs:
     wanted = values.positive()
-    if len(values.counts) < 2:
-        raise InputError(f"the target {values.name!r} holds only the value {wanted}; both classes are needed")
+    values.check_both()
     labels = np.asarray(values.texts == wanted)
     before = labels if positive is None else np.asarray(values.written == values.wanted)
     return Outputs(
@@ -217,18 +256,29 @@ def _two_values(values: _Values, positive: str | None) -> Outputs:
 
 def _near(values: _Values, positive: str) -> Iterator[str]:
     """A warning for every other value that may be the positive one, written otherwise."""
-    for value in values.counts:
-        if value != positive and _bare(value) == _bare(positive):
+    named = f"the positive {positive!r} ({rows_of(values.counts[positive])})"
+    for value, count in values.counts.items():
+        if value != positive and (doubt := _likeness(value, positive, named)):
             yield (
-                f"the target {values.name!r} is {value!r} in {values.counts[value]:,} rows, which counts as negative "
-                f"and differs from the positive {positive!r} ({values.counts[positive]:,} rows) only in case, blanks "
-                "or punctuation; where both mean the same, write them alike in the file"
+                f"the target {values.name!r} is {value!r} in {rows_of(count)}, which counts as negative and {doubt}; "
+                "where both mean the same, write them alike in the file"
             )
 
 
+def _likeness(value: str, other: str, named: str) -> str:
+    """In what way a value may be another, of that name; "" for none."""
+    both = {_bare(value), _bare(other)}
+    if len(both) == 1:
+        return f"differs from {named} only in case, blanks or punctuation"
+    return f"may mean the same as {named}" if both <= _POSITIVES or both <= _NEGATIVES else ""
+
+
 def _bare(value: str) -> str:
-    """A value without case, blanks and punctuation; numbers, and values of nothing else, as they are."""
-    bare = _PUNCTUATION.sub("", value.casefold())
+    """A value without case, blanks, punctuation and what cannot be seen; numbers, and values of nothing else, as they
+    are.
+    """
+    seen = "".join(sign for sign in unicodedata.normalize("NFKC", value) if unicodedata.category(sign) != "Cf")
+    bare = _PUNCTUATION.sub("", seen.casefold())
     return value if _NUMBER.fullmatch(value) or not bare else bare
 
 
@@ -252,7 +302,7 @@ def _alike(values: _Values) -> Iterator[str]:
         other = first.setdefault(_bare(value), value)
         if other != value:
             yield (
-                f"the classes {other!r} ({values.counts[other]:,} rows) and {value!r} ({count:,} rows) of "
+                f"the classes {other!r} ({rows_of(values.counts[other])}) and {value!r} ({rows_of(count)}) of "
                 f"{values.name!r} differ only in case, blanks or punctuation; where both mean the same, write them "
                 "alike in the file"
             )
@@ -284,6 +334,15 @@ def _text(value: object) -> str:
     if len(text) <= sys.int_info.default_max_str_digits and _WHOLE_NUMBER.fullmatch(text):
         return str(int(text.partition(".")[0]))
     return repr(float(text)).removesuffix(".0") if _NUMBER.fullmatch(text) else text
+
+
+def rows_of(count: int) -> str:
+    """So many rows, in words.
+
+    >>> rows_of(1), rows_of(1234)
+    ('1 row', '1,234 rows')
+    """
+    return f"{count:,} {'row' if count == 1 else 'rows'}"
 
 
 def listed(names: Sequence[str]) -> str:

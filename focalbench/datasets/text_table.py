@@ -9,9 +9,10 @@ import re
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, BinaryIO
+from itertools import islice
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,10 +23,16 @@ from focalbench.errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
-_SEPARATORS = ",;\t|"
+_SEPARATORS = "\t|;,"  # of two that would do, the earlier
 UNNAMED = "Unnamed: "  # begins the name of a column that has none
 _ROWS = 50_000  # parsed at a time
 _HEAD, _MOST_HEADER = 100_000, 2**26  # bytes of a header: looked at first, and at most
+_LOOKED_AT, _MOST = 20, 0.9  # rows that show the separator; so many of them make a rule
+_OTHER_TEXTS = {
+    re.compile(rb"\s*(\[\s*)?\{\s*\"|\s*\[\s*\["): "JSON",
+    re.compile(rb"\s*<[!?a-zA-Z]"): "HTML or XML",
+    re.compile(rb"\s*@relation\b", re.IGNORECASE): "an ARFF file",
+}
 _NAMED = re.compile(rb"\s*sep=(.)\s*", re.IGNORECASE)  # a line that Excel writes and obeys
 _UNEVEN = re.compile(r"Expected (\d+) fields in line (\d+), saw (\d+)")
 _OPEN_QUOTE = re.compile(r"EOF inside string starting at row (\d+)")
@@ -106,26 +113,55 @@ class TextTable:
             raise InputError(f"{self.source} is not a regular table: {_in_words(str(error))}") from None
 
 
+class _Reading(NamedTuple):
+    """How a file begins when a sign parts its cells. header: the first row that is not empty; widths: cells of each of
+    the rows after it that are looked at.
+    """
+
+    separator: str
+    header: list[str]
+    widths: list[int]
+
+    @property
+    def rank(self) -> tuple[bool, float, bool, int, int]:
+        """What makes it likely: several columns, rows that fit them, no quotation marks torn apart, many columns; and
+        where all that is the same, a sign that no decimal number or sentence holds.
+        """
+        fitting = self.widths.count(len(self.header)) / len(self.widths) if self.widths else 1.0
+        torn = any('"' in name for name in self.header)
+        return len(self.header) > 1, fitting, not torn, len(self.header), -_SEPARATORS.index(self.separator)
+
+    @property
+    def below(self) -> int:
+        """The cells that most of the rows have, where nearly all have as many."""
+        width, rows = Counter(self.widths).most_common(1)[0] if self.widths else (0, 0)
+        return width if rows >= _MOST * len(self.widths) else 0
+
+
 def open_text(source: str, file: BinaryIO, rows: int) -> TextTable:
     """Find the separator and header of a text file that stands where its text begins; rows: the most it can hold.
 
-    The separator is the one of a first line `sep=;`, or the one that gives the header most columns. Raises InputError
-    for an unusable header.
+    The separator is the one of a first line `sep=;`, or the one that gives the header and the rows below it as many
+    cells. Raises InputError for an unusable header.
     """
     start = file.tell()
     line = file.readline(100)
-    separators = _SEPARATORS
     if (named := _NAMED.fullmatch(line)) and line.strip() != line:
         separators, start = named[1].decode(errors="replace"), start + len(line)
-    headers = {separator: _header(file, start, separator) for separator in separators}
-    if not any(headers.values()) and file.seek(start) == start and file.read(_HEAD).strip():
+        _check_kind(source, file, start)
+        found = _begin(file, start, separators)
+    else:
+        _check_kind(source, file, start)
+        readings = [_begin(file, start, separator) for separator in _SEPARATORS]
+        found = max(readings, key=lambda each: each.rank)
+        _check_header(source, found, max(readings, key=lambda each: each.below))
+    if not found.header and file.seek(start) == start and file.read(_HEAD).strip():
         raise InputError(f"{source} has no readable header; save it as CSV, with short names in the first row")
-    separator = max(separators, key=lambda each: len(headers[each]))
-    names = [" ".join(name.split()) for name in headers[separator]]
+    names = [" ".join(name.split()) for name in found.header]
     if not any(names):
         raise InputError(f"{source} is empty; name a CSV file with a header and rows")
     check_names(source, names)
-    return TextTable(source, file, start, separator, tuple(_all_named(names)), rows)
+    return TextTable(source, file, start, found.separator, tuple(_all_named(names)), rows)
 
 
 def _all_named(names: Sequence[str]) -> Iterator[str]:
@@ -137,6 +173,27 @@ def _all_named(names: Sequence[str]) -> Iterator[str]:
         yield name or longer
 
 
+def _check_kind(source: str, file: BinaryIO, start: int) -> None:
+    """Raise InputError for text that is no table."""
+    file.seek(start)
+    head = file.read(200)
+    for begin, kind in _OTHER_TEXTS.items():
+        if begin.match(head):
+            raise InputError(f"{source} is {kind}, which is not read; save the table as CSV or Parquet")
+
+
+def _check_header(source: str, found: _Reading, widest: _Reading) -> None:
+    """Raise InputError for a first line that is no header of what follows: a title, or a remark."""
+    for reading in (found, widest):
+        wide = reading.below > len(reading.header) + 1 or reading.below > len(reading.header) == 1
+        if reading.header and wide and (reading is found or len(found.header) == 1):
+            line = found.separator.join(found.header)[:60]
+            raise InputError(
+                f"{source} begins with {line!r}, which is no header of the rows below it; remove the lines above the "
+                "header"
+            )
+
+
 def check_names(source: str, names: Sequence[str]) -> None:
     """Raise InputError where two columns have one name."""
     repeated = sorted(name for name, count in Counter(names).items() if name and count > 1)
@@ -144,8 +201,8 @@ def check_names(source: str, names: Sequence[str]) -> None:
         raise InputError(f"{source} has more than one column named {listed(repeated)}; rename all but one")
 
 
-def _header(file: BinaryIO, start: int, separator: str) -> list[str]:
-    """The cells of the first row that is not empty, however long it is; none where it cannot be parted so."""
+def _begin(file: BinaryIO, start: int, separator: str) -> _Reading:
+    """The header, however long it is, and the rows below it; nothing where the text cannot be parted so."""
     size = _HEAD
     while True:
         file.seek(start)
@@ -155,10 +212,21 @@ def _header(file: BinaryIO, start: int, separator: str) -> list[str]:
         try:
             first = next(rows, [])
         except csv.Error:  # a cell beyond every reason, because another sign parts them
-            return []
+            return _Reading(separator, [], [])
         if len(head) < size or text.read(1) or size >= _MOST_HEADER:
-            return first
+            break
         size *= 16
+    text.seek(0)
+    return _Reading(separator, first, _widths(text, separator, whole=len(head) < size))
+
+
+def _widths(text: io.StringIO, separator: str, *, whole: bool) -> list[int]:
+    """Cells of the rows after the first; whole: whether the text is the whole file, so that its last row is, too."""
+    rows = csv.reader(text, delimiter=separator, skipinitialspace=True)
+    widths: list[int] = []
+    with suppress(csv.Error):
+        widths += [len(row) for row in islice(rows, _LOOKED_AT) if row]
+    return widths[1:] if whole or len(widths) == _LOOKED_AT else widths[1:-1]
 
 
 def _in_words(error: str) -> str:

@@ -96,6 +96,14 @@ def test_other_spellings_of_the_positive_are_warned_of_before_training(tmp_path:
         (["non-fraud", "nonfraud", "fraud", "Fraud!"] * 9, {"positive": "fraud"}, ["'Fraud!'"]),
         (["A+", "A-", "A"] * 9, {"positive": "A"}, []),
         ([1, -1, 10, 0.1], {"positive": "1"}, []),
+        ([0, "False", 1, "True"] * 9, {"positive": "1"}, ["'true'"]),
+        (["N", "No", "Y", "Yes"] * 9, {"positive": "Yes"}, ["'Y'"]),
+        (["N", "No", "Y", "Yes"] * 9, {"positive": "No"}, ["'N'"]),
+        (
+            ["no", "Yes", "Yes\u200b", "S\u00ed", "Si\u0301"],
+            {"positive": "Yes"},
+            ["'Si\u0301'", "'S\u00ed'", "'Yes\\u200b'"],
+        ),
         ([">5", "<5", "=5"], {"positive": ">5"}, []),
         (["a", "a.", "b"] * 12, {"task": "multiclass"}, ["'a'"]),
         (["a", "b", "c"] * 12, {"task": "multiclass"}, []),
@@ -116,17 +124,32 @@ def classes(folder: Path, values: list[Any]) -> Table:
     [
         (["Won"] * 260 + ["Lost"] * 11_000, r"holds Lost \(11,000 rows\), Won \(260 rows\); say which is positive, "
          r"--positive Won \(260 rows, 2\.3%\)"),
-        ([1, 2, 2, 2], r"--positive 1 \(1 rows, 25%\)"),
-        (["of a", "of b", "of b"], r"--positive 'of a' \(1 rows"),
-        ([1, 1, "NA"], r"holds 1 \(2 rows\), NA \(1 rows\); say which is positive"),  # else unknown rows are negative
+        ([3, 3, 2, 2, 2], r"--positive 3 \(2 rows, 40%\)"),
+        ([1, 2, 2, 2], r"holds 2 \(3 rows\), 1 \(1 row\); say which is positive with --positive$"),
+        (["of a", "of b", "of b", "of a", "of b"], r"--positive 'of a' \(2 rows"),
+        ([1, 1, "NA"], r"holds 1 \(2 rows\), NA \(1 row\); say which is positive"),  # else unknown rows are negative
         ([0, 1, "NA", ""], r"missing or infinite in 2 rows, first in data row 3; .* where 'NA' is a class, name it"),
-        ([0, 1, ""], r"first in data row 3; fill them in or remove these rows$"),
-        ([0, 1, "yes", "no"], r"such as --positive"),
+        ([0, 1, ""], r"in 1 row, first in data row 3; fill them in or remove these rows$"),
+        ([0, 1, "yes", "no"] * 2, r"such as --positive yes \(2 rows"),
+        ([0, 0, 1, 1, "Total"], r"--positive 1 \(2 rows, 40%\); 'Total' is in data row 5 only: where it is a footer"),
+        ([0] * 900 + [1] * 150 + ["y"] * 40, r"such as --positive 1 \(150 rows"),
+        ([0, 1, 9] * 9, r"such as --positive 1 \("),
+        (["no", "yes", "unknown"] * 9 + ["no", "yes"], r"such as --positive yes \("),
+        (["no"] * 9 + ["fraud"] * 20, r", --positive fraud \("),
+        (["x", "", ""] * 9, r"where an empty cell means that it is not x, write 0 into it and give --positive x$"),
+        (["", 1, ""] * 9, r"where an empty cell means that it is not 1, write 0 into it$"),
     ],
 )  # fmt: skip
 def test_a_target_that_leaves_it_open_is_refused_with_the_remedy(tmp_path: Path, values: list[Any], says: str) -> None:
     with pytest.raises(InputError, match=says):
         read(tmp_path, values)
+
+
+def test_labels_that_are_only_marked_say_what_to_do_with_the_blanks(tmp_path: Path) -> None:
+    (tmp_path / "d.csv").write_text("x,p,q\n" + "1,x,\n2,,x\n3,,\n" * 9)
+    columns = Columns(None, task="multilabel", labels=("p", "q"), positive="x")
+    with pytest.raises(InputError, match="only the value x; where an empty cell means that it is not x, write 0"):
+        read_table(str(tmp_path / "d.csv"), columns)
 
 
 def test_spellings_that_are_now_one_value_change_the_reading(tmp_path: Path) -> None:
