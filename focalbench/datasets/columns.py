@@ -2,13 +2,21 @@
 
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from focalbench.arms import Task
 from focalbench.datasets.dataset import Floats
-from focalbench.datasets.dates import are_written_both_ways, read_clock, read_dates
+from focalbench.datasets.dates import (
+    are_months,
+    are_written_both_ways,
+    end_with_the_year,
+    may_be_periods,
+    read_clock,
+    read_dates,
+    read_periods,
+)
 from focalbench.datasets.duplicates import equal_rows
 from focalbench.datasets.features import Origin, Style, is_text, read_features, read_style, texts_of
 from focalbench.datasets.table import Groups, Table, are_few
@@ -59,6 +67,24 @@ class Columns:
         return {option: name for option, name in named.items() if name is not None}
 
 
+class Times(NamedTuple):
+    """What a row's time is, in any type that can be sorted; doubts: what a person should look at; changes: what version
+    0.1.0 read otherwise.
+    """
+
+    values: Any
+    doubts: tuple[str, ...] = ()
+    changes: tuple[str, ...] = ()
+
+
+class Grouping(NamedTuple):
+    """Numbers of the groups, or of the times in their order, if there are any; doubts and changes as of Times."""
+
+    groups: Groups | None
+    doubts: tuple[str, ...] = ()
+    changes: tuple[str, ...] = ()
+
+
 def make_table(source: str, frame: "pd.DataFrame", columns: Columns, sha256: str, origin: Origin = _NO_TEXT) -> Table:
     """Return the table of a frame. source: the file's name for messages. sha256: of its bytes. origin: of the frame.
 
@@ -68,7 +94,8 @@ def make_table(source: str, frame: "pd.DataFrame", columns: Columns, sha256: str
     _check_columns(source, frame, columns)
     outputs = read_outputs(frame, columns.task, columns.predicted, columns.positive)
     style = read_style(frame.drop(columns=[*columns.predicted, *columns.drop, *columns.category]), origin)
-    groups, weights = _groups(frame, columns, style), _weights(frame, columns, style)
+    grouping, weights = _grouping(frame, columns, style, origin), _weights(frame, columns, style)
+    groups = grouping.groups
     if weights is not None and min((weights @ outputs.held(label)).min() for label in (0, 1)) <= 0:
         raise InputError(
             f"--weight {columns.weight} leaves one class of {listed(columns.predicted)} without any weight"
@@ -88,7 +115,7 @@ def make_table(source: str, frame: "pd.DataFrame", columns: Columns, sha256: str
         groups = None if groups is None else groups[kept]
     outputs = rare_last(outputs, columns.task, str(columns.target), columns.positive)
     together = None if equal is None else equal.together(kept, groups)
-    changes = outputs.changes + (() if equal is None else equal.changes(kept, together))
+    changes = outputs.changes + grouping.changes + (() if equal is None else equal.changes(kept, together))
     if groups is not None and not columns.time and are_few(groups):
         changes += ("a seed tests on one group",)
     if equal is not None and not columns.drop_duplicates:
@@ -113,7 +140,7 @@ def make_table(source: str, frame: "pd.DataFrame", columns: Columns, sha256: str
         outputs.known,
         outputs.readings,
         read.columns,
-        outputs.warnings + read.warnings,
+        outputs.warnings + grouping.doubts + read.warnings,
         read.derived,
     )
 
@@ -136,22 +163,27 @@ def _check_columns(source: str, frame: "pd.DataFrame", columns: Columns) -> None
             raise InputError(f"{option} {name} is the target or dropped as well; give each column one part to play")
 
 
-def _groups(frame: "pd.DataFrame", columns: Columns, style: Style) -> Groups | None:
+def _grouping(frame: "pd.DataFrame", columns: Columns, style: Style, origin: Origin) -> Grouping:
     """Numbers of the groups, or of the times in their order. Raises InputError for missing or unreadable values."""
     import pandas as pd
 
     option, name = ("--time", columns.time) if columns.time else ("--group", columns.group)
     if name is None:
-        return None
+        return Grouping(None)
     values: Any = frame[name]
-    if is_text(values):
-        values = _moments(name, values, style) if columns.time else pd.Series(_texts_or_missing(values))
+    times = _times(name, values, style, origin) if columns.time else Times(None)
+    if columns.time:
+        values = times.values
+    elif is_text(values):
+        values = pd.Series(_texts_or_missing(values))
     missing = np.asarray(pd.isna(values))
     if missing.any():
         what = "no date, time or number" if columns.time else "missing"
         first = f"{missing.sum()} rows, first in data row {missing.argmax() + 1}"
-        raise InputError(f"{option} {name} is {what} in {first}; fill them in or remove these rows")
-    return np.asarray(pd.factorize(values, sort=columns.time is not None)[0], dtype=np.int64)
+        remedy = "write dates as 2023-01-31" if columns.time and missing.all() else "fill them in or remove these rows"
+        raise InputError(f"{option} {name} is {what} in {first}; {remedy}")
+    groups = np.asarray(pd.factorize(values, sort=columns.time is not None)[0], dtype=np.int64)
+    return Grouping(groups, tuple(f"--time {name}: {doubt}" for doubt in times.doubts), times.changes)
 
 
 def _texts_or_missing(column: "pd.Series[Any]") -> Floats:
@@ -160,19 +192,53 @@ def _texts_or_missing(column: "pd.Series[Any]") -> Floats:
     return np.where(codes < 0, np.nan, codes).astype(np.float64)
 
 
-def _moments(name: str, column: "pd.Series[Any]", style: Style) -> Any:
-    """Numbers, times of day or dates of a column of text. Raises InputError where days and months cannot be told."""
+def _times(name: str, column: "pd.Series[Any]", style: Style, origin: Origin) -> Times:
+    """A column's numbers, times of day or dates. Raises InputError where they could be other dates as well."""
+    if not is_text(column):
+        return _of_numbers(name, column, origin)
     texts = texts_of(column)
+    if (days := read_periods(texts.values)) is not None:
+        return Times(texts.spread(days))
     if (found := style.numbers.get(name)) is not None:
-        return texts.spread(found.values)
-    if (hours := read_clock(texts.values, texts.counts)) is not None:
-        return texts.spread(hours)
+        return Times(_no_dates(name, texts.spread(found.values)))
+    if (clock := read_clock(texts.values, texts.counts)) is not None:
+        return Times(texts.spread(clock.hours), clock.doubts)
     dates = read_dates(column, day_first=style.day_first)
     if dates is None and not are_written_both_ways(texts.values):
-        return np.full(len(column), np.nan)
+        return Times(np.full(len(column), np.nan))
     if dates is None or dates.open:
-        raise InputError(f"--time {name} may begin with the day or the month; write dates as 2023-01-31")
-    return dates.values
+        raise _open_dates(name)
+    return Times(dates.values, dates.doubts)
+
+
+def _of_numbers(name: str, column: "pd.Series[Any]", origin: Origin) -> Times:
+    """A column that pandas has read as numbers; as months where that is how it was written, such as 01.2021."""
+    values = column.to_numpy(np.float64, na_value=np.nan)
+    if origin.texts is not None and may_be_periods(values):
+        texts = texts_of(origin.texts([name], None)[name])
+        if (days := read_periods(texts.values)) is not None:
+            months = texts.spread(days)
+            same = np.array_equal(_ranks(months), _ranks(values))
+            return Times(months, changes=() if same else ("months for --time",))
+    _no_dates(name, values)
+    return Times(column)
+
+
+def _ranks(values: Any) -> Groups:
+    """The place of each value among the different ones."""
+    import pandas as pd
+
+    return np.asarray(pd.factorize(values, sort=True)[0], dtype=np.int64)
+
+
+def _no_dates(name: str, values: Floats) -> Floats:
+    if are_months(values) or end_with_the_year(values):
+        raise _open_dates(name)
+    return values
+
+
+def _open_dates(name: str) -> InputError:
+    return InputError(f"--time {name} may begin with the day, the month or the year; write dates as 2023-01-31")
 
 
 def _weights(frame: "pd.DataFrame", columns: Columns, style: Style) -> Floats | None:
