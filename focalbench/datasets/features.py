@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from focalbench.datasets.dataset import Floats
-from focalbench.datasets.dates import parts_of, read_clock, read_dates
+from focalbench.datasets.dates import are_months, parts_of, read_clock, read_dates, were_dates
 from focalbench.datasets.earlier import read_as_before
 from focalbench.datasets.numbers import Decimal, Numbers, read_numbers
 from focalbench.datasets.table import ColumnReading, Kind, distinct_rows
@@ -195,6 +195,8 @@ def _of_numbers(name: str, values: Floats, how: tuple[str, ...], doubts: tuple[s
     if (too_large := np.abs(values) > _LARGEST).any():
         values = np.where(too_large, np.nan, values)
         how = (*how, f"{too_large.sum():,} infinite, or beyond 3e38, as missing")
+    if are_months(values):
+        doubts = (*doubts, "all cells look like months, such as 1.2021, and are read as numbers; write 2021-01")
     missing = int(np.isnan(values).sum())
     return Column({name: values}, "number", how, missing, int(pd.Series(values).nunique()), doubts)
 
@@ -209,10 +211,10 @@ def _text(column: "pd.Series[Any]", style: Style, kind: str) -> Column:
             mark = {".": "point", ",": "comma"}[style.decimal]
             doubts = (*doubts, f"{numbers.open} is read with a decimal {mark}; no cell of the file shows which it has")
         return read._replace(doubts=doubts, change=_number_change(texts, numbers.values))
-    hours = read_clock(texts.values, texts.counts) if texts.values else None
-    if hours is not None:
-        lost = [text for text, hour in zip(texts.values, hours, strict=True) if np.isnan(hour) and text]
-        read = _of_numbers(name, texts.spread(hours), ("hours since midnight", *_marks(lost)))
+    clock = read_clock(texts.values, texts.counts) if texts.values else None
+    if clock is not None:
+        lost = [text for text, hour in zip(texts.values, clock.hours, strict=True) if np.isnan(hour) and text]
+        read = _of_numbers(name, texts.spread(clock.hours), (clock.how, *_marks(lost)), clock.doubts)
         return read._replace(kind="time of day", change="time of day")
     dates = read_dates(column if texts.bare else column.where(texts.codes >= 0), day_first=style.day_first)
     if dates is not None:
@@ -224,7 +226,8 @@ def _text(column: "pd.Series[Any]", style: Style, kind: str) -> Column:
             str(part): parts[part].to_numpy(np.float64, na_value=np.nan) for part in parts if _varies(parts[part])
         }
         return Column(features, "date", how, int(dates.values.isna().sum()), len(texts.values), dates.doubts, change)
-    return _categories(name, texts, kind)
+    read = _categories(name, texts, kind)
+    return read._replace(change="no date") if were_dates(column) else read
 
 
 def _varies(values: "pd.Series[Any]") -> bool:
