@@ -4,6 +4,7 @@ Tests that measure something hand it to record_property; the figures stand under
 where they count things.
 """
 
+import logging
 import os
 from pathlib import Path
 
@@ -14,6 +15,15 @@ from hypothesis import settings
 
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+
+
+@pytest.fixture(autouse=True)
+def messages_of_nobody() -> None:
+    """A command in a test's process turns on messages for itself, not for the tests after it."""
+    logger = logging.getLogger("focalbench")
+    logger.handlers.clear()
+    logger.propagate = True
+    logger.setLevel(logging.NOTSET)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

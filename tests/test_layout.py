@@ -24,6 +24,7 @@ ORDER = (
         "datasets.weights",
     ),
     *(
+        "datasets.cells",
         "datasets.numbers",
         "datasets.dates",
         "datasets.earlier",

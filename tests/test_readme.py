@@ -72,3 +72,14 @@ def test_the_benchmark_is_that_of_the_results() -> None:
     ]
     assert len(lines) >= 15
     assert block("bench").splitlines()[2:] == lines
+
+
+SNIPPETS = re.findall(r"^```python\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
+
+
+@pytest.mark.parametrize("snippet", SNIPPETS, ids=lambda text: text.splitlines()[0])
+def test_every_snippet_runs_as_printed(snippet: str) -> None:
+    assert len(SNIPPETS) == 3
+    for name in re.findall(r"^(?:import|from) (\w+)", snippet, re.MULTILINE):
+        pytest.importorskip(name)  # what belongs to an extra
+    exec(compile(snippet, "README.md", "exec"), {})

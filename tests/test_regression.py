@@ -314,7 +314,7 @@ def forge(folder: Path, change: float, arm: str = "gamma=2") -> None:
 def made_elsewhere(folder: Path) -> None:
     manifest = json.loads((folder / MANIFEST).read_text())
     manifest["platform"]["processor"] = "another"
-    write_texts(folder, {MANIFEST: json.dumps(manifest)})
+    (folder / MANIFEST).write_text(json.dumps(manifest))
 
 
 @pytest.mark.parametrize(("elsewhere", "change", "found"), [(True, 0.08, 1), (False, 0.08, 1), (False, 1e-9, 1)])

@@ -69,9 +69,11 @@ def repeat_of(file: Path) -> Path:
 
 def latest() -> Path:
     """The results folder that was written last; says which. Raises InputError where there is none."""
+    from focalbench.experiment import MANIFEST
     from focalbench.report.folder import TABLE
 
-    tables = sorted(RESULTS.glob(f"*/{TABLE}"), key=lambda path: path.stat().st_mtime)
+    finished = (path for path in RESULTS.glob(f"*/{TABLE}") if (path.parent / MANIFEST).is_file())
+    tables = sorted(finished, key=lambda path: path.stat().st_mtime)
     if not tables:
         raise InputError(f"there is no results folder in {RESULTS}; name one, or run focalbench sweep first")
     folder = tables[-1].parent

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from focalbench.datasets.dataset import Floats
-from focalbench.datasets.dates import parts_of, read_clock, read_dates
+from focalbench.datasets.dates import are_months, parts_of, read_clock, read_dates, were_dates
 from focalbench.datasets.earlier import read_as_before
 from focalbench.datasets.numbers import Decimal, Numbers, read_numbers
 from focalbench.datasets.table import ColumnReading, Kind, distinct_rows
@@ -23,6 +23,7 @@ from focalbench.errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
+AS_TOLD = ("as told",)  # a category that a person named
 HALF = 0.5  # of the cells
 MANY_TEXTS = 50  # different texts that hold digits: beyond it a category may well be a number in disguise
 _LARGEST = float(np.finfo(np.float32).max)
@@ -121,7 +122,7 @@ def read_style(frame: "pd.DataFrame", origin: Origin) -> Style:
     found = {name: _numbers(each, ".") for name, each in texts.items()}
     marks = [numbers.decimal for numbers in found.values() if numbers is not None]
     commas, points = marks.count(","), marks.count(".")
-    if commas:
+    if commas or origin.separator == ";":
         points += sum(_shows_point(frame[name]) for name in frame.columns if name not in texts)
     usual: Decimal = "," if origin.separator == ";" else "."
     decimal: Decimal = usual if commas == points else "," if commas > points else "."
@@ -151,7 +152,7 @@ def read_features(frame: "pd.DataFrame", origin: Origin, style: Style, category:
         else _column(frame[name], style, origin.kinds.get(str(name), "text"))
         for name in frame.columns
     }
-    read |= _useless(read, frame.index)
+    read = _without_clashes(read | _useless(read, frame.index))
     used = [column.features for column in read.values() if column.kind != "dropped"]
     kept = {name: values for features in used for name, values in features.items()}
     if not kept:
@@ -194,6 +195,8 @@ def _of_numbers(name: str, values: Floats, how: tuple[str, ...], doubts: tuple[s
     if (too_large := np.abs(values) > _LARGEST).any():
         values = np.where(too_large, np.nan, values)
         how = (*how, f"{too_large.sum():,} infinite, or beyond 3e38, as missing")
+    if are_months(values):
+        doubts = (*doubts, "all cells look like months, such as 1.2021, and are read as numbers; write 2021-01")
     missing = int(np.isnan(values).sum())
     return Column({name: values}, "number", how, missing, int(pd.Series(values).nunique()), doubts)
 
@@ -208,10 +211,10 @@ def _text(column: "pd.Series[Any]", style: Style, kind: str) -> Column:
             mark = {".": "point", ",": "comma"}[style.decimal]
             doubts = (*doubts, f"{numbers.open} is read with a decimal {mark}; no cell of the file shows which it has")
         return read._replace(doubts=doubts, change=_number_change(texts, numbers.values))
-    hours = read_clock(texts.values, texts.counts) if texts.values else None
-    if hours is not None:
-        lost = [text for text, hour in zip(texts.values, hours, strict=True) if np.isnan(hour) and text]
-        read = _of_numbers(name, texts.spread(hours), ("hours since midnight", *_marks(lost)))
+    clock = read_clock(texts.values, texts.counts) if texts.values else None
+    if clock is not None:
+        lost = [text for text, hour in zip(texts.values, clock.hours, strict=True) if np.isnan(hour) and text]
+        read = _of_numbers(name, texts.spread(clock.hours), (clock.how, *_marks(lost)), clock.doubts)
         return read._replace(kind="time of day", change="time of day")
     dates = read_dates(column if texts.bare else column.where(texts.codes >= 0), day_first=style.day_first)
     if dates is not None:
@@ -223,7 +226,8 @@ def _text(column: "pd.Series[Any]", style: Style, kind: str) -> Column:
             str(part): parts[part].to_numpy(np.float64, na_value=np.nan) for part in parts if _varies(parts[part])
         }
         return Column(features, "date", how, int(dates.values.isna().sum()), len(texts.values), dates.doubts, change)
-    return _categories(name, texts, kind)
+    read = _categories(name, texts, kind)
+    return read._replace(change="no date") if were_dates(column) else read
 
 
 def _varies(values: "pd.Series[Any]") -> bool:
@@ -283,30 +287,38 @@ def _categories_named(frame: "pd.DataFrame", origin: Origin, names: Sequence[str
     """Columns that a person calls categories, from the cells as they were written."""
     written = _written(frame, origin, [name for name in names if not is_text(frame[name])])
     columns = {name: _categories(name, texts_of(written.get(name, frame[name]))) for name in names}
-    return {name: column._replace(doubts=(), how=("as told",), change="") for name, column in columns.items()}
+    return {name: column._replace(doubts=(), how=AS_TOLD, change="") for name, column in columns.items()}
 
 
 def with_thousands(frame: "pd.DataFrame", origin: Origin, style: Style, others: Sequence[str]) -> dict[str, Column]:
-    """The columns that pandas took for numbers with a decimal point, in a file whose decimal mark is the comma."""
-    if style.decimal != "," or origin.texts is None:
+    """The columns that pandas took for numbers with decimals, but whose dots may separate thousands, as written."""
+    if origin.texts is None:
         return {}
-    names = [
-        name
-        for name in frame.columns
-        if name not in others
-        and frame[name].dtype == "float64"
-        and not _shows_point(frame[name])
-        and _has_thirds(frame[name])
-    ]
+    names = [name for name in frame.columns if name not in others and _may_be_thousands(frame[name])]
     found: dict[str, Column] = {}
     for name, column in _written(frame, origin, names).items():
         texts = texts_of(column)
-        numbers = _numbers(texts, ",")
+        numbers = _numbers(texts, style.decimal if style.shown else ".")
         if numbers is not None and numbers.open:
-            doubts = ("1.234 is read as 1234, because the file's other columns have decimal commas",)
-            read = _of_numbers(str(name), texts.spread(numbers.values), numbers.how, doubts)
-            found[name] = read._replace(change="number")
+            found[str(name)] = _of_dots(str(name), texts, numbers, style, origin.separator)
     return found
+
+
+def _of_dots(name: str, texts: Texts, numbers: Numbers, style: Style, separator: str) -> Column:
+    """A column of texts such as 1.234, read as its cells, or else the file's other columns, show."""
+    read = _of_numbers(name, texts.spread(numbers.values), (*numbers.how, *_marks(numbers.missing)), numbers.doubts)
+    if numbers.decimal == ",":
+        doubt = f"{numbers.open} is read as thousands, because whole numbers stand beside groups of three"
+    elif style.decimal == "," and style.shown:
+        doubt = f"{numbers.open} is read as thousands, because the file's other columns have decimal commas"
+    else:
+        open_to_both = f"{numbers.open} is read with a decimal point; no cell of the file shows which it has"
+        return read._replace(doubts=(*read.doubts, *([open_to_both] if separator != "," and not style.shown else [])))
+    return read._replace(doubts=(*read.doubts, doubt), change="number")
+
+
+def _may_be_thousands(column: "pd.Series[Any]") -> bool:
+    return column.dtype == "float64" and not _shows_point(column) and _has_thirds(column)
 
 
 def _shows_point(column: "pd.Series[Any]") -> bool:
@@ -321,7 +333,20 @@ def _shows_point(column: "pd.Series[Any]") -> bool:
 
 def _has_thirds(column: "pd.Series[Any]") -> bool:
     values = column.to_numpy()
-    return bool((values[np.isfinite(values)] % 1 != 0).any())
+    return column.dtype.kind == "f" and bool((values[np.isfinite(values)] % 1 != 0).any())
+
+
+def _without_clashes(read: dict[str, Column]) -> dict[str, Column]:
+    """The parts of dates under names that no column of the file has."""
+    return {
+        name: column
+        if column.kind != "date"
+        else column._replace(
+            features={f"{part} of the date" if part in read else part: v for part, v in column.features.items()},
+            change=column.change or ("other names" if any(part in read for part in column.features) else ""),
+        )
+        for name, column in read.items()
+    }
 
 
 def _useless(read: dict[str, Column], index: "pd.Index[Any]") -> dict[str, Column]:
@@ -338,9 +363,11 @@ def _useless(read: dict[str, Column], index: "pd.Index[Any]") -> dict[str, Colum
         features = {key: values for column in named.values() for key, values in column.features.items()}
         frame = pd.DataFrame(features, index=index, copy=False)
         first = distinct_rows(frame, np.zeros(len(index), dtype=np.int8))[0]
-        for name in texts:
-            if frame.loc[first, name].is_unique:
-                kind = named[name].how[0] if named[name].how else "text"
+        for name in [name for name in texts if frame.loc[first, name].is_unique]:
+            if 2 * named[name].distinct <= len(index):  # it repeats, though only in rows that repeat
+                found[name] = named[name]._replace(change="kept")
+            else:
+                kind = named[name].how[0] if named[name].how not in ((), AS_TOLD) else "text"
                 found[name] = named[name]._replace(
                     kind="dropped", how=(f"{kind} that never repeats",), doubts=_lost_numbers(named[name])
                 )
@@ -368,12 +395,13 @@ def _notes(frame: "pd.DataFrame", origin: Origin, read: dict[str, Column]) -> li
     notes = []
     if counting:
         notes.append(f"whole numbers that never repeat, identifiers perhaps (then --drop them): {listed(counting)}")
-    whole = [name for name in numbers if frame[name].dtype.kind in "iu"]
+    whole = [name for name in numbers if not is_text(frame[name]) and not _has_thirds(frame[name])]
     if origin.texts is not None and whole:
         head = origin.texts(whole, _HEAD)
-        zeros = [str(name) for name in whole if head[name].str.fullmatch(r"0\d+").any()]
-        if zeros:
-            notes.append(f"numbers with leading zeros, codes perhaps (then --category): {listed(zeros)}")
+        for pattern, what in ((r"0\d+(\.0*)?", "leading zeros"), (r"\d+[eE]\d+", "an E among digits")):
+            odd = [str(name) for name in whole if head[name].str.fullmatch(pattern).any()]
+            if odd:
+                notes.append(f"numbers with {what}, codes perhaps (then --category): {listed(odd)}")
     return notes
 
 

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from focalbench.datasets.dataset import Floats
-from focalbench.datasets.dates import are_written_both_ways, read_clock, read_dates
+from focalbench.datasets.dates import (
+    are_months,
+    are_written_both_ways,
+    end_with_the_year,
+    may_be_periods,
+    read_clock,
+    read_dates,
+    read_periods,
+)
 from focalbench.datasets.features import Origin, Style, is_text, texts_of, with_thousands
 from focalbench.datasets.table import Groups, SpecialReading
 from focalbench.datasets.targets import rows_of
@@ -89,8 +97,11 @@ def read_time(column: "pd.Series[Any]", origin: Origin, style: Style) -> Special
     import pandas as pd
 
     name = str(column.name)
-    read = _numbers(column, origin, style) or _moments(column, style)
-    _check_complete(np.asarray(pd.isna(read.values)), f"--time {name} is no date, time or number")
+    read = _periods(column, origin) or _numbers_of_no_dates(column, origin, style) or _moments(column, style)
+    missing = np.asarray(pd.isna(read.values))
+    if missing.all():
+        raise InputError(f"--time {name} is no date, time or number; write dates as 2023-01-31")
+    _check_complete(missing, f"--time {name} is no date, time or number")
     reading = SpecialReading("time", name, "; ".join(read.how))
     return Special(np.asarray(pd.factorize(read.values, sort=True)[0], np.int64), reading, read.doubts, read.change)
 
@@ -144,6 +155,41 @@ def _numbers(column: "pd.Series[Any]", origin: Origin, style: Style) -> _Read | 
     return _Read(values, (_ranged(values, found.how),), doubts)
 
 
+def _periods(column: "pd.Series[Any]", origin: Origin) -> _Read | None:
+    """Months, quarters or weeks, also where pandas took them for numbers, as 01.2021; None for others."""
+    values = None if is_text(column) else column.to_numpy(np.float64, na_value=np.nan)
+    if values is not None and (origin.texts is None or not may_be_periods(values)):
+        return None
+    name = str(column.name)
+    texts = texts_of(column if values is None or origin.texts is None else origin.texts([name], None)[name])
+    if (days := read_periods(texts.values)) is None:
+        return None
+    periods = texts.spread(days)
+    same = values is None or np.array_equal(_ranks(periods), _ranks(values))
+    return _Read(periods, ("months, quarters or weeks",), change="" if same else "months")
+
+
+def _ranks(values: Any) -> Groups:
+    """The place of each value among the different ones."""
+    import pandas as pd
+
+    return np.asarray(pd.factorize(values, sort=True)[0], dtype=np.int64)
+
+
+def _numbers_of_no_dates(column: "pd.Series[Any]", origin: Origin, style: Style) -> _Read | None:
+    """Numbers, unless they look like dates that begin with the day or the month: these have another order."""
+    read = _numbers(column, origin, style)
+    if read is not None:
+        values = np.asarray(read.values, dtype=np.float64)
+        if are_months(values) or end_with_the_year(values):
+            raise _open_dates(column)
+    return read
+
+
+def _open_dates(column: "pd.Series[Any]") -> InputError:
+    return InputError(f"--time {column.name} may begin with the day, the month or the year; write dates as 2023-01-31")
+
+
 def _ranged(values: Any, how: Sequence[str]) -> str:
     """The smallest and the largest number, and how they were read."""
     low, high = (_shown(end) for end in (np.min(values), np.max(values)))
@@ -157,14 +203,14 @@ def _shown(number: Any) -> str:
 def _moments(column: "pd.Series[Any]", style: Style) -> _Read:
     """Times of day or dates. Raises InputError where days and months cannot be told."""
     texts = texts_of(column)
-    if (hours := read_clock(texts.values, texts.counts)) is not None:
-        span = f"times of day, {_clock(np.nanmin(hours))} to {_clock(np.nanmax(hours))}"
-        return _Read(texts.spread(hours), (span,))
+    if (clock := read_clock(texts.values, texts.counts)) is not None:
+        span = f"times of day, {_clock(np.nanmin(clock.hours))} to {_clock(np.nanmax(clock.hours))}"
+        return _Read(texts.spread(clock.hours), (span,), clock.doubts)
     dates = read_dates(column, day_first=style.day_first)
     if dates is None and not are_written_both_ways(texts.values):
         return _Read(np.full(len(column), np.nan))
     if dates is None or dates.open:
-        raise InputError(f"--time {column.name} may begin with the day or the month; write dates as 2023-01-31")
+        raise _open_dates(column)
     span = f"dates, {dates.values.min():%d %B %Y} to {dates.values.max():%d %B %Y}"
     return _Read(dates.values, (", ".join([span, *dates.how]),), dates.doubts)
 

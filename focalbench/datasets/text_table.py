@@ -161,8 +161,16 @@ def open_text(source: str, file: BinaryIO, rows: int) -> TextTable:
     if not any(names):
         raise InputError(f"{source} is empty; name a CSV file with a header and rows")
     check_names(source, names)
-    named_all = tuple(name or f"{UNNAMED}{place}" for place, name in enumerate(names))
-    return TextTable(source, file, start, found.separator, named_all, rows)
+    return TextTable(source, file, start, found.separator, tuple(_all_named(names)), rows)
+
+
+def _all_named(names: Sequence[str]) -> Iterator[str]:
+    """The names, with one that no other column has for each without."""
+    for place, name in enumerate(names):
+        longer = f"{UNNAMED}{place}"
+        while not name and longer in names:
+            longer += "_"
+        yield name or longer
 
 
 def _check_kind(source: str, file: BinaryIO, start: int) -> None:

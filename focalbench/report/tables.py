@@ -142,7 +142,8 @@ def print_rich(table: Sequence[Record], console: Console, classes: Sequence[Reco
 def _widths(cell: Sequence[Record]) -> list[int]:
     """Columns of the terminal for each column of a cell, the same in all of its sections."""
     texts = zip(headings(cell), *map(display, cell), strict=True)
-    names, *others = (max(least, *map(len, column)) for least, column in zip(WIDTHS, texts, strict=True))
+    lengths = ((len(shown(text)) for text in column) for column in texts)
+    names, *others = (max(least, *column) for least, column in zip(WIDTHS, lengths, strict=True))
     return [min(names, max(LINE - sum(others) - len(others), LEAST_NAME)), *others]
 
 

@@ -83,6 +83,7 @@ BY_HAND: dict[str, bytes] = {
     "numbers as text": b"x,y\n" + b"".join(b'"%d",%d\n' % (i, i % 2) for i in range(60)),
     "mixed types": b"x,y\n" + b"".join(b"%b,%d\n" % ([b"1", b"a", b""][i % 3], i % 2) for i in range(60)),
     "booleans": b"x,y\n" + b"".join(b"%b,%d\n" % ([b"true", b"False"][i % 2], i % 3 % 2) for i in range(60)),
+    "a column named as one without a name": b",Unnamed: 0,y\n1,2,0\n2,3,1\n",
     "only a column without a name": b"y,\r\n0,\r\n1,=1+1\r\n",
     "dates": b"x,y\n" + b"".join(b"2020-01-%02d,%d\n" % (i % 28 + 1, i % 2) for i in range(60)),
     "free text": b"x,y\n" + b"".join(b"row number %d says hello,%d\n" % (i, i % 2) for i in range(60)),

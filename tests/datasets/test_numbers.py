@@ -56,11 +56,25 @@ def values(*texts: str, decimal: str = ".") -> list[float | None] | None:
         ("10+ years|< 1 year|3 years", [10, 1, 3]),
         ("<0.5|1.5|> 100", [0.5, 1.5, 100]),
         ("1.5k|900|2M|3k", [1500, 900, 2e6, 3000]),
-        ("19M|201k|Varies with device", [19e6, 201e3, None]),
+        ("19M|201k", [19e6, 201e3]),
+        ("1,5 Mio.|300|2 Mio.", [1.5e6, 300, 2e6]),
+        ("€110.5M|€565K|€900", [110.5e6, 565e3, 900]),
+        ("1.5 million|900,000", [1.5e6, 9e5]),
+        ("85 Lac|1.2 Cr", [85e5, 1.2e7]),
+        ("$(2.50)|$ (3.50)|$1.00", [-2.5, -3.5, 1]),
+        ("120 mm Hg|80 mm Hg", [120, 80]),
+        ("ca. 5|7|~ 9", [5, 7, 9]),
+        ("99,-|49.\u2013|19,50", [99, 49, 19.5]),  # prices without cents
+        ("9.6 H|5.1|6.2|7.3*|8|9", [9.6, 5.1, 6.2, 7.3, 8, 9]),  # a laboratory's flags
+        ("567|1.234|12.000|89", [567, 1234, 12000, 89]),  # whole numbers beside groups of three
+        ("567|1,234|12,000|89", [567, 1234, 12000, 89]),
+        # a bound and the number that it names are two values
+        ("<18|>=18", [17.5, 18.25]),
+        ("5|5+|4", [5, 5.25, 4]),
         ("1.8 m|1.75 m|1.6", [1.8, 1.75, 1.6]),  # metres are no millions
         # marks of the missing
         ("1|2|-|.|\\N|#DIV/0!|unknown|n/a", [1, 2, None, None, None, None, None, None]),
-        ("1.5|2.5|below detection", [1.5, 2.5, None]),
+        ("1|2|3|4|5|6|7|8|9|10|below detection", [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, None]),
         ("1|2|  ", [1, 2, None]),
     ],
 )
@@ -81,6 +95,11 @@ def test_a_column_has_one_reading(texts: str, expected: list[float | None]) -> N
         "5 mg|6 g|7 mg",
         "$5|6 €",
         "1|2|X|Y|MT",
+        "never|1|2|3",  # a word beside few numbers is a level
+        ">200|>300|Norm",
+        "1|1-|2+|2|2-",  # grades
+        "5m|300000",
+        "045Y|003M",
         "A|B|1",
         "12:30|13:45",
         "0171 1234567|0172 7654321",
@@ -114,16 +133,26 @@ def test_few_odd_cells_are_missing_and_named_and_many_are_no_numbers() -> None:
 
 
 def test_one_text_among_numbers_is_a_mark_whatever_its_share() -> None:
-    found = read_numbers(["1", "2", "pending"], [1, 1, 1000])
+    found = read_numbers([*map(str, range(12)), "pending"], [*[1] * 12, 1000])
     assert found is not None
     assert found.missing == ("pending",)
-    assert read_numbers(["1", "2", "type 3"], [1, 1, 1000]) is None  # it holds a digit: it may mean one
-    assert read_numbers(["1", "A"], [1, 1000]) is None
+    assert read_numbers([*map(str, range(12)), "type 3"], [*[1] * 12, 1000]) is None  # it holds a digit
+    assert read_numbers(["1", "2", "A"], [1, 1, 1000]) is None
 
 
 def test_a_large_amount_is_never_missing() -> None:
     texts = [*(f"{i},50" for i in range(1, 100)), "1.000,50", "12.345.678,90"]
     assert values(*texts)[-2:] == [1000.5, 12345678.9]  # type: ignore[index]
+
+
+def test_one_odd_cell_does_not_decide_for_many_open_ones() -> None:
+    texts = [*(f"{i}.{i:03d}" for i in range(1, 100)), "7,5"]
+    found = read(*texts)
+    assert found is not None
+    assert found.decimal is None
+    assert found.values[0] == pytest.approx(1.001)
+    assert found.values[-1] == 7.5
+    assert any("another decimal mark" in doubt for doubt in found.doubts)
 
 
 def test_mixed_marks_and_units_are_pointed_out() -> None:

@@ -58,7 +58,7 @@ def test_a_leading_zero_parts_no_thousands(tmp_path: Path) -> None:
 def test_the_other_columns_decide_what_one_leaves_open(tmp_path: Path) -> None:
     table = read(write(tmp_path, rows("a;b", "1.234;0,5", "2.500;1,5", "3.125;2,25")))
     assert column(table, "a") == [1234, 2500, 3125]
-    assert any("1.234 is read as 1234" in warning for warning in table.warnings)
+    assert any("1.234 is read as thousands" in warning for warning in table.warnings)
     point = read(write(tmp_path, rows("a;b;c", "1.234;0.5;0,5", "2.500;1.5;0.25", "3.125;2.25;0.125")))
     assert_steps(point, "a", [1.234, 2.5, 3.125])
 
@@ -70,6 +70,33 @@ def test_where_no_column_shows_it_the_separator_does_and_it_is_said(
     table = read(write(tmp_path, rows("x", "1,234", "5,678", separator=separator)))
     assert_steps(table, "x", expected)
     assert any("1,234 is read with a decimal comma" in warning for warning in table.warnings) == (separator == ";")
+
+
+def test_points_of_other_columns_count_and_whole_numbers_beside_groups_show(tmp_path: Path) -> None:
+    points = read(write(tmp_path, rows("a;b;c", "1.007;0.25;0.014", "2.500;0.5;0.5", "3.125;0.75;0.1")))
+    assert_steps(points, "a", [1.007, 2.5, 3.125])
+    assert points.warnings == ()
+    sap = read(write(tmp_path, rows("w\tx", "567\t1.5", "1.234\t2.5", "12.000\t3.5", "89\t4", separator="\t")))
+    assert column(sap, "w") == [567, 1234, 12000, 89]
+    assert any("1.234 is read as thousands" in warning for warning in sap.warnings)
+
+
+def test_a_bound_is_another_value_than_its_number(tmp_path: Path) -> None:
+    table = read(write(tmp_path, rows("x;z", *(f"{('<=50K', '>50K')[i % 3 == 0]};{i}" for i in range(30)))))
+    assert len(set(column(table, "x"))) == 2
+
+
+def test_a_text_that_repeats_in_rows_that_repeat_is_kept(tmp_path: Path) -> None:
+    table = read(write(tmp_path, rows("product;price", *(f"p{i % 20};{i % 20}" for i in range(200)))))
+    assert kind(table, "product") == "category"
+    assert "product: kept" in table.changes
+
+
+def test_the_parts_of_a_date_take_no_other_columns_name(tmp_path: Path) -> None:
+    table = read(write(tmp_path, rows("d;d_year", *(f"20{10 + i % 9}-01-02;{i}" for i in range(30)))))
+    assert column(table, "d_year") == list(range(30))
+    assert "d_year of the date" in table.frame.columns
+    assert ("d_year of the date", "d") in table.derived
 
 
 @pytest.mark.parametrize("amount", ["1.234,50", "$1,234.50", "1'234.50", "1 234,50", "12,5 %", "(1.234,50 €)", "1,2E3"])
@@ -115,8 +142,8 @@ def test_integers_beyond_every_float_stay_apart(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("mark", ["-", ".", "\\N", "#DIV/0!", "unknown", "pending"])
 def test_a_mark_of_the_missing_may_be_in_most_cells(tmp_path: Path, mark: str) -> None:
-    table = read(write(tmp_path, rows("x", "1,5", "2,5", *[mark] * 8)))
-    assert column(table, "x") == [1.5, 2.5, *[None] * 8]
+    table = read(write(tmp_path, rows("x", *(f"{i},5" for i in range(10)), *[mark] * 30)))
+    assert column(table, "x") == [*(i + 0.5 for i in range(10)), *[None] * 30]
     assert repr(mark) in how(table, "x")
 
 

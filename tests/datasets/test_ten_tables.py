@@ -155,7 +155,7 @@ def lender() -> Case:
     truth = {
         "term": [(36, 60)[i % 2] for i in range(ROWS)],
         "rate": SHARE,
-        "length": [(1, 1, 2, 10, np.nan)[i % 5] for i in range(ROWS)],
+        "length": [(0.5, 1, 2, 10, np.nan)[i % 5] for i in range(ROWS)],
         "opened_month": months(DAYS),
     }
     return Case(

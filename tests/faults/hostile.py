@@ -351,6 +351,7 @@ VALUES: dict[str, Text] = {
     "claims": SWITCH,
     "drop_duplicates": SWITCH,
     "drop": listed(strings("c", "x", "y")),
+    "category": listed(strings("c", "x", "y")),
     **{key: strings("x", "c", "y", "z", "t", "g", "1") for key in ("target", "positive", "group", "time", "weight")},
 }
 ARM_VALUES: dict[str, Text] = {

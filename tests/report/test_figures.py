@@ -160,7 +160,7 @@ def drawn(case: str, epochs: tuple[int, ...] = TEN) -> Drawn:
             patch.setattr(Text, "draw", watch)
             fig.draw_without_rendering()
         found.append((fig, texts))
-        return [folder / name]
+        return []
 
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         patch.setattr(style, "save", keep)

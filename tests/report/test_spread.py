@@ -12,6 +12,7 @@ from focalbench.records import Record
 from focalbench.report import spread
 from focalbench.report.tables import latex, markdown, overview, print_rich, summary
 from focalbench.report.words import blurb, conclusions
+from focalbench.shown import in_latex
 from tests.test_comparison import BCE, GAMMA, by_arm, run_record, two_arms
 
 LONG = {**GAMMA, "arm": "alpha=balanced gamma=0.5"}
@@ -43,7 +44,7 @@ def test_what_stands_beside_a_mean(bce: list[float], gamma: list[float], shown: 
         assert f"| {shown} |" in text
         assert f"| {difference} |" in text
     assert shown in overview(table)
-    assert shown.replace("±", r"$\pm$") in latex(table)
+    assert in_latex(shown) in latex(table)
 
 
 @pytest.mark.parametrize("seeds", [1, 2, 3, 4, 5])
