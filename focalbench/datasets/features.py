@@ -27,6 +27,7 @@ AS_TOLD = ("as told",)  # a category that a person named
 HALF = 0.5  # of the cells
 MANY_TEXTS = 50  # different texts that hold digits: beyond it a category may well be a number in disguise
 _LARGEST = float(np.finfo(np.float32).max)
+LEAST_THOUSAND = 1000.0
 _FEW_ROWS = 1000  # among fewer, whole numbers may well differ by chance
 _HEAD = 1000  # rows looked at for leading zeros
 
@@ -327,8 +328,10 @@ def _shows_point(column: "pd.Series[Any]") -> bool:
         return False
     values = np.abs(column.to_numpy())
     values = values[np.isfinite(values) & (values > 0)]
-    rough = np.abs(values * 1000 - np.round(values * 1000)) > 1e-6 * np.maximum(values, 1)
-    return bool(np.any(rough | (values < 1)))
+    small = values[values < LEAST_THOUSAND]
+    rough = np.abs(small * 1000 - np.round(small * 1000)) > 1e-6 * np.maximum(small, 1)
+    whole = np.all(values[values >= LEAST_THOUSAND] % 1 == 0)  # 1234.567 has dots for decimals
+    return bool(np.any(rough | (small < 1))) or not whole
 
 
 def _has_thirds(column: "pd.Series[Any]") -> bool:
