@@ -221,7 +221,7 @@ def test_months_quarters_and_weeks_are_in_their_order(tmp_path: Path, texts: str
 
 
 def test_only_another_order_is_another_table(tmp_path: Path) -> None:
-    assert "months for --time" in time_table(tmp_path, ["2020.1", "2020.2", "2020.10", "2020.12"]).changes
+    assert "time t: months" in time_table(tmp_path, ["2020.1", "2020.2", "2020.10", "2020.12"]).changes
     assert "months for --time" not in time_table(tmp_path, ["2020.01", "2020.02", "2020.10", "2020.12"]).changes
 
 
