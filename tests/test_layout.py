@@ -26,6 +26,7 @@ ORDER = (
     *(
         "datasets.cells",
         "datasets.numbers",
+        "datasets.periods",
         "datasets.dates",
         "datasets.earlier",
         "datasets.features",

@@ -10,7 +10,7 @@ import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -18,6 +18,7 @@ import numpy as np
 from focalbench.datasets.cells import LONGEST
 from focalbench.datasets.dataset import Floats
 from focalbench.datasets.numbers import LOST, MISSING, plain
+from focalbench.datasets.periods import LAST_DAY, LAST_MONTH, YEARS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,11 +28,9 @@ _NAMES = (
     *("july", "august", "september", "october", "november", "december"),
 )
 _MONTHS = {short: k for k, name in enumerate(_NAMES, 1) for short in (name, name[:3])} | {"sept": 9}
-_LAST_MONTH, _LAST_DAY, _LAST_HOUR = 12, 31, 24
+_LAST_HOUR = 24
 _PIVOT = 30  # years of two digits beyond it are of the last century, so that no date of birth lies ahead
 _AMBIGUOUS = range(_PIVOT + 1, 69)  # POSIX would read these as 20xx
-_YEARS = range(1800, 2201)  # a number of four digits beside a month is a year only among these
-_FEW_MONTHS = 3  # different ones: with fewer, numbers may well look like months by chance
 _ENOUGH = 15  # different numbers, of which the days of a month have more than a column has years
 _TIME = (
     r"(?P<hour>\d{1,3}):(?P<minute>[0-5]\d)(?::(?P<second>[0-5]\d(?:[.,]\d+)?))?"
@@ -68,18 +67,6 @@ _NO_DATE = re.compile(  # what databases and spreadsheets write for a date that 
     r"(?:[T ][\d:.]+(?:Z|[+-][\d:]+)?)?"
 )
 _BEGINS = {"dmy": "day", "mdy": "month", "ymd": "year"}
-_PERIODS = tuple(
-    re.compile(shape)
-    for shape in (
-        r"(?P<month>0?[1-9]|1[0-2])[.,](?P<year>\d{4})",
-        r"(?P<year>\d{4})[.,](?P<month>0?[1-9]|1[0-2])",
-        r"(?P<year>\d{4})[ /-]?[Qq](?P<quarter>[1-4])",
-        r"[Qq](?P<quarter>[1-4])[ /-]?(?P<year>\d{4})",
-        r"(?P<quarter>[1-4])[Qq][ /-]?(?P<year>\d{4})",
-        r"(?P<year>\d{4})[ /-]?[Ww](?P<week>\d{1,2})",
-        r"(?:[Ww]|KW ?)(?P<week>\d{1,2})[ /-](?P<year>\d{4})",
-    )
-)
 
 
 class Moment(NamedTuple):
@@ -103,7 +90,7 @@ class Moment(NamedTuple):
     def fits(self, order: str) -> bool:
         """Whether an order makes a month of the month and a day of the day."""
         month, day = self.part("m", order), self.part("d", order)
-        return order in self.orders and 1 <= month <= _LAST_MONTH and 1 <= day <= _LAST_DAY
+        return order in self.orders and 1 <= month <= LAST_MONTH and 1 <= day <= LAST_DAY
 
 
 @dataclass(frozen=True)
@@ -164,7 +151,7 @@ def _read_dates(column: "pd.Series[str]", texts: list[str], day_first: bool) -> 
     if aged:
         doubt = f"years of two digits from 31 to 99, as in {aged!r}, are read as 1931 to 1999"
         found = replace(found, doubts=(doubt, *found.doubts))
-    if all(moment.vague and 1 <= moment.parts[0] <= _LAST_DAY for moment in good):
+    if all(moment.vague and 1 <= moment.parts[0] <= LAST_DAY for moment in good):
         doubt = f"no cell shows whether {texts[0]!r} is a month of a year or a day of a month; read as a year"
         return replace(found, open=True, doubts=(doubt, *found.doubts))
     return found if len(possible) <= 1 else _with_doubt(found, column, possible, order)
@@ -241,60 +228,6 @@ def read_clock(texts: Sequence[str], counts: Sequence[int]) -> Clock | None:
     return Clock(hours, "hours since midnight", doubts)
 
 
-def read_periods(texts: Sequence[str]) -> Floats | None:
-    """The first day of months (01.2021, 2021.1), quarters (2021Q1) and ISO weeks (2021-W05); None where some text that
-    is not missing is none.
-    """
-    days = [_first_day(text.strip()) for text in texts]
-    known = [day is not None or plain(text) in MISSING for text, day in zip(texts, days, strict=True)]
-    if not all(known) or not any(days):
-        return None
-    return np.array([np.nan if day is None else float(day.toordinal()) for day in days])
-
-
-def may_be_periods(values: Floats) -> bool:
-    """Whether numbers could be months such as 1.2021 or 2021.1."""
-    values = values[np.isfinite(values)]
-    if not values.size or values.min() < 1 or values.max() >= _YEARS.stop:
-        return False
-    hundredths = np.round(values % 1 * 100, 6)
-    year_first = np.isin(np.floor(values), _YEARS) & np.isin(hundredths, [*range(1, 13), *range(10, 100, 10)])
-    return are_months(values) or bool(year_first.all())
-
-
-def are_months(values: Floats) -> bool:
-    """Whether numbers are all like 1.2021: a month, and a year of these centuries."""
-    values = values[np.isfinite(values)]
-    if not values.size or values.min() < 1 or values.max() >= _LAST_MONTH + 1:
-        return False
-    year = np.round(values % 1 * 10_000, 6)
-    return bool(np.isin(year, range(1900, 2100)).all()) and len(np.unique(np.floor(values))) >= _FEW_MONTHS
-
-
-def end_with_the_year(values: Floats) -> bool:
-    """Whether whole numbers are all like 12021 (a month and a year), 31012021 or 310121 (with the day)."""
-    values = values[np.isfinite(values)]
-    if not values.size or values.min() < 10100 or values.max() > 31_12_2100 or (values % 1).any():
-        return False
-    front, year = values // 10_000, values % 10_000
-    if np.isin(year, range(1900, 2100)).all():
-        fits = bool((front <= _LAST_MONTH).all()) or _are_days(front)
-    else:
-        front = values // 100
-        fits = _are_days(front) and not _are_days(values % 10_000, month_first=True)
-    return fits and len(np.unique(front)) >= _FEW_MONTHS
-
-
-def _are_days(values: Floats, *, month_first: bool = False) -> bool:
-    """Whether numbers such as 3101 or 131 are all days and months, in one of both orders."""
-    first, second = values // 100, values % 100
-    pairs = ((first, second),) if month_first else ((first, second), (second, first))
-    return any(
-        bool(np.isin(month, range(1, _LAST_MONTH + 1)).all() and np.isin(day, range(1, _LAST_DAY + 1)).all())
-        for month, day in pairs
-    )
-
-
 def are_written_both_ways(texts: Sequence[str]) -> bool:
     """Whether some dates must begin with the day and others with the month."""
     written = [moment for moment in map(_moment, texts) if moment is not None and len(moment.orders) > 1]
@@ -343,24 +276,12 @@ def _holds_digits(text: str) -> bool:
 def _is_code(text: str) -> bool:
     """Whether a text such as 4711-01 only looks like a year and a month."""
     found = _CODE.fullmatch(text.strip())
-    return found is not None and int(found[1]) not in _YEARS
+    return found is not None and int(found[1]) not in YEARS
 
 
 def _are_titres(found: "Sequence[re.Match[str] | None]") -> bool:
     """Whether all are 1 to something, as dilutions are written."""
     return all(match[0].startswith("1:") and not match["second"] and not match["half"] for match in found if match)
-
-
-def _first_day(text: str) -> date | None:
-    match = next((match for shape in _PERIODS if (match := shape.fullmatch(text))), None)
-    if match is None or int(match["year"]) not in _YEARS:
-        return None
-    found, year = match.groupdict(), int(match["year"])
-    with contextlib.suppress(ValueError):
-        if week := found.get("week"):
-            return date.fromisocalendar(year, int(week), 1)
-        return date(year, int(found.get("month") or 3 * int(found.get("quarter") or 0) - 2), 1)
-    return None
 
 
 def _nearly_all(texts: Sequence[str], good: Sequence[bool], counts: Sequence[int]) -> bool:
@@ -398,7 +319,7 @@ def _read(found: dict[str, str | None]) -> Moment | None:
         return Moment((int(one), int(two), int(three)), orders, short, rest[0], False, clock, zone)
     month = _MONTHS.get((found.get("name") or "").casefold(), 0) or int(found.get("month") or 0)
     year = found.get("year") or found.get("near_year") or ""
-    if not month or (found.get("near_year") and int(year) not in _YEARS):
+    if not month or (found.get("near_year") and int(year) not in YEARS):
         return None
     parts = (int(year), month, int(found.get("day") or 1))
     return Moment(parts, ("ymd",), len(year) == len("yy"), rest[0], rest[1], clock, zone)

@@ -4,6 +4,7 @@ In this order a column of text is numbers, times of day, dates, or categories. A
 stays so, unless the file's other columns show that its dots part thousands.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -13,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from focalbench.datasets.dataset import Floats
-from focalbench.datasets.dates import are_months, parts_of, read_clock, read_dates, were_dates
+from focalbench.datasets.dates import parts_of, read_clock, read_dates, were_dates
 from focalbench.datasets.earlier import read_as_before
 from focalbench.datasets.numbers import Decimal, Numbers, read_numbers
+from focalbench.datasets.periods import are_months
 from focalbench.datasets.table import ColumnReading, Kind, distinct_rows
 from focalbench.datasets.targets import listed
 from focalbench.errors import InputError
@@ -29,7 +31,11 @@ MANY_TEXTS = 50  # different texts that hold digits: beyond it a category may we
 _LARGEST = float(np.finfo(np.float32).max)
 LEAST_THOUSAND = 1000.0
 _FEW_ROWS = 1000  # among fewer, whole numbers may well differ by chance
-_HEAD = 1000  # rows looked at for leading zeros
+_HEAD_CELLS = 50_000  # looked at for what only codes have
+_LIKE_CODES = (
+    (re.compile(r"0\d+(\.0*)?"), "leading zeros"),
+    (re.compile(r"\d+[eE]\d+"), "an E among digits"),
+)
 
 
 @dataclass(frozen=True)
@@ -416,10 +422,10 @@ def _notes(frame: "pd.DataFrame", origin: Origin, read: dict[str, Column]) -> li
         notes.append(f"whole numbers that never repeat, identifiers perhaps (then --drop them): {listed(counting)}")
     whole = [name for name in numbers if not is_text(frame[name]) and not _has_thirds(frame[name])]
     if origin.texts is not None and whole:
-        head = origin.texts(whole, _HEAD)
-        for pattern, what in ((r"0\d+(\.0*)?", "leading zeros"), (r"\d+[eE]\d+", "an E among digits")):
-            odd = [str(name) for name in whole if head[name].str.fullmatch(pattern).any()]
-            if odd:
+        head = origin.texts(whole, _HEAD_CELLS // len(whole) + 1)
+        cells = {str(name): head[name].tolist() for name in whole}
+        for pattern, what in _LIKE_CODES:
+            if odd := [name for name, texts in cells.items() if any(map(pattern.fullmatch, texts))]:
                 notes.append(f"numbers with {what}, codes perhaps (then --category): {listed(odd)}")
     return notes
 

@@ -9,16 +9,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from focalbench.datasets.dataset import Floats
-from focalbench.datasets.dates import (
-    are_months,
-    are_written_both_ways,
-    end_with_the_year,
-    may_be_periods,
-    read_clock,
-    read_dates,
-    read_periods,
-)
+from focalbench.datasets.dates import are_written_both_ways, read_clock, read_dates
 from focalbench.datasets.features import Origin, Style, is_text, texts_of, with_thousands
+from focalbench.datasets.periods import are_months, end_with_the_year, may_be_periods, read_periods
 from focalbench.datasets.table import Groups, SpecialReading
 from focalbench.datasets.targets import rows_of
 from focalbench.errors import InputError
