@@ -27,6 +27,7 @@ AS_TOLD = ("as told",)  # a category that a person named
 HALF = 0.5  # of the cells
 MANY_TEXTS = 50  # different texts that hold digits: beyond it a category may well be a number in disguise
 _LARGEST = float(np.finfo(np.float32).max)
+LEAST_THOUSAND = 1000.0
 _FEW_ROWS = 1000  # among fewer, whole numbers may well differ by chance
 _HEAD = 1000  # rows looked at for leading zeros
 
@@ -87,11 +88,13 @@ class Column(NamedTuple):
 @dataclass(frozen=True)
 class Style:
     """How a file writes: its decimal mark, whether some column shows it, and whether the day comes before the month
-    where a column of dates leaves that open; numbers: the columns of text that are numbers in it.
+    where a column of dates leaves that open; points: whether
+    it is a point that they show; numbers: the columns of text that are numbers in it.
     """
 
     decimal: Decimal
     shown: bool
+    points: bool
     day_first: bool
     numbers: Mapping[str, Numbers]
 
@@ -122,8 +125,8 @@ def read_style(frame: "pd.DataFrame", origin: Origin) -> Style:
     found = {name: _numbers(each, ".") for name, each in texts.items()}
     marks = [numbers.decimal for numbers in found.values() if numbers is not None]
     commas, points = marks.count(","), marks.count(".")
-    if commas or origin.separator == ";":
-        points += sum(_shows_point(frame[name]) for name in frame.columns if name not in texts)
+    typed = (_shows_point(frame[name]) for name in frame.columns if name not in texts)
+    points += sum(typed) if commas else any(typed)
     usual: Decimal = "," if origin.separator == ";" else "."
     decimal: Decimal = usual if commas == points else "," if commas > points else "."
     if decimal == ",":
@@ -132,6 +135,7 @@ def read_style(frame: "pd.DataFrame", origin: Origin) -> Style:
     return Style(
         decimal,
         commas + points > 0 or usual == ".",
+        points > commas,
         decimal == "," or usual == ",",
         {name: numbers for name, numbers in found.items() if numbers is not None},
     )
@@ -300,8 +304,21 @@ def with_thousands(frame: "pd.DataFrame", origin: Origin, style: Style, others: 
         texts = texts_of(column)
         numbers = _numbers(texts, style.decimal if style.shown else ".")
         if numbers is not None and numbers.open:
-            found[str(name)] = _of_dots(str(name), texts, numbers, style, origin.separator)
+            found[str(name)] = (
+                _against_points(frame[name], numbers)
+                if style.points and numbers.decimal == ","
+                else _of_dots(str(name), texts, numbers, style, origin.separator)
+            )
     return found
+
+
+def _against_points(column: "pd.Series[Any]", numbers: Numbers) -> Column:
+    """A column whose dots seem to separate thousands, in a file whose other columns have decimal points."""
+    doubt = (
+        f"{numbers.open} is read with a decimal point, as the file's other columns show; whole numbers stand beside it"
+    )
+    read = _typed(column)
+    return read._replace(doubts=(*read.doubts, doubt))
 
 
 def _of_dots(name: str, texts: Texts, numbers: Numbers, style: Style, separator: str) -> Column:
@@ -327,8 +344,10 @@ def _shows_point(column: "pd.Series[Any]") -> bool:
         return False
     values = np.abs(column.to_numpy())
     values = values[np.isfinite(values) & (values > 0)]
-    rough = np.abs(values * 1000 - np.round(values * 1000)) > 1e-6 * np.maximum(values, 1)
-    return bool(np.any(rough | (values < 1)))
+    small = values[values < LEAST_THOUSAND]
+    rough = np.abs(small * 1000 - np.round(small * 1000)) > 1e-6 * np.maximum(small, 1)
+    whole = np.all(values[values >= LEAST_THOUSAND] % 1 == 0)  # 1234.567 has dots for decimals
+    return bool(np.any(rough | (small < 1))) or not whole
 
 
 def _has_thirds(column: "pd.Series[Any]") -> bool:

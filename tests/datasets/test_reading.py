@@ -76,7 +76,7 @@ def test_points_of_other_columns_count_and_whole_numbers_beside_groups_show(tmp_
     points = read(write(tmp_path, rows("a;b;c", "1.007;0.25;0.014", "2.500;0.5;0.5", "3.125;0.75;0.1")))
     assert_steps(points, "a", [1.007, 2.5, 3.125])
     assert points.warnings == ()
-    sap = read(write(tmp_path, rows("w\tx", "567\t1.5", "1.234\t2.5", "12.000\t3.5", "89\t4", separator="\t")))
+    sap = read(write(tmp_path, rows("w\tx", "567\ta", "1.234\ta", "12.000\tb", "89\tb", separator="\t")))
     assert column(sap, "w") == [567, 1234, 12000, 89]
     assert any("1.234 is read as thousands" in warning for warning in sap.warnings)
 
