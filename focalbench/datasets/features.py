@@ -30,6 +30,7 @@ HALF = 0.5  # of the cells
 MANY_TEXTS = 50  # different texts that hold digits: beyond it a category may well be a number in disguise
 _LARGEST = float(np.finfo(np.float32).max)
 LEAST_THOUSAND = 1000.0
+_EXACT = 2.0**53  # from here on, floats are not all whole numbers
 _FEW_ROWS = 1000  # among fewer, whole numbers may well differ by chance
 _HEAD_CELLS = 50_000  # looked at for what only codes have
 _LIKE_CODES = (
@@ -196,6 +197,10 @@ def _column(column: "pd.Series[Any]", style: Style, kind: str) -> Column:
 def _typed(column: "pd.Series[Any]") -> Column:
     """A column that pandas has read as numbers or booleans."""
     values = column.to_numpy(np.float64, na_value=np.nan)
+    if column.dtype.kind in "iu" and values.size and np.abs(values).max() >= _EXACT:
+        texts = texts_of(column.astype("str"))
+        if len(texts.values) > len(np.unique(values)):
+            return _identifiers(str(column.name), texts)
     return _of_numbers(str(column.name), values, ())
 
 
@@ -214,6 +219,8 @@ def _of_numbers(name: str, values: Floats, how: tuple[str, ...], doubts: tuple[s
 def _text(column: "pd.Series[Any]", style: Style, kind: str) -> Column:
     name, texts = str(column.name), texts_of(column)
     numbers = style.numbers.get(name)
+    if numbers is not None and _are_too_long(numbers.values):
+        return _identifiers(name, texts)
     if numbers is not None:
         read = _of_numbers(name, texts.spread(numbers.values), (*numbers.how, *_marks(numbers.missing)), numbers.doubts)
         doubts = read.doubts
@@ -238,6 +245,16 @@ def _text(column: "pd.Series[Any]", style: Style, kind: str) -> Column:
         return Column(features, "date", how, int(dates.values.isna().sum()), len(texts.values), dates.doubts, change)
     read = _categories(name, texts, kind)
     return read._replace(change="no date") if were_dates(column) else read
+
+
+def _are_too_long(values: Floats) -> bool:
+    """Whether different texts become one number, because no float has so many digits."""
+    known = values[np.isfinite(values)]
+    return bool((np.abs(known) >= _EXACT).any()) and len(np.unique(known)) < len(known)
+
+
+def _identifiers(name: str, texts: Texts) -> Column:
+    return _categories(name, texts, "identifiers too long for numbers")._replace(change="identifiers")
 
 
 def _varies(values: "pd.Series[Any]") -> bool:

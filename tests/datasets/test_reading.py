@@ -269,3 +269,9 @@ def test_what_stays_in_numpy_is_what_was_written(tmp_path: Path) -> None:
     median = frame["a"].median()
     np.testing.assert_allclose(table.frame["a"], frame["a"] - median, rtol=1e-6)
     assert table.changes == ()
+
+
+@pytest.mark.parametrize("start", [2**60, 10**19, 12345678901234567890123])
+def test_identifiers_beyond_every_float_do_vary(tmp_path: Path, start: int) -> None:
+    table = read(write(tmp_path, rows("id;x", *(f"{start + i};{i}" for i in range(40)))))
+    assert (kind(table, "id"), how(table, "id")) == ("dropped", "identifiers too long for numbers that never repeats")
