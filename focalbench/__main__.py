@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import warnings
 
 
 def main() -> None:
@@ -12,6 +13,7 @@ def main() -> None:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     open_streams()
     os.environ.setdefault("JOBLIB_MULTIPROCESSING", "0")  # its own pools, which are not used, warn of a full /dev/shm
+    warnings.filterwarnings("ignore", "A worker stopped while some jobs", UserWarning)  # one that had grown is replaced
     os.environ.pop("MPLBACKEND", None)  # figures go to files, and what a notebook names may not be installed here
     from focalbench.cli.app import main as run
     from focalbench.errors import FAULT

@@ -205,8 +205,8 @@ def test_positive_names_the_value_of_every_label(tmp_path: Path) -> None:
     )
     plan = make_plan(experiment)
     assert [note for note in plan.notes if note.startswith("o.csv: target")] == [
-        "o.csv: target p: ill 600 (66.67%), well 300 (33.33%, positive)",
-        "o.csv: target q: ill 540 (75.00%), well 180 (25.00%, positive), unknown 180",
+        "o.csv: target p: ill in 600 rows (66.67%), well in 300 rows (33.33%, positive)",
+        "o.csv: target q: ill in 540 rows (75.00%), well in 180 rows (25.00%, positive), unknown in 180",
     ]
 
 

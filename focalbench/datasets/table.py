@@ -50,12 +50,12 @@ class TargetReading:
     def __str__(self) -> str:
         rows, most = sum(self.counts), 8
         shown = [
-            f"{value} {count:,} ({count / rows:.2%}{', positive' if value == self.positive else ''})"
+            f"{value} in {count:,} rows ({count / rows:.2%}{', positive' if value == self.positive else ''})"
             for place, (value, count) in enumerate(zip(self.values, self.counts, strict=True))
             if place < most or value == self.positive
         ]
         more = [f"{len(self.values) - len(shown):,} more values"] if len(self.values) > len(shown) else []
-        unknown = [f"unknown {self.unknown:,}"] if self.unknown else []
+        unknown = [f"unknown in {self.unknown:,}"] if self.unknown else []
         alike = f"; also spelled {', '.join(self.others)}" if self.others else ""
         return f"target {self.column}: {', '.join([*shown, *more, *unknown])}{alike}"
 

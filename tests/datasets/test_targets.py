@@ -85,7 +85,8 @@ def test_other_spellings_of_the_positive_are_warned_of_before_training(tmp_path:
         "'>50K' (300 rows) only in case, blanks or punctuation; where both mean the same, write them alike in the file"
     ]
     assert plan.notes[0] == (
-        "census.csv: target y: <=50K 900 (53.57%), <=50K. 400 (23.81%), >50K 300 (17.86%, positive), >50K. 80 (4.76%)"
+        "census.csv: target y: <=50K in 900 rows (53.57%), <=50K. in 400 rows (23.81%), >50K in 300 rows (17.86%, "
+        "positive), >50K. in 80 rows (4.76%)"
     )
 
 
@@ -160,7 +161,7 @@ def test_spellings_that_are_now_one_value_change_the_reading(tmp_path: Path) -> 
 
 def test_many_values_are_told_in_one_line() -> None:
     assert str(TargetReading("y", ("no", "Yes"), (6, 4), "Yes", 3, ("YES", "yes"))) == (
-        "target y: no 6 (60.00%), Yes 4 (40.00%, positive), unknown 3; also spelled YES, yes"
+        "target y: no in 6 rows (60.00%), Yes in 4 rows (40.00%, positive), unknown in 3; also spelled YES, yes"
     )
     told = TargetReading("y", tuple("abcdefghijkl"), (9,) * 11 + (1,), "l")
-    assert str(told).endswith("h 9 (9.00%), l 1 (1.00%, positive), 3 more values")
+    assert str(told).endswith("h in 9 rows (9.00%), l in 1 rows (1.00%, positive), 3 more values")
