@@ -208,7 +208,8 @@ class Training:
     """How every arm of a plan is trained: equal terms.
 
     model: logistic or mlp; hidden: units per hidden layer; optimizer: adam (no weight decay); epochs and
-    batch_size in passes and rows; sampler: one of samplers.SAMPLERS; device: cpu or cuda.
+    batch_size in passes and rows; evaluations: how often validation is scored, 0 after every epoch; sampler: one of
+    samplers.SAMPLERS; device: cpu or cuda.
     """
 
     model: str = "mlp"
@@ -220,6 +221,17 @@ class Training:
     weights: str = "uniform-fan-in"
     preprocessing: str = "standard-onehot"
     device: str = "cpu"
+    evaluations: int = 0
+
+
+def scored_epochs(epochs: int, evaluations: int) -> list[int]:
+    """The epochs after which validation is scored: all, or so many of them, evenly spread, the last among them.
+
+    >>> scored_epochs(4, 0), scored_epochs(10, 4)
+    ([1, 2, 3, 4], [3, 5, 8, 10])
+    """
+    count = min(evaluations or epochs, epochs)
+    return [-(-epochs * i // count) for i in range(1, count + 1)]
 
 
 # what came later is left out of the identity where it is not used, so that stored runs keep their names
@@ -233,6 +245,7 @@ _LATER: tuple[tuple[str, str, object], ...] = (
     ("recipe", "labels", ()),
     ("recipe", "category", ()),
     ("recipe", "reading", ""),
+    ("training", "evaluations", 0),
 )
 
 

@@ -17,11 +17,13 @@ from focalbench.disk import regular
 from focalbench.errors import InputError
 from focalbench.samplers import check_sampler
 
-MOST = {"rows": 10_000_000, "seeds": 10_000, "epochs": 10_000, "batch_size": 100_000}  # beyond: a slip of the hand
+MOST = {"rows": 10_000_000, "seeds": 10_000, "steps": 10_000_000, "batch_size": 100_000}  # beyond: a slip of the hand
+MOST_EPOCHS, LEAST_EPOCHS = 10_000, 20  # the least where a budget of steps decides
 MOST_UNITS = 16_384
 USUAL_RATE = 0.0015  # of synthetic data, which has no natural one
 MANIFEST = "manifest.json"  # of a results folder, beside its experiment.toml
 CHECK_EPOCHS = 5  # beyond them, rounding on another CPU moves the numbers
+UNSET: dict[str, object] = {"epochs": 1, "margin": 0.1}  # of their kind; what else is not set by default is a text
 SAMPLERS_OF_CLASSES = ("random", "stratified", "groups")  # those that leave the rates alone
 
 
@@ -31,10 +33,12 @@ class Experiment:
 
     task: binary, multiclass (the rate is that of the rare class) or multilabel. labels: the columns of 0/1 that a
     multilabel file predicts. arms: () are those of the default sweep of the task. rows: training rows; label_noise:
-    share of positives swapped, in [0, 0.5); epochs and batch_size in passes and rows; references: whether
-    scikit-learn's models stand under the table; claims: False where a table is too small to support one, and says so.
-    places: where the files that `datasets` names lie, by name, unless they lie where a process starts; no part of what
-    an experiment is.
+    share of positives swapped, in [0, 0.5); steps: the budget of every run in optimiser steps (at least 20 epochs);
+    epochs: passes over the rows instead; tuned: whether families of several arms get a row of their best, all with as
+    many candidates; margin: the difference in average precision that matters, None for the usual one (verdicts.py);
+    references: whether scikit-learn's models stand under the table; claims: False where a table is too small to support
+    one, and says so. places: where the files that `datasets` names lie, by name, unless they lie where a process
+    starts; no part of what an experiment is.
     """
 
     task: str = "binary"
@@ -53,16 +57,19 @@ class Experiment:
     label_noise: float = 0.0
     rows: int = 40_000
     arms: tuple[Arm, ...] = ()
-    lrs: tuple[float, ...] = (3e-4, 1e-3, 3e-3, 1e-2)
+    lrs: tuple[float, ...] = (3e-4, 1e-3, 3e-3)
     first_seed: int = 0
     seeds: int = 10
-    epochs: int = 20
+    steps: int = 1560
+    epochs: int | None = None
     batch_size: int = 512
     sampler: str = "random"
     model: str = "mlp"
-    hidden: tuple[int, ...] = (64, 64)
+    hidden: tuple[int, ...] = (32, 32)
     device: str = "cpu"
     references: bool = True
+    tuned: bool = False
+    margin: float | None = None
     claims: bool = True
     places: tuple[tuple[str, str], ...] = field(default=(), compare=False)
 
@@ -78,6 +85,10 @@ class Experiment:
         for name, most in MOST.items():
             if not 1 <= getattr(self, name) <= most:
                 raise InputError(f"{name} must lie between 1 and {most:,}, got {getattr(self, name):,}")
+        if self.epochs is not None and not 1 <= self.epochs <= MOST_EPOCHS:
+            raise InputError(f"epochs must lie between 1 and {MOST_EPOCHS:,}, got {self.epochs:,}")
+        if self.margin is not None and not 0 < self.margin < 1:
+            raise InputError(f"margin is a difference in average precision, above 0 and below 1; got {self.margin}")
         if self.first_seed < 0:
             raise InputError(f"first_seed must be at least 0, got {self.first_seed}")
         if not self.lrs or not all(0 < lr < float("inf") for lr in self.lrs):
@@ -223,7 +234,7 @@ def load(path: Path, given: Sequence[Path] = ()) -> tuple[Experiment, tuple[Expe
         raise InputError(f"{path}: write each check as its own [[check]] table")
     base = _placed(from_mapping(content, None, str(path)), path, given)
     short = tuple(_placed(from_mapping(check, base, f"{path}, [[check]]"), path, given) for check in checks)
-    if any(check.epochs > CHECK_EPOCHS for check in short):
+    if any(check.epochs is None or check.epochs > CHECK_EPOCHS for check in short):
         raise InputError(f"{path}: a [[check]] may have at most {CHECK_EPOCHS} epochs; say so in it: epochs = 3")
     return base, short
 
@@ -311,7 +322,7 @@ def _value(key: str, value: object, default: object, where: str) -> object:
     if isinstance(default, tuple):
         kind = default[0] if default else ""
         return tuple(_scalar(key, item, kind, where) for item in _list(key, value, where))
-    return _scalar(key, value, "" if default is None else default, where)
+    return _scalar(key, value, UNSET.get(key, "") if default is None else default, where)
 
 
 def _list(key: str, value: object, where: str) -> list[object]:

@@ -15,9 +15,10 @@ from focalbench.datasets.table import ColumnReading
 from focalbench.datasets.targets import listed
 from focalbench.datasets.weights import check_weights, weight_warnings
 from focalbench.errors import InputError
-from focalbench.experiment import Experiment
+from focalbench.experiment import LEAST_EPOCHS, Experiment
 from focalbench.references import REFERENCES, SETTINGS, is_reference
 
+EVALUATIONS = 40  # of validation at most
 STACK = 96  # runs trained together at most: enough to hide what an operation costs whatever its size
 ACTIVATIONS = 6 * 128 * 512  # hidden units x rows of a batch of a stack, which a core's cache holds; widths were tried
 WIDE, BUFFERS = 512, 12  # features assumed; as large as the parameters: gradient, Adam's, the best, kept, drawn
@@ -63,7 +64,7 @@ def make_plan(experiment: Experiment) -> Plan:
             columns += [(recipe.dataset, column) for column in table.columns]
         if experiment.sampler == "groups" and not (_has_groups(recipe) or family_of(recipe.dataset) == "dense"):
             raise InputError(f"--sampler groups: {recipe.dataset} has no groups; use dense or a table with --group")
-        runs += _runs(experiment, recipe)
+        runs += _runs(experiment, recipe, min(each.train.rows for each in counts))
     return Plan(tuple(runs), tuple(dict.fromkeys(notes)), tuple(dict.fromkeys(warnings)), tuple(dict.fromkeys(columns)))
 
 
@@ -135,21 +136,35 @@ def _recipe(experiment: Experiment, dataset: str, rate: float | None) -> Recipe:
     )
 
 
-def _runs(experiment: Experiment, recipe: Recipe) -> Iterator[Run]:
-    seeds = seeds_of(experiment)
+def _runs(experiment: Experiment, recipe: Recipe, train_rows: int) -> Iterator[Run]:
+    seeds, epochs = seeds_of(experiment), epochs_of(experiment, train_rows)
     training = Training(
         model=experiment.model,
         hidden=experiment.hidden if experiment.model == "mlp" else (),
-        epochs=experiment.epochs,
+        epochs=epochs,
         batch_size=experiment.batch_size,
+        evaluations=EVALUATIONS if epochs > EVALUATIONS else 0,
         sampler=experiment.sampler,
         device=experiment.device,
     )
-    for (arm, restart), lr, seed in product(candidates(experiment.arms), experiment.lrs, seeds):
+    arms = candidates(experiment.arms) if experiment.tuned else [(arm, 0) for arm in experiment.arms]
+    for (arm, restart), lr, seed in product(arms, experiment.lrs, seeds):
         yield Run(recipe, training, arm, lr, seed, restart)
     for model, arm in REFERENCES if experiment.references else ():
         for seed in seeds:
             yield Run(recipe, _untrained(model), arm, 0.0, seed)
+
+
+def epochs_of(experiment: Experiment, train_rows: int) -> int:
+    """Passes over so many training rows: those asked for, else as many as the budget of steps has, and at least 20.
+
+    >>> epochs_of(Experiment(), 40_000), epochs_of(Experiment(), 6_700), epochs_of(Experiment(epochs=3), 6_700)
+    (20, 112, 3)
+    """
+    if experiment.epochs is not None:
+        return experiment.epochs
+    steps = -(-train_rows // experiment.batch_size)
+    return max(LEAST_EPOCHS, -(-experiment.steps // steps))
 
 
 def _untrained(model: str) -> Training:

@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
@@ -64,7 +64,7 @@ RUN_COLUMNS = (
         "epoch",
     ),
     *("train_rows", "train_positives", "val_rows", "val_positives", "test_rows", "test_positives"),
-    "test_prevalence",
+    *("test_prevalence", "split", "train_share"),
     *("val_average_precision", "test_average_precision", "bayes_average_precision", "status"),
     *("val_average_precision_quarter", "test_average_precision_quarter"),
     *("val_average_precision_half", "test_average_precision_half"),
@@ -75,32 +75,25 @@ RUN_COLUMNS = (
 )
 LONGEST_CELL = 2**31 - 1  # characters; hundreds of classes stand in one
 FORMULA = tuple("=+-@\t\r\n")  # a text that begins so is run by spreadsheets; to_csv puts a ' before it
-_TEXT = {
-    "run_id",
-    "dataset",
-    "source",
-    "arm",
-    "family",
-    "loss",
-    "alpha",
-    "init",
-    "params",
-    "model",
-    "hidden",
-    "sampler",
-}
-_TEXT |= {
-    "class",
-    "classes",
-    "unmeasured",
-    "status",
-    "data_sha256",
-    "kind",
-    "verdict",
-    "in_best_set",
-    "budget_limited",
-    "curve",
-}
+RUN_TEXTS = frozenset(
+    (
+        *(
+            "run_id",
+            "dataset",
+            "source",
+            "split",
+            "arm",
+            "family",
+            "loss",
+            "alpha",
+            "init",
+            "params",
+            "model",
+            "hidden",
+        ),
+        *("sampler", "status", "classes", "data_sha256"),
+    )
+)
 
 
 def record(run: Run, result: Result) -> Record:
@@ -160,25 +153,31 @@ def _is_formula(text: str) -> bool:
     return text.lstrip("'")[:1] in FORMULA
 
 
-def read_csv(path: Path, columns: Sequence[str]) -> list[Record]:
-    """The records of a file that to_csv wrote with these columns. Raises InputError for any other file."""
+def read_csv(path: Path, columns: Sequence[str], texts: Collection[str] = RUN_TEXTS) -> list[Record]:
+    """The records of a file that to_csv wrote with these columns, of which some are texts and the others numbers.
+
+    Raises InputError for any other file.
+    """
     limit = csv.field_size_limit(LONGEST_CELL)
     try:
         with regular(path).open(encoding="utf-8", newline="") as file:
             rows = csv.reader(file)
             if [RENAMED.get(name, name) for name in next(rows, [])] != list(columns):
                 raise ValueError("its columns are others")
-            return [{name: _value(name, text) for name, text in zip(columns, row, strict=True)} for row in rows]
+            return [
+                {name: _value(name, text, is_text=name in texts) for name, text in zip(columns, row, strict=True)}
+                for row in rows
+            ]
     except (OSError, ValueError, RecursionError, csv.Error) as error:
         raise InputError(f"cannot read {path} as a table of this version ({error}); run the experiment again") from None
     finally:
         csv.field_size_limit(limit)
 
 
-def _value(name: str, text: str) -> Number:
+def _value(name: str, text: str, *, is_text: bool) -> Number:
     if text == "":
         return "" if name == "hidden" else None
-    if name in _TEXT:
+    if is_text:
         return text[1:] if text.startswith("'") and _is_formula(text) else text
     number = json.loads(text)
     if type(number) not in (int, float) or not abs(number) <= sys.float_info.max:

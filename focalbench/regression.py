@@ -21,12 +21,13 @@ from pathlib import Path
 import numpy as np
 
 from focalbench.agreement import MISSING, Before, Comparison, compare_runs, label_of, moved
+from focalbench.analysis.comparison import compare
+from focalbench.analysis.per_class import per_class
+from focalbench.analysis.rows import ArmRow, ClassRow, flatten, read_rows
 from focalbench.arms import Run
-from focalbench.comparison import TABLE_COLUMNS, compare
 from focalbench.disk import regular, sha256
 from focalbench.errors import InputError
 from focalbench.experiment import MANIFEST, Experiment, as_mapping, load
-from focalbench.per_class import CLASS_COLUMNS, per_class
 from focalbench.plan import make_plan
 from focalbench.platforms import machine, versions, versions_text
 from focalbench.pools import Backend
@@ -36,6 +37,7 @@ from focalbench.report.folder import (
     CHECK,
     CLASSES,
     EXPERIMENT,
+    INFLUENCES,
     LATEX,
     MARKDOWN,
     RUNS,
@@ -44,6 +46,7 @@ from focalbench.report.folder import (
     reported,
     write_manifest,
 )
+from focalbench.report.influences import read_influences
 from focalbench.report.owned import finish_more, read_manifest, write_texts
 from focalbench.report.tables import latex, markdown
 from focalbench.sweep import fresh_records
@@ -237,18 +240,20 @@ def verify_files(folder: Path, file: Path, given: Sequence[Path] = ()) -> list[s
     if f"{folder / RUNS} {CHANGED}" in problems:
         return problems  # it may hold anything
     try:
-        records, table = read_csv(folder / RUNS, RUN_COLUMNS), read_csv(folder / TABLE, TABLE_COLUMNS)
+        records, table = read_csv(folder / RUNS, RUN_COLUMNS), read_rows(folder / TABLE, ArmRow)
+        influences = read_influences(folder / INFLUENCES)
         written = {name: regular(folder / name).read_text(encoding="utf-8") for name in (MARKDOWN, LATEX)}
-        again, classes = compare(records, claims=experiment.claims), per_class(records)
-        by_class = read_csv(folder / CLASSES, CLASS_COLUMNS) if classes else []
+        again = compare(records, influences, margin=experiment.margin, claims=experiment.claims)
+        classes = per_class(records, influences)
+        by_class = read_rows(folder / CLASSES, ClassRow) if classes else []
     except (InputError, OSError, KeyError, ValueError) as error:
         return [*problems, f"{folder} cannot be read back: {error}"]
     if [row["run_id"] for row in records] != [run.run_id for run in make_plan(experiment).runs]:
         problems.append(f"{folder / RUNS} does not hold the runs that {file} plans with this version")
     if manifest.get("data_sha256") != data_hashes(records):
         problems.append(f"the data hashes in {folder / MANIFEST} are not those of {RUNS}")
-    problems += _different_cells(table, again, TABLE_COLUMNS, str(folder / TABLE))
-    problems += _different_cells(by_class, classes, CLASS_COLUMNS, str(folder / CLASSES))
+    problems += _different_cells(table, again, str(folder / TABLE))
+    problems += _different_cells(by_class, classes, str(folder / CLASSES))
     made = {MARKDOWN: markdown(again, classes), LATEX: latex(again, classes)}
     return problems + [f"{folder / name} is not what {RUNS} gives" for name in made if made[name] != written[name]]
 
@@ -262,14 +267,18 @@ def _wrong_hashes(folder: Path, expected: dict[str, str]) -> list[str]:
     return sorted(problems + [f"{folder / name} {CHANGED}" for name in changed])
 
 
-def _different_cells(old: Sequence[Record], new: Sequence[Record], columns: Sequence[str], where: str) -> list[str]:
+Rows = Sequence[ArmRow | ClassRow]
+
+
+def _different_cells(old: Rows, new: Rows, where: str) -> list[str]:
     if len(old) != len(new):
         return [f"{where} has {len(old)} rows, {RUNS} gives {len(new)}"]
+    pairs = [(flatten(before), flatten(after)) for before, after in zip(old, new, strict=True)]
     return [
-        f"{where}, {before['arm']}, {name}: {before.get(name)} is not the {after[name]} that {RUNS} gives"
-        for before, after in zip(old, new, strict=True)
-        for name in columns
-        if not _equal(before.get(name), after[name])
+        f"{where}, {before['arm']}, {name}: {before[name]} is not the {after[name]} that {RUNS} gives"
+        for before, after in pairs
+        for name in after
+        if not _equal(before[name], after[name])
     ]
 
 

@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -20,6 +20,7 @@ from focalbench.losses.multiclass import leads
 from focalbench.losses.reference import Array
 from focalbench.losses.rivals import ClassCounts
 from focalbench.losses.stack_loss import RunLoss, ranking_scores
+from focalbench.metrics.influence import average_precision_influences, bucket_sums
 from focalbench.metrics.ranking import average_precision
 from focalbench.models import Architecture, Network, draw_weights
 from focalbench.randomness import generator
@@ -39,7 +40,17 @@ from focalbench.training import (
 )
 
 EARLY = ("quarter", "half")  # of the epochs: what a smaller budget would have chosen
-Measured = tuple[Values, Curves]
+Influences = tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What is measured of one run: see store.Result."""
+
+    values: Values
+    curves: Curves
+    influences: Influences = ()
+
 
 _latest: dict[tuple[Recipe, int], Splits] = {}  # the stacks of one seed follow one another
 
@@ -53,8 +64,8 @@ def run_stack(stack: tuple[Run, ...]) -> list[Result]:
         common = _data_values(splits)
     seconds = (time.perf_counter() - start) / len(stack)
     return [
-        Result(run.run_id, common | values, curves, seconds)
-        for run, (values, curves) in zip(stack, measured, strict=True)
+        Result(run.run_id, common | each.values, each.curves, seconds, each.influences)
+        for run, each in zip(stack, measured, strict=True)
     ]
 
 
@@ -89,6 +100,9 @@ def _data_values(splits: Splits) -> Values:
         values["test_prevalence"] = float(shares.mean())  # of those measured: what chance reaches
     elif splits.test.weights is not None:
         values["test_prevalence"] = splits.test.prevalence
+    if splits.resampling is not None:
+        values["split"] = splits.resampling.kind
+        values["train_share"] = float(splits.resampling.train_share[list(splits.measured)].mean())
     return values
 
 
@@ -115,9 +129,10 @@ def _fit_reference(run: Run, splits: Splits) -> list[Measured]:
     logits = torch.zeros(splits.train.outputs.shape[1], splits.test.rows, dtype=torch.float64)
     logits[list(measured)] = torch.from_numpy(np.stack([scores for scores, _ in fitted]))
     counts = drawn_counts(splits.train, [np.arange(splits.train.rows)])
-    values, curves = _measure(run, logits, splits, counts)
+    measured_run = _measure(run, logits, splits, counts)
     validation = float(np.mean([precision for _, precision in fitted]))
-    return [(values | {"status": "ok", "val_average_precision": validation}, curves)]
+    values: Values = {"status": "ok", "val_average_precision": validation}
+    return [replace(measured_run, values=measured_run.values | values)]
 
 
 def _train(stack: tuple[Run, ...], splits: Splits) -> list[Measured]:
@@ -128,12 +143,12 @@ def _train(stack: tuple[Run, ...], splits: Splits) -> list[Measured]:
     counts = drawn_counts(splits.train, drawn)
     members = [_member(run, architecture, counts) for run in stack]
     rows, validation = _rows(splits.train, training.device), _rows(splits.validation, training.device)
-    schedule = Schedule(training.batch_size, drawn, splits.measured)
+    schedule = Schedule(training.batch_size, drawn, splits.measured, training.evaluations)
     trained = train(architecture, rows, validation, members, schedule)
     batches = batch_accounting(splits.train.targets, drawn, training.batch_size)
     losses = [member.loss for member in members]
     measured = _measure_choices(stack, architecture, trained, losses, splits, counts)
-    return [(values | batches, curves) for values, curves in measured]
+    return [replace(each, values=each.values | batches) for each in measured]
 
 
 def _rows(part: Dataset, device: str) -> Rows:
@@ -195,7 +210,8 @@ def _measure_choices(
     precisions = [average(chosen(choice) if np.any(choice.epochs != whole.epochs) else logits) for choice in early]
     measured = []
     for i, run in enumerate(stack):
-        values, curves = _measure(run, logits[i].cpu() if whole.epochs[i] else None, splits, counts)
+        found = _measure(run, logits[i].cpu() if whole.epochs[i] else None, splits, counts)
+        values, curves = found.values, found.curves
         values["status"] = "diverged" if trained.diverged[i] else "ok"
         values["epoch"] = int(whole.epochs[i])
         values["val_average_precision"] = finite_or_none(whole.average_precision[i])
@@ -203,7 +219,7 @@ def _measure_choices(
             values[f"val_average_precision_{name}"] = finite_or_none(choice.average_precision[i])
             values[f"test_average_precision_{name}"] = float(precision[i])
         curves["validation"] = [finite_or_none(value) for value in trained.curves[i]]
-        measured.append((values, curves))
+        measured.append(found)
     return measured
 
 
@@ -238,12 +254,30 @@ def _measure(run: Run, logits: Tensor | None, splits: Splits, counts: Sequence[C
     if splits.noisy_test_targets is not None:
         observed = average_precision(scores, torch.from_numpy(splits.noisy_test_targets))
         values["noisy_test_average_precision"] = float(observed)
-    return values, curves
+    return Measured(values, curves, _influences(scores, splits))
+
+
+def _influences(scores: Tensor, splits: Splits) -> Influences:
+    """The sums of what each test row of a table does to the average precision of each output that is measured."""
+    if splits.resampling is None:
+        return ()
+    return tuple(_sums_of(scores[k].numpy(), splits, k) for k in splits.measured)
+
+
+def _sums_of(scores: Array, splits: Splits, output: int) -> tuple[float, ...]:
+    assert splits.resampling is not None
+    known, weights = splits.test.where_known(output), splits.test.weights
+    influences = average_precision_influences(
+        scores[known].astype(np.float64),
+        splits.test.outputs[known, output] > 0,
+        None if weights is None else weights[known],
+    )
+    return bucket_sums(influences, splits.resampling.units[known])
 
 
 def _measure_known(
     known: Known, scores: Tensor, back: Array | None, targets: Tensor, weights: Tensor | None
-) -> Measured:
+) -> tuple[Values, Curves]:
     """Measure an output on the rows where it is known."""
     if known.all():
         return measure(scores, back, targets, weights)

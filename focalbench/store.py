@@ -22,7 +22,8 @@ from focalbench.arms import Run
 from focalbench.disk import is_local
 from focalbench.errors import MachineError, StoreError
 
-FORMAT = 2
+# 3: a result may hold influences. 2: rows carry their hash, results their library versions. 1: neither
+FORMAT, READ = 3, (2, 3)
 APPLICATION = 0x666F6361  # "foca", which tells our files from other programs' before SQLite opens them
 WAIT = 60  # seconds for another process to finish its transaction
 BESIDE = ("-wal", "-shm", "-journal")  # end the names of what SQLite keeps beside a file of its own
@@ -34,12 +35,17 @@ Number = float | int | str | None
 
 @dataclass(frozen=True)
 class Result:
-    """What a finished run leaves: numbers by column name, and curves (lists) by name."""
+    """What a finished run leaves: numbers by column name, curves (lists) by name, and influences.
+
+    influences: for each output that is measured, the sums of what a table's test rows do to average precision
+    (metrics/influence.py); () for fresh draws, and for runs of before they were kept.
+    """
 
     run_id: str
     values: dict[str, Number]
     curves: dict[str, list[float | None]]
     seconds: float
+    influences: tuple[tuple[float, ...], ...] = ()
 
 
 class Store:
@@ -109,11 +115,11 @@ class Store:
         """
         self.check_takes(runs)
         rows = [
-            (run.run_id, run.identity, json.dumps([result.values, result.curves, result.seconds]), versions)
-            for run, result in zip(runs, results, strict=True)
+            (run.run_id, run.identity, _to_json(result), versions) for run, result in zip(runs, results, strict=True)
         ]
         try:
             with self._db:
+                self._db.execute(f"PRAGMA user_version = {FORMAT}")  # of an older file, once something new is in it
                 statement = "INSERT OR IGNORE INTO runs VALUES (?, ?, ?, ?, ?)"
                 self._db.executemany(statement, [(*row, _sha256(*row)) for row in rows])
         except sqlite3.OperationalError as error:
@@ -137,8 +143,9 @@ class Store:
             row = self._db.execute(query, (run_id,)).fetchone()
         if row is None:
             raise KeyError(run_id)
-        values, curves, seconds = json.loads(self._checked(row)[2])
-        return Result(run_id, {RENAMED.get(name, name): value for name, value in values.items()}, curves, seconds)
+        values, curves, seconds, *kept = json.loads(self._checked(row)[2])
+        renamed = {RENAMED.get(name, name): value for name, value in values.items()}
+        return Result(run_id, renamed, curves, seconds, tuple(map(tuple, kept[0])) if kept else ())
 
     def versions(self, runs: Iterable[Run]) -> set[str]:
         """The library versions under which the finished ones among `runs` were made."""
@@ -161,6 +168,11 @@ class Store:
         if _sha256(*row[:4]) != row[4]:
             raise StoreError(f"{self.path} is damaged at the run {row[0]}; {_REMEDY}")
         return row
+
+
+def _to_json(result: Result) -> str:
+    kept = [result.influences] if result.influences else []
+    return json.dumps([result.values, result.curves, result.seconds, *kept])
 
 
 def _sha256(*texts: str) -> str:
@@ -233,5 +245,5 @@ def _check_header(path: Path) -> None:
         raise StoreError(f"{path} is not a database; {_REMEDY}")
     if application != APPLICATION:
         raise StoreError(f"{path} is another program's database, or an older version's; {_REMEDY}")
-    if version != FORMAT:
-        raise StoreError(f"{path} holds format {version} and this version writes {FORMAT}; {_REMEDY}")
+    if version not in READ:
+        raise StoreError(f"{path} holds format {version} and this version reads {READ[0]} to {READ[-1]}; {_REMEDY}")

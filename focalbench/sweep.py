@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from focalbench.analysis.rows import ArmRow, ClassRow
 from focalbench.arms import Run
 from focalbench.errors import MachineError
 from focalbench.execution import execute
@@ -39,8 +40,8 @@ class Outcome:
     """
 
     plan: Plan
-    table: list[Record]
-    classes: list[Record]
+    table: list[ArmRow]
+    classes: list[ClassRow]
     new_runs: int
     failed: tuple[Run, ...]
     made_with: frozenset[str]  # JSON as the store keeps it

@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from focalbench.arms import scored_epochs
 from focalbench.losses.stack_loss import RunLoss, StackLoss, ranking_scores
 from focalbench.metrics.ranking import average_precision
 from focalbench.models import Architecture, Layer, Network, Parameters
@@ -66,13 +67,14 @@ class Member:
 
 @dataclass(frozen=True)
 class Schedule:
-    """What a stack shares: batch size, the row order of every epoch, (epoch, sample) int64, and the outputs whose mean
-    average precision validation chooses by.
+    """What a stack shares: batch size, the row order of every epoch, (epoch, sample) int64, the outputs whose mean
+    average precision validation chooses by, and how often it is scored (0: after every epoch).
     """
 
     batch_size: int
     orders: Sequence[NDArray[np.integer[Any]]]
     measured: tuple[int, ...] = (0,)
+    evaluations: int = 0
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Trained:
-    """curves: (run, epoch) validation average precision, NaN where not finite; choices: by budget in epochs."""
+    """curves: (run, evaluation) validation average precision, NaN where not finite; choices: by budget in epochs."""
 
     curves: NDArray[np.float64]
     diverged: NDArray[np.bool_]
@@ -130,9 +132,12 @@ def train(
     adam = Adam(parameters, [member.lr for member in members])
     selection = Selection(architecture, len(members), device)
     choices: dict[int, Choice] = {}
+    scored = scored_epochs(len(schedule.orders), schedule.evaluations)
     for epoch, order in enumerate(schedule.orders, 1):
         loss.start(epoch - 1)
         train_epoch(network, loss, adam, train, torch.from_numpy(order).to(device), schedule.batch_size)
+        if epoch not in scored:
+            continue
         scores = ranking_scores(losses, score(network, validation.features))
         selection.see(epoch, scores, macro_average_precision(scores, validation, schedule.measured), parameters)
         if epoch in epoch_budgets(len(schedule.orders)):

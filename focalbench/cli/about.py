@@ -21,12 +21,16 @@ ABOUT = {
     "lrs": "Adam's learning rate; of several, each arm takes its best on validation.",
     "first_seed": "The first seed.",
     "seeds": "Number of seeds.",
-    "epochs": "Passes over the training rows.",
+    "steps": "Budget of every run in optimiser steps; at least 20 epochs are trained.",
+    "epochs": "Passes over the training rows, instead of a budget of steps.",
     "batch_size": "Rows in a batch.",
     "sampler": "random, stratified, balanced, quota:K (positives a batch), hard (negatives) or groups.",
     "model": "logistic (linear) or mlp (a small network).",
     "hidden": "Units of the MLP's hidden layers.",
     "device": "Where to train: cpu or cuda.",
     "references": "Also fit scikit-learn's reference models.",
+    "tuned": "Also a row for the best arm of every family, each family with as many candidates.",
+    "margin": "The difference in average precision that matters to you. Default: 0.01 on synthetic data, a tenth of "
+    "the baseline's average precision above chance on tables.",
     "claims": "Whether the table is meant to support claims; a smoke test says that it does not.",
 }

@@ -46,7 +46,7 @@ def plot(
         read_classes(folder)
         check_unchanged(folder, [CURVES])
         place, inside = picture_place(folder, out)
-        names = [inside + Path(name).name for name in picture_files(rows)]
+        names = [inside + Path(name).name for name in picture_files(row.cell for row in rows)]
         with working_in(place, names), written_by_a_sweep(folder):
             written = draw_results(folder, out)
             finish_more(place, [path.relative_to(place).as_posix() for path in written], {})

@@ -12,7 +12,7 @@ from focalbench.datasets.targets import listed
 from focalbench.errors import InputError, MachineError
 
 if TYPE_CHECKING:
-    from focalbench.records import Record
+    from focalbench.analysis.rows import ArmRow, ClassRow
     from focalbench.sweep import Outcome
 
 
@@ -31,14 +31,16 @@ def conclude(outcome: Outcome, folder: Path, *, as_json: bool) -> None:
 
 def show_json(outcome: Outcome, folder: Path) -> None:
     """Print the outcome as one line of JSON."""
+    from focalbench.analysis.rows import flatten
+
     content = {
         "event": "end",
         "runs": len(outcome.plan.runs),
         "trained": outcome.new_runs,
         "failed": [run.run_id for run in outcome.failed],
         "folder": str(folder),
-        "table": outcome.table,
-        "classes": outcome.classes,
+        "table": list(map(flatten, outcome.table)),
+        "classes": list(map(flatten, outcome.classes)),
     }
     print(json.dumps(content), flush=True)
 
@@ -70,28 +72,26 @@ def written_by_a_sweep(folder: Path) -> Iterator[None]:
         raise InputError(f"{folder} holds values that no sweep writes ({what}); run the experiment again") from None
 
 
-def read_classes(folder: Path) -> list[Record]:
+def read_classes(folder: Path) -> list[ClassRow]:
     """The table of single classes of a results folder; none where targets are binary."""
-    from focalbench.per_class import CLASS_COLUMNS
-    from focalbench.records import read_csv
+    from focalbench.analysis.rows import ClassRow, read_rows
     from focalbench.report.folder import CLASSES, check_unchanged
 
     if not (folder / CLASSES).is_file():
         return []
-    classes = read_csv(folder / CLASSES, CLASS_COLUMNS)
+    classes = read_rows(folder / CLASSES, ClassRow)
     check_unchanged(folder, [CLASSES])
     return classes
 
 
-def read_table(folder: Path) -> list[Record]:
+def read_table(folder: Path) -> list[ArmRow]:
     """The table of a results folder. Raises InputError where there is none, or another program's."""
-    from focalbench.comparison import TABLE_COLUMNS
-    from focalbench.records import read_csv
+    from focalbench.analysis.rows import ArmRow, read_rows
     from focalbench.report.folder import TABLE, check_unchanged
 
     if not (folder / TABLE).is_file():
         raise InputError(f"{folder} holds no {TABLE}; run focalbench sweep --out {folder} first")
-    rows = read_csv(folder / TABLE, TABLE_COLUMNS)
+    rows = read_rows(folder / TABLE, ArmRow)
     if not rows:
         raise InputError(f"{folder / TABLE} is empty; run the sweep again")
     check_unchanged(folder, [TABLE])

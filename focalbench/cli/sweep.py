@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from focalbench.experiment import Experiment
 
 QUICK_ROWS, QUICK_SEEDS, ENOUGH_POSITIVES = 8_000, 3, 20
-QUICK_LRS = (0.001, 0.003, 0.01)
+QUICK_LRS = (0.001, 0.003)
 USUAL_DATA = "mixture"
 
 
@@ -117,14 +117,17 @@ def sweep(
     ] = None,
     references: Annotated[bool, flag("--references/--no-references", ABOUT["references"], LOSS)] = True,
     model: Annotated[Literal["logistic", "mlp"], setting("model", TRAINING, "MODEL")] = "mlp",
-    hidden: Annotated[str | None, setting("hidden", TRAINING, "UNITS", default="64,64")] = None,
+    hidden: Annotated[str | None, setting("hidden", TRAINING, "UNITS", default="32,32")] = None,
     rows: Annotated[int | None, setting("rows", TRAINING, default="40000")] = None,
-    epochs: Annotated[int, setting("epochs", TRAINING)] = 20,
+    steps: Annotated[int | None, setting("steps", TRAINING, default="1560")] = None,
+    epochs: Annotated[int | None, setting("epochs", TRAINING)] = None,
     batch_size: Annotated[int, setting("batch_size", TRAINING)] = 512,
-    lr: Annotated[list[str] | None, repeatable("lrs", TRAINING, "LR", default="0.0003, 0.001, 0.003, 0.01")] = None,
+    lr: Annotated[list[str] | None, repeatable("lrs", TRAINING, "LR", default="0.0003, 0.001, 0.003")] = None,
     sampler: Annotated[str, setting("sampler", TRAINING, "SAMPLER")] = "random",
     seeds: Annotated[int | None, setting("seeds", STATISTICS, default="10")] = None,
     first_seed: Annotated[int, setting("first_seed", STATISTICS)] = 0,
+    tuned: Annotated[bool, flag("--tuned", ABOUT["tuned"], STATISTICS)] = False,
+    margin: Annotated[str | None, setting("margin", STATISTICS, "AP")] = None,
     quick: Annotated[
         bool, flag("--quick", "A smoke test: 3 seeds, 5 arms, 8,000 rows or what 20 positives need.", STATISTICS)
     ] = False,
@@ -161,6 +164,8 @@ def sweep(
         "weight": weight,
     }
     check_table_options(name, table_options)
+    if steps is not None and epochs is not None:
+        raise InputError("--steps and --epochs are two ways to say how long to train; give one")
     lrs = tuple(dict.fromkeys(read_number("--lr", text) for text in lr or ()))
     settings: dict[str, Any] = {
         "task": task,
@@ -172,12 +177,15 @@ def sweep(
         "seeds": QUICK_SEEDS if quick and seeds is None else seeds,
         "first_seed": first_seed,
         "rows": rows,
+        "steps": steps,
         "epochs": epochs,
         "batch_size": batch_size,
         "sampler": sampler,
         "model": model,
         "hidden": _hidden(hidden, model),
         "references": references,
+        "tuned": tuned,
+        "margin": None if margin is None else read_share("--margin", margin),
         "claims": not quick,
     }
     named, custom = _split_losses(loss or [])

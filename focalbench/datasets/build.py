@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from focalbench.arms import Recipe, Task
 from focalbench.datasets.classes import draw_classes, draw_labels, output_names
 from focalbench.datasets.columns import Columns
-from focalbench.datasets.dataset import Counts, Dataset, Known, SplitCounts, Splits, Targets
+from focalbench.datasets.dataset import Counts, Dataset, Known, Resampling, SplitCounts, Splits, Targets
 from focalbench.datasets.dense import draw_dense
 from focalbench.datasets.families import FAMILIES, canonical, family_of, is_synthetic, numbers_of, task_of
 from focalbench.datasets.fetched import is_fetched, read_fetched
@@ -37,7 +37,7 @@ from focalbench.datasets.splits import (
     with_unknown,
 )
 from focalbench.datasets.synthetic import draw
-from focalbench.datasets.table import Table
+from focalbench.datasets.table import Table, are_few
 from focalbench.datasets.tables import REAL_TABLES, real_table
 from focalbench.datasets.targets import measured_outputs
 from focalbench.datasets.weights import Weighed, weigh
@@ -137,10 +137,12 @@ def build_splits(recipe: Recipe, seed: int) -> Splits:
     """
     clean = _synthetic(recipe, seed) if is_synthetic(recipe.dataset) else _real(recipe, seed)
     if recipe.label_noise == 0:
-        return Splits(clean[0], clean[1], clean[2], None, names_of(recipe), measured(recipe, seed))
+        return Splits(
+            clean[0], clean[1], clean[2], None, names_of(recipe), measured(recipe, seed), _resampling(recipe, seed)
+        )
     pairs = zip(clean, _SPLITS, strict=True)
     train, validation, test = (_noisy(dataset, recipe, split, seed) for dataset, split in pairs)
-    return Splits(train, validation, clean[2], test.targets)
+    return Splits(train, validation, clean[2], test.targets, resampling=_resampling(recipe, seed))
 
 
 def width(recipe: Recipe) -> int:
@@ -227,6 +229,25 @@ def _real(recipe: Recipe, seed: int) -> list[Dataset]:
     if recipe.test_prevalence == "weight" and recipe.positive_rate is not None:
         test = weighted_to_rate(test, recipe.positive_rate)
     return [train, validation, test]
+
+
+def _resampling(recipe: Recipe, seed: int) -> Resampling | None:
+    """How a table's rows come to the splits; None for fresh draws."""
+    if is_synthetic(recipe.dataset):
+        return None
+    table = load_table(recipe)
+    train, _, test = _split_rows(table, recipe, seed)
+    positives = (table.targets[:, None] if table.labels is None else table.labels) > 0
+    share = positives[train].sum(axis=0) / np.maximum(positives.sum(axis=0), 1)
+    if table.groups is None:
+        return Resampling("rows", test if table.equal is None else table.equal[test], share)
+    if table.ordered:
+        return Resampling("time", test, np.zeros_like(share))
+    groups = np.unique(table.groups)
+    if are_few(groups):
+        return Resampling("each group", test, share)
+    dealt = np.full_like(share, len(np.unique(table.groups[train])) / len(groups))
+    return Resampling("groups", table.groups[test], dealt)
 
 
 def _of(values: NDArray[Any] | None, rows: Rows) -> NDArray[Any] | None:

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -106,12 +107,26 @@ class Dataset:
 
 
 @dataclass(frozen=True, eq=False)
+class Resampling:
+    """How the rows of a table come to the splits of a seed, which other seeds split otherwise.
+
+    kind: rows, groups, time (the same test rows for every seed) or each group (of a few, one is tested on). units:
+    (test rows,) which row or group of the table each test row is, the same for every seed. train_share: (outputs,) of
+    the table's positives, or of its groups, that train, in [0, 1]; 0 for time, where all seeds train on the same rows.
+    """
+
+    kind: Literal["rows", "groups", "each group", "time"]
+    units: NDArray[np.int64]
+    train_share: Floats
+
+
+@dataclass(frozen=True, eq=False)
 class Splits:
     """The three splits of one seed.
 
     noisy_test_targets: (test rows,) int8, the test targets under the same label noise as the other splits;
     None without noise. The targets of `test` itself are always clean. names: of the outputs, where there are several.
-    measured: the outputs with enough rows to be validated and tested.
+    measured: the outputs with enough rows to be validated and tested. resampling: None for fresh draws.
     """
 
     train: Dataset
@@ -120,6 +135,7 @@ class Splits:
     noisy_test_targets: Targets | None = None
     names: tuple[str, ...] = ()
     measured: tuple[int, ...] = (0,)
+    resampling: Resampling | None = None
 
     @cached_property
     def sha256(self) -> str:

@@ -1,13 +1,15 @@
 """Curves of a comparison, averaged over seeds: what the figures read. One row a point of curves.csv."""
 
 from collections.abc import Callable, Sequence
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from focalbench.comparison import Entry, entries_of, split_ratio
+from focalbench.analysis.selection import Entry, cells_of, entries_of
+from focalbench.analysis.statistics import Sample, mean_interval
+from focalbench.arms import scored_epochs
 from focalbench.records import Record
-from focalbench.statistics import mean_interval
 from focalbench.store import Number, Result
 
 CURVE_COLUMNS = (
@@ -22,6 +24,7 @@ CURVE_COLUMNS = (
     "low",
     "high",
 )
+CURVE_TEXTS = frozenset(("dataset", "arm", "kind", "curve"))
 
 
 def curve_records(records: Sequence[Record], result: Callable[[str], Result]) -> list[Record]:
@@ -29,7 +32,7 @@ def curve_records(records: Sequence[Record], result: Callable[[str], Result]) ->
 
     result: of a run_id; asked for one row of the table after the other, because the curves of all would fill memory.
     """
-    return [point for entry in entries_of(records) for point in _entry_points(entry, result)]
+    return [point for cell in cells_of(records) for entry in entries_of(cell) for point in _entry_points(entry, result)]
 
 
 def _entry_points(entry: Entry, result: Callable[[str], Result]) -> list[Record]:
@@ -41,6 +44,8 @@ def _entry_points(entry: Entry, result: Callable[[str], Result]) -> list[Record]
             continue
         count = matrix.shape[1]
         grid = np.arange(1, count + 1) / (count if curve == "precision" else 1)
+        if curve == "validation":
+            grid = np.array(scored_epochs(cast(int, entry.chosen[0]["epochs"]), count))
         if curve == "reliability_observed":
             expected = np.ma.masked_invalid(_matrix(chosen, "reliability_expected"))
             grid = expected.mean(axis=0).filled(np.nan)
@@ -61,6 +66,6 @@ def _point(entry: Entry, curve: str, x: float, column: NDArray[np.float64]) -> R
     point: dict[str, Number] = {**where, "arm": entry.name, "kind": entry.kind, "curve": curve, "x": place}
     if not len(present):
         return point | {"mean": None, "low": None, "high": None}
-    interval = mean_interval(present, split_ratio(first))
+    interval = mean_interval(Sample(present))
     low, high = (None if np.isnan(v) else v for v in (interval.low, interval.high))
     return point | {"mean": interval.estimate, "low": low, "high": high}

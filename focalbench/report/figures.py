@@ -3,22 +3,20 @@
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from focalbench.comparison import AUCPR, DELTA, TABLE_COLUMNS
-from focalbench.per_class import CLASS_COLUMNS
+from focalbench.analysis.rows import ArmRow, ClassRow, Kind, Spread, read_rows
+from focalbench.analysis.statistics import INTERVAL_SEEDS, LEAST_SEEDS
 from focalbench.records import Record, read_csv
 from focalbench.report import spread, style
-from focalbench.report.curves import CURVE_COLUMNS
+from focalbench.report.curves import CURVE_COLUMNS, CURVE_TEXTS
 from focalbench.report.folder import CLASSES, CURVES, TABLE, picture_name
 from focalbench.report.owned import FIGURES, make_folder, write_bytes
-from focalbench.report.words import baseline_name, cells, how_taken
-from focalbench.statistics import INTERVAL_SEEDS
+from focalbench.report.words import baseline_name, cells, how_taken, of_cell
 
 Values = NDArray[np.float64]
 
@@ -45,15 +43,15 @@ def draw_results(folder: Path, out: Path | None = None) -> list[Path]:
 
 
 def _draw(folder: Path, target: Path) -> list[Path]:
-    table, curves = read_csv(folder / TABLE, TABLE_COLUMNS), read_csv(folder / CURVES, CURVE_COLUMNS)
-    classes = read_csv(folder / CLASSES, CLASS_COLUMNS) if (folder / CLASSES).is_file() else []
+    table, curves = read_rows(folder / TABLE, ArmRow), read_csv(folder / CURVES, CURVE_COLUMNS, CURVE_TEXTS)
+    classes = read_rows(folder / CLASSES, ClassRow) if (folder / CLASSES).is_file() else []
     written = []
     for cell in cells(table):
-        name, where = picture_name(cell[0]), _where(cell[0])
+        name, where = picture_name(*cell[0].cell), cell[0].cell
         written += _by_gamma(cell, target, f"gamma_{name}")
         written += _differences(cell, target, f"differences_{name}")
         written += _by_epoch(cell, [p for p in curves if _where(p) == where], target, f"epochs_{name}")
-        if here := [row for row in classes if _where(row)[:2] == where[:2]]:
+        if here := of_cell(cell, classes):
             written += _by_class(cell, here, target, f"classes_{name}")
     return written
 
@@ -65,33 +63,34 @@ def picture_place(folder: Path, out: Path | None = None) -> tuple[Path, str]:
     return out, ""
 
 
-def _where(row: Record) -> tuple[object, ...]:
-    return row["dataset"], row["positive_rate"], row.get("label_noise")
+def _where(point: Record) -> tuple[object, ...]:
+    return point["dataset"], point["positive_rate"], point["label_noise"]
 
 
-def _followed(cell: Sequence[Record]) -> tuple[str, ...]:
+def _followed(cell: Sequence[ArmRow]) -> tuple[str, ...]:
     return (*FOLLOWED_SOFTMAX, "bce") if baseline_name(cell) == "CE" else FOLLOWED
 
 
-def _of_bars(cell: Sequence[Record], alone: str) -> str:
+def _of_bars(cell: Sequence[ArmRow], alone: str) -> str:
     """What error bars show; alone: whose interval each is."""
-    seeds = cast(int, cell[0]["n_seeds"])
+    seeds = cell[0].n_seeds
     if seeds >= INTERVAL_SEEDS:
         return f"95% interval{alone}"
     return f"lowest and highest of {seeds} seeds" if seeds > 1 else "one seed"
 
 
-def _bars(rows: Sequence[Record], names: Sequence[str]) -> tuple[Values, tuple[Values, Values]]:
+def _bars(spreads: Sequence[Spread | None]) -> tuple[Values, tuple[Values, Values]]:
     """Means, and what an error bar reaches below and above each; NaN where there is none."""
-    y = np.array([np.nan if row[names[0]] is None else row[names[0]] for row in rows], dtype=float)
-    low, high = np.array([spread.limits(row, names) or (np.nan, np.nan) for row in rows], dtype=float).T
+    y = np.array([np.nan if each is None else each.mean for each in spreads])
+    ends = [None if each is None else spread.limits(each) for each in spreads]
+    low, high = np.array([each or (np.nan, np.nan) for each in ends]).T
     return y, (y - low, high - y)
 
 
 # ---- AUCPR against gamma
 
 
-def _by_gamma(cell: list[Record], folder: Path, name: str) -> list[Path]:
+def _by_gamma(cell: list[ArmRow], folder: Path, name: str) -> list[Path]:
     lines = _gamma_lines(cell)
     if not lines:
         return []
@@ -99,42 +98,43 @@ def _by_gamma(cell: list[Record], folder: Path, name: str) -> list[Path]:
     for i, (label, points) in enumerate(lines.items()):
         color, mark = (style.BLUE, "o") if label.startswith(NO_ALPHA) else (style.VERMILLION, "s")
         x = np.array([_gamma(row) for row in points]) + 0.05 * (i - (len(lines) - 1) / 2)  # no interval hides another
-        dash = STARTS[str(points[0]["init"])]
-        y, bars = _bars(points, AUCPR)
+        dash = STARTS[str(points[0].init)]
+        y, bars = _bars([row.average_precision for row in points])
         ax.errorbar(x, y, bars, color=color, marker=mark, ls=dash, label=label, ms=3, lw=1.2, elinewidth=0.8)
     _zoom(ax, cell[0], [row for points in lines.values() for row in points])
     ax.set(xlabel=r"focusing exponent $\gamma$ (0: no focusing)")
     ax.set(ylabel=f"mean test AUCPR\n({_of_bars(cell, '')})")
     style.name_above(fig, ax)  # intervals fill the space around these lines: no room for a label at each
-    style.heading(fig, str(cell[0]["dataset"]), how_taken(cell))
+    style.heading(fig, cell[0].dataset, how_taken(cell))
     return style.save(fig, folder, name)
 
 
-def _gamma_lines(cell: Sequence[Record]) -> dict[str, list[Record]]:
+def _gamma_lines(cell: Sequence[ArmRow]) -> dict[str, list[ArmRow]]:
     """The rows that differ in gamma alone, by what they share; only where there are several."""
     plain, weighted, focal = _gamma_losses(cell)
-    lines: dict[str, list[Record]] = {}
-    for row in sorted((row for row in cell if row["kind"] == "arm"), key=lambda row: row["loss"] != plain):
-        if row["loss"] in (plain, focal) and row["alpha"] is None:
-            lines.setdefault(f"{NO_ALPHA}, {row['init']} start", []).append(row)
-        elif row["loss"] == weighted or (row["loss"], row["alpha"]) == (focal, "balanced"):
-            lines.setdefault(f"{BALANCED}, {row['init']} start", []).append(row)
+    lines: dict[str, list[ArmRow]] = {}
+    for row in sorted((row for row in cell if row.kind is Kind.ARM), key=lambda row: row.loss != plain):
+        if row.loss in (plain, focal) and row.alpha is None:
+            lines.setdefault(f"{NO_ALPHA}, {row.init} start", []).append(row)
+        elif row.loss == weighted or (row.loss, row.alpha) == (focal, "balanced"):
+            lines.setdefault(f"{BALANCED}, {row.init} start", []).append(row)
     return {label: sorted(rows, key=_gamma) for label, rows in lines.items() if len(rows) > 1}
 
 
-def _gamma_losses(cell: Sequence[Record]) -> tuple[str, str, str]:
+def _gamma_losses(cell: Sequence[ArmRow]) -> tuple[str, str, str]:
     """The losses without focusing, without and with weights, and the focal loss that extends them."""
     softmax = baseline_name(cell) == "CE"
     return ("ce", "weighted_ce", "softmax_focal") if softmax else ("bce", "pos_weight", "focal")
 
 
-def _gamma(row: Record) -> float:
-    return cast(float, row["gamma"])
+def _gamma(row: ArmRow) -> float:
+    return 0.0 if row.gamma is None else row.gamma
 
 
-def _zoom(ax: Axes, first: Record, rows: Sequence[Record]) -> None:
+def _zoom(ax: Axes, first: ArmRow, rows: Sequence[ArmRow]) -> None:
     """Show what these rows span, and the ceiling and chance where they are no farther off than that; name both."""
-    ends = [end for row in rows for end in spread.limits(row, AUCPR) or (cast(float, row["average_precision"]),)]
+    found = [row.average_precision for row in rows]
+    ends = [end for each in found for end in spread.limits(each) or (each.mean,)]
     low, high = min(ends), max(ends)
     levels = _levels(first)
     near = [value for value in levels.values() if 2 * low - high <= value <= 2 * high - low]
@@ -144,11 +144,11 @@ def _zoom(ax: Axes, first: Record, rows: Sequence[Record]) -> None:
     _name_levels(ax, levels)
 
 
-def _levels(first: Record) -> dict[str, float]:
+def _levels(first: ArmRow) -> dict[str, float]:
     """Between what an average precision lies, as far as it is known; several classes have a chance each."""
-    chance = first["prevalence"] if first["n_classes"] is None else None
-    levels = {"chance": chance, "Bayes ceiling": first["bayes_average_precision"]}
-    return {name: cast(float, value) for name, value in levels.items() if value is not None}
+    chance = first.prevalence if first.n_classes is None else None
+    levels = {"chance": chance, "Bayes ceiling": first.bayes_average_precision}
+    return {name: value for name, value in levels.items() if value is not None}
 
 
 def _name_levels(ax: Axes, levels: dict[str, float]) -> None:
@@ -165,101 +165,108 @@ def _name_levels(ax: Axes, levels: dict[str, float]) -> None:
 # ---- differences to BCE
 
 
-def _differences(cell: list[Record], folder: Path, name: str) -> list[Path]:
-    rows = [row for row in cell if row["delta"] is not None and row["kind"] != "reference"][::-1]
+def _differences(cell: list[ArmRow], folder: Path, name: str) -> list[Path]:
+    rows = [(row, row.delta) for row in cell if row.delta is not None][::-1]
     if not rows:
         return []
     fig, (ax,) = style.figure(6.0, 1.4 + 0.19 * len(rows))
-    for y, row in enumerate(rows):
-        color = style.VERMILLION if row["init"] != "own" else style.INK
-        face = "white" if _is_limited(row) else color
-        ax.plot(cast(float, row["delta"]), y, "o", color=color, markersize=4, markerfacecolor=face)
-        if ends := spread.limits(row, DELTA):
+    margin = cell[0].margin
+    ax.axvspan(-margin, margin, color=style.MUTED, alpha=0.15, linewidth=0)
+    for y, (row, delta) in enumerate(rows):
+        color = _start_color(row)
+        face = "white" if row.budget_limited else color
+        ax.plot(delta.mean, y, "o", color=color, markersize=4, markerfacecolor=face)
+        if ends := spread.limits(delta):
             ax.plot(ends, (y, y), color=color, linewidth=1)
     ax.axvline(0, color=style.MUTED, linewidth=0.8)
     ax.set(xlim=style.widened(*ax.get_xlim()), ylim=(-0.7, len(rows) - 0.3))
-    ax.set_yticks(range(len(rows)), [style.fitted(str(row["arm"]), ARM_ROOM) for row in rows], parse_math=False)
+    ax.set_yticks(range(len(rows)), [style.fitted(row.arm, ARM_ROOM) for row, _ in rows], parse_math=False)
     ax.tick_params(axis="y", length=0)
     fig.supxlabel(_of_differences(cell, rows), fontsize=style.TEXT_SIZE + 1)
-    style.heading(fig, str(cell[0]["dataset"]), how_taken(cell))
+    style.heading(fig, cell[0].dataset, how_taken(cell))
     return style.save(fig, folder, name)
 
 
-def _is_limited(row: Record) -> bool:
-    return row["budget_limited"] == "true" or row["verdict"] == "budget-limited"
+def _start_color(row: ArmRow) -> str:
+    if row.kind is Kind.REFERENCE:
+        return style.BLUE
+    return style.INK if row.init == "own" else style.VERMILLION
 
 
-def _of_differences(cell: Sequence[Record], rows: Sequence[Record]) -> str:
+def _of_differences(cell: Sequence[ArmRow], rows: Sequence[tuple[ArmRow, Spread]]) -> str:
     """What the horizontal axis shows, and what it takes to read it."""
-    baseline = baseline_name(cell)
-    tuned = f" (tuned: tuned {baseline})" if any(row["kind"] == "tuned" for row in rows) else ""
-    hollow = "; hollow: budget-limited, no verdict" if any(map(_is_limited, rows)) else ""
-    return f"test AUCPR minus that of {baseline}, same start{tuned}\n{_of_bars(cell, ' of each row alone')}{hollow}"
+    baseline, margin = baseline_name(cell), spread.number(cell[0].margin, spread.digits(cell[0].margin))
+    tuned = f" (tuned: tuned {baseline})" if any(row.kind is Kind.TUNED for row, _ in rows) else ""
+    hollow = "; hollow: at this budget" if any(row.budget_limited for row, _ in rows) else ""
+    of_bars = _of_bars(
+        cell, " for all rows of a start at once" if cell[0].n_seeds >= LEAST_SEEDS else " of each row alone"
+    )
+    return f"test AUCPR minus that of {baseline}, same start{tuned}\n{of_bars}; grey: within {margin}{hollow}"
 
 
 # ---- validation AUCPR by epoch
 
 
-def _by_epoch(cell: list[Record], curves: list[Record], folder: Path, name: str) -> list[Path]:
+def _by_epoch(cell: list[ArmRow], curves: list[Record], folder: Path, name: str) -> list[Path]:
     lines = _followed_curves(cell, curves)
     if not lines:
         return []
     fig, (ax,) = style.figure(6.0, 3.8)
     for row, x, y in lines:
         mark = "o" if len(x) == 1 else ""
-        ax.plot(x, y, color=_arm_color(row), linestyle=STARTS[str(row["init"])], linewidth=1.3, marker=mark, ms=3)
+        ax.plot(x, y, color=_arm_color(row), linestyle=STARTS[str(row.init)], linewidth=1.3, marker=mark, ms=3)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     level = _levels(cell[0]).get("chance")
     chance = "" if level is None else f"; chance {level:.3g}"
     ax.set(xlabel="epoch", ylabel=f"validation AUCPR, mean over seeds\n(chosen learning rates{chance})")
     style.zoom(ax, min(y.min() for _, _, y in lines), max(y.max() for _, _, y in lines))
-    style.name_beside(ax, [(x[-1], y[-1], str(row["arm"]), _arm_color(row)) for row, x, y in lines])
-    style.heading(fig, str(cell[0]["dataset"]), how_taken(cell))
+    style.name_beside(ax, [(x[-1], y[-1], row.arm, _arm_color(row)) for row, x, y in lines])
+    style.heading(fig, cell[0].dataset, how_taken(cell))
     return style.save(fig, folder, name)
 
 
-def _followed_curves(cell: Sequence[Record], curves: Sequence[Record]) -> list[tuple[Record, Values, Values]]:
+def _followed_curves(cell: Sequence[ArmRow], curves: Sequence[Record]) -> list[tuple[ArmRow, Values, Values]]:
     """Rows of the table with epochs and validation AUCPR; one of several that are equal: pos_weight's start is zero."""
-    found: list[tuple[Record, Values, Values]] = []
+    found: list[tuple[ArmRow, Values, Values]] = []
     for row in cell:
-        if row["kind"] == "arm" and str(row["arm"]).split(" (")[0] in _followed(cell):
-            points = [p for p in curves if p["arm"] == row["arm"] and p["curve"] == "validation"]
+        if row.kind is Kind.ARM and row.arm.split(" (")[0] in _followed(cell):
+            points = [p for p in curves if p["arm"] == row.arm and p["curve"] == "validation"]
             x, y = (np.array([p[n] for p in points if p["mean"] is not None], dtype=float) for n in ("x", "mean"))
             if len(x) and not any(np.array_equal(y, other) for _, _, other in found):
                 found.append((row, x, y))
     return found
 
 
-def _arm_color(row: Record) -> str:
+def _arm_color(row: ArmRow) -> str:
     fixed = {"ce": style.INK, "weighted_ce": style.VERMILLION, "bce": style.INK, "pos_weight": style.VERMILLION}
-    if row["loss"] == "bce" and row["delta"] is not None:
+    if row.loss == "bce" and row.delta is not None:
         return style.MUTED  # beside cross entropy
-    return fixed.get(str(row["loss"]), style.gamma_color(_gamma(row)))
+    return fixed.get(str(row.loss), style.gamma_color(_gamma(row)))
 
 
 # ---- differences to the baseline, class by class
 
 
-def _by_class(cell: list[Record], classes: list[Record], folder: Path, name: str) -> list[Path]:
-    arms = [row for row in cell if row["kind"] == "arm" and row["arm"] in _followed(cell) and row["delta"] is not None]
-    measured = [row for row in classes if row["arm"] == cell[0]["arm"] and row["average_precision"] is not None]
-    shown = sorted(measured, key=lambda row: -cast(float, row["train_positives"]))[-MOST_CLASSES:]
+def _by_class(cell: list[ArmRow], classes: list[ClassRow], folder: Path, name: str) -> list[Path]:
+    arms = [row for row in cell if row.kind is Kind.ARM and row.arm in _followed(cell) and row.delta is not None]
+    measured = [row for row in classes if row.arm == cell[0].arm and row.average_precision is not None]
+    shown = sorted(measured, key=lambda row: -row.train_positives)[-MOST_CLASSES:]
     if not arms:
         return []
     fig, (ax,) = style.figure(max(4.5, 1.2 + 0.75 * len(shown)), 3.6)
     for i, arm in enumerate(arms):
-        found = {row["class"]: row for row in classes if row["arm"] == arm["arm"]}
+        found = {row.name: row for row in classes if row.arm == arm.arm}
         x = np.arange(len(shown)) + 0.12 * (i - (len(arms) - 1) / 2)  # beside each other
-        y, bars = _bars([found[row["class"]] for row in shown], DELTA)
-        ax.errorbar(x, y, bars, fmt="o", color=_arm_color(arm), ms=3.5, elinewidth=0.9, label=str(arm["arm"]))
+        y, bars = _bars([found[row.name].delta for row in shown])
+        ax.errorbar(x, y, bars, fmt="o", color=_arm_color(arm), ms=3.5, elinewidth=0.9, label=arm.arm)
     ax.axhline(0, color=style.MUTED, linewidth=0.8)
     ax.set_xticks(range(len(shown)), list(map(_class_head, shown)), parse_math=False)
     ax.set(xlabel="class, and its training rows", ylim=style.widened(*ax.get_ylim()))
     ax.set(ylabel=f"test AUCPR minus that of {baseline_name(cell)}\n({_of_bars(cell, ' of each by itself')})")
     style.name_above(fig, ax)
-    style.heading(fig, str(cell[0]["dataset"]), how_taken(cell))
+    style.heading(fig, cell[0].dataset, how_taken(cell))
     return style.save(fig, folder, name)
 
 
-def _class_head(row: Record) -> str:
-    return f"{style.fitted(str(row['class']), CLASS_ROOM)}\n{row['train_positives']:,.0f}"
+def _class_head(row: ClassRow) -> str:
+    return f"{style.fitted(row.name, CLASS_ROOM)}\n{row.train_positives:,.0f}"

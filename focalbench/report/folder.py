@@ -7,18 +7,20 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 
-from focalbench.comparison import TABLE_COLUMNS, compare
+from focalbench.analysis.comparison import compare
+from focalbench.analysis.per_class import per_class
+from focalbench.analysis.rows import ArmRow, ClassRow, read_rows, rows_text
 from focalbench.datasets.table import ColumnReading
 from focalbench.disk import sha256
 from focalbench.errors import InputError
 from focalbench.experiment import MANIFEST, Experiment, as_mapping, files_of, to_toml
-from focalbench.per_class import CLASS_COLUMNS, per_class
 from focalbench.plan import Plan
 from focalbench.platforms import machine
 from focalbench.records import RUN_COLUMNS, Record, read_csv, to_csv
 from focalbench.report.curves import CURVE_COLUMNS, curve_records
+from focalbench.report.influences import influences_text
 from focalbench.report.owned import FIGURES, TIMINGS, finish, owned, read_manifest, remove_own, write_texts
-from focalbench.report.tables import csv_text, latex, markdown
+from focalbench.report.tables import latex, markdown
 from focalbench.report.words import LONGEST
 from focalbench.store import BESIDE, Number, Result
 
@@ -30,40 +32,47 @@ OTHER_MACHINE = (  # as measured with one machine's other instructions
 )
 PICTURES = ("gamma", "differences", "epochs", "classes")  # each with the name of its data set
 PICTURE = re.compile(rf"{FIGURES}/({'|'.join(PICTURES)})_[A-Za-z0-9._-]+\.(png|svg)")
-RUNS, CURVES, EXPERIMENT = "runs.csv", "curves.csv", "experiment.toml"
+RUNS, INFLUENCES, CURVES, EXPERIMENT = "runs.csv", "influences.csv", "curves.csv", "experiment.toml"
 TABLE, MARKDOWN, LATEX, CLASSES, CHECK = "table.csv", "table.md", "table.tex", "classes.csv", "check.csv"
 COLUMNS = "columns.csv"  # how those of a file were read
 COLUMN_COLUMNS = tuple(field.name for field in fields(ColumnReading))
-WRITTEN = (RUNS, TIMINGS, CURVES, EXPERIMENT, TABLE, MARKDOWN, LATEX, CLASSES, COLUMNS, CHECK, MANIFEST)
+WRITTEN = (RUNS, INFLUENCES, TIMINGS, CURVES, EXPERIMENT, TABLE, MARKDOWN, LATEX, CLASSES, COLUMNS, CHECK, MANIFEST)
 
 
 def write_results(
     folder: Path, experiment: Experiment, plan: Plan, records: Sequence[Record], result: Callable[[str], Result]
-) -> tuple[list[Record], list[Record]]:
+) -> tuple[list[ArmRow], list[ClassRow]]:
     """Write the files of a finished plan and return the table and its classes; write_manifest comes last.
 
     result: of a run_id, for what records leave out.
     """
-    table, classes = compare(records, claims=experiment.claims), per_class(records)
-    made_before = hashlib.sha256(csv_text(table).encode()).hexdigest() == _named_hash(folder, TABLE)
+
+    def influences(run_id: str) -> tuple[tuple[float, ...], ...]:
+        return result(run_id).influences
+
+    table = compare(records, influences, margin=experiment.margin, claims=experiment.claims)
+    classes, text = per_class(records, influences), rows_text(ArmRow, table)
+    made_before = hashlib.sha256(text.encode()).hexdigest() == _named_hash(folder, TABLE)
     run_ids = [str(row["run_id"]) for row in records]
     seconds: list[Record] = [{"run_id": run_id, "seconds": result(run_id).seconds} for run_id in run_ids]
     texts = {
         RUNS: to_csv(RUN_COLUMNS, records),
         TIMINGS: to_csv(("run_id", "seconds"), seconds),
-        TABLE: csv_text(table),
+        TABLE: text,
         MARKDOWN: markdown(table, classes),
         LATEX: latex(table, classes),
         CURVES: to_csv(CURVE_COLUMNS, curve_records(records, result)),
         EXPERIMENT: to_toml(experiment),
     }
     if classes:
-        texts[CLASSES] = to_csv(CLASS_COLUMNS, classes)
+        texts[CLASSES] = rows_text(ClassRow, classes)
+    if (sums := influences_text(records, result)) is not None:
+        texts[INFLUENCES] = sums
     if plan.columns:
         texts[COLUMNS] = to_csv(("dataset", *COLUMN_COLUMNS), [_column_record(*read) for read in plan.columns])
     write_texts(folder, texts)
     outdated = [] if made_before else filter(PICTURE.fullmatch, owned(folder))  # of another table
-    remove_own(folder, [*outdated, *(name for name in (CLASSES, COLUMNS) if name not in texts)])
+    remove_own(folder, [*outdated, *(name for name in (CLASSES, COLUMNS, INFLUENCES) if name not in texts)])
     return table, classes
 
 
@@ -126,30 +135,32 @@ def reported(folder: Path) -> list[str]:
 
 def _pictures_of_table(folder: Path) -> list[str]:
     try:
-        return picture_files(read_csv(folder / TABLE, TABLE_COLUMNS))
+        return picture_files(row.cell for row in read_rows(folder / TABLE, ArmRow))
     except InputError:  # there is none
         return []
 
 
-def picture_files(rows: Iterable[Record]) -> list[str]:
-    """The names in a results folder of the pictures of these rows."""
-    names = dict.fromkeys(map(picture_name, rows))
+Cell = tuple[str, float | None, float]  # data set, rate and label noise
+
+
+def picture_files(cells: Iterable[Cell]) -> list[str]:
+    """The names in a results folder of the pictures of these data sets."""
+    names = dict.fromkeys(picture_name(*cell) for cell in cells)
     return [f"{FIGURES}/{kind}_{name}.{end}" for kind in PICTURES for name in names for end in ("png", "svg")]
 
 
 def to_write(plan: Plan, *, store: bool, pictures: bool) -> list[str]:
     """The names of all that a plan's results may become in a folder, its store and its pictures among them or not."""
     cells = {(run.recipe.dataset, run.recipe.positive_rate, run.recipe.label_noise) for run in plan.runs}
-    rows = [dict(zip(("dataset", "positive_rate", "label_noise"), cell, strict=True)) for cell in cells]
     results = [name for name in WRITTEN if name != MANIFEST]
-    return [*results, *(STORE if store else ()), *(sorted(picture_files(rows)) if pictures else ())]
+    return [*results, *(STORE if store else ()), *(sorted(picture_files(cells)) if pictures else ())]
 
 
-def picture_name(row: Record) -> str:
-    """What the files of pictures are named after: the data set, rate and noise of a row of the table."""
-    rate = "natural" if row["positive_rate"] is None else f"{row['positive_rate']:g}"
-    noise = f"_noise{row['label_noise']:g}" if row["label_noise"] else ""
-    name = re.sub(r"[^A-Za-z0-9._-]+", "-", f"{row['dataset']}_{rate}{noise}")
+def picture_name(dataset: str, positive_rate: float | None, label_noise: float) -> str:
+    """What the files of a data set's pictures are named after."""
+    rate = "natural" if positive_rate is None else f"{positive_rate:g}"
+    noise = f"_noise{label_noise:g}" if label_noise else ""
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", f"{dataset}_{rate}{noise}")
     whole = len(name) <= LONGEST  # file systems end at 255 bytes
     return name if whole else f"{name[:LONGEST]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 

@@ -1,56 +1,76 @@
 """A mean and how far it may be off, as tables and sentences print it and figures draw it."""
 
-from collections.abc import Sequence
-from typing import Literal, cast
+import math
+from typing import Literal
 
-from focalbench.comparison import AUCPR
-from focalbench.records import Record
-from focalbench.statistics import INTERVAL_SEEDS
+from focalbench.analysis.rows import Spread
+from focalbench.analysis.statistics import INTERVAL_SEEDS
 
-Kind = Literal["none", "half", "ends", "seeds"]
-EXPLAINED: dict[Kind, str] = {
+ROUNDING = 1e-9
+Form = Literal["none", "half", "ends", "seeds"]
+EXPLAINED: dict[Form, str] = {
     "half": "±: half a 95% interval",
     "ends": "[low, high]: a 95% interval that 0 or 1 cuts off",
     "seeds": f"(min, max): the lowest and the highest seed, because fewer than {INTERVAL_SEEDS} allow no interval",
 }
 
 
-def kind(row: Record, names: Sequence[str]) -> Kind:
-    """What stands beside a mean: half of its interval, the ends of one that was cut off, or the seeds' range.
-
-    names: the five columns of the quantity (comparison.AUCPR and its like).
-    """
-    if (ends := limits(row, names)) is None:
+def form(spread: Spread | None) -> Form:
+    """What stands beside a mean: half of its interval, the ends of one that was cut off, or the seeds' range."""
+    if spread is None or (ends := limits(spread)) is None:
         return "none"
-    if row[names[1]] is None:
+    if spread.low is None:
         return "seeds"
-    return "ends" if names == AUCPR and ends[0] < ends[1] and (ends[0] == 0 or ends[1] == 1) else "half"
+    return "ends" if is_cut_off(spread) and ends[0] < ends[1] else "half"
 
 
-def limits(row: Record, names: Sequence[str]) -> tuple[float, float] | None:
+def is_cut_off(spread: Spread) -> bool:
+    """Whether 0 or 1 cuts the interval of an average precision off, which else has its mean in the middle."""
+    low, high = limits(spread) or (spread.mean, spread.mean)
+    return (low, high) == (0, 1) or ((low == 0 or high == 1) and abs((low + high) / 2 - spread.mean) > ROUNDING)
+
+
+def limits(spread: Spread) -> tuple[float, float] | None:
     """The ends of a mean's interval, or of the range of its seeds where there is none; None for a single seed."""
-    _, low, high, least, most = (cast(float | None, row[name]) for name in names)
-    if low is not None and high is not None:
-        return low, high
-    return None if least is None or most is None or least == most else (least, most)
+    if spread.low is not None and spread.high is not None:
+        return spread.low, spread.high
+    return None if spread.least == spread.most else (spread.least, spread.most)
 
 
-def cell(row: Record, names: Sequence[str], style: str) -> str:
-    """A mean, in this style, and its spread: `.564 ±.024`, `.053 [.000, .107]` or `.334 (.121, .552)`."""
-    if (mean := cast(float | None, row[names[0]])) is None:
+def digits(margin: float) -> int:
+    """Decimals that show a tenth of a margin: three, and more where average precision itself is small.
+
+    >>> digits(0.01), digits(0.03), digits(0.0007)
+    (3, 3, 5)
+    """
+    return max(3, math.ceil(-math.log10(margin)) + 1)
+
+
+def number(value: float, places: int, sign: str = "") -> str:
+    """A number without the 0 before its point: `.012`, or with a sign `+.012`; no minus before nothing.
+
+    >>> number(0.0123, 3), number(-0.5, 3), number(-0.0001, 3, "+"), number(1.0, 3)
+    ('.012', '-.500', '+.000', '1.000')
+    """
+    return format(value, f"{sign}z.{places}f").replace("0.", ".", 1 if abs(value) < 1 else 0)
+
+
+def cell(spread: Spread | None, places: int, sign: str = "") -> str:
+    """A mean and its spread: `.564 ±.024`, `.053 [.000, .107]` or `.334 (.121, .552)`. sign: "+" for differences."""
+    if spread is None:
         return ""
-    text, ends = format(mean, style), limits(row, names)
-    if ends is not None:
-        low, high = (format(end, style) for end in ends)
-        half = max(ends[1] - mean, mean - ends[0])
-        text += {"half": f" ±{half:.3f}", "ends": f" [{low}, {high}]", "seeds": f" ({low}, {high})"}[kind(row, names)]
-    return text.replace("0.", ".")
-
-
-def phrase(row: Record, names: Sequence[str]) -> str:
-    """The same in a sentence: `+0.010 [-0.004, +0.024]` or `+0.010, by seed -0.002 to +0.031`."""
-    mean, ends = cast(float, row[names[0]]), limits(row, names)
+    text, ends = number(spread.mean, places, sign), limits(spread)
     if ends is None:
-        return f"{mean:+.3f}"
-    low, high = (f"{end:+.3f}" for end in ends)
-    return f"{mean:+.3f}, by seed {low} to {high}" if kind(row, names) == "seeds" else f"{mean:+.3f} [{low}, {high}]"
+        return text
+    low, high = (number(end, places, sign) for end in ends)
+    half = number(max(ends[1] - spread.mean, spread.mean - ends[0]), places)
+    return text + {"half": f" ±{half}", "ends": f" [{low}, {high}]", "seeds": f" ({low}, {high})"}[form(spread)]
+
+
+def phrase(spread: Spread, places: int) -> str:
+    """A difference in a sentence: `+.010 [-.004, +.024]` or `+.010, by seed -.002 to +.031`."""
+    mean, ends = number(spread.mean, places, "+"), limits(spread)
+    if ends is None:
+        return mean
+    low, high = (number(end, places, "+") for end in ends)
+    return f"{mean}, by seed {low} to {high}" if form(spread) == "seeds" else f"{mean} [{low}, {high}]"

@@ -1,251 +1,322 @@
 """What a table supports and what it does not, in plain sentences."""
 
-from collections.abc import Sequence
-from itertools import groupby
-from typing import cast
+from collections.abc import Iterable, Sequence
 
-from focalbench.comparison import AUCPR, DELTA, LEVEL, OWN_START, SMOKE_TEST, baseline_family
+from focalbench.analysis.comparison import by_cell
+from focalbench.analysis.rows import ArmRow, ClassRow, Kind, Scope, Verdict
+from focalbench.analysis.statistics import INTERVAL_SEEDS, LEAST_SEEDS
 from focalbench.datasets.prevalence import CHOICE_POSITIVES, TABLE_TEST_POSITIVES
-from focalbench.records import Record
+from focalbench.datasets.targets import listed
 from focalbench.report import spread
-from focalbench.statistics import INTERVAL_SEEDS, LEAST_SEEDS
 
-CLAIM_SEEDS = 20  # fewer screen; a reported claim uses these
 LONGEST = 70  # characters of a name in a title or of a file
 
 BLURB = (
-    "AUCPR: step-wise average precision, as scikit-learn's; {spreads}differences are paired by seed; "
-    "p adj.: corrected for all arms of one start, what verdicts rest on; skill: log loss avoided, 1 at best, by the "
-    "probabilities that the loss's inverse recovers (blank: it has none); below 0 the bare prevalence is better."
+    "AUCPR: step-wise average precision, as scikit-learn's; {spreads}differences are paired by seed; their intervals "
+    "hold for all rows of one start at once. better, worse: the interval lies beyond 0; within: inside the margin; "
+    "undecided: neither, and how many seeds would decide if the estimate stays. skill: log loss avoided, 1 at best, by "
+    "the probabilities that the loss's inverse recovers (blank: it has none); below 0 the bare prevalence is better."
 )
+OF_BUDGET = "*: the difference still moved by more than the margin in the second half of the epochs."
 OF_CLASSES = (
     "Every number is a mean over the classes or labels measured, each by itself against the rest; ce, weighted_ce, "
     "softmax: one softmax over the classes; all other arms: a sigmoid for each."
 )
+OF_SCOPE = {
+    Scope.DRAWS: "Intervals speak of other draws of the same kind of data.",
+    Scope.TABLE: "Intervals speak of other tables of the same kind, split and thinned the same way.",
+    Scope.TRAINED: "Intervals speak of other rows of the latest times, for models trained on these rows.",
+    Scope.GROUPS: "Intervals speak of these groups; they are too few to speak of others.",
+    Scope.THIS_TABLE: "Intervals speak of this table only, split anew: {} of {} seeds have runs of an older version, "
+    "which did not keep what it takes to speak of other tables; trained again, they would.",
+}
 
 
-def blurb(table: Sequence[Record]) -> list[str]:
+def blurb(table: Sequence[ArmRow]) -> list[str]:
     """What the columns of a table mean."""
-    found = {spread.kind(row, names) for row in table for names in (AUCPR, DELTA)}
-    spreads = "".join(f"{text}; " for kind, text in spread.EXPLAINED.items() if kind in found)
-    of_classes = [] if all(row["n_classes"] is None for row in table) else [OF_CLASSES]
-    return [BLURB.format(spreads=spreads), *of_classes]
+    found = {spread.form(each) for row in table for each in (row.average_precision, row.delta)}
+    spreads = "".join(f"{text}; " for form, text in spread.EXPLAINED.items() if form in found)
+    of_budget = [OF_BUDGET] if any(row.budget_limited for row in table) else []
+    of_classes = [] if all(row.n_classes is None for row in table) else [OF_CLASSES]
+    return [BLURB.format(spreads=spreads), *of_budget, *of_classes]
 
 
-def cells(table: Sequence[Record]) -> list[list[Record]]:
-    """The rows of a table, one list for each data set at one rate."""
-
-    def key(row: Record) -> tuple[object, ...]:
-        return row["dataset"], row["positive_rate"], row["label_noise"]
-
-    return [list(rows) for _, rows in groupby(table, key=key)]
+# ---- what a cell is
 
 
-def title(cell: Sequence[Record], classes: Sequence[Record] = ()) -> str:
+def title(cell: Sequence[ArmRow], classes: Sequence[ClassRow] = ()) -> str:
     """Data set, rate, chance level, ceiling and seeds of a cell, in one line. classes: its rows of per_class."""
     first = cell[0]
-    rate = "natural rate" if first["positive_rate"] is None else f"rate {first['positive_rate']:g}"
+    rate = "natural rate" if first.positive_rate is None else f"rate {first.positive_rate:g}"
     parts = [
-        f"{first['dataset']} at {rate}",
+        f"{first.dataset} at {rate}",
         _seeds(first),
-        *([] if first["n_classes"] is None else [f"mean over {first['n_classes']} {_outputs(cell)}"]),
+        *([] if first.n_classes is None else [f"mean over {first.n_classes} {_outputs(cell)}"]),
         *_chance(first, classes),
     ]
-    if first["bayes_average_precision"] is not None:
-        parts.append(f"Bayes ceiling {first['bayes_average_precision']:.3f}")
-    if first["test_prevalence"] is not None and first["n_classes"] is None:
+    if first.bayes_average_precision is not None:
+        parts.append(f"Bayes ceiling {first.bayes_average_precision:.3f}")
+    if first.test_prevalence is not None and first.n_classes is None:
         parts.append("test rows weighted")
-    if first["label_noise"]:
-        parts.append(f"label noise {first['label_noise']:g} (test labels clean)")
+    if first.label_noise:
+        parts.append(f"label noise {first.label_noise:g} (test labels clean)")
     return ", ".join(parts)
 
 
-def _chance(first: Record, classes: Sequence[Record]) -> list[str]:
+def _chance(first: ArmRow, classes: Sequence[ClassRow]) -> list[str]:
     """The prevalence, or the lowest and highest of the measured classes: their mean is no class's own."""
-    if first["n_classes"] is None:
-        return [f"chance {first['prevalence']:.4f}"]
-    shares = [cast(float, row["prevalence"]) for row in classes if row["average_precision"] is not None]
+    if first.n_classes is None:
+        return [f"chance {first.prevalence:.4f}"]
+    shares = [row.prevalence for row in classes if row.average_precision is not None]
     return [f"chance {min(shares):.4f} to {max(shares):.4f} by class"] if shares else []
 
 
-def _outputs(cell: Sequence[Record]) -> str:
-    return "classes" if baseline_family(cell) == "ce" else "labels"
+def _outputs(cell: Sequence[ArmRow]) -> str:
+    return "classes" if baseline_name(cell) == "CE" else "labels"
 
 
-def short_title(cell: Sequence[Record]) -> str:
+def short_title(cell: Sequence[ArmRow]) -> str:
     """Data set, rate and seeds of a cell."""
-    name = str(cell[0]["dataset"])
+    name = cell[0].dataset
     name = name if len(name) <= LONGEST else f"{name[: LONGEST // 2]}...{name[-LONGEST // 2 :]}"
     return name + how_taken(cell)
 
 
-def how_taken(cell: Sequence[Record]) -> str:
+def how_taken(cell: Sequence[ArmRow]) -> str:
     """What follows the name of a cell's data set: its rate and seeds."""
     first = cell[0]
-    rate = "natural rate" if first["positive_rate"] is None else f"rate {first['positive_rate']:g}"
-    noise = f", label noise {first['label_noise']:g}" if first["label_noise"] else ""
+    rate = "natural rate" if first.positive_rate is None else f"rate {first.positive_rate:g}"
+    noise = f", label noise {first.label_noise:g}" if first.label_noise else ""
     return f" at {rate}{noise}, {_seeds(first)}"
 
 
-def _seeds(first: Record) -> str:
-    return "1 seed" if first["n_seeds"] == 1 else f"{first['n_seeds']} seeds"
+def _seeds(first: ArmRow) -> str:
+    return "1 seed" if first.n_seeds == 1 else f"{first.n_seeds} seeds"
 
 
-def conclusions(cell: Sequence[Record], classes: Sequence[Record] = ()) -> list[str]:
-    """The sentences under a cell's table. classes: the rows of per_class for this cell."""
-    arms = [row for row in cell if row["kind"] == "arm"]
-    main = [row for row in arms if row["init"] == _main_start(arms)]
-    sentences = [*_best(main), *_verdicts(main), *_rarest(main, classes), *_starts(arms)]
-    sentences += [*_references(cell, main), *_unmeasured(cell), *_thin(cell)]
-    if lost := cast(int, cell[0]["failed_seeds"]):
-        sentences.append(f"{lost} more seeds are left out, for every arm alike: runs of theirs failed (see runs.csv).")
-    if (failed := sum(cast(int, row["diverged"]) for row in arms)) > 0:
-        counted = "run diverged; it counts" if failed == 1 else "runs diverged; they count"
-        sentences.append(f"{failed} {counted} with the best finite epoch, else at chance level.")
-    if cell[0]["bayes_average_precision"] is None:
-        sentences += _one_table(cell[0])
-    return sentences
-
-
-def baseline_name(rows: Sequence[Record]) -> str:
+def baseline_name(rows: Sequence[ArmRow]) -> str:
     """What the rows of a cell are compared with, as it is written in a sentence."""
-    return baseline_family(rows).upper()
+    return "CE" if any(row.family == "ce" for row in rows) else "BCE"
 
 
-def _main_start(arms: Sequence[Record]) -> object:
-    """The start that the sentences are about: own, or what there is."""
-    starts = [row["init"] for row in arms]
-    return "own" if "own" in starts else starts[0]
+def main_rows(cell: Sequence[ArmRow]) -> list[ArmRow]:
+    """The arms that the sentences are about: of the own start, or of what there is."""
+    arms = [row for row in cell if row.kind is Kind.ARM]
+    starts = [row.init for row in arms]
+    main = "own" if "own" in starts else starts[0]
+    return [row for row in arms if row.init == main]
 
 
-def _best(main: Sequence[Record]) -> list[str]:
-    if len(main) == 1:
-        return []
-    best = max(main, key=_average_precision)
-    sentence = f"Highest mean AUCPR: {best['arm']} ({_average_precision(best):.3f})."
-    if best["verdict"] == SMOKE_TEST:
-        return [sentence + " A smoke test: it supports no claim about the losses."]
-    if best["in_best_set"] is None:
-        few, shown = LEAST_SEEDS, "intervals only"
-        if cast(int, best["n_seeds"]) < INTERVAL_SEEDS:
-            few, shown = INTERVAL_SEEDS, "not even intervals"
-        return [sentence + f" Fewer than {few} seeds: {shown}, and no claim about the losses is supported."]
-    rivals = [str(row["arm"]) for row in main if row["in_best_set"] == "true" and row is not best]
-    others = f" Cannot be told from it: {', '.join(rivals)}." if rivals else " Every other arm can be told from it."
-    hedge = " Those that are budget-limited may still move." if any(r["budget_limited"] == "true" for r in main) else ""
-    return [sentence + others + hedge]
+# ---- the answer first
 
 
-def _verdicts(main: Sequence[Record]) -> list[str]:
-    tested = [row for row in main if row["p_adjusted"] is not None]
-    if not tested:
-        return []
-    named = {
-        verdict: ", ".join(f"{row['arm']} ({_signed(row)})" for row in tested if row["verdict"] == verdict)
-        for verdict in ("better", "worse", "budget-limited")
-    }
+def decision(cell: Sequence[ArmRow]) -> str:
+    """What to do, in plain words: the first line under the title."""
+    main, first = main_rows(cell), cell[0]
     baseline = baseline_name(main)
-    sentences = [
-        f"Better than {baseline}: {named['better']}."
-        if named["better"]
-        else f"No arm is shown to be better than plain {baseline}."
-    ]
-    if named["worse"]:
-        sentences.append(f"Worse than {baseline}: {named['worse']}.")
-    if any(row["verdict"] == "baseline" and row["budget_limited"] == "true" for row in main):
-        sentences.append(
-            f"{baseline} itself is budget-limited: with more epochs or other learning rates it may move, so no verdict."
-        )
-    elif named["budget-limited"]:
-        sentences.append(
-            f"Budget-limited, so no verdict: {named['budget-limited']}; try more --epochs or another --lr."
-        )
-    seeds = cast(int, main[0]["n_seeds"])
-    screen = "" if seeds >= CLAIM_SEEDS else f"{seeds} seeds screen, a claim wants {CLAIM_SEEDS}: these typically"
-    sentences.append(
-        f"{screen or f'These {seeds} seeds typically'} find a difference of {main[0]['smallest_detectable']:.3f} four "
-        "times in five; a smaller one may well be there unseen."
-    )
-    return sentences
+    others = [row for row in main if row.delta is not None]
+    if any(row.verdict is Verdict.SMOKE_TEST for row in main):
+        return "A smoke test: it shows that everything runs, and supports no claim about the losses."
+    if not others:
+        return f"{baseline} alone: there is no other loss to compare it with."
+    if first.n_seeds < LEAST_SEEDS:
+        shown = "only intervals" if first.n_seeds >= INTERVAL_SEEDS else "not even intervals"
+        return f"No verdict: {_seeds(first)} support {shown}; a verdict takes at least {LEAST_SEEDS}."
+    return " ".join([_choice(others, baseline), *_of_reference(cell, baseline)])
 
 
-def _rarest(main: Sequence[Record], classes: Sequence[Record]) -> list[str]:
-    """The rarest class by itself, which an average over classes hides."""
-    names = [row["arm"] for row in main]
-    rows = [row for row in classes if row["arm"] in names and row["average_precision"] is not None]
-    if len(main) == 1 or not rows:
-        return []
-    rarest = min(rows, key=lambda row: cast(float, row["train_positives"]))["class"]
-    found = [row for row in rows if row["class"] == rarest]
-    baseline, best = next(row for row in found if row["delta"] is None), max(found, key=_average_precision)
-    sentence = f"Of {rarest}, the rarest measured, alone: {baseline_name(main)} {_average_precision(baseline):.3f}"
-    if best is baseline:
-        return [sentence + ", the highest."]
-    sentence += f", the highest {best['arm']} {_average_precision(best):.3f} ({_signed(best)})"
-    if spread.kind(best, DELTA) != "half":
-        return [sentence + "."]
-    return [sentence + "; this interval stands for one comparison, not for the best of many."]
-
-
-def _starts(arms: Sequence[Record]) -> list[str]:
-    """What starting the baseline elsewhere does, and which verdicts hang on the start."""
-    own = [row for row in arms if row["init"] == "own"]
-    others = [row for row in arms if row["init"] != "own"]
-    sentences = []
-    for start in dict.fromkeys(row["init"] for row in others):
-        rows = [row for row in others if row["init"] == start]
-        name = baseline_name(arms)
-        baseline = next(row for row in rows if row["loss"] == name.lower())
-        if baseline["delta_vs_own_start"] is not None:
-            change = spread.phrase(baseline, OWN_START)
-            sentences.append(
-                f"The start: {name} from a {_start_name(start)} instead of its own constant changes by {change}."
-            )
-        pairs = [(row, same) for row in rows if (same := _same_arm(row, own)) and _finding(row) != _finding(same)]
-        sentences += [f"Depends on initialisation: {_disagreement(row, same, name)}." for row, same in pairs]
-    return sentences
-
-
-def _finding(row: Record) -> str:
-    """Which side of the baseline's from the same start a row's corrected test puts it on."""
-    p_value, gain = cast(float | None, row["p_adjusted"]), cast(float | None, row["delta"])
-    if p_value is None or gain is None or p_value >= LEVEL:
-        return "not told from"
-    return "above" if gain > 0 else "below"
-
-
-def _disagreement(row: Record, own: Record, baseline: str) -> str:
-    name, start = own["arm"], _start_name(row["init"])
-    limited = "budget-limited" in (row["verdict"], own["verdict"])
-    caution = "; more training may change it, so no verdict" if limited else ""
+def _choice(others: Sequence[ArmRow], baseline: str) -> str:
+    """Which loss to train with, of the rows of one start."""
+    places, margin = spread.digits(others[0].margin), others[0].margin
+    budget = " at this budget" if any(row.budget_limited for row in others) else ""
+    most = max(_high(row) for row in others)
+    bound = spread.number(max(most, 0.0), places)
+    better = sorted((row for row in others if row.verdict is Verdict.BETTER), key=_gain, reverse=True)
+    if better and most > margin:
+        also = f" Also better: {listed([row.name for row in better[1:]])}." if better[1:] else ""
+        return f"Use {better[0].name}{budget}: better than {baseline} by {_by(better[0])}.{also}"
+    if better:
+        names = listed([row.name for row in better])
+        return f"Stay with {baseline}{budget}: {names} is better, and no loss gains more than {bound} here."
+    if most <= margin:
+        return f"Stay with {baseline}{budget}: no loss gains more than {bound} here."
+    open_rows = [row for row in others if row.verdict is Verdict.UNDECIDED and _high(row) > margin]
     return (
-        f"within this budget {name} is {_finding(row)} {baseline} from a {start} ({_signed(row)}) and {_finding(own)} "
-        f"{baseline} from their own constants ({_signed(own)}){caution}"
+        f"Stay with {baseline} for now{budget}: no loss is shown to be better, a gain of up to {bound} is not ruled "
+        f"out; {_deciding(open_rows)}."
     )
 
 
-def _references(cell: Sequence[Record], own: Sequence[Record]) -> list[str]:
-    references = [row for row in cell if row["kind"] == "reference"]
+def _deciding(rows: Sequence[ArmRow]) -> str:
+    """How many seeds would decide all of these rows."""
+    needed = [row.seeds_to_decide or 0 for row in rows]
+    if 0 in needed:
+        return "more seeds alone would not decide it, more data may"
+    return f"about {max(needed):,} seeds would decide"
+
+
+def _of_reference(cell: Sequence[ArmRow], baseline: str) -> list[str]:
+    """How the reference with the highest mean compares with the baseline, on the same seeds."""
+    references = [row for row in cell if row.kind is Kind.REFERENCE]
     if not references:
         return []
-    best, arm = max(references, key=_average_precision), max(own, key=_average_precision)
-    relation = "above" if _average_precision(best) > _average_precision(arm) else "below"
-    return [
-        f"scikit-learn's best reference, {best['arm']}, reaches {_average_precision(best):.3f}, {relation} the best "
-        f"arm's {_average_precision(arm):.3f}."
-    ]
+    best = max(references, key=lambda row: row.average_precision.mean)
+    name = best.arm[:1].upper() + best.arm[1:]
+    if best.verdict in (Verdict.BETTER, Verdict.WORSE):
+        return [f"{name} is {best.verdict} than {baseline} by {_by(best)}."]
+    if best.verdict is Verdict.WITHIN:
+        return [f"{name} is as good as {baseline}, to within {spread.number(best.margin, spread.digits(best.margin))}."]
+    return [f"{name} against {baseline} is undecided: {_signed(best)}."]
 
 
-def _unmeasured(cell: Sequence[Record]) -> list[str]:
+def _by(row: ArmRow) -> str:
+    """How much better or worse, without a sign: `.045 [.010, .080]`."""
+    assert row.delta is not None
+    places, turned = spread.digits(row.margin), row.delta.mean < 0
+    ends = spread.limits(row.delta) or (row.delta.mean, row.delta.mean)
+    low, high = sorted(-end if turned else end for end in ends)
+    return f"{spread.number(abs(row.delta.mean), places)} [{spread.number(low, places)}, {spread.number(high, places)}]"
+
+
+def _gain(row: ArmRow) -> float:
+    return row.delta.mean if row.delta is not None else 0.0
+
+
+def _high(row: ArmRow) -> float:
+    return row.delta.high if row.delta is not None and row.delta.high is not None else _gain(row)
+
+
+# ---- details, under the table
+
+
+def details(cell: Sequence[ArmRow], classes: Sequence[ClassRow] = ()) -> list[str]:
+    """The sentences under a cell's table. classes: the rows of per_class for this cell."""
+    main = main_rows(cell)
+    sentences = [*_verdicts(main), *_rarest(main, classes), *_starts(cell), *_edges(cell), *_scope(cell[0])]
+    sentences += [*_unmeasured(cell[0]), *_thin(cell[0])]
+    if lost := cell[0].failed_seeds:
+        sentences.append(f"{lost} more seeds are left out, for every arm alike: runs of theirs failed (see runs.csv).")
+    if (failed := sum(row.diverged for row in cell if row.kind is Kind.ARM)) > 0:
+        counted = "run diverged; it counts" if failed == 1 else "runs diverged; they count"
+        sentences.append(f"{failed} {counted} with the best finite epoch, else at chance level.")
+    return sentences
+
+
+def _verdicts(main: Sequence[ArmRow]) -> list[str]:
+    """The rows by verdict, with their differences."""
+    baseline, margin = baseline_name(main), spread.number(main[0].margin, spread.digits(main[0].margin))
+    heads = {
+        Verdict.BETTER: f"Better than {baseline}",
+        Verdict.WORSE: f"Worse than {baseline}",
+        Verdict.WITHIN: f"As good as {baseline}, to within {margin}",
+    }
+    sentences = []
+    for verdict, head in heads.items():
+        if rows := [row for row in main if row.verdict is verdict]:
+            sentences.append(f"{head}: {', '.join(f'{row.name} ({_signed(row)})' for row in rows)}.")
+    if undecided := [row for row in main if row.verdict is Verdict.UNDECIDED]:
+        of = "all losses" if len(undecided) == len(main) - 1 else listed([row.name for row in undecided])
+        sentences.append(f"Undecided, with intervals neither beyond 0 nor within {margin}: {of}.")
+    if limited := [row.name for row in main if row.budget_limited]:
+        still = "rows: their differences" if len(limited) > 1 else "row: its difference"
+        sentences.append(
+            f"At this budget only, {len(limited)} {still} still moved in the second half of the epochs "
+            f"({listed(limited)}); more steps may change these."
+        )
+    return sentences
+
+
+def _rarest(main: Sequence[ArmRow], classes: Sequence[ClassRow]) -> list[str]:
+    """The rarest class by itself, which an average over classes hides."""
+    names = [row.arm for row in main]
+    rows = [(row, row.average_precision) for row in classes if row.arm in names]
+    measured = [(row, found) for row, found in rows if found is not None]
+    if len(main) == 1 or not measured:
+        return []
+    rarest = min(measured, key=lambda each: each[0].train_positives)[0].name
+    of_rarest = [(row, found) for row, found in measured if row.name == rarest]
+    baseline = next(each for each in of_rarest if each[0].delta is None)
+    best = max(of_rarest, key=lambda each: each[1].mean)
+    sentence = f"Of {rarest}, the rarest measured, alone: {baseline_name(main)} {baseline[1].mean:.3f}"
+    if best[0].delta is None:
+        return [sentence + ", the highest."]
+    sentence += f", the highest {best[0].arm} {best[1].mean:.3f} ({spread.phrase(best[0].delta, 3)})"
+    alone = spread.form(best[0].delta) == "half"
+    return [sentence + ("; this interval stands for one comparison, not for the best of many." if alone else ".")]
+
+
+def _starts(cell: Sequence[ArmRow]) -> list[str]:
+    """What starting the baseline elsewhere does, and which verdicts hang on the start."""
+    arms = [row for row in cell if row.kind is Kind.ARM]
+    own = {row.name: row for row in arms if row.init == "own"}
+    name, sentences = baseline_name(arms), []
+    for start in dict.fromkeys(row.init for row in arms if row.init != "own"):
+        rows = [row for row in arms if row.init == start]
+        for row in rows:
+            if row.loss == name.lower() and row.own_start is not None:
+                change = spread.phrase(row.own_start, spread.digits(row.margin))
+                sentences.append(
+                    f"The start: {name} from a {_start_name(start)} instead of its own constant changes by {change}."
+                )
+        pairs = [(row, own[row.name]) for row in rows if row.name in own]
+        sentences += [_disagreement(row, same, name) for row, same in pairs if _disagree(row, same)]
+    return sentences
+
+
+def _disagree(row: ArmRow, same: ArmRow) -> bool:
+    beyond = (Verdict.BETTER, Verdict.WORSE)
+    return row.verdict is not same.verdict and (row.verdict in beyond or same.verdict in beyond)
+
+
+def _disagreement(row: ArmRow, own: ArmRow, baseline: str) -> str:
+    budget = ", at this budget" if row.budget_limited or own.budget_limited else ""
+    return (
+        f"Depends on the start{budget}: {row.name} against {baseline} is {row.verdict} from a {_start_name(row.init)} "
+        f"({_signed(row)}) and {own.verdict} from their own constants ({_signed(own)})."
+    )
+
+
+def _edges(cell: Sequence[ArmRow]) -> list[str]:
+    """Learning rates at an end of the grid that most seeds chose, and a grid that goes on there."""
+    sentences = []
+    for edge, rates in wider_grids(cell).items():
+        names = listed([row.arm for row in cell if row.lr_edge == edge])
+        grid = ", ".join(f"{rate:g}" for rate in rates)
+        sentences.append(
+            f"More than half of the seeds chose {edge:g}, an end of the grid of learning rates, for {names}; "
+            f"a wider grid is {grid}."
+        )
+    return sentences
+
+
+def wider_grids(cell: Sequence[ArmRow]) -> dict[float, list[float]]:
+    """Grids of learning rates that go on, by a step of about three, at the ends that more than half of the seeds chose
+    in some row.
+    """
+    found: dict[float, list[float]] = {}
+    for row in cell:
+        if row.kind is Kind.ARM and row.lr_edge is not None and row.lrs is not None:
+            rates = [float(text) for text in row.lrs.split(", ")]
+            more = row.lr_edge / 3 if row.lr_edge == rates[0] else row.lr_edge * 10 / 3
+            found[row.lr_edge] = sorted({*rates, float(f"{more:.1g}")})
+    return dict(sorted(found.items()))
+
+
+def _scope(first: ArmRow) -> list[str]:
+    if first.n_seeds < INTERVAL_SEEDS:
+        return []
+    return [OF_SCOPE[first.scope].format(first.older_seeds, first.n_seeds)]
+
+
+def _unmeasured(first: ArmRow) -> list[str]:
     """The classes that no average counts."""
-    names = cell[0]["unmeasured"]
+    names = first.unmeasured
     return [f"Too few rows to measure {names}: trained on, left out of every mean."] if names else []
 
 
-def _thin(cell: Sequence[Record]) -> list[str]:
+def _thin(first: ArmRow) -> list[str]:
     """Splits whose positives are enough to run on, yet too few to trust."""
-    first, sentences = cell[0], []
-    validation, test = cast(int, first["val_positives"]), cast(int, first["test_positives"])
+    sentences, validation, test = [], first.sizes.val_positives, first.sizes.test_positives
     if validation < CHOICE_POSITIVES:
         sentences.append(
             f"Thin: validation holds {validation} positives; below {CHOICE_POSITIVES} its choices are unreliable."
@@ -257,32 +328,25 @@ def _thin(cell: Sequence[Record]) -> list[str]:
     return sentences
 
 
-def _one_table(first: Record) -> list[str]:
-    """What holds for a table that is split anew for every seed (Nadeau and Bengio's variance)."""
-    sentences = ["All of this holds on this table: its rows were split anew for every seed, not drawn anew."]
-    ratio = cast(int, first["test_rows"]) / cast(int, first["train_rows"])
-    thin = cast(int, first["test_positives"]) < 2 * TABLE_TEST_POSITIVES  # then test rows are not to spare
-    # where the part of the variance that seeds don't reduce is the larger one
-    if ratio > 1 / cast(int, first["n_seeds"]) and not thin and first["ap_low"] is not None:
-        sentences.append(
-            f"Test rows are {ratio:.2g} times the training rows, so more seeds hardly narrow these intervals; "
-            "more training rows (--rows) may."
-        )
-    return sentences
-
-
-def _same_arm(row: Record, own: Sequence[Record]) -> Record | None:
-    plain = str(row["arm"]).removesuffix(f" ({row['init']} start)")
-    return next((other for other in own if other["arm"] == plain), None)
-
-
 def _start_name(start: object) -> str:
     return {"zero": "zero bias", "prior": "log-odds bias"}.get(str(start), f"{start} start")
 
 
-def _average_precision(row: Record) -> float:
-    return cast(float, row["average_precision"])
+def _signed(row: ArmRow) -> str:
+    return "" if row.delta is None else spread.phrase(row.delta, spread.digits(row.margin))
 
 
-def _signed(row: Record) -> str:
-    return spread.phrase(row, DELTA)
+def conclusions(cell: Sequence[ArmRow], classes: Sequence[ClassRow] = ()) -> list[str]:
+    """The decision, then the details."""
+    return [decision(cell), *details(cell, classes)]
+
+
+def cells(table: Iterable[ArmRow]) -> list[list[ArmRow]]:
+    """The rows of a table, one list for each data set at one rate."""
+    return by_cell(list(table))
+
+
+def of_cell(cell: Sequence[ArmRow], classes: Iterable[ClassRow]) -> list[ClassRow]:
+    """The rows of single classes that belong to a cell."""
+    where = cell[0].dataset, cell[0].positive_rate
+    return [row for row in classes if (row.dataset, row.positive_rate) == where]

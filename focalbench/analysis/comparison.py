@@ -1,0 +1,238 @@
+"""From the records of runs to one row an arm: choose on validation, average over seeds, compare with the baseline."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import fields, replace
+from typing import cast
+
+import numpy as np
+
+from focalbench.analysis.evidence import Evidence, Influences, no_influences, spread
+from focalbench.analysis.rows import ArmRow, Calibration, Kind, Scores, Sizes, Spread, Verdict
+from focalbench.analysis.selection import (
+    Entry,
+    baseline_of,
+    candidates,
+    cells_of,
+    entries_of,
+    failed_seeds,
+)
+from focalbench.analysis.statistics import INTERVAL_SEEDS, Floats, Sample, mean_interval
+from focalbench.analysis.verdicts import Finding, findings, moves_late, usual_margin
+from focalbench.records import Record
+
+EDGE_SHARE = 0.5  # of the seeds: beyond it, an end of the grid of learning rates is named
+
+
+def compare(
+    records: Sequence[Record],
+    influences: Influences = no_influences,
+    *,
+    margin: float | None = None,
+    claims: bool = True,
+) -> list[ArmRow]:
+    """The rows of table.csv from the rows of runs.csv, cell by cell in plan order.
+
+    influences: of a run_id, as the store keeps them. margin: the difference that matters, None for the usual one.
+    claims: whether differences are tested; without it every verdict is "smoke test".
+    """
+    rows: list[ArmRow] = []
+    for cell in cells_of(records):
+        evidence = Evidence(entries_of(cell), influences)
+        lost = failed_seeds(records, cell)
+        rows += [replace(row, failed_seeds=lost) for row in _compare_cell(evidence, margin, claims=claims)]
+    return rows
+
+
+def _compare_cell(evidence: Evidence, margin: float | None, *, claims: bool) -> list[ArmRow]:
+    wanted = margin or _usual_margin(evidence)
+    found = _findings(evidence, wanted) if claims else _untested(evidence)
+    return [_row(entry, evidence, found.get(entry.name, Finding(None)), wanted) for entry in evidence.entries]
+
+
+def main_start(entries: Sequence[Entry]) -> str | None:
+    """The start that a table is first about: own, or what there is."""
+    starts = [entry.init for entry in entries if entry.kind is Kind.ARM]
+    return "own" if "own" in starts else starts[0]
+
+
+def _usual_margin(evidence: Evidence) -> float:
+    main = next(e for e in evidence.entries if e.kind is Kind.ARM and e.init == main_start(evidence.entries))
+    baseline = baseline_of(main, evidence.entries)
+    chance = float(_prevalence(baseline).mean())
+    synthetic = evidence.first["source"] == "synthetic"
+    return usual_margin(synthetic=synthetic, baseline=float(baseline.test.mean()), chance=chance)
+
+
+def families(evidence: Evidence) -> list[list[Entry]]:
+    """The rows that are tested together: the arms of one start, the references with those of the main one."""
+    arms = [entry for entry in evidence.entries if entry.kind is Kind.ARM]
+    references = [entry for entry in evidence.entries if entry.kind is Kind.REFERENCE]
+    starts = dict.fromkeys(entry.init for entry in arms)
+    main = main_start(evidence.entries)
+    return [[e for e in arms if e.init == start] + (references if start == main else []) for start in starts]
+
+
+def _findings(evidence: Evidence, margin: float) -> dict[str, Finding]:
+    found: dict[str, Finding] = {}
+    for family in families(evidence):
+        baseline = baseline_of(family[0], evidence.entries)
+        others = [entry for entry in family if entry is not baseline]
+        tested = findings([evidence.difference(entry, baseline) for entry in others], margin)
+        found |= {baseline.name: Finding(Verdict.BASELINE)}
+        found |= {entry.name: finding for entry, finding in zip(others, tested, strict=True)}
+    return found
+
+
+def _untested(evidence: Evidence) -> dict[str, Finding]:
+    tested = (entry for entry in evidence.entries if entry.kind is not Kind.TUNED)
+    return {entry.name: Finding(Verdict.SMOKE_TEST) for entry in tested}
+
+
+# ---- one row
+
+
+def _row(entry: Entry, evidence: Evidence, finding: Finding, margin: float) -> ArmRow:
+    first, baseline = entry.chosen[0], baseline_of(entry, evidence.entries)
+    is_arm, compared = entry.kind is Kind.ARM, baseline is not entry
+    difference = evidence.difference(entry, baseline) if compared else None
+    pointwise = _pointwise(difference)
+    return ArmRow(
+        dataset=cast(str, first["dataset"]),
+        positive_rate=cast(float | None, first["positive_rate"]),
+        label_noise=cast(float, first["label_noise"]),
+        scope=evidence.scope,
+        kind=entry.kind,
+        arm=entry.name,
+        family=cast(str, first["family"]),
+        loss=cast(str, first["loss"]) if is_arm else None,
+        alpha=cast(str | None, first["alpha"]) if is_arm else None,
+        gamma=cast(float | None, first["gamma"]) if is_arm else None,
+        init=entry.init,
+        n_seeds=len(entry.chosen),
+        failed_seeds=0,
+        older_seeds=evidence.older_seeds,
+        candidates=candidates(entry.considered),
+        diverged=sum(row["status"] == "diverged" for row in entry.considered),
+        prevalence=float(_prevalence(entry).mean()),
+        test_prevalence=_mean(entry.column("test_prevalence")),
+        bayes_average_precision=_mean(entry.column("bayes_average_precision")),
+        n_classes=len(_classes(first, measured=True)) or None,
+        unmeasured=", ".join(_classes(first, measured=False)) or None,
+        sizes=Sizes(*(cast(int, first[each.name]) for each in fields(Sizes))),
+        average_precision=_within_0_and_1(spread(evidence.mean(entry))),
+        delta=_delta(difference, finding),
+        delta_low_pointwise=pointwise and pointwise[0],
+        delta_high_pointwise=pointwise and pointwise[1],
+        p_value=finding.p_value,
+        p_adjusted=finding.p_adjusted,
+        margin=margin,
+        verdict=finding.verdict,
+        seeds_to_decide=finding.seeds_to_decide,
+        budget_limited=_budget_limited(entry, baseline, margin) if entry.kind is not Kind.REFERENCE else None,
+        lrs=_grid(entry),
+        lr_edge=_edge(entry),
+        own_start=_own_start(entry, evidence),
+        average_precision_quarter=_within(entry, "quarter"),
+        average_precision_half=_within(entry, "half"),
+        scores=_scores(entry),
+    )
+
+
+def _pointwise(difference: Sample | None) -> tuple[float, float] | None:
+    if difference is None or difference.seeds < INTERVAL_SEEDS:
+        return None
+    interval = mean_interval(difference)
+    return interval.low, interval.high
+
+
+def _delta(difference: Sample | None, finding: Finding) -> Spread | None:
+    if difference is None:
+        return None
+    if finding.low is None or finding.high is None:
+        return spread(difference)
+    return spread(difference, (finding.low, finding.high))
+
+
+def _own_start(entry: Entry, evidence: Evidence) -> Spread | None:
+    """The paired difference to the same arm at its own start."""
+    plain = entry.name.removesuffix(f" ({entry.init} start)")
+    for other in evidence.entries:
+        if entry.kind is other.kind is Kind.ARM and other.init == "own" != entry.init and other.name == plain:
+            return spread(evidence.difference(entry, other))
+    return None
+
+
+def _budget_limited(entry: Entry, baseline: Entry, margin: float) -> bool:
+    """Whether the difference to the baseline still moved in the second half of the epochs."""
+    halfway = Sample(entry.test_within("half") - baseline.test_within("half"))
+    return moves_late(halfway, Sample(entry.test - baseline.test), margin)
+
+
+def _grid(entry: Entry) -> str | None:
+    rates = sorted({cast(float, row["lr"]) for row in entry.considered if row["lr"] is not None})
+    return ", ".join(f"{rate:g}" for rate in rates) or None
+
+
+def _edge(entry: Entry) -> float | None:
+    """The end of the grid of learning rates that more than half of the seeds chose; none of a grid of one."""
+    rates = sorted({cast(float, row["lr"]) for row in entry.considered if row["lr"] is not None})
+    chosen = entry.column("lr")
+    ends = {rates[0], rates[-1]} if len(rates) > 1 else set()
+    return next((end for end in sorted(ends) if np.mean(chosen == end) > EDGE_SHARE), None)
+
+
+def _classes(row: Record, *, measured: bool) -> list[str]:
+    """The classes or labels that the average is over, or those left out; none for a binary target."""
+    every = [] if row["classes"] is None else json.loads(cast(str, row["classes"]))
+    return [each["name"] for each in every if (each["test_average_precision"] is not None) == measured]
+
+
+def _prevalence(entry: Entry) -> Floats:
+    """Of the test rows, by weight where they have one; the mean over classes: what chance reaches. (seed,)."""
+    counted = entry.column("test_positives") / entry.column("test_rows")
+    weighted = entry.column("test_prevalence")
+    return np.where(np.isnan(weighted), counted, weighted)
+
+
+def _within(entry: Entry, budget: str) -> float | None:
+    """Mean test AP had training, and the choice of epoch and candidate, stopped at an earlier budget."""
+    return None if entry.kind is Kind.REFERENCE else float(entry.test_within(budget).mean())
+
+
+def _scores(entry: Entry) -> Scores:
+    """The means of what else is measured."""
+    return Scores(
+        roc_auc=_mean(entry.column("roc_auc")),
+        r_precision=_mean(entry.column("r_precision")),
+        recall_at_fpr=_mean(entry.column("recall_at_fpr")),
+        raw=_calibration(entry, ""),
+        recovered=_calibration(entry, "recovered_"),
+        noisy_test_average_precision=_mean(entry.column("noisy_test_average_precision")),
+        positives_per_batch=_mean(entry.column("positives_per_batch")),
+        batches_without_positives=_mean(entry.column("batches_without_positives")),
+    )
+
+
+def _calibration(entry: Entry, prefix: str) -> Calibration:
+    return Calibration(*(_mean(entry.column(prefix + each.name)) for each in fields(Calibration)))
+
+
+def _mean(values: Floats) -> float | None:
+    """Over the seeds; None where some have no value: the mean of a part would mislead."""
+    return None if np.isnan(values).any() else float(values.mean())
+
+
+def _within_0_and_1(found: Spread) -> Spread:
+    """The limits of an average precision, which lies between 0 and 1."""
+    if found.low is None or found.high is None:
+        return found
+    return replace(found, low=max(found.low, 0.0), high=min(found.high, 1.0))
+
+
+def by_cell(rows: Sequence[ArmRow]) -> list[list[ArmRow]]:
+    """The rows of a table, one list for each data set at one rate."""
+    cells: dict[object, list[ArmRow]] = {}
+    for row in rows:
+        cells.setdefault(row.cell, []).append(row)
+    return list(cells.values())

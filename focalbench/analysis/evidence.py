@@ -1,0 +1,101 @@
+"""What the seeds of a cell say of a quantity: its values, and what re-splits of one table share (METHOD 3)."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import cast
+
+import numpy as np
+
+from focalbench.analysis.rows import Scope, Spread
+from focalbench.analysis.selection import Entry
+from focalbench.analysis.statistics import INTERVAL_SEEDS, Floats, Sample, mean_interval, shared_covariance
+from focalbench.records import Record
+
+Influences = Callable[[str], Sequence[Sequence[float]]]  # of a run_id: sums by output and bucket; empty where none
+SCOPES = {"rows": Scope.TABLE, "groups": Scope.TABLE, "time": Scope.TRAINED, "each group": Scope.GROUPS}
+
+
+def no_influences(_: str) -> Sequence[Sequence[float]]:
+    """Of fresh draws, and of runs of before they were kept."""
+    return ()
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The chosen runs of a cell and, of a table, the influences of their test rows."""
+
+    entries: Sequence[Entry]
+    influences: Influences
+
+    @property
+    def first(self) -> Record:
+        """A record of the cell."""
+        return self.entries[0].chosen[0]
+
+    @cached_property
+    def scope(self) -> Scope:
+        """What intervals speak of."""
+        if self.first["source"] == "synthetic":
+            return Scope.DRAWS
+        if self.older_seeds or self.first["split"] is None:
+            return Scope.THIS_TABLE
+        return SCOPES[str(self.first["split"])]
+
+    @cached_property
+    def older_seeds(self) -> int:
+        """How many seeds have a run of a table without influences, made before these were kept."""
+        if self.first["source"] == "synthetic":
+            return 0
+        lacking = ([not self.influences(run_id) for run_id in entry.run_ids] for entry in self.entries)
+        return int(np.any(list(lacking), axis=0).sum())
+
+    @property
+    def train_share(self) -> float:
+        """The mean share of the table's positives that train."""
+        if self.scope not in (Scope.TABLE, Scope.GROUPS):
+            return 0.0
+        return float(np.mean([cast(float, row["train_share"]) for row in self.entries[0].chosen]))
+
+    @cached_property
+    def _sums(self) -> dict[str, Floats]:
+        """The influence sums of every entry, (seed, output, bucket)."""
+        shared = self.scope in (Scope.TABLE, Scope.TRAINED, Scope.GROUPS)
+        return {e.name: np.array(list(map(self.influences, e.run_ids))) for e in self.entries} if shared else {}
+
+    def mean(self, entry: Entry) -> Sample:
+        """A row's average precision."""
+        return self.sample(entry.test, self._mean_sums(entry))
+
+    def difference(self, entry: Entry, other: Entry) -> Sample:
+        """A row's average precision minus another's, on the same seeds."""
+        mine, theirs = self._mean_sums(entry), self._mean_sums(other)
+        return self.sample(entry.test - other.test, None if mine is None or theirs is None else mine - theirs)
+
+    def of_output(self, values: Floats, place: int, entry: Entry, other: Entry | None = None) -> Sample:
+        """A row's average precision on one of the measured outputs, or what other's is subtracted from it."""
+        if entry.name not in self._sums:
+            return self.sample(values, None)
+        sums = self._sums[entry.name][:, place]
+        return self.sample(values, sums if other is None else sums - self._sums[other.name][:, place])
+
+    def _mean_sums(self, entry: Entry) -> Floats | None:
+        """Of the mean over the outputs, (seed, bucket)."""
+        return self._sums[entry.name].mean(axis=1) if entry.name in self._sums else None
+
+    def sample(self, values: Floats, sums: Floats | None) -> Sample:
+        """Values by seed, with what their seeds share."""
+        if sums is None or len(values) < 2:
+            return Sample(values)
+        return Sample(values, shared_covariance(sums), self.train_share)
+
+
+def spread(sample: Sample, limits: tuple[float, float] | None = None) -> Spread:
+    """A mean and how it spreads; between its pointwise limits unless others are given; none of few seeds."""
+    values, low, high = sample.values, None, None
+    if limits is not None:
+        low, high = limits
+    elif sample.seeds >= INTERVAL_SEEDS:
+        interval = mean_interval(sample)
+        low, high = interval.low, interval.high
+    return Spread(sample.mean, low, high, float(values.min()), float(values.max()))

@@ -1,0 +1,113 @@
+"""From paired differences to words: better, worse, within the margin, or undecided (METHOD 3)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from focalbench.analysis.rows import Verdict
+from focalbench.analysis.statistics import LEAST_SEEDS, Sample, max_t, simultaneous_critical, t_quantile
+
+LEVEL = 0.05
+MOST_SEEDS = 10_000  # looked at for the number that would decide
+FLIP_SEED = 20_170_807  # a table is recomputed exactly, so its random flips are fixed
+SYNTHETIC_MARGIN, TABLE_SHARE = 0.01, 0.1  # the usual margins: absolute, and of the baseline's distance from chance
+LEAST_MARGIN = 1e-6  # of a table whose baseline is at chance
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What is found of one difference. verdict: None where it is not tested; low, high: simultaneous over its family,
+    None below 6 seeds.
+
+    seeds_to_decide: of an undecided one; 0 where no number of seeds decides.
+    """
+
+    verdict: Verdict | None
+    low: float | None = None
+    high: float | None = None
+    p_value: float | None = None
+    p_adjusted: float | None = None
+    seeds_to_decide: int | None = None
+
+
+def usual_margin(*, synthetic: bool, baseline: float, chance: float) -> float:
+    """The difference in average precision that matters unless another is asked for: .01 on synthetic data, a tenth of
+    the baseline's average precision above chance on tables.
+
+    >>> usual_margin(synthetic=False, baseline=0.35, chance=0.05)
+    0.03
+    """
+    return SYNTHETIC_MARGIN if synthetic else max(LEAST_MARGIN, round(TABLE_SHARE * (baseline - chance), 12))
+
+
+def findings(samples: Sequence[Sample], margin: float) -> list[Finding]:
+    """Test one family of differences to the same baseline; below 6 seeds no interval is simultaneous, nor is a test."""
+    if not samples:
+        return []
+    if samples[0].seeds < LEAST_SEEDS:
+        return [Finding(Verdict.TOO_FEW) for _ in samples]
+    values = np.stack([sample.values for sample in samples], axis=1)
+    errors = np.array([sample.standard_error for sample in samples])
+    raw, adjusted = max_t(values, errors, _rng())
+    critical = simultaneous_critical(values, _rng(), 1 - LEVEL)
+    return [
+        _finding(sample, critical, margin, float(p), float(corrected))
+        for sample, p, corrected in zip(samples, raw, adjusted, strict=True)
+    ]
+
+
+def _rng() -> np.random.Generator:
+    return np.random.default_rng(FLIP_SEED)
+
+
+def _finding(sample: Sample, critical: float, margin: float, p_value: float, p_adjusted: float) -> Finding:
+    half = critical * sample.standard_error
+    low, high = sample.mean - half, sample.mean + half
+    verdict = verdict_of(low, high, margin)
+    needed = seeds_to_decide(sample, critical, margin) if verdict is Verdict.UNDECIDED else None
+    return Finding(verdict, low, high, p_value, p_adjusted, needed)
+
+
+def verdict_of(low: float, high: float, margin: float) -> Verdict:
+    """The word for an interval of a difference; beyond 0 comes before within the margin, where both hold.
+
+    >>> [str(verdict_of(low, high, 0.01)) for low, high in ((0.002, 0.3), (-0.2, -0.1), (-0.005, 0.009), (-0.1, 0.1))]
+    ['better', 'worse', 'within margin', 'undecided']
+    """
+    if low > 0:
+        return Verdict.BETTER
+    if high < 0:
+        return Verdict.WORSE
+    return Verdict.WITHIN if -margin < low and high < margin else Verdict.UNDECIDED
+
+
+def seeds_to_decide(sample: Sample, critical: float, margin: float) -> int:
+    """With how many seeds the interval would leave 0, or lie within the margin, if mean and spread stay; 0: with none.
+
+    What seeds of one table share does not fall with their number.
+    """
+    wanted = max(abs(sample.mean), margin - abs(sample.mean))  # half a width, at most
+
+    def half(seeds: int) -> float:
+        scale = t_quantile(seeds, 1 - LEVEL / 2) / t_quantile(sample.seeds, 1 - LEVEL / 2)
+        return critical * scale * sample.standard_error_of(seeds)
+
+    low, high = sample.seeds, MOST_SEEDS
+    if half(high) >= wanted:
+        return 0
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if half(middle) < wanted else (middle, high)
+    return high
+
+
+def moves_late(halfway: Sample, whole: Sample, margin: float) -> bool:
+    """Whether a difference moved by more than the margin, beyond two standard errors, from half to all of the epochs.
+
+    The seeds are the same, so the change of each is what spreads.
+    """
+    change = Sample(whole.values - halfway.values)
+    if change.seeds < 2:
+        return False
+    return abs(change.mean) > max(margin, 2 * change.standard_error)
