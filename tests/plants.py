@@ -15,8 +15,9 @@ from unittest.mock import patch
 import numpy as np
 import torch
 
-from focalbench import comparison, per_class, references, samplers, stack, training
+from focalbench import references, samplers, stack, training
 from focalbench.agreement import Before, Comparison, compare_runs, moved
+from focalbench.analysis import evidence, per_class, selection
 from focalbench.arms import Run
 from focalbench.datasets import build, dense, synthetic
 from focalbench.datasets.splits import deal_groups
@@ -412,10 +413,10 @@ REFERENCES = (
 TABLES = (
     Plant(
         "table: a seed's first run, not its best",
-        changed(comparison, "choose", lambda _, candidates, *_column: candidates[0]),
+        changed(selection, "choose", lambda _, candidates, *_column: candidates[0]),
     ),
     Plant(
-        "table: intervals", changed(comparison, "mean_interval", lambda found, *_: replace(found, low=found.low - 0.01))
+        "table: intervals", changed(evidence, "mean_interval", lambda found, *_: replace(found, low=found.low - 0.01))
     ),
     Plant("table: classes", changed(per_class, "_mean", lambda found, *_: None if found is None else 1.01 * found)),
 )
