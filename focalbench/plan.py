@@ -9,7 +9,7 @@ from focalbench.arms import Arm, Recipe, Run, Task, TestPrevalence, Training, is
 from focalbench.datasets.build import load_table, measured, names_of, resolve, split_counts, weighed, width
 from focalbench.datasets.families import family_of, is_synthetic
 from focalbench.datasets.leaks import leak_warnings
-from focalbench.datasets.prevalence import warnings_for
+from focalbench.datasets.prevalence import warnings_for, weighted_rate
 from focalbench.datasets.reading import told
 from focalbench.datasets.table import ColumnReading
 from focalbench.datasets.targets import listed
@@ -115,7 +115,7 @@ def natural_rate(experiment: Experiment) -> float:
 
 
 def _recipe(experiment: Experiment, dataset: str, rate: float | None) -> Recipe:
-    return Recipe(
+    recipe = Recipe(
         dataset=dataset,
         rows=experiment.rows,
         positive_rate=rate,
@@ -133,6 +133,9 @@ def _recipe(experiment: Experiment, dataset: str, rate: float | None) -> Recipe:
         test_prevalence=cast(TestPrevalence, experiment.test_prevalence),
         path=dict(experiment.places).get(dataset),
     )
+    if weighted_rate(recipe) is None:  # the same rows, so the same runs
+        return replace(recipe, test_prevalence="thin")
+    return recipe
 
 
 def _runs(experiment: Experiment, recipe: Recipe) -> Iterator[Run]:

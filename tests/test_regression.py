@@ -17,6 +17,7 @@ from focalbench.comparison import TABLE_COLUMNS, compare
 from focalbench.datasets import build as build_module
 from focalbench.datasets import synthetic
 from focalbench.datasets.dataset import Dataset, Splits
+from focalbench.datasets.prevalence import Swaps
 from focalbench.disk import sha256
 from focalbench.errors import InputError
 from focalbench.experiment import MANIFEST, Experiment, load
@@ -185,9 +186,9 @@ def test_selection_on_the_test_split_is_caught(project: tuple[Path, Path], monke
 
 
 def test_a_rate_spoiled_by_label_noise_is_caught(project: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    def adding(dataset: Dataset, swaps: int, rng: np.random.Generator) -> Dataset:
+    def adding(dataset: Dataset, swaps: Swaps, rng: np.random.Generator) -> Dataset:
         targets = dataset.targets.copy()
-        targets[np.flatnonzero(targets == 0)[:swaps]] = 1  # negatives turn positive, none goes back
+        targets[np.flatnonzero(targets == 0)[: swaps.positives]] = 1  # negatives turn positive, none goes back
         return replace(dataset, targets=targets)
 
     monkeypatch.setattr(build_module, "with_label_noise", adding)

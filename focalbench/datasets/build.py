@@ -1,5 +1,6 @@
 """From a recipe and a seed to the data of a run: any process can rebuild them."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from functools import lru_cache
@@ -19,12 +20,15 @@ from focalbench.datasets.fetched import is_fetched, read_fetched
 from focalbench.datasets.files import SUFFIXES, exists, file_sha256, read_table
 from focalbench.datasets.preprocessing import coded_width, preprocess
 from focalbench.datasets.prevalence import (
+    Swaps,
     pool_counts,
     positive_parts,
     set_parts,
     swap_count,
     synthetic_counts,
     table_counts,
+    weighted_rate,
+    weighted_swaps,
 )
 from focalbench.datasets.splits import (
     Rows,
@@ -136,10 +140,14 @@ def build_splits(recipe: Recipe, seed: int) -> Splits:
     Raises InputError as split_counts does.
     """
     clean = _synthetic(recipe, seed) if is_synthetic(recipe.dataset) else _real(recipe, seed)
+    if (rate := weighted_rate(recipe)) is not None:
+        clean[2] = weighted_to_rate(clean[2], rate)
     if recipe.label_noise == 0:
         return Splits(clean[0], clean[1], clean[2], None, names_of(recipe), measured(recipe, seed))
-    pairs = zip(clean, _SPLITS, strict=True)
-    train, validation, test = (_noisy(dataset, recipe, split, seed) for dataset, split in pairs)
+    train, validation, test = (
+        with_label_noise(dataset, swaps, generator(seed, f"{split}-label-noise", recipe.key))
+        for dataset, swaps, split in zip(clean, _swaps(recipe, clean), _SPLITS, strict=True)
+    )
     return Splits(train, validation, clean[2], test.targets)
 
 
@@ -224,8 +232,6 @@ def _real(recipe: Recipe, seed: int) -> list[Dataset]:
         )
         for part, rows in zip(features, splits, strict=True)
     )
-    if recipe.test_prevalence == "weight" and recipe.positive_rate is not None:
-        test = weighted_to_rate(test, recipe.positive_rate)
     return [train, validation, test]
 
 
@@ -248,9 +254,13 @@ def _pools(table: Table, recipe: Recipe, seed: int) -> tuple[Rows, Rows, Rows] |
     return deal_equal(table.classes, table.equal, wanted, seed, recipe.key, table.labels)
 
 
-def _noisy(dataset: Dataset, recipe: Recipe, split: str, seed: int) -> Dataset:
-    rng = generator(seed, f"{split}-label-noise", recipe.key)
-    return with_label_noise(dataset, swap_count(recipe.label_noise, dataset.positives), rng)
+def _swaps(recipe: Recipe, clean: Sequence[Dataset]) -> list[Swaps]:
+    """How many labels of each split swap."""
+    counts = [swap_count(recipe.label_noise, dataset.positives) for dataset in clean]
+    swaps = [Swaps(count, count) for count in counts]
+    if (rate := weighted_rate(recipe)) is not None:
+        swaps[2] = weighted_swaps(recipe.label_noise, rate, Counts(clean[2].rows, clean[2].positives))
+    return swaps
 
 
 @lru_cache(maxsize=1)

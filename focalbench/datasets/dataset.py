@@ -29,11 +29,12 @@ class Counts:
 
 @dataclass(frozen=True)
 class SplitCounts:
-    """The counts of the three splits."""
+    """The counts of the three splits. weighted: whether the positives of the test are weighted to the rate."""
 
     train: Counts
     validation: Counts
     test: Counts
+    weighted: bool = False
 
     @property
     def each(self) -> tuple[Counts, Counts, Counts]:

@@ -3,6 +3,8 @@
 import math
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,12 +18,20 @@ MIN_POSITIVES = 20  # fewer in a split: refused
 CHOICE_POSITIVES = 30  # fewer in validation: warned, the choice of epoch and learning rate costs
 TABLE_TEST_POSITIVES = 100  # fewer in test: warned, the average precision is noisy
 LEAST_TABLE_POSITIVES = 100  # a fifth of them validates
-SYNTHETIC_TEST_POSITIVES = 200  # beyond this the noise of training dominates
+SYNTHETIC_TEST_POSITIVES = 200  # at least, of a test at the rate
+WEIGHTED_TEST_POSITIVES = 2_000  # of one weighted to it: the spread of average precision is .78 of that with 200
 TRAIN_TENTHS, VALIDATION_TENTHS = 6, 2  # at most this much of a real table
 LEAST_SETS = 20  # of equal rows, that a split must have room for
 EVEN = 0.5  # to where a table's rate can be raised
 
 Sizes = Callable[[float], SplitCounts]
+
+
+class Swaps(NamedTuple):
+    """How many positives and how many negatives get the other label."""
+
+    positives: int
+    negatives: int
 
 
 def positive_count(rate: float, rows: int) -> int:
@@ -38,6 +48,30 @@ def swap_count(noise: float, positives: int) -> int:
     return round(noise * positives)
 
 
+def weighted_swaps(noise: float, rate: float, part: Counts) -> Swaps:
+    """Return how many rows swap labels where positives are weighted to a rate, so that it stays: a share `noise` of the
+    positives, and as many negatives, of weight 1 each, as these weigh.
+
+    >>> weighted_swaps(0.1, 0.0015, Counts(135_134, 2_000))
+    Swaps(positives=200, negatives=20)
+    """
+    mass = rate / (1 - rate) * part.negatives
+    return Swaps(round(noise * part.positives), min(round(noise * mass), part.negatives))
+
+
+def weighted_rate(recipe: Recipe) -> float | None:
+    """Return the rate that the test's positives are weighted to; None where there is nothing to weight: at the natural
+    rate, with several classes, in dense images, and where synthetic rows at the rate hold 2,000 positives.
+    """
+    rate = recipe.positive_rate
+    if recipe.test_prevalence == "thin" or rate is None or recipe.task != "binary":
+        return None
+    if not is_synthetic(recipe.dataset):
+        return rate
+    many = _synthetic_test(rate, recipe.rows).positives >= WEIGHTED_TEST_POSITIVES
+    return None if many or family_of(recipe.dataset) == "dense" else rate
+
+
 def largest_split(rate: float, positives: int, negatives: int) -> Counts:
     """Return the most rows n, round(rate n) of them positive, that so many positives and negatives allow."""
 
@@ -50,16 +84,15 @@ def largest_split(rate: float, positives: int, negatives: int) -> Counts:
 
 
 def synthetic_counts(recipe: Recipe) -> SplitCounts:
-    """Return the counts of a synthetic recipe: rows to train and to validate, 200 positives or more to test.
+    """Return the counts of a synthetic recipe: rows to train and to validate, 200 positives or more to test; 2,000 or
+    more where they are weighted, beside as many negatives.
 
     Raises InputError for a rate, noise or number of rows that cannot be had, naming the rates that can.
     """
     _check(recipe)
-    if recipe.test_prevalence != "thin":
-        raise InputError("synthetic test rows are drawn at the rate, none to spare: leave --test-prevalence weight out")
     if recipe.positive_rate is None:
         raise InputError("a synthetic data set has no natural positive rate; give one, such as --pos-rate 0.0015")
-    counts = _checked(recipe, recipe.positive_rate, lambda rate: _synthetic_sizes(rate, recipe.rows), _top(recipe))
+    counts = _checked(recipe, recipe.positive_rate, lambda rate: _synthetic_sizes(rate, recipe), _top(recipe))
     if family_of(recipe.dataset) == "dense":
         for part in counts.each:
             room(recipe.dataset, part)
@@ -68,7 +101,7 @@ def synthetic_counts(recipe: Recipe) -> SplitCounts:
 
 def synthetic_rates(recipe: Recipe) -> tuple[float, float] | None:
     """Return the lowest and highest rate of a synthetic recipe that can be had, or None where there is none."""
-    return reachable_rates(recipe, lambda rate: _synthetic_sizes(rate, recipe.rows), _top(recipe))
+    return reachable_rates(recipe, lambda rate: _synthetic_sizes(rate, recipe), _top(recipe))
 
 
 def _top(recipe: Recipe) -> float:
@@ -150,7 +183,7 @@ def reachable_rates(recipe: Recipe, sizes: Sizes, top: float) -> tuple[float, fl
         return rate <= top and all(map(_enough_positives, sizes(rate).each))
 
     def negatives_suffice(rate: float) -> bool:
-        return all(_enough_negatives(part, recipe.label_noise) for part in sizes(rate).each)
+        return _enough_negatives(sizes(rate), recipe.label_noise)
 
     floor = 0.5 * top / recipe.rows  # no positive in training
     if not positives_suffice(top) or not negatives_suffice(floor):
@@ -187,10 +220,6 @@ def _check(recipe: Recipe) -> None:
         raise InputError(f"label noise lies between 0 and 0.5 (excluded); got {recipe.label_noise}")
     if recipe.test_prevalence not in ("thin", "weight"):
         raise InputError(f"unknown --test-prevalence {recipe.test_prevalence!r}; choose thin or weight")
-    if recipe.test_prevalence == "weight" and recipe.label_noise:
-        raise InputError(
-            "--label-noise is counted in rows, so it cannot go with --test-prevalence weight; leave one out"
-        )
     if recipe.rows < 1:
         raise InputError(f"the number of training rows must be positive, got {recipe.rows}")
 
@@ -198,7 +227,7 @@ def _check(recipe: Recipe) -> None:
 def _checked(recipe: Recipe, rate: float, sizes: Sizes, top: float) -> SplitCounts:
     if rate <= top and rate * recipe.rows > 1:  # else sizes may be astronomical
         counts = sizes(rate)
-        if all(_enough_positives(part) and _enough_negatives(part, recipe.label_noise) for part in counts.each):
+        if all(map(_enough_positives, counts.each)) and _enough_negatives(counts, recipe.label_noise):
             return counts
     reachable = reachable_rates(recipe, sizes, top)
     if reachable is None:
@@ -215,28 +244,40 @@ def _enough_positives(part: Counts) -> bool:
     return part.positives >= MIN_POSITIVES
 
 
-def _enough_negatives(part: Counts, noise: float) -> bool:
-    return part.negatives >= max(1, swap_count(noise, part.positives))
+def _enough_negatives(counts: SplitCounts, noise: float) -> bool:
+    swapped = counts.each[:2] if counts.weighted else counts.each  # weighted_swaps takes what there is
+    return counts.test.negatives >= 1 and all(
+        part.negatives >= max(1, swap_count(noise, part.positives)) for part in swapped
+    )
 
 
-def _synthetic_sizes(rate: float, rows: int) -> SplitCounts:
+def _synthetic_sizes(rate: float, recipe: Recipe) -> SplitCounts:
+    part = Counts(recipe.rows, positive_count(rate, recipe.rows))
+    test = _synthetic_test(rate, recipe.rows)
+    if weighted_rate(replace(recipe, positive_rate=rate)) is None:
+        return SplitCounts(part, part, test)
+    weighted = Counts(test.negatives + WEIGHTED_TEST_POSITIVES, WEIGHTED_TEST_POSITIVES)
+    return SplitCounts(part, part, weighted, weighted=True)
+
+
+def _synthetic_test(rate: float, rows: int) -> Counts:
+    """At the rate, with as many rows as training or what 200 positives need."""
     bound = range(1, int(min(SYNTHETIC_TEST_POSITIVES / rate, 1e15)) + 2)
-    test = 1 + bisect_left(bound, SYNTHETIC_TEST_POSITIVES, key=lambda n: positive_count(rate, n))
-    part = Counts(rows, positive_count(rate, rows))
-    return SplitCounts(part, part, Counts(max(rows, test), positive_count(rate, max(rows, test))))
+    enough = 1 + bisect_left(bound, SYNTHETIC_TEST_POSITIVES, key=lambda n: positive_count(rate, n))
+    test = max(rows, enough)
+    return Counts(test, positive_count(rate, test))
 
 
 def _table_sizes(rate: float, recipe: Recipe, rows: int, positives: int) -> SplitCounts:
     train, validation = _leading_sizes(rate, recipe, positives, rows - positives)
     left = positive_parts(recipe, rows, positives)[2]
-    return SplitCounts(
-        train, validation, _test(rate, recipe, left, rows - positives - train.negatives - validation.negatives)
-    )
+    test = _test(rate, recipe, left, rows - positives - train.negatives - validation.negatives)
+    return SplitCounts(train, validation, test, weighted_rate(recipe) is not None)
 
 
 def _test(rate: float, recipe: Recipe, positives: int, negatives: int) -> Counts:
     """What the test takes of the rows left for it: all where they are weighted, else what has the rate."""
-    if recipe.test_prevalence == "weight":
+    if weighted_rate(recipe) is not None:
         return Counts(positives + negatives, positives)
     return largest_split(rate, positives, negatives)
 
@@ -248,7 +289,8 @@ def _pool_sizes(rate: float, recipe: Recipe, pools: SplitCounts) -> SplitCounts:
 
     train = at_most(recipe.rows, pools.train)
     validation = at_most(train.rows, pools.validation)
-    return SplitCounts(train, validation, _test(rate, recipe, pools.test.positives, pools.test.negatives))
+    test = _test(rate, recipe, pools.test.positives, pools.test.negatives)
+    return SplitCounts(train, validation, test, weighted_rate(recipe) is not None)
 
 
 def _leading_sizes(rate: float, recipe: Recipe, positives: int, negatives: int) -> tuple[Counts, Counts]:
