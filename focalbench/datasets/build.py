@@ -1,6 +1,5 @@
 """From a recipe and a seed to the data of a run: any process can rebuild them."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from functools import lru_cache
@@ -20,15 +19,13 @@ from focalbench.datasets.fetched import is_fetched, read_fetched
 from focalbench.datasets.files import SUFFIXES, exists, file_sha256, read_table
 from focalbench.datasets.preprocessing import coded_width, preprocess
 from focalbench.datasets.prevalence import (
-    Swaps,
+    label_swaps,
     pool_counts,
     positive_parts,
     set_parts,
-    swap_count,
     synthetic_counts,
     table_counts,
     weighted_rate,
-    weighted_swaps,
 )
 from focalbench.datasets.splits import (
     Rows,
@@ -144,9 +141,10 @@ def build_splits(recipe: Recipe, seed: int) -> Splits:
         clean[2] = weighted_to_rate(clean[2], rate)
     if recipe.label_noise == 0:
         return Splits(clean[0], clean[1], clean[2], None, names_of(recipe), measured(recipe, seed))
+    held = [Counts(dataset.rows, dataset.positives) for dataset in clean]
     train, validation, test = (
         with_label_noise(dataset, swaps, generator(seed, f"{split}-label-noise", recipe.key))
-        for dataset, swaps, split in zip(clean, _swaps(recipe, clean), _SPLITS, strict=True)
+        for dataset, swaps, split in zip(clean, label_swaps(recipe.label_noise, held, rate), _SPLITS, strict=True)
     )
     return Splits(train, validation, clean[2], test.targets)
 
@@ -252,15 +250,6 @@ def _pools(table: Table, recipe: Recipe, seed: int) -> tuple[Rows, Rows, Rows] |
     largest = int(np.unique(table.equal, return_counts=True)[1].max())
     wanted = set_parts(recipe, table.counted, table.positives, largest)
     return deal_equal(table.classes, table.equal, wanted, seed, recipe.key, table.labels)
-
-
-def _swaps(recipe: Recipe, clean: Sequence[Dataset]) -> list[Swaps]:
-    """How many labels of each split swap."""
-    counts = [swap_count(recipe.label_noise, dataset.positives) for dataset in clean]
-    swaps = [Swaps(count, count) for count in counts]
-    if (rate := weighted_rate(recipe)) is not None:
-        swaps[2] = weighted_swaps(recipe.label_noise, rate, Counts(clean[2].rows, clean[2].positives))
-    return swaps
 
 
 @lru_cache(maxsize=1)

@@ -43,20 +43,21 @@ def positive_count(rate: float, rows: int) -> int:
     return round(rate * rows)
 
 
-def swap_count(noise: float, positives: int) -> int:
+def swap_count(noise: float, positives: float) -> int:
     """Return how many positives swap labels with as many negatives under a label noise in [0, 0.5)."""
     return round(noise * positives)
 
 
-def weighted_swaps(noise: float, rate: float, part: Counts) -> Swaps:
-    """Return how many rows swap labels where positives are weighted to a rate, so that it stays: a share `noise` of the
-    positives, and as many negatives, of weight 1 each, as these weigh.
-
-    >>> weighted_swaps(0.1, 0.0015, Counts(135_134, 2_000))
-    Swaps(positives=200, negatives=20)
+def label_swaps(noise: float, parts: Sequence[Counts], weighted_to: float | None) -> list[Swaps]:
+    """Return how many labels of train, validation and test swap under a noise: as many of either class. Where the
+    test's positives are weighted to a rate, as many negatives, of weight 1 each, as its swapped positives weigh.
     """
-    mass = rate / (1 - rate) * part.negatives
-    return Swaps(round(noise * part.positives), min(round(noise * mass), part.negatives))
+    counts = [swap_count(noise, part.positives) for part in parts]
+    swaps = [Swaps(count, count) for count in counts]
+    if weighted_to is not None:
+        mass = weighted_to / (1 - weighted_to) * parts[-1].negatives
+        swaps[-1] = Swaps(counts[-1], swap_count(noise, mass))
+    return swaps
 
 
 def weighted_rate(recipe: Recipe) -> float | None:
@@ -183,7 +184,7 @@ def reachable_rates(recipe: Recipe, sizes: Sizes, top: float) -> tuple[float, fl
         return rate <= top and all(map(_enough_positives, sizes(rate).each))
 
     def negatives_suffice(rate: float) -> bool:
-        return _enough_negatives(sizes(rate), recipe.label_noise)
+        return _enough_negatives(sizes(rate), recipe.label_noise, rate)
 
     floor = 0.5 * top / recipe.rows  # no positive in training
     if not positives_suffice(top) or not negatives_suffice(floor):
@@ -227,7 +228,7 @@ def _check(recipe: Recipe) -> None:
 def _checked(recipe: Recipe, rate: float, sizes: Sizes, top: float) -> SplitCounts:
     if rate <= top and rate * recipe.rows > 1:  # else sizes may be astronomical
         counts = sizes(rate)
-        if all(map(_enough_positives, counts.each)) and _enough_negatives(counts, recipe.label_noise):
+        if all(map(_enough_positives, counts.each)) and _enough_negatives(counts, recipe.label_noise, rate):
             return counts
     reachable = reachable_rates(recipe, sizes, top)
     if reachable is None:
@@ -244,11 +245,11 @@ def _enough_positives(part: Counts) -> bool:
     return part.positives >= MIN_POSITIVES
 
 
-def _enough_negatives(counts: SplitCounts, noise: float) -> bool:
-    swapped = counts.each[:2] if counts.weighted else counts.each  # weighted_swaps takes what there is
-    return counts.test.negatives >= 1 and all(
-        part.negatives >= max(1, swap_count(noise, part.positives)) for part in swapped
-    )
+def _enough_negatives(counts: SplitCounts, noise: float, rate: float) -> bool:
+    if not all(part.negatives for part in counts.each):
+        return False
+    swaps = label_swaps(noise, counts.each, rate if counts.weighted else None)
+    return all(part.negatives >= swap.negatives for part, swap in zip(counts.each, swaps, strict=True))
 
 
 def _synthetic_sizes(rate: float, recipe: Recipe) -> SplitCounts:
