@@ -226,6 +226,23 @@ def test_within_the_tolerance_is_the_same_and_beyond_it_is_not(project: tuple[Pa
     assert [line.status for line in compared] == [MISSING] + [SAME] * (len(old) - 1)
 
 
+@pytest.mark.parametrize(("change", "status"), [(0.9, SAME), (1.1, "better")])
+@pytest.mark.parametrize(("share", "steps"), [(None, 2000), (0.0015, 200), (0.5, 2000)])
+def test_what_counts_positives_may_part_by_one_of_them(
+    project: tuple[Path, Path], share: float | None, steps: int, change: float, status: str
+) -> None:
+    """By what it weighs, or by a negative where that weighs more: 2,000 of weight .1 beside negatives of weight 1."""
+    counts: Record = {"test_positives": 2000, "test_rows": 135_133, "test_prevalence": share, "r_precision": 0.5}
+    first, *rest = [{**row, **counts} for row in read_csv(project[0] / CHECK, RUN_COLUMNS)]
+    moved_by = shifted(first, change / steps + SHORT, "r_precision")
+
+    def train(runs: Sequence[Run]) -> dict[str, Record]:
+        return {run.run_id: moved_by for run in runs}
+
+    [compared] = compare_runs([befores(project[1], [first, *rest])], by_id([moved_by, *rest]), train)
+    assert compared[0].status == status
+
+
 @pytest.mark.parametrize(
     ("column", "value"), [("train_rows", 7), ("status", "diverged"), ("arm", "other"), ("roc_auc", None)]
 )

@@ -15,7 +15,7 @@ ABOUT = {
     "time": "The column to split by: the latest rows are the test.",
     "weight": "The column that says what a row counts for.",
     "test_prevalence": "How a test comes to the rate asked for: weight its positives (all of a table's, 2,000 of "
-    "synthetic data), or thin them to it. Where no rate is asked for, or of several classes, neither is done.",
+    "synthetic data), or thin them to it. At the natural rate, and with several classes, neither is needed.",
     "label_noise": "Share of positives whose label is swapped with a negative's, in [0, 0.5).",
     "rows": "Training rows.",
     "arms": "Losses to compare, with the one that they are compared with. Default: those of focalbench sweep.",

@@ -13,7 +13,7 @@ from scipy.special import expit, logit
 from sklearn.metrics import average_precision_score
 
 from focalbench.arms import Arm, Recipe, Run, Training
-from focalbench.datasets.build import _split_rows, build_splits, load_table, resolve, split_counts
+from focalbench.datasets.build import _pools, _split_rows, build_splits, load_table, resolve, split_counts
 from focalbench.datasets.dataset import Counts, Dataset, Splits
 from focalbench.datasets.prevalence import positive_parts, synthetic_counts, table_counts, weighted_rate
 from focalbench.datasets.synthetic import log_likelihood_ratio, mixture
@@ -146,20 +146,21 @@ def test_average_precision_on_noisy_labels_is_weighted() -> None:
 
 @pytest.fixture(scope="module")
 def file(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """600 positives in 6,000 rows; 60 groups, 100 days, and with few values in x many rows that are equal."""
+    """600 positives in 6,000 rows; 60 groups, 100 days, and many rows that are equal in x and z, none in u as well."""
     rng = np.random.default_rng(5)
     y = rng.permutation(np.arange(6000) < 600).astype(int)
-    columns = (rng.normal(y, 1).round(3), rng.integers(0, 500, 6000), np.arange(6000) // 100, np.arange(6000) // 60, y)
+    x, z, u = rng.normal(y, 1).round(1), rng.integers(0, 50, 6000), rng.permutation(6000)
+    columns = (x, z, u, np.arange(6000) // 100, np.arange(6000) // 60, y)
     path = tmp_path_factory.mktemp("weighted") / "d.csv"
-    np.savetxt(path, np.column_stack(columns), "%g", ",", header="x,z,g,t,y", comments="")
+    np.savetxt(path, np.column_stack(columns), "%g", ",", header="x,z,u,g,t,y", comments="")
     return str(path)
 
 
 OPTIONS: dict[str, dict[str, Any]] = {
     "plain": {"drop": ("g", "t")},
-    "equal rows": {"drop": ("g", "t", "z")},
-    "groups": {"group": "g", "drop": ("t",)},
-    "time": {"time": "t", "drop": ("g",)},
+    "equal rows": {"drop": ("g", "t", "u")},
+    "groups": {"group": "g", "drop": ("t", "u")},
+    "time": {"time": "t", "drop": ("g", "u")},
 }
 
 
@@ -179,13 +180,12 @@ def test_a_table_keeps_every_row_that_is_left_for_the_test(file: str, options: d
     ]
     assert splits.test.prevalence == pytest.approx(rate)
     table = load_table(weight)
-    if table.groups is not None:  # all that no other split may take
-        rest = ~np.isin(table.groups, table.groups[np.concatenate(all_rows[:2])])
-        assert set(np.flatnonzero(rest)) == set(all_rows[2])
-    elif "z" not in options["drop"]:
-        parts = positive_parts(weight, table.rows, table.positives)
-        negatives = table.rows - table.positives - counts.train.negatives - counts.validation.negatives
-        assert (counts.test.positives, counts.test.negatives) == (parts[2], negatives)
+    if (pools := _pools(table, weight, 1)) is not None:  # all that no other split may take
+        np.testing.assert_array_equal(all_rows[2], pools[2])
+        return
+    parts = positive_parts(weight, table.rows, table.positives)
+    negatives = table.rows - table.positives - counts.train.negatives - counts.validation.negatives
+    assert (counts.test.positives, counts.test.negatives) == (parts[2], negatives)
 
 
 def test_noise_and_weights_go_together_on_a_table(file: str) -> None:
@@ -219,7 +219,7 @@ def test_a_rate_can_be_had_with_weights_where_it_can_without(
 # ---- where there is nothing to weight
 
 NOTHING: dict[str, dict[str, Any]] = {
-    "natural rate": {"datasets": ["d.csv"], "target": "y", "positive_rates": ["natural"], "drop": ["g", "t", "z"]},
+    "natural rate": {"datasets": ["d.csv"], "target": "y", "positive_rates": ["natural"], "drop": ["g", "t", "u"]},
     "classes": {"task": "multiclass", "datasets": ["rare-class"], "positive_rates": [0.02]},
     "labels": {"task": "multilabel", "datasets": ["labels"], "positive_rates": [0.02]},
     "dense": {"datasets": ["dense"], "positive_rates": [0.004]},
@@ -244,7 +244,7 @@ def test_where_there_is_nothing_to_weight_runs_are_those_of_thin(
     assert build_splits(raw, 0).sha256 == build_splits(usual.runs[0].recipe, 0).sha256
 
 
-@pytest.mark.parametrize("data", [{}, {"datasets": ["d.csv"], "target": "y", "drop": ["g", "t", "z"]}])
+@pytest.mark.parametrize("data", [{}, {"datasets": ["d.csv"], "target": "y", "drop": ["g", "t", "u"]}])
 def test_elsewhere_weights_are_the_default_and_runs_of_their_own(
     data: dict[str, Any], file: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
