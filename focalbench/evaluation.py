@@ -27,13 +27,13 @@ def measure(
 
     Calibration is given raw and after the inverse of the loss ("recovered_"), of the logits `back` (sample,), which is
     None where a loss has no inverse, and missing where it has none for a score. weights: (sample,) of the rows, or
-    None; with them what counts rows, R-precision and recall at a false positive rate, is missing.
+    None; with them "k", the number of rows that R-precision looks at, is missing.
     """
     row = logits[None]
     values: Values = {
         "test_average_precision": float(ranking.average_precision(row, targets, weights)),
         "roc_auc": float(ranking.roc_auc(row, targets, weights)),
-        **(_counted(row, targets) if weights is None else {}),
+        **_counted(row, targets, weights),
         **_calibration(row, targets, weights, ""),
     }
     if back is not None and np.isfinite(back).all():
@@ -61,11 +61,11 @@ def _mean(values: Sequence[Number]) -> float | None:
     return float(np.mean(numbers)) if len(numbers) == len(values) else None
 
 
-def _counted(row: Tensor, targets: Tensor) -> Values:
+def _counted(row: Tensor, targets: Tensor, weights: Tensor | None) -> Values:
     return {
-        "r_precision": float(threshold.r_precision(row, targets)),
-        "k": int(targets.sum()),
-        "recall_at_fpr": float(threshold.recall_at_fpr(row, targets, FALSE_POSITIVE_RATE)),
+        "r_precision": float(threshold.r_precision(row, targets, weights)),
+        **({"k": int(targets.sum())} if weights is None else {}),
+        "recall_at_fpr": float(threshold.recall_at_fpr(row, targets, FALSE_POSITIVE_RATE, weights)),
     }
 
 

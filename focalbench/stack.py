@@ -99,7 +99,7 @@ def _data_values(splits: Splits) -> Values:
         shares = splits.test.shares()[list(splits.measured)]
         values["test_prevalence"] = float(shares.mean())  # of those measured: what chance reaches
     elif splits.test.weights is not None:
-        values["test_prevalence"] = splits.test.prevalence
+        values["test_prevalence"] = float(f"{splits.test.prevalence:.12g}")  # a rate asked for without its rounding
     if splits.resampling is not None:
         values["split"] = splits.resampling.kind
         values["train_share"] = float(splits.resampling.train_share[list(splits.measured)].mean())
@@ -115,9 +115,13 @@ def _ceilings(splits: Splits) -> list[float]:
     bayes = splits.test.bayes_logits
     if bayes is None:
         return []
-    logits = torch.from_numpy(bayes.reshape(splits.test.rows, -1).T)
+    logits, weights = torch.from_numpy(bayes.reshape(splits.test.rows, -1).T), _weights(splits.test)
     outputs = torch.from_numpy(splits.test.outputs.T)
-    return [float(average_precision(logits[k : k + 1], outputs[k])) for k in splits.measured]
+    return [float(average_precision(logits[k : k + 1], outputs[k], weights)) for k in splits.measured]
+
+
+def _weights(part: Dataset) -> Tensor | None:
+    return None if part.weights is None else torch.from_numpy(part.weights)
 
 
 def _fit_reference(run: Run, splits: Splits) -> list[Measured]:
@@ -243,7 +247,7 @@ def _measure(run: Run, logits: Tensor | None, splits: Splits, counts: Sequence[C
         shift = log_odds(splits.train.prevalence) - log_odds(counts[0].prevalence)
         recovered = [None if back is None else back + shift for back in recovered]
     scores = leads(logits[None])[0] if run.arm.loss in SOFTMAX else logits
-    weights = None if splits.test.weights is None else torch.from_numpy(splits.test.weights)
+    weights = _weights(splits.test)
     every = {
         k: _measure_known(splits.test.where_known(k), scores[k], recovered[k], outputs[k], weights)
         for k in splits.measured
@@ -252,7 +256,7 @@ def _measure(run: Run, logits: Tensor | None, splits: Splits, counts: Sequence[C
     if splits.names:
         values["classes"] = _by_class(splits, {k: found["test_average_precision"] for k, (found, _) in every.items()})
     if splits.noisy_test_targets is not None:
-        observed = average_precision(scores, torch.from_numpy(splits.noisy_test_targets))
+        observed = average_precision(scores, torch.from_numpy(splits.noisy_test_targets), weights)
         values["noisy_test_average_precision"] = float(observed)
     return Measured(values, curves, _influences(scores, splits))
 

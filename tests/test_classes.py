@@ -11,6 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from focalbench.comparison import compare
+from focalbench.per_class import CLASS_COLUMNS, per_class
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
@@ -20,7 +22,6 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from focalbench.arms import Arm, Recipe, Run, Task, Training
 from focalbench.choices import ArmOptions, baseline_of, chosen_arms, own_arms, plain_arm
-from focalbench.comparison import compare
 from focalbench.datasets.build import build_splits, resolve
 from focalbench.errors import InputError
 from focalbench.evaluation import Curves, Values, macro
@@ -28,7 +29,6 @@ from focalbench.experiment import Experiment, from_mapping
 from focalbench.losses.arm_loss import run_loss
 from focalbench.losses.rivals import ClassCounts
 from focalbench.models import Architecture, draw_weights
-from focalbench.per_class import CLASS_COLUMNS, per_class
 from focalbench.plan import make_plan, make_stacks
 from focalbench.records import Record, record, to_csv
 from focalbench.references import BOOSTING, LOGISTIC
@@ -372,8 +372,7 @@ def test_a_file_with_another_task_gets_that_tasks_arms() -> None:
         ({"task": "multilabel", "arms": (Arm("bce"), Arm("ohem"))}, "ohem is for --task binary"),
         ({"task": "multiclass", "arms": (Arm("bce"),)}, "need ce at the same start"),
         ({"task": "multiclass", "sampler": "balanced"}, "draws two classes only"),
-        ({"task": "multilabel", "label_noise": 0.1}, "are for --task binary"),
-        ({"task": "multiclass", "test_prevalence": "weight"}, "are for --task binary"),
+        ({"task": "multilabel", "label_noise": 0.1}, "is for --task binary"),
         (
             {"task": "multilabel", "datasets": ("d.csv",), "labels": ("a", "b"), "positive_rates": (0.1,)},
             "no label has a rate of its own",

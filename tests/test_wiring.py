@@ -7,6 +7,7 @@ from unittest import mock
 import numpy as np
 import pytest
 import torch
+from focalbench.comparison import compare
 from numpy.typing import NDArray
 from scipy import stats
 from scipy.optimize import minimize_scalar
@@ -14,8 +15,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, log_loss
 
 from focalbench import stack as stack_module
-from focalbench.arms import Arm, Recipe, Run, Training
-from focalbench.comparison import compare
+from focalbench.arms import Arm, Recipe, Run, TestPrevalence, Training
 from focalbench.datasets.build import build_splits
 from focalbench.datasets.dataset import Dataset
 from focalbench.evaluation import measure
@@ -60,33 +60,37 @@ def plain_member(run: Run, rate: float) -> Member:
     return Member(layers, run.lr, WeightedFocal(run.arm.gamma, (positive,), (negative,)))
 
 
-def test_a_whole_run_is_the_plain_loop_on_the_same_draws() -> None:
-    splits = build_splits(RECIPE, 7)
+@pytest.mark.parametrize("test_prevalence", ["thin", "weight"])
+def test_a_whole_run_is_the_plain_loop_on_the_same_draws(test_prevalence: TestPrevalence) -> None:
+    recipe = replace(RECIPE, test_prevalence=test_prevalence)
+    splits = build_splits(recipe, 7)
     train_rows, validation = rows_of(splits.train), rows_of(splits.validation)
     orders = drawn_orders("random", splits.train, 64, 3, 7, RECIPE.key)
-    truth, noisy = splits.test.targets, splits.noisy_test_targets
+    truth, noisy, weights = splits.test.targets, splits.noisy_test_targets, splits.test.weights
+    assert (weights is None) == (test_prevalence == "thin")
+
+    def precision(targets: NDArray[np.int8] | None, scores: NDArray[np.floating[Any]] | None) -> float:
+        return float(average_precision_score(targets, scores, sample_weight=weights))
 
     def plain(run: Run, epochs: int) -> tuple[Plain, NDArray[np.float32]]:
         found = plain_train(train_rows, validation, plain_member(run, 30 / 600), orders[:epochs], 64)
         with torch.no_grad():
             return found, found.model(torch.from_numpy(splits.test.features))[:, 0].numpy()
 
-    results = run_stack(RUNS)
+    results = run_stack(tuple(replace(run, recipe=recipe) for run in RUNS))
     assert [result.values["epoch"] for result in results] == [2, 3, 2]  # else the last epoch's parameters would do
     for run, result in zip(RUNS, results, strict=True):
         values, (expected, logits) = result.values, plain(run, 3)
         assert result.curves["validation"] == pytest.approx(expected.curve, abs=1e-4)
         assert values["epoch"] == expected.epoch
         assert values["val_average_precision"] == pytest.approx(max(expected.curve), abs=1e-4)
-        assert values["test_average_precision"] == pytest.approx(average_precision_score(truth, logits), abs=1e-4)
-        assert values["noisy_test_average_precision"] == pytest.approx(average_precision_score(noisy, logits), abs=1e-4)
-        ceiling = average_precision_score(truth, splits.test.bayes_logits)
-        assert values["bayes_average_precision"] == pytest.approx(ceiling)
+        assert values["test_average_precision"] == pytest.approx(precision(truth, logits), abs=1e-4)
+        assert values["noisy_test_average_precision"] == pytest.approx(precision(noisy, logits), abs=1e-4)
+        assert values["bayes_average_precision"] == pytest.approx(precision(truth, splits.test.bayes_logits))
         for budget, epochs in (("quarter", 1), ("half", 2)):  # as if training had stopped there
             stopped, logits = plain(run, epochs)
-            precision = average_precision_score(truth, logits)
             assert values[f"val_average_precision_{budget}"] == pytest.approx(max(stopped.curve), abs=1e-4)
-            assert values[f"test_average_precision_{budget}"] == pytest.approx(precision, abs=1e-4)
+            assert values[f"test_average_precision_{budget}"] == pytest.approx(precision(truth, logits), abs=1e-4)
 
 
 # ---- batch orders and initial weights

@@ -3,10 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from focalbench.datasets.dataset import Counts
+from focalbench.datasets.dataset import Counts, Targets
 from focalbench.datasets.splits import Rows
 from focalbench.datasets.table import Groups
-from focalbench.datasets.dataset import Targets
 from focalbench.errors import InputError
 from focalbench.randomness import generator
 
@@ -15,9 +14,7 @@ LEAST_POSITIVES = 25  # of a table: five in a fold
 LEAST_OF_A_FOLD = 2  # positives, where groups keep folds from being alike
 
 
-def fold_splits(
-    targets: Targets, units: Groups, kept: Counts, seed: int, key: str
-) -> list[tuple[Rows, Rows, Rows]]:
+def fold_splits(targets: Targets, units: Groups, kept: Counts, seed: int, key: str) -> list[tuple[Rows, Rows, Rows]]:
     """Return the rows that train, validate and test, in the table's order, for each fold in turn.
 
     targets: (rows,) of 0 and 1. units: (rows,), rows of one unit are never in two folds. kept: how many rows and
