@@ -165,8 +165,8 @@ class Recipe:
     options of a file; reading: a hash of how its table differs from what version 0.1.0 made of the same bytes, "" where
     it does not; labels: the columns to predict of a multilabel one. positive_rate: None is the table's
     natural rate. label_noise: share of the positives whose label is swapped with a negative's. rows: training rows
-    asked for.
-    folds: of a table with few positives, in the place of three splits; 0 for none. path: where a file lies; moves nothing, so it is no part of the identity.
+    asked for. folds: of a table with few positives, in the place of three splits; 0 for none. path: where a file lies;
+    moves nothing, so it is no part of the identity.
     """
 
     dataset: str

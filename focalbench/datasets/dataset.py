@@ -112,8 +112,9 @@ class Resampling:
     """How the rows of a table come to the splits of a seed, which other seeds split otherwise.
 
     kind: rows, groups, time (the same test rows for every seed), each group (of a few, one is tested on) or folds.
-    units: (test rows,) which row or group of the table each test row is, the same for every seed. train_share: (outputs,) of
-    the table's positives, or of its groups, that train, in [0, 1]; 0 for time, where all seeds train on the same rows.
+    units: (test rows,) which row or group of the table each test row is, the same for every seed. train_share:
+    (outputs,) of the table's positives, or of its groups, that train, in [0, 1]; 0 for time, where all seeds train on
+    the same rows.
     """
 
     kind: Literal["rows", "groups", "each group", "time", "folds"]
