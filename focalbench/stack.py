@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from focalbench.arms import SOFTMAX, Recipe, Run
+from focalbench.arms import SOFTMAX, Arm, Recipe, Run
 from focalbench.datasets.build import build_splits
 from focalbench.datasets.dataset import Dataset, Floats, Known, Splits, Targets
 from focalbench.evaluation import Curves, Values, batch_accounting, finite_or_none, macro, measure
@@ -126,14 +126,24 @@ def _train(stack: tuple[Run, ...], splits: Splits) -> list[Measured]:
     architecture = Architecture(splits.train.features.shape[1], training.hidden, outputs)
     drawn = orders(training.sampler, splits.train, training.batch_size, training.epochs, stack[0].seed, key)
     counts = drawn_counts(splits.train, drawn)
-    members = [_member(run, architecture, counts) for run in stack]
+    every = [_member(run, architecture, counts) for run in stack]
+    names = [_apart_from_its_name(run, member) for run, member in zip(stack, every, strict=True)]
+    once = dict(zip(names, zip(stack, every, strict=True), strict=True))
+    runs, members = zip(*once.values(), strict=True)
     rows, validation = _rows(splits.train, training.device), _rows(splits.validation, training.device)
     schedule = Schedule(training.batch_size, drawn, splits.measured)
     trained = train(architecture, rows, validation, members, schedule)
     batches = batch_accounting(splits.train.targets, drawn, training.batch_size)
     losses = [member.loss for member in members]
-    measured = _measure_choices(stack, architecture, trained, losses, splits, counts)
-    return [(values | batches, curves) for values, curves in measured]
+    measured = _measure_choices(runs, architecture, trained, losses, splits, counts)
+    found = {name: (values | batches, curves) for name, (values, curves) in zip(once, measured, strict=True)}
+    return [found[name] for name in names]
+
+
+def _apart_from_its_name(run: Run, member: Member) -> tuple[Arm, bytes, float, int]:
+    """What tells a run from others of its stack, but for what its start is called: equal ones are trained once."""
+    start = member.layers[-1][1]
+    return replace(run.arm, init="own"), start.tobytes(), run.lr, run.restart
 
 
 def _rows(part: Dataset, device: str) -> Rows:
