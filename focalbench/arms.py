@@ -109,6 +109,11 @@ class Arm:
         return f"alpha-{self.loss}" if self.loss in FOCAL and self.alpha is not None else self.loss
 
     @property
+    def balanced(self) -> bool:
+        """Whether all classes carry the same total weight, so that its own start is zero."""
+        return self.loss in ("pos_weight", "weighted_ce") or self.alpha == "balanced"
+
+    @property
     def name(self) -> str:
         """The row's label, unique within a plan; a rival's hyperparameters are named where they differ from default.
 

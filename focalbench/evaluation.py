@@ -34,10 +34,13 @@ def measure(
         "test_average_precision": float(ranking.average_precision(row, targets, weights)),
         "roc_auc": float(ranking.roc_auc(row, targets, weights)),
         **_counted(row, targets, weights),
-        **_calibration(row, targets, weights, ""),
     }
+    calibrated = _calibration(row, targets, weights)
+    values |= calibrated
     if back is not None and np.isfinite(back).all():
-        values |= _calibration(torch.from_numpy(back)[None].to(targets.device), targets, weights, "recovered_")
+        moved = not np.array_equal(back, logits.double().numpy())  # by BCE's way back nothing is
+        recovered = _calibration(torch.from_numpy(back)[None], targets, weights) if moved else calibrated
+        values |= {f"recovered_{name}": value for name, value in recovered.items()}
     reliability = calibration.reliability_grid(row, targets, RELIABILITY_BINS, weights)[0]
     curves: Curves = {
         "precision": _finite(ranking.precision_recall_grid(row, targets, GRID_POINTS, weights)[0].tolist()),
@@ -69,18 +72,9 @@ def _counted(row: Tensor, targets: Tensor, weights: Tensor | None) -> Values:
     }
 
 
-def _calibration(logits: Tensor, targets: Tensor, weights: Tensor | None, prefix: str) -> Values:
-    slope, intercept = calibration.calibration_line(logits, targets, weights)
-    values = {
-        "log_loss": calibration.log_loss(logits, targets, weights),
-        "log_loss_skill": calibration.log_loss_skill(logits, targets, weights),
-        "brier": calibration.brier(logits, targets, weights),
-        "expected_observed": calibration.expected_observed(logits, targets, weights),
-        "calibration_slope": slope,
-        "calibration_intercept": intercept,
-        "ece": calibration.expected_calibration_error(logits, targets, weights=weights),
-    }
-    return {prefix + name: finite_or_none(float(value)) for name, value in values.items()}
+def _calibration(logits: Tensor, targets: Tensor, weights: Tensor | None) -> Values:
+    numbers = calibration.summary(logits, targets, weights)[0].tolist()
+    return {name: finite_or_none(value) for name, value in zip(calibration.SUMMARY, numbers, strict=True)}
 
 
 def finite_or_none(value: float) -> float | None:

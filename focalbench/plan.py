@@ -231,11 +231,21 @@ def make_stacks(runs: Iterable[Run]) -> list[tuple[Run, ...]]:
         for recipe, training in dict.fromkeys((recipe, training) for recipe, training, *_ in groups)
     }
     for key in sorted(groups, key=lambda key: (tables[key[0].dataset], key[2], cells[key[0]], key[3] is not None)):
-        members, (recipe, training, *_, own) = groups[key], key
+        members, (recipe, training, *_, own) = _twins(groups[key]), key
         parts = -(-len(members) // min(sizes[recipe, training], OWN_LOSSES if own else len(members)))
         size = -(-len(members) // parts)
-        stacks += [tuple(members[i : i + size]) for i in range(0, len(members), size)]
+        stacks += [sum(members[i : i + size], ()) for i in range(0, len(members), size)]
     return stacks
+
+
+def _twins(runs: Iterable[Run]) -> list[tuple[Run, ...]]:
+    """Runs that are one but for the name of their start: a balanced loss starts at zero by itself (stack.py)."""
+    found: dict[Run, tuple[Run, ...]] = {}
+    for run in runs:
+        as_own = run.arm.balanced and run.arm.init == "zero"
+        first = replace(run, arm=replace(run.arm, init="own")) if as_own else run
+        found[first] = (*found.get(first, ()), run)
+    return list(found.values())
 
 
 def worker_bytes(runs: Iterable[Run]) -> int:

@@ -19,6 +19,7 @@ import pytest
 from numpy.typing import NDArray
 from torch import Tensor
 
+from focalbench import measuring
 from focalbench import stack as stack_module
 from focalbench.analysis.rows import Verdict
 from focalbench.analysis.statistics import Sample, mean_interval, shared_covariance
@@ -104,7 +105,7 @@ def tables(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Table]]:
     """The table that the engine reads stands first in this list."""
     current: list[Table] = []
     monkeypatch.setattr(build, "load_table", lambda _: current[0])
-    monkeypatch.setattr(stack_module, "measure", only_average_precision)
+    monkeypatch.setattr(measuring, "measure", only_average_precision)
     yield current
     stack_module._latest.clear()
 
