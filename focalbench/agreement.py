@@ -19,7 +19,7 @@ NUDGE = 1e-6  # relative; some ten roundings of float32
 NUDGED = (4, 12)  # neighbours trained, and how many more where the first do not reach the old numbers
 MOST_PARTED = 0.5  # share of runs that rounding may part; where there are more, nothing is trained again
 
-COUNTED = {"r_precision": "test_positives", "recall_at_fpr": "test_positives"}  # move in steps of one in so many
+COUNTED = ("r_precision", "recall_at_fpr")  # move in steps of one positive
 MEASURED = (
     *("val_average_precision", "test_average_precision", "bayes_average_precision", "test_prevalence"),
     *(f"{split}_average_precision_{budget}" for split in ("val", "test") for budget in ("quarter", "half")),
@@ -130,8 +130,16 @@ def _slack(name: str, value: Number, old: Record, tolerance: float) -> float:
     """By how much a number of a record may part."""
     if not tolerance:
         return 0.0
-    step = 1 / cast(int, old[COUNTED[name]]) if name in COUNTED else 0.0
+    step = 1 / _steps(old) if name in COUNTED else 0.0
     return step + tolerance * max(1.0, abs(value) if isinstance(value, (int, float)) else 0.0)
+
+
+def _steps(record: Record) -> float:
+    """How many test positives a run has; where they weigh less than a negative does, how many of these."""
+    positives, share = cast(int, record["test_positives"]), cast(float | None, record["test_prevalence"])
+    if share is None or record["classes"] is not None:
+        return positives
+    return min(positives, share / (1 - share) * (cast(int, record["test_rows"]) - positives))
 
 
 def _status(old: Number, new: Number, slack: float) -> str:

@@ -109,6 +109,11 @@ class Arm:
         return f"alpha-{self.loss}" if self.loss in FOCAL and self.alpha is not None else self.loss
 
     @property
+    def balanced(self) -> bool:
+        """Whether all classes carry the same total weight, so that its own start is zero."""
+        return self.loss in ("pos_weight", "weighted_ce") or self.alpha == "balanced"
+
+    @property
     def name(self) -> str:
         """The row's label, unique within a plan; a rival's hyperparameters are named where they differ from default.
 
@@ -165,7 +170,8 @@ class Recipe:
     options of a file; reading: a hash of how its table differs from what version 0.1.0 made of the same bytes, "" where
     it does not; labels: the columns to predict of a multilabel one. positive_rate: None is the table's
     natural rate. label_noise: share of the positives whose label is swapped with a negative's. rows: training rows
-    asked for. path: where a file lies; moves nothing, so it is no part of the identity.
+    asked for. folds: of a table with few positives, in the place of three splits; 0 for none. path: where a file lies;
+    moves nothing, so it is no part of the identity.
     """
 
     dataset: str
@@ -185,6 +191,7 @@ class Recipe:
     labels: tuple[str, ...] = ()
     category: tuple[str, ...] = ()
     reading: str = ""
+    folds: int = 0
     path: str | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
@@ -245,6 +252,7 @@ _LATER: tuple[tuple[str, str, object], ...] = (
     ("recipe", "labels", ()),
     ("recipe", "category", ()),
     ("recipe", "reading", ""),
+    ("recipe", "folds", 0),
     ("training", "evaluations", 0),
 )
 

@@ -8,6 +8,10 @@ class InputError(ValueError):
     """Something the user asked for cannot be done; the command line prints the message and exits with USAGE."""
 
 
+class TooFewPositivesError(InputError):
+    """A table, or a rate, leaves a split with too few positives; folds may do with less."""
+
+
 class StoreError(InputError):
     """A file is no store of runs that this version may touch."""
 

@@ -27,17 +27,20 @@ def measure(
 
     Calibration is given raw and after the inverse of the loss ("recovered_"), of the logits `back` (sample,), which is
     None where a loss has no inverse, and missing where it has none for a score. weights: (sample,) of the rows, or
-    None; with them what counts rows, R-precision and recall at a false positive rate, is missing.
+    None; with them "k", the number of rows that R-precision looks at, is missing.
     """
     row = logits[None]
     values: Values = {
         "test_average_precision": float(ranking.average_precision(row, targets, weights)),
         "roc_auc": float(ranking.roc_auc(row, targets, weights)),
-        **(_counted(row, targets) if weights is None else {}),
-        **_calibration(row, targets, weights, ""),
+        **_counted(row, targets, weights),
     }
+    calibrated = _calibration(row, targets, weights)
+    values |= calibrated
     if back is not None and np.isfinite(back).all():
-        values |= _calibration(torch.from_numpy(back)[None].to(targets.device), targets, weights, "recovered_")
+        moved = not np.array_equal(back, logits.double().numpy())  # by BCE's way back nothing is
+        recovered = _calibration(torch.from_numpy(back)[None], targets, weights) if moved else calibrated
+        values |= {f"recovered_{name}": value for name, value in recovered.items()}
     reliability = calibration.reliability_grid(row, targets, RELIABILITY_BINS, weights)[0]
     curves: Curves = {
         "precision": _finite(ranking.precision_recall_grid(row, targets, GRID_POINTS, weights)[0].tolist()),
@@ -61,26 +64,17 @@ def _mean(values: Sequence[Number]) -> float | None:
     return float(np.mean(numbers)) if len(numbers) == len(values) else None
 
 
-def _counted(row: Tensor, targets: Tensor) -> Values:
+def _counted(row: Tensor, targets: Tensor, weights: Tensor | None) -> Values:
     return {
-        "r_precision": float(threshold.r_precision(row, targets)),
-        "k": int(targets.sum()),
-        "recall_at_fpr": float(threshold.recall_at_fpr(row, targets, FALSE_POSITIVE_RATE)),
+        "r_precision": float(threshold.r_precision(row, targets, weights)),
+        **({"k": int(targets.sum())} if weights is None else {}),
+        "recall_at_fpr": float(threshold.recall_at_fpr(row, targets, FALSE_POSITIVE_RATE, weights)),
     }
 
 
-def _calibration(logits: Tensor, targets: Tensor, weights: Tensor | None, prefix: str) -> Values:
-    slope, intercept = calibration.calibration_line(logits, targets, weights)
-    values = {
-        "log_loss": calibration.log_loss(logits, targets, weights),
-        "log_loss_skill": calibration.log_loss_skill(logits, targets, weights),
-        "brier": calibration.brier(logits, targets, weights),
-        "expected_observed": calibration.expected_observed(logits, targets, weights),
-        "calibration_slope": slope,
-        "calibration_intercept": intercept,
-        "ece": calibration.expected_calibration_error(logits, targets, weights=weights),
-    }
-    return {prefix + name: finite_or_none(float(value)) for name, value in values.items()}
+def _calibration(logits: Tensor, targets: Tensor, weights: Tensor | None) -> Values:
+    numbers = calibration.summary(logits, targets, weights)[0].tolist()
+    return {name: finite_or_none(value) for name, value in zip(calibration.SUMMARY, numbers, strict=True)}
 
 
 def finite_or_none(value: float) -> float | None:

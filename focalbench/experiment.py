@@ -53,7 +53,7 @@ class Experiment:
     group: str | None = None
     time: str | None = None
     weight: str | None = None
-    test_prevalence: str = "thin"
+    test_prevalence: str = "weight"
     label_noise: float = 0.0
     rows: int = 40_000
     arms: tuple[Arm, ...] = ()
@@ -120,8 +120,6 @@ class Experiment:
             raise InputError("--group and --time are two ways to split; give one")
         if self.test_prevalence not in ("thin", "weight"):
             raise InputError(f"unknown --test-prevalence {self.test_prevalence!r}; choose thin or weight")
-        if self.test_prevalence == "weight" and None in self.positive_rates:
-            raise InputError("--test-prevalence weight brings the test to --pos-rate; give that as well")
         baseline = baseline_of(self.task)
         for init in {arm.init for arm in self.arms}:
             if replace(baseline, init=init) not in self.arms:
@@ -144,8 +142,8 @@ class Experiment:
             raise InputError("--label names what --task multilabel predicts, instead of --target")
         if self.task == "binary":
             return
-        if self.label_noise or self.test_prevalence != "thin":
-            raise InputError("--label-noise and --test-prevalence weight are for --task binary; leave them out")
+        if self.label_noise:
+            raise InputError("--label-noise is for --task binary; leave it out")
         if self.sampler not in SAMPLERS_OF_CLASSES:
             names = ", ".join(SAMPLERS_OF_CLASSES)
             raise InputError(f"--sampler {self.sampler} draws two classes only; with --task {self.task} choose {names}")

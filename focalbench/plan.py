@@ -6,10 +6,10 @@ from itertools import pairwise, product
 from typing import cast
 
 from focalbench.arms import Arm, Recipe, Run, Task, TestPrevalence, Training, is_custom
-from focalbench.datasets.build import load_table, measured, names_of, resolve, split_counts, weighed, width
+from focalbench.datasets.build import load_table, measured, names_of, resolve, split_counts, weighed, width, with_folds
 from focalbench.datasets.families import family_of, is_synthetic
 from focalbench.datasets.leaks import leak_warnings
-from focalbench.datasets.prevalence import warnings_for
+from focalbench.datasets.prevalence import warnings_for, weighted_rate
 from focalbench.datasets.reading import told
 from focalbench.datasets.table import ColumnReading
 from focalbench.datasets.targets import listed
@@ -47,7 +47,7 @@ def make_plan(experiment: Experiment) -> Plan:
     columns: list[tuple[str, ColumnReading]] = []
     same: dict[Recipe, str] = {}
     for dataset, rate in product(experiment.datasets, experiment.positive_rates):
-        recipe = resolve(_recipe(experiment, dataset, rate))
+        recipe = with_folds(resolve(_recipe(experiment, dataset, rate)), seeds_of(experiment))
         rows = replace(recipe, dataset="", path=None) if recipe.sha256 else recipe
         if same.setdefault(rows, recipe.dataset) != recipe.dataset:
             raise InputError(f"{same[rows]} and {recipe.dataset} are the same table; leave one out")
@@ -85,7 +85,7 @@ def _unmeasured(recipe: Recipe, seeds: Iterable[int]) -> list[str]:
 
 def _light(recipe: Recipe, seeds: Iterable[int]) -> list[str]:
     """What to warn of in a table's weights. Raises InputError where a seed's split has too few rows that weigh."""
-    if is_synthetic(recipe.dataset) or load_table(recipe).weights is None:
+    if is_synthetic(recipe.dataset) or recipe.folds or load_table(recipe).weights is None:
         return []
     by_seed = []
     for seed in seeds:
@@ -116,7 +116,7 @@ def natural_rate(experiment: Experiment) -> float:
 
 
 def _recipe(experiment: Experiment, dataset: str, rate: float | None) -> Recipe:
-    return Recipe(
+    recipe = Recipe(
         dataset=dataset,
         rows=experiment.rows,
         positive_rate=rate,
@@ -134,6 +134,9 @@ def _recipe(experiment: Experiment, dataset: str, rate: float | None) -> Recipe:
         test_prevalence=cast(TestPrevalence, experiment.test_prevalence),
         path=dict(experiment.places).get(dataset),
     )
+    if weighted_rate(recipe) is None:  # the same rows, so the same runs
+        return replace(recipe, test_prevalence="thin")
+    return recipe
 
 
 def _runs(experiment: Experiment, recipe: Recipe, train_rows: int) -> Iterator[Run]:
@@ -228,11 +231,21 @@ def make_stacks(runs: Iterable[Run]) -> list[tuple[Run, ...]]:
         for recipe, training in dict.fromkeys((recipe, training) for recipe, training, *_ in groups)
     }
     for key in sorted(groups, key=lambda key: (tables[key[0].dataset], key[2], cells[key[0]], key[3] is not None)):
-        members, (recipe, training, *_, own) = groups[key], key
+        members, (recipe, training, *_, own) = _twins(groups[key]), key
         parts = -(-len(members) // min(sizes[recipe, training], OWN_LOSSES if own else len(members)))
         size = -(-len(members) // parts)
-        stacks += [tuple(members[i : i + size]) for i in range(0, len(members), size)]
+        stacks += [sum(members[i : i + size], ()) for i in range(0, len(members), size)]
     return stacks
+
+
+def _twins(runs: Iterable[Run]) -> list[tuple[Run, ...]]:
+    """Runs that are one but for the name of their start: a balanced loss starts at zero by itself (stack.py)."""
+    found: dict[Run, tuple[Run, ...]] = {}
+    for run in runs:
+        as_own = run.arm.balanced and run.arm.init == "zero"
+        first = replace(run, arm=replace(run.arm, init="own")) if as_own else run
+        found[first] = (*found.get(first, ()), run)
+    return list(found.values())
 
 
 def worker_bytes(runs: Iterable[Run]) -> int:

@@ -1,6 +1,5 @@
 """One stack from recipe to results: rebuild the data, train (or fit a reference), measure. Any worker can do it."""
 
-import json
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -10,63 +9,64 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from focalbench.arms import SOFTMAX, Recipe, Run
-from focalbench.datasets.build import build_splits
-from focalbench.datasets.dataset import Dataset, Floats, Known, Splits, Targets
-from focalbench.evaluation import Curves, Values, batch_accounting, finite_or_none, macro, measure
+from focalbench.arms import SOFTMAX, Arm, Recipe, Run, Training
+from focalbench.datasets.build import build_parts
+from focalbench.datasets.dataset import Dataset, Floats, Splits, Targets
+from focalbench.evaluation import Curves, Values, batch_accounting, finite_or_none
 from focalbench.losses.arm_loss import recovered_outputs, run_loss, start_biases
 from focalbench.losses.inverse import log_odds
 from focalbench.losses.multiclass import leads
-from focalbench.losses.reference import Array
 from focalbench.losses.rivals import ClassCounts
 from focalbench.losses.stack_loss import RunLoss, ranking_scores
-from focalbench.metrics.influence import average_precision_influences, bucket_sums
-from focalbench.metrics.ranking import average_precision
+from focalbench.measuring import (
+    EARLY,
+    Measured,
+    Prediction,
+    data_values,
+    measured_run,
+    pooled_predictions,
+    pooled_splits,
+)
 from focalbench.models import Architecture, Network, draw_weights
 from focalbench.randomness import generator
 from focalbench.references import is_reference, reference_logits
 from focalbench.samplers import Order, orders
-from focalbench.store import Number, Result
-from focalbench.training import (
-    Choice,
-    Member,
-    Rows,
-    Schedule,
-    Trained,
-    epoch_budgets,
-    macro_average_precision,
-    score,
-    train,
-)
+from focalbench.store import Result
+from focalbench.training import Choice, Member, Rows, Schedule, Trained, epoch_budgets, score, train
 
-EARLY = ("quarter", "half")  # of the epochs: what a smaller budget would have chosen
-Influences = tuple[tuple[float, ...], ...]
-
-
-@dataclass(frozen=True)
-class Measured:
-    """What is measured of one run: see store.Result."""
-
-    values: Values
-    curves: Curves
-    influences: Influences = ()
-
-
-_latest: dict[tuple[Recipe, int], Splits] = {}  # the stacks of one seed follow one another
+_latest: dict[tuple[Recipe, int], list[Splits]] = {}  # the stacks of one seed follow one another
 
 
 def run_stack(stack: tuple[Run, ...]) -> list[Result]:
     """Train and measure runs that share data and batches; or fit the one reference."""
     start = time.perf_counter()
-    splits = _splits(stack[0].recipe, stack[0].seed)  # first: what is read may be tiny, such as weights
+    folds = _folds(stack[0].recipe, stack[0].seed)  # first: what is read may be tiny, such as weights
     with one_thread():
-        measured = _fit_reference(stack[0], splits) if is_reference(stack[0]) else _train(stack, splits)
-        common = _data_values(splits)
+        measured, common = _measured(stack, folds), data_values(folds)
     seconds = (time.perf_counter() - start) / len(stack)
     return [
         Result(run.run_id, common | each.values, each.curves, seconds, each.influences)
         for run, each in zip(stack, measured, strict=True)
     ]
+
+
+def _measured(stack: tuple[Run, ...], folds: Sequence[Splits]) -> list[Measured]:
+    """Fit on each fold in turn, and measure on the test rows of all."""
+    test = pooled_splits(folds)
+    if is_reference(stack[0]):
+        fitted = [_fit_reference(stack[0], splits) for splits in folds]
+        return [measured_run(pooled_predictions(fitted), test)]
+    setups = [_set_up(stack[0], splits) for splits in folds]
+    members = [[_member(run, setup) for run in stack] for setup in setups]
+    names = list(map(_apart_from_its_name, stack, zip(*members, strict=True)))
+    once = [names.index(name) for name in dict.fromkeys(names)]
+    predicted = [
+        _train([stack[i] for i in once], [of_fold[i] for i in once], setup)
+        for of_fold, setup in zip(members, setups, strict=True)
+    ]
+    found = [measured_run(pooled_predictions(of_run), test) for of_run in zip(*predicted, strict=True)]
+    by_name = dict(zip(dict.fromkeys(names), found, strict=True))
+    return [by_name[name] for name in names]
 
 
 @contextmanager
@@ -82,45 +82,14 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def _splits(recipe: Recipe, seed: int) -> Splits:
+def _folds(recipe: Recipe, seed: int) -> list[Splits]:
     if (recipe, seed) not in _latest:
         _latest.clear()  # before the next one is built, so that there are never two in memory
-        _latest[recipe, seed] = build_splits(recipe, seed)
+        _latest[recipe, seed] = build_parts(recipe, seed)
     return _latest[recipe, seed]
 
 
-def _data_values(splits: Splits) -> Values:
-    values: Values = {"data_sha256": splits.sha256}
-    for name, part in _named(splits):
-        values |= {f"{name}_rows": part.rows, f"{name}_positives": part.positives}
-    ceilings = _ceilings(splits)
-    values["bayes_average_precision"] = float(np.mean(ceilings)) if ceilings else None
-    if splits.names:
-        shares = splits.test.shares()[list(splits.measured)]
-        values["test_prevalence"] = float(shares.mean())  # of those measured: what chance reaches
-    elif splits.test.weights is not None:
-        values["test_prevalence"] = splits.test.prevalence
-    if splits.resampling is not None:
-        values["split"] = splits.resampling.kind
-        values["train_share"] = float(splits.resampling.train_share[list(splits.measured)].mean())
-    return values
-
-
-def _named(splits: Splits) -> tuple[tuple[str, Dataset], ...]:
-    return ("train", splits.train), ("val", splits.validation), ("test", splits.test)
-
-
-def _ceilings(splits: Splits) -> list[float]:
-    """The Bayes score's average precision of each output that is measured; none where nobody knows it."""
-    bayes = splits.test.bayes_logits
-    if bayes is None:
-        return []
-    logits = torch.from_numpy(bayes.reshape(splits.test.rows, -1).T)
-    outputs = torch.from_numpy(splits.test.outputs.T)
-    return [float(average_precision(logits[k : k + 1], outputs[k])) for k in splits.measured]
-
-
-def _fit_reference(run: Run, splits: Splits) -> list[Measured]:
+def _fit_reference(run: Run, splits: Splits) -> Prediction:
     from threadpoolctl import threadpool_limits  # scikit-learn's own dependency; one thread, as for a stack
 
     measured = splits.measured
@@ -129,26 +98,52 @@ def _fit_reference(run: Run, splits: Splits) -> list[Measured]:
     logits = torch.zeros(splits.train.outputs.shape[1], splits.test.rows, dtype=torch.float64)
     logits[list(measured)] = torch.from_numpy(np.stack([scores for scores, _ in fitted]))
     counts = drawn_counts(splits.train, [np.arange(splits.train.rows)])
-    measured_run = _measure(run, logits, splits, counts)
     validation = float(np.mean([precision for _, precision in fitted]))
     values: Values = {"status": "ok", "val_average_precision": validation}
-    return [replace(measured_run, values=measured_run.values | values)]
+    return replace(_prediction(run, logits, splits, counts), values=values)
 
 
-def _train(stack: tuple[Run, ...], splits: Splits) -> list[Measured]:
-    training, key = stack[0].training, stack[0].recipe.key
-    outputs = splits.train.outputs.shape[1]
+@dataclass(frozen=True, eq=False)
+class Setup:
+    """What the runs of a stack share on one fold. drawn: the order of rows of each epoch; counts: what it draws."""
+
+    splits: Splits
+    training: Training
+    architecture: Architecture
+    drawn: Sequence[Order]
+    counts: tuple[ClassCounts, ...]
+
+
+def _set_up(run: Run, splits: Splits) -> Setup:
+    training, outputs = run.training, splits.train.outputs.shape[1]
     architecture = Architecture(splits.train.features.shape[1], training.hidden, outputs)
-    drawn = orders(training.sampler, splits.train, training.batch_size, training.epochs, stack[0].seed, key)
-    counts = drawn_counts(splits.train, drawn)
-    members = [_member(run, architecture, counts) for run in stack]
+    drawn = orders(training.sampler, splits.train, training.batch_size, training.epochs, run.seed, run.recipe.key)
+    return Setup(splits, training, architecture, drawn, drawn_counts(splits.train, drawn))
+
+
+def _member(run: Run, setup: Setup) -> Member:
+    purpose = f"weights {run.training.hidden} {run.restart}"
+    layers = draw_weights(setup.architecture, generator(run.seed, purpose, run.recipe.key))
+    weight, bias = layers[-1]
+    layers[-1] = weight, np.array(start_biases(run.arm, setup.counts), dtype=bias.dtype)
+    return Member(layers, run.lr, run_loss(run.arm, setup.counts))
+
+
+def _apart_from_its_name(run: Run, of_folds: Sequence[Member]) -> tuple[Arm, bytes, float, int]:
+    """What tells a run from others of its stack, but for what its start is called: equal ones are trained once."""
+    starts = b"".join(member.layers[-1][1].tobytes() for member in of_folds)
+    return replace(run.arm, init="own"), starts, run.lr, run.restart
+
+
+def _train(runs: Sequence[Run], members: Sequence[Member], setup: Setup) -> Iterator[Prediction]:
+    """Train runs on one fold; what each says of its test rows, one after the other."""
+    splits, training = setup.splits, setup.training
     rows, validation = _rows(splits.train, training.device), _rows(splits.validation, training.device)
-    schedule = Schedule(training.batch_size, drawn, splits.measured, training.evaluations)
-    trained = train(architecture, rows, validation, members, schedule)
-    batches = batch_accounting(splits.train.targets, drawn, training.batch_size)
-    losses = [member.loss for member in members]
-    measured = _measure_choices(stack, architecture, trained, losses, splits, counts)
-    return [replace(each, values=each.values | batches) for each in measured]
+    schedule = Schedule(training.batch_size, setup.drawn, splits.measured, training.evaluations)
+    trained = train(setup.architecture, rows, validation, members, schedule)
+    batches = batch_accounting(splits.train.targets, setup.drawn, training.batch_size)
+    for each in _predictions(runs, [member.loss for member in members], trained, setup):
+        yield replace(each, values=each.values | batches)
 
 
 def _rows(part: Dataset, device: str) -> Rows:
@@ -179,48 +174,31 @@ def _drawn_of(targets: Targets, weights: Floats | None, drawn: Sequence[Order]) 
     return ClassCounts(positives / len(drawn), (rows - positives) / len(drawn))
 
 
-def _member(run: Run, architecture: Architecture, counts: Sequence[ClassCounts]) -> Member:
-    purpose = f"weights {run.training.hidden} {run.restart}"
-    layers = draw_weights(architecture, generator(run.seed, purpose, run.recipe.key))
-    weight, bias = layers[-1]
-    layers[-1] = weight, np.array(start_biases(run.arm, counts), dtype=bias.dtype)
-    return Member(layers, run.lr, run_loss(run.arm, counts))
-
-
-def _measure_choices(
-    stack: tuple[Run, ...],
-    architecture: Architecture,
-    trained: Trained,
-    losses: Sequence[RunLoss],
-    splits: Splits,
-    counts: Sequence[ClassCounts],
-) -> list[Measured]:
+def _predictions(
+    runs: Sequence[Run], losses: Sequence[RunLoss], trained: Trained, setup: Setup
+) -> Iterator[Prediction]:
     """Score the test split with what validation chose, once for each budget of epochs that chose differently."""
-    training = stack[0].training
+    training = setup.training
     *early, whole = (trained.choices[epochs] for epochs in epoch_budgets(training.epochs))
-    test = _rows(splits.test, training.device)
-
-    def average(logits: Tensor) -> Tensor:
-        return macro_average_precision(ranking_scores(losses, logits), test, splits.measured)
+    test = _rows(setup.splits.test, training.device)
 
     def chosen(choice: Choice) -> Tensor:
-        return _test_logits(architecture, choice, test, training.batch_size)
+        return _test_logits(setup.architecture, choice, test, training.batch_size).cpu()
 
     logits = chosen(whole)
-    precisions = [average(chosen(choice) if np.any(choice.epochs != whole.epochs) else logits) for choice in early]
-    measured = []
-    for i, run in enumerate(stack):
-        found = _measure(run, logits[i].cpu() if whole.epochs[i] else None, splits, counts)
-        values, curves = found.values, found.curves
-        values["status"] = "diverged" if trained.diverged[i] else "ok"
-        values["epoch"] = int(whole.epochs[i])
-        values["val_average_precision"] = finite_or_none(whole.average_precision[i])
-        for name, choice, precision in zip(EARLY, early, precisions, strict=True):
+    sooner = [chosen(choice) if np.any(choice.epochs != whole.epochs) else logits for choice in early]
+    ranked = [ranking_scores(losses, each) for each in sooner]
+    for i, run in enumerate(runs):
+        values: Values = {
+            "status": "diverged" if trained.diverged[i] else "ok",
+            "epoch": int(whole.epochs[i]),
+            "val_average_precision": finite_or_none(whole.average_precision[i]),
+        }
+        for name, choice in zip(EARLY, early, strict=True):
             values[f"val_average_precision_{name}"] = finite_or_none(choice.average_precision[i])
-            values[f"test_average_precision_{name}"] = float(precision[i])
-        curves["validation"] = [finite_or_none(value) for value in trained.curves[i]]
-        measured.append(found)
-    return measured
+        curves: Curves = {"validation": [finite_or_none(value) for value in trained.curves[i]]}
+        predicted = _prediction(run, logits[i] if whole.epochs[i] else None, setup.splits, setup.counts)
+        yield replace(predicted, early=[each[i] for each in ranked], values=values, curves=curves)
 
 
 def _test_logits(architecture: Architecture, choice: Choice, test: Rows, batch_size: int) -> Tensor:
@@ -229,78 +207,16 @@ def _test_logits(architecture: Architecture, choice: Choice, test: Rows, batch_s
     return score(network, test.features).nan_to_num(0, 0, 0)
 
 
-def _measure(run: Run, logits: Tensor | None, splits: Splits, counts: Sequence[ClassCounts]) -> Measured:
-    """Measure one run's test logits (output, sample); None is the arm's best constant, where no epoch was finite.
+def _prediction(run: Run, logits: Tensor | None, splits: Splits, counts: Sequence[ClassCounts]) -> Prediction:
+    """What a run's test logits (output, sample) say; None is the arm's best constant, where no epoch was finite.
 
     counts: what training drew; where a sampler moved the rate, the way back to probabilities moves it back.
     """
-    outputs = torch.from_numpy(np.ascontiguousarray(splits.test.outputs.T))
     if logits is None:
         constants = torch.tensor(start_biases(replace(run.arm, init="own"), counts), dtype=torch.float32)
-        logits = constants[:, None].expand(outputs.shape)
+        logits = constants[:, None].expand(splits.test.outputs.T.shape)
     recovered = recovered_outputs(run.arm, counts, logits)
     if not splits.names:  # with several outputs no sampler moves a rate
         shift = log_odds(splits.train.prevalence) - log_odds(counts[0].prevalence)
         recovered = [None if back is None else back + shift for back in recovered]
-    scores = leads(logits[None])[0] if run.arm.loss in SOFTMAX else logits
-    weights = None if splits.test.weights is None else torch.from_numpy(splits.test.weights)
-    every = {
-        k: _measure_known(splits.test.where_known(k), scores[k], recovered[k], outputs[k], weights)
-        for k in splits.measured
-    }
-    values, curves = macro(list(every.values())) if splits.names else every[0]
-    if splits.names:
-        values["classes"] = _by_class(splits, {k: found["test_average_precision"] for k, (found, _) in every.items()})
-    if splits.noisy_test_targets is not None:
-        observed = average_precision(scores, torch.from_numpy(splits.noisy_test_targets))
-        values["noisy_test_average_precision"] = float(observed)
-    return Measured(values, curves, _influences(scores, splits))
-
-
-def _influences(scores: Tensor, splits: Splits) -> Influences:
-    """The sums of what each test row of a table does to the average precision of each output that is measured."""
-    if splits.resampling is None:
-        return ()
-    return tuple(_sums_of(scores[k].numpy(), splits, k) for k in splits.measured)
-
-
-def _sums_of(scores: Array, splits: Splits, output: int) -> tuple[float, ...]:
-    assert splits.resampling is not None
-    known, weights = splits.test.where_known(output), splits.test.weights
-    influences = average_precision_influences(
-        scores[known].astype(np.float64),
-        splits.test.outputs[known, output] > 0,
-        None if weights is None else weights[known],
-    )
-    return bucket_sums(influences, splits.resampling.units[known])
-
-
-def _measure_known(
-    known: Known, scores: Tensor, back: Array | None, targets: Tensor, weights: Tensor | None
-) -> tuple[Values, Curves]:
-    """Measure an output on the rows where it is known."""
-    if known.all():
-        return measure(scores, back, targets, weights)
-    rows = torch.from_numpy(known)
-    return measure(
-        scores[rows],
-        None if back is None else back[known],
-        targets[rows],
-        None if weights is None else weights[rows],
-    )
-
-
-def _by_class(splits: Splits, precisions: dict[int, Number]) -> str:
-    """What each class holds and reaches, as JSON; no average precision where it was not measured."""
-    bayes = dict(zip(splits.measured, _ceilings(splits), strict=False))
-    counts = {f"{name}_positives": part.outputs.sum(axis=0, dtype=np.int64).tolist() for name, part in _named(splits)}
-    if splits.test.weights is not None or splits.test.known is not None:  # else counts tell it
-        counts["test_prevalence"] = splits.test.shares().tolist()
-    return json.dumps(
-        [
-            {"name": name}
-            | {split: held[k] for split, held in counts.items()}
-            | {"bayes_average_precision": bayes.get(k), "test_average_precision": precisions.get(k)}
-            for k, name in enumerate(splits.names)
-        ]
-    )
+    return Prediction(leads(logits[None])[0] if run.arm.loss in SOFTMAX else logits, recovered)

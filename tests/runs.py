@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 import numpy as np
+from numpy.typing import NDArray
 
 from focalbench.analysis.evidence import Influences
 from focalbench.analysis.rows import ArmRow, Spread
@@ -10,6 +11,7 @@ from focalbench.metrics.influence import BUCKETS
 from focalbench.records import RUN_COLUMNS, Record
 from focalbench.store import Number
 
+Array = NDArray[np.float64]
 BCE: Mapping[str, Number] = {"arm": "bce", "family": "bce", "loss": "bce", "gamma": 0.0, "init": "own"}
 GAMMA: Mapping[str, Number] = {"arm": "gamma=2", "family": "focal", "loss": "focal", "gamma": 2.0, "init": "own"}
 FIVE: Mapping[str, Number] = {**GAMMA, "arm": "gamma=5", "gamma": 5.0}
@@ -45,10 +47,12 @@ def two_arms(seeds: int, gain: float, **changes: Number) -> list[Record]:
 
 
 def sums_of(records: Iterable[Record], scale: float, outputs: int = 1) -> Influences:
-    """Influence sums for each of these runs, of which seeds share a part."""
-    rng = np.random.default_rng(11)
-    shared = rng.normal(0, scale, (outputs, BUCKETS))
-    found = {str(row["run_id"]): (shared + rng.normal(0, scale, shared.shape)).tolist() for row in records}
+    """Influence sums for each of these runs, of which an arm's seeds share a part."""
+    rng, shape, shared = np.random.default_rng(11), (outputs, BUCKETS), dict[Number, Array]()
+    found = {}
+    for row in records:
+        of_arm = shared.setdefault(row["arm"], rng.normal(0, scale, shape))
+        found[str(row["run_id"])] = (of_arm + rng.normal(0, scale, shape)).tolist()
     return lambda run_id: found.get(run_id, ())
 
 

@@ -374,8 +374,7 @@ def test_a_file_with_another_task_gets_that_tasks_arms() -> None:
         ({"task": "multilabel", "arms": (Arm("bce"), Arm("ohem"))}, "ohem is for --task binary"),
         ({"task": "multiclass", "arms": (Arm("bce"),)}, "need ce at the same start"),
         ({"task": "multiclass", "sampler": "balanced"}, "draws two classes only"),
-        ({"task": "multilabel", "label_noise": 0.1}, "are for --task binary"),
-        ({"task": "multiclass", "test_prevalence": "weight"}, "are for --task binary"),
+        ({"task": "multilabel", "label_noise": 0.1}, "is for --task binary"),
         (
             {"task": "multilabel", "datasets": ("d.csv",), "labels": ("a", "b"), "positive_rates": (0.1,)},
             "no label has a rate of its own",

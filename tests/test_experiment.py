@@ -346,7 +346,6 @@ def test_rivals_are_named_one_by_one_or_all_together() -> None:
 def test_settings_that_contradict_one_another_are_refused() -> None:
     for options in (
         {"group": "g", "time": "t"},
-        {"test_prevalence": "weight", "positive_rates": (None,)},
         {"test_prevalence": "other"},
         {"datasets": ("mixture", "mixture:scale=0.7")},
         {"sampler": "quota:600"},

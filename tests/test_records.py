@@ -8,8 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from focalbench.analysis.rows import ArmRow, ClassRow, texts
+from focalbench.analysis.rows import columns as columns_of
 from focalbench.arms import Arm, Recipe, Run, Training
-from focalbench.analysis.rows import ArmRow, ClassRow, columns as columns_of, texts
 from focalbench.errors import InputError
 from focalbench.records import RUN_COLUMNS, RUN_TEXTS, Record, read_csv, record, to_csv
 from focalbench.report.curves import CURVE_COLUMNS, CURVE_TEXTS

@@ -18,6 +18,7 @@ from focalbench.arms import Arm, Run
 from focalbench.datasets import build as build_module
 from focalbench.datasets import synthetic
 from focalbench.datasets.dataset import Dataset, Splits
+from focalbench.datasets.prevalence import Swaps
 from focalbench.disk import sha256
 from focalbench.errors import InputError
 from focalbench.experiment import MANIFEST, Experiment, load
@@ -186,9 +187,9 @@ def test_selection_on_the_test_split_is_caught(project: tuple[Path, Path], monke
 
 
 def test_a_rate_spoiled_by_label_noise_is_caught(project: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    def adding(dataset: Dataset, swaps: int, rng: np.random.Generator) -> Dataset:
+    def adding(dataset: Dataset, swaps: Swaps, rng: np.random.Generator) -> Dataset:
         targets = dataset.targets.copy()
-        targets[np.flatnonzero(targets == 0)[:swaps]] = 1  # negatives turn positive, none goes back
+        targets[np.flatnonzero(targets == 0)[: swaps.positives]] = 1  # negatives turn positive, none goes back
         return replace(dataset, targets=targets)
 
     monkeypatch.setattr(build_module, "with_label_noise", adding)
@@ -224,6 +225,23 @@ def test_within_the_tolerance_is_the_same_and_beyond_it_is_not(project: tuple[Pa
         assert {line.status for line in compared} == {status}
     [compared] = compare_runs([befores(project[1], old[1:])], by_id(old), untrained)
     assert [line.status for line in compared] == [MISSING] + [SAME] * (len(old) - 1)
+
+
+@pytest.mark.parametrize(("change", "status"), [(0.9, SAME), (1.1, "better")])
+@pytest.mark.parametrize(("share", "steps"), [(None, 2000), (0.0015, 200), (0.5, 2000)])
+def test_what_counts_positives_may_part_by_one_of_them(
+    project: tuple[Path, Path], share: float | None, steps: int, change: float, status: str
+) -> None:
+    """By what it weighs, or by a negative where that weighs more: 2,000 of weight .1 beside negatives of weight 1."""
+    counts: Record = {"test_positives": 2000, "test_rows": 135_133, "test_prevalence": share, "r_precision": 0.5}
+    first, *rest = [{**row, **counts} for row in read_csv(project[0] / CHECK, RUN_COLUMNS)]
+    moved_by = shifted(first, change / steps + SHORT, "r_precision")
+
+    def train(runs: Sequence[Run]) -> dict[str, Record]:
+        return {run.run_id: moved_by for run in runs}
+
+    [compared] = compare_runs([befores(project[1], [first, *rest])], by_id([moved_by, *rest]), train)
+    assert compared[0].status == status
 
 
 @pytest.mark.parametrize(

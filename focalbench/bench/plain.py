@@ -84,10 +84,10 @@ def _logits(model: nn.Module, part: Dataset) -> Tensor:
 
 
 def _measured(logits: Tensor, test: Dataset) -> float:
-    probabilities = logits.sigmoid().numpy()
-    roc_auc_score(test.targets, logits)
-    precision_recall_curve(test.targets, logits)
-    brier_score_loss(test.targets, probabilities)
-    log_loss(test.targets, probabilities)
-    LogisticRegression(C=float("inf")).fit(logits[:, None], test.targets)
-    return float(average_precision_score(test.targets, logits))
+    probabilities, weights = logits.sigmoid().numpy(), test.weights
+    roc_auc_score(test.targets, logits, sample_weight=weights)
+    precision_recall_curve(test.targets, logits, sample_weight=weights)
+    brier_score_loss(test.targets, probabilities, sample_weight=weights)
+    log_loss(test.targets, probabilities, sample_weight=weights)
+    LogisticRegression(C=float("inf")).fit(logits[:, None], test.targets, sample_weight=weights)
+    return float(average_precision_score(test.targets, logits, sample_weight=weights))

@@ -14,7 +14,8 @@ ABOUT = {
     "group": "The column whose rows belong together, such as a patient or a day.",
     "time": "The column to split by: the latest rows are the test.",
     "weight": "The column that says what a row counts for.",
-    "test_prevalence": "How a table's test comes to the rate asked for: thin its positives, or weight them.",
+    "test_prevalence": "How a test comes to the rate asked for: weight its positives (all of a table's, 2,000 of "
+    "synthetic data), or thin them to it. At the natural rate, and with several classes, neither is needed.",
     "label_noise": "Share of positives whose label is swapped with a negative's, in [0, 0.5).",
     "rows": "Training rows.",
     "arms": "Losses to compare, with the one that they are compared with. Default: those of focalbench sweep.",

@@ -76,7 +76,7 @@ def sweep(
             rich_help_panel=DATA,
         ),
     ] = None,
-    test_prevalence: Annotated[TestPrevalence, setting("test_prevalence", DATA)] = "thin",
+    test_prevalence: Annotated[TestPrevalence, setting("test_prevalence", DATA)] = "weight",
     drop: Annotated[list[str] | None, repeatable("drop", DATA, "COL")] = None,
     category: Annotated[list[str] | None, repeatable("category", DATA, "COL")] = None,
     drop_duplicates: Annotated[bool, flag("--drop-duplicates", ABOUT["drop_duplicates"], DATA)] = False,

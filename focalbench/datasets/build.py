@@ -1,5 +1,6 @@
 """From a recipe and a seed to the data of a run: any process can rebuild them."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from difflib import get_close_matches
 from functools import lru_cache
@@ -17,14 +18,17 @@ from focalbench.datasets.dense import draw_dense
 from focalbench.datasets.families import FAMILIES, canonical, family_of, is_synthetic, numbers_of, task_of
 from focalbench.datasets.fetched import is_fetched, read_fetched
 from focalbench.datasets.files import SUFFIXES, exists, file_sha256, read_table
+from focalbench.datasets.folds import FOLDS, LEAST_POSITIVES, fold_splits
 from focalbench.datasets.preprocessing import coded_width, preprocess
 from focalbench.datasets.prevalence import (
+    fold_counts,
+    label_swaps,
     pool_counts,
     positive_parts,
     set_parts,
-    swap_count,
     synthetic_counts,
     table_counts,
+    weighted_rate,
 )
 from focalbench.datasets.splits import (
     Rows,
@@ -37,14 +41,15 @@ from focalbench.datasets.splits import (
     with_unknown,
 )
 from focalbench.datasets.synthetic import draw
-from focalbench.datasets.table import Table, are_few
+from focalbench.datasets.table import Groups, Table, are_few
 from focalbench.datasets.tables import REAL_TABLES, real_table
 from focalbench.datasets.targets import measured_outputs
 from focalbench.datasets.weights import Weighed, weigh
-from focalbench.errors import InputError
+from focalbench.errors import InputError, TooFewPositivesError
 from focalbench.randomness import generator
 
 _SPLITS = ("train", "validation", "test")
+MOST_ROWS = 10_000_000  # that anybody may ask for
 
 
 def resolve(recipe: Recipe) -> Recipe:
@@ -97,7 +102,8 @@ def load_table(recipe: Recipe) -> Table:
 
     Raises InputError where it cannot be read, or is no longer the one whose hash the recipe holds.
     """
-    whole = replace(recipe, rows=0, positive_rate=None, label_noise=0.0, test_prevalence="thin", sha256="", reading="")
+    plain = replace(recipe, rows=0, positive_rate=None, label_noise=0.0, test_prevalence="thin", folds=0)
+    whole = replace(plain, sha256="", reading="")
     table = _table(whole, recipe.path)
     if not _is_planned(table, recipe):
         _table.cache_clear()  # a file may have been written anew since
@@ -119,7 +125,17 @@ def split_counts(recipe: Recipe, seed: int) -> SplitCounts:
     if is_synthetic(recipe.dataset):
         return synthetic_counts(recipe)
     table = load_table(recipe)
+    if recipe.folds:
+        return _fold_sizes(table, _fold_rows(table, recipe, seed))
     return _counts(table, recipe, _pools(table, recipe, seed))
+
+
+def _fold_sizes(table: Table, folds: list[tuple[Rows, Rows, Rows]]) -> SplitCounts:
+    """The least that trains and validates in any fold; all folds are tested on."""
+    held = [[Counts(len(rows), int(table.targets[rows].sum())) for rows in fold] for fold in folds]
+    train, validation = (min((fold[k] for fold in held), key=lambda part: part.positives) for k in (0, 1))
+    test = Counts(sum(fold[2].rows for fold in held), sum(fold[2].positives for fold in held))
+    return SplitCounts(train, validation, test)
 
 
 def _counts(table: Table, recipe: Recipe, pools: tuple[Rows, Rows, Rows] | None) -> SplitCounts:
@@ -130,19 +146,51 @@ def _counts(table: Table, recipe: Recipe, pools: tuple[Rows, Rows, Rows] | None)
     return pool_counts(recipe, SplitCounts(train, validation, test))
 
 
-def build_splits(recipe: Recipe, seed: int) -> Splits:
-    """Return the three splits of a recipe and a seed, with the counts of split_counts, label noise included.
+def build_parts(recipe: Recipe, seed: int) -> list[Splits]:
+    """Return the splits that a run of a recipe and a seed trains on, one after the other: one, or one for each fold.
 
     Raises InputError as split_counts does.
     """
-    clean = _synthetic(recipe, seed) if is_synthetic(recipe.dataset) else _real(recipe, seed)
+    if not recipe.folds:
+        return [build_splits(recipe, seed)]
+    table = load_table(recipe)
+    return [_splits(recipe, seed, _real(table, rows), rows) for rows in _fold_rows(table, recipe, seed)]
+
+
+def build_splits(recipe: Recipe, seed: int) -> Splits:
+    """Return the three splits of a recipe without folds and a seed, with the counts of split_counts, label noise
+    included. Raises InputError as split_counts does.
+    """
+    if is_synthetic(recipe.dataset):
+        return _splits(recipe, seed, _synthetic(recipe, seed), None)
+    table = load_table(recipe)
+    rows = _split_rows(table, recipe, seed)
+    return _splits(recipe, seed, _real(table, rows), rows)
+
+
+def _more_rows_do(recipe: Recipe) -> bool:
+    """Whether the table would have positives enough for three splits if more rows trained."""
+    try:
+        split_counts(replace(recipe, rows=MOST_ROWS), 0)
+    except InputError:
+        return False
+    return True
+
+
+def _splits(recipe: Recipe, seed: int, clean: list[Dataset], rows: tuple[Rows, Rows, Rows] | None) -> Splits:
+    """The splits of clean parts, with weights and label noise; rows: those of a table."""
+    if (rate := weighted_rate(recipe)) is not None:
+        clean[2] = weighted_to_rate(clean[2], rate)
+    resampling = None if rows is None else _resampling(load_table(recipe), recipe, rows)
     if recipe.label_noise == 0:
-        return Splits(
-            clean[0], clean[1], clean[2], None, names_of(recipe), measured(recipe, seed), _resampling(recipe, seed)
-        )
-    pairs = zip(clean, _SPLITS, strict=True)
-    train, validation, test = (_noisy(dataset, recipe, split, seed) for dataset, split in pairs)
-    return Splits(train, validation, clean[2], test.targets, resampling=_resampling(recipe, seed))
+        outputs = (0,) if recipe.folds else measured(recipe, seed)
+        return Splits(clean[0], clean[1], clean[2], None, names_of(recipe), outputs, resampling)
+    held = [Counts(dataset.rows, dataset.positives) for dataset in clean]
+    train, validation, test = (
+        with_label_noise(dataset, swaps, generator(seed, f"{split}-label-noise", recipe.key))
+        for dataset, swaps, split in zip(clean, label_swaps(recipe.label_noise, held, rate), _SPLITS, strict=True)
+    )
+    return Splits(train, validation, clean[2], test.targets, resampling=resampling)
 
 
 def width(recipe: Recipe) -> int:
@@ -198,7 +246,9 @@ def _synthetic(recipe: Recipe, seed: int) -> list[Dataset]:
 
 
 def _split_rows(table: Table, recipe: Recipe, seed: int) -> tuple[Rows, Rows, Rows]:
-    """Which rows of a table train, validate and test."""
+    """Which rows of a table train, validate and test; of folds, the first."""
+    if recipe.folds:
+        return _fold_rows(table, recipe, seed)[0]
     pools = _pools(table, recipe, seed)
     counts = _counts(table, recipe, pools)
     if pools is not None:
@@ -211,9 +261,7 @@ def _split_rows(table: Table, recipe: Recipe, seed: int) -> tuple[Rows, Rows, Ro
     return with_unknown(splits, table.classes, pools, seed, recipe.key)
 
 
-def _real(recipe: Recipe, seed: int) -> list[Dataset]:
-    table = load_table(recipe)
-    splits = _split_rows(table, recipe, seed)
+def _real(table: Table, splits: tuple[Rows, Rows, Rows]) -> list[Dataset]:
     features = preprocess(table, splits)
     train, validation, test = (
         Dataset(
@@ -226,28 +274,64 @@ def _real(recipe: Recipe, seed: int) -> list[Dataset]:
         )
         for part, rows in zip(features, splits, strict=True)
     )
-    if recipe.test_prevalence == "weight" and recipe.positive_rate is not None:
-        test = weighted_to_rate(test, recipe.positive_rate)
     return [train, validation, test]
 
 
-def _resampling(recipe: Recipe, seed: int) -> Resampling | None:
-    """How a table's rows come to the splits; None for fresh draws."""
-    if is_synthetic(recipe.dataset):
-        return None
-    table = load_table(recipe)
-    train, _, test = _split_rows(table, recipe, seed)
+def _resampling(table: Table, recipe: Recipe, rows: tuple[Rows, Rows, Rows]) -> Resampling:
+    """How a table's rows come to the splits."""
+    train, _, test = rows
     positives = (table.targets[:, None] if table.labels is None else table.labels) > 0
     share = positives[train].sum(axis=0) / np.maximum(positives.sum(axis=0), 1)
+    if recipe.folds:
+        return Resampling("folds", _units(table)[test], share)
     if table.groups is None:
-        return Resampling("rows", test if table.equal is None else table.equal[test], share)
+        return Resampling("rows", _units(table)[test], share)
     if table.ordered:
         return Resampling("time", test, np.zeros_like(share))
     groups = np.unique(table.groups)
     if are_few(groups):
         return Resampling("each group", test, share)
     dealt = np.full_like(share, len(np.unique(table.groups[train])) / len(groups))
-    return Resampling("groups", table.groups[test], dealt)
+    return Resampling("groups", _units(table)[test], dealt)
+
+
+def _units(table: Table) -> Groups:
+    """What is dealt to the splits as one: groups, sets of equal rows, or single rows; (rows,)."""
+    if table.groups is not None:
+        return table.groups
+    return np.arange(table.rows) if table.equal is None else table.equal
+
+
+def _fold_rows(table: Table, recipe: Recipe, seed: int) -> list[tuple[Rows, Rows, Rows]]:
+    kept = fold_counts(recipe, table.rows, table.positives)
+    return fold_splits(table.targets, _units(table), kept, seed, recipe.key)
+
+
+def with_folds(recipe: Recipe, seeds: Iterable[int]) -> Recipe:
+    """The recipe, with folds where its table has too few positives for three splits and enough for folds.
+
+    Raises InputError where it has too few for either, as split_counts does.
+    """
+    try:
+        for seed in seeds:
+            split_counts(recipe, seed)
+    except TooFewPositivesError as error:
+        return _folded(recipe, seeds, error)
+    return recipe
+
+
+def _folded(recipe: Recipe, seeds: Iterable[int], why: TooFewPositivesError) -> Recipe:
+    if is_synthetic(recipe.dataset) or recipe.task != "binary" or _more_rows_do(recipe):
+        raise why
+    if recipe.time is not None:
+        raise InputError(f"{why} (folds, which take less, cannot be split by time)")
+    folded = replace(recipe, folds=FOLDS, test_prevalence="thin")
+    table = load_table(recipe)
+    if fold_counts(folded, table.rows, table.positives).positives < LEAST_POSITIVES:
+        raise InputError(f"{why} ({FOLDS} folds, which take less, take {LEAST_POSITIVES} positives)")
+    for seed in seeds:
+        _fold_rows(table, folded, seed)
+    return folded
 
 
 def _of(values: NDArray[Any] | None, rows: Rows) -> NDArray[Any] | None:
@@ -267,11 +351,6 @@ def _pools(table: Table, recipe: Recipe, seed: int) -> tuple[Rows, Rows, Rows] |
     largest = int(np.unique(table.equal, return_counts=True)[1].max())
     wanted = set_parts(recipe, table.counted, table.positives, largest)
     return deal_equal(table.classes, table.equal, wanted, seed, recipe.key, table.labels)
-
-
-def _noisy(dataset: Dataset, recipe: Recipe, split: str, seed: int) -> Dataset:
-    rng = generator(seed, f"{split}-label-noise", recipe.key)
-    return with_label_noise(dataset, swap_count(recipe.label_noise, dataset.positives), rng)
 
 
 @lru_cache(maxsize=1)

@@ -30,11 +30,12 @@ class Counts:
 
 @dataclass(frozen=True)
 class SplitCounts:
-    """The counts of the three splits."""
+    """The counts of the three splits. weighted: whether the positives of the test are weighted to the rate."""
 
     train: Counts
     validation: Counts
     test: Counts
+    weighted: bool = False
 
     @property
     def each(self) -> tuple[Counts, Counts, Counts]:
@@ -110,12 +111,13 @@ class Dataset:
 class Resampling:
     """How the rows of a table come to the splits of a seed, which other seeds split otherwise.
 
-    kind: rows, groups, time (the same test rows for every seed) or each group (of a few, one is tested on). units:
-    (test rows,) which row or group of the table each test row is, the same for every seed. train_share: (outputs,) of
-    the table's positives, or of its groups, that train, in [0, 1]; 0 for time, where all seeds train on the same rows.
+    kind: rows, groups, time (the same test rows for every seed), each group (of a few, one is tested on) or folds.
+    units: (test rows,) which row or group of the table each test row is, the same for every seed. train_share:
+    (outputs,) of the table's positives, or of its groups, that train, in [0, 1]; 0 for time, where all seeds train on
+    the same rows.
     """
 
-    kind: Literal["rows", "groups", "each group", "time"]
+    kind: Literal["rows", "groups", "each group", "time", "folds"]
     units: NDArray[np.int64]
     train_share: Floats
 

@@ -3,6 +3,8 @@
 import math
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -10,18 +12,26 @@ from focalbench.arms import Recipe
 from focalbench.datasets.dataset import Counts, Floats, SplitCounts
 from focalbench.datasets.dense import room
 from focalbench.datasets.families import family_of, is_synthetic, knobs
-from focalbench.errors import InputError
+from focalbench.errors import InputError, TooFewPositivesError
 
 MIN_POSITIVES = 20  # fewer in a split: refused
 CHOICE_POSITIVES = 30  # fewer in validation: warned, the choice of epoch and learning rate costs
 TABLE_TEST_POSITIVES = 100  # fewer in test: warned, the average precision is noisy
 LEAST_TABLE_POSITIVES = 100  # a fifth of them validates
-SYNTHETIC_TEST_POSITIVES = 200  # beyond this the noise of training dominates
+SYNTHETIC_TEST_POSITIVES = 200  # at least, of a test at the rate
+WEIGHTED_TEST_POSITIVES = 2_000  # of one weighted to it: the spread of average precision is .78 of that with 200
 TRAIN_TENTHS, VALIDATION_TENTHS = 6, 2  # at most this much of a real table
 LEAST_SETS = 20  # of equal rows, that a split must have room for
 EVEN = 0.5  # to where a table's rate can be raised
 
 Sizes = Callable[[float], SplitCounts]
+
+
+class Swaps(NamedTuple):
+    """How many positives and how many negatives get the other label."""
+
+    positives: int
+    negatives: int
 
 
 def positive_count(rate: float, rows: int) -> int:
@@ -33,9 +43,34 @@ def positive_count(rate: float, rows: int) -> int:
     return round(rate * rows)
 
 
-def swap_count(noise: float, positives: int) -> int:
+def swap_count(noise: float, positives: float) -> int:
     """Return how many positives swap labels with as many negatives under a label noise in [0, 0.5)."""
     return round(noise * positives)
+
+
+def label_swaps(noise: float, parts: Sequence[Counts], weighted_to: float | None) -> list[Swaps]:
+    """Return how many labels of train, validation and test swap under a noise: as many of either class. Where the
+    test's positives are weighted to a rate, as many negatives, of weight 1 each, as its swapped positives weigh.
+    """
+    counts = [swap_count(noise, part.positives) for part in parts]
+    swaps = [Swaps(count, count) for count in counts]
+    if weighted_to is not None:
+        mass = weighted_to / (1 - weighted_to) * parts[-1].negatives
+        swaps[-1] = Swaps(counts[-1], swap_count(noise, mass))
+    return swaps
+
+
+def weighted_rate(recipe: Recipe) -> float | None:
+    """Return the rate that the test's positives are weighted to; None where there is nothing to weight: at the natural
+    rate, with several classes, in dense images, and where synthetic rows at the rate hold 2,000 positives.
+    """
+    rate = recipe.positive_rate
+    if recipe.test_prevalence == "thin" or rate is None or recipe.task != "binary":
+        return None
+    if not is_synthetic(recipe.dataset):
+        return rate
+    many = _synthetic_test(rate, recipe.rows).positives >= WEIGHTED_TEST_POSITIVES
+    return None if many or family_of(recipe.dataset) == "dense" else rate
 
 
 def largest_split(rate: float, positives: int, negatives: int) -> Counts:
@@ -50,16 +85,15 @@ def largest_split(rate: float, positives: int, negatives: int) -> Counts:
 
 
 def synthetic_counts(recipe: Recipe) -> SplitCounts:
-    """Return the counts of a synthetic recipe: rows to train and to validate, 200 positives or more to test.
+    """Return the counts of a synthetic recipe: rows to train and to validate, 200 positives or more to test; 2,000 or
+    more where they are weighted, beside as many negatives.
 
     Raises InputError for a rate, noise or number of rows that cannot be had, naming the rates that can.
     """
     _check(recipe)
-    if recipe.test_prevalence != "thin":
-        raise InputError("synthetic test rows are drawn at the rate, none to spare: leave --test-prevalence weight out")
     if recipe.positive_rate is None:
         raise InputError("a synthetic data set has no natural positive rate; give one, such as --pos-rate 0.0015")
-    counts = _checked(recipe, recipe.positive_rate, lambda rate: _synthetic_sizes(rate, recipe.rows), _top(recipe))
+    counts = _checked(recipe, recipe.positive_rate, lambda rate: _synthetic_sizes(rate, recipe), _top(recipe))
     if family_of(recipe.dataset) == "dense":
         for part in counts.each:
             room(recipe.dataset, part)
@@ -68,7 +102,7 @@ def synthetic_counts(recipe: Recipe) -> SplitCounts:
 
 def synthetic_rates(recipe: Recipe) -> tuple[float, float] | None:
     """Return the lowest and highest rate of a synthetic recipe that can be had, or None where there is none."""
-    return reachable_rates(recipe, lambda rate: _synthetic_sizes(rate, recipe.rows), _top(recipe))
+    return reachable_rates(recipe, lambda rate: _synthetic_sizes(rate, recipe), _top(recipe))
 
 
 def _top(recipe: Recipe) -> float:
@@ -108,10 +142,21 @@ def pool_counts(recipe: Recipe, pools: SplitCounts) -> SplitCounts:
     return _checked(recipe, rate, lambda r: _pool_sizes(r, recipe, pools), max(EVEN, positives / rows))
 
 
+def fold_counts(recipe: Recipe, rows: int, positives: int) -> Counts:
+    """Return how many rows and positives of a table take part where it is split into folds: as many as have the rate.
+
+    Raises InputError for a rate, or noise, out of range.
+    """
+    _check(recipe)
+    if recipe.positive_rate is None:
+        return Counts(rows, positives)
+    return largest_split(recipe.positive_rate, positives, rows - positives)
+
+
 def _table_rate(recipe: Recipe, rows: int, positives: int) -> float:
     _check(recipe)
     if positives < LEAST_TABLE_POSITIVES:
-        raise InputError(
+        raise TooFewPositivesError(
             f"the table holds {positives} positives in {rows} rows (duplicates apart); at least "
             f"{LEAST_TABLE_POSITIVES} are needed, {MIN_POSITIVES} in each split: take more data"
         )
@@ -150,7 +195,7 @@ def reachable_rates(recipe: Recipe, sizes: Sizes, top: float) -> tuple[float, fl
         return rate <= top and all(map(_enough_positives, sizes(rate).each))
 
     def negatives_suffice(rate: float) -> bool:
-        return all(_enough_negatives(part, recipe.label_noise) for part in sizes(rate).each)
+        return _enough_negatives(sizes(rate), recipe.label_noise, rate)
 
     floor = 0.5 * top / recipe.rows  # no positive in training
     if not positives_suffice(top) or not negatives_suffice(floor):
@@ -187,10 +232,6 @@ def _check(recipe: Recipe) -> None:
         raise InputError(f"label noise lies between 0 and 0.5 (excluded); got {recipe.label_noise}")
     if recipe.test_prevalence not in ("thin", "weight"):
         raise InputError(f"unknown --test-prevalence {recipe.test_prevalence!r}; choose thin or weight")
-    if recipe.test_prevalence == "weight" and recipe.label_noise:
-        raise InputError(
-            "--label-noise is counted in rows, so it cannot go with --test-prevalence weight; leave one out"
-        )
     if recipe.rows < 1:
         raise InputError(f"the number of training rows must be positive, got {recipe.rows}")
 
@@ -198,14 +239,15 @@ def _check(recipe: Recipe) -> None:
 def _checked(recipe: Recipe, rate: float, sizes: Sizes, top: float) -> SplitCounts:
     if rate <= top and rate * recipe.rows > 1:  # else sizes may be astronomical
         counts = sizes(rate)
-        if all(_enough_positives(part) and _enough_negatives(part, recipe.label_noise) for part in counts.each):
+        if all(map(_enough_positives, counts.each)) and _enough_negatives(counts, recipe.label_noise, rate):
             return counts
     reachable = reachable_rates(recipe, sizes, top)
     if reachable is None:
         remedy = f"no rate gives that with at most {recipe.rows} training rows: ask for more rows or take more data"
     else:
         remedy = f"choose a rate from {reachable[0]} to {reachable[1]}, or another number of rows"
-    raise InputError(
+    kind = TooFewPositivesError if rate <= top else InputError
+    raise kind(
         f"a positive rate of {rate:.6g} cannot be had: each split needs {MIN_POSITIVES} positives and enough "
         f"negatives, and thinning only takes rows away; {remedy}"
     )
@@ -215,28 +257,40 @@ def _enough_positives(part: Counts) -> bool:
     return part.positives >= MIN_POSITIVES
 
 
-def _enough_negatives(part: Counts, noise: float) -> bool:
-    return part.negatives >= max(1, swap_count(noise, part.positives))
+def _enough_negatives(counts: SplitCounts, noise: float, rate: float) -> bool:
+    if not all(part.negatives for part in counts.each):
+        return False
+    swaps = label_swaps(noise, counts.each, rate if counts.weighted else None)
+    return all(part.negatives >= swap.negatives for part, swap in zip(counts.each, swaps, strict=True))
 
 
-def _synthetic_sizes(rate: float, rows: int) -> SplitCounts:
+def _synthetic_sizes(rate: float, recipe: Recipe) -> SplitCounts:
+    part = Counts(recipe.rows, positive_count(rate, recipe.rows))
+    test = _synthetic_test(rate, recipe.rows)
+    if weighted_rate(replace(recipe, positive_rate=rate)) is None:
+        return SplitCounts(part, part, test)
+    weighted = Counts(test.negatives + WEIGHTED_TEST_POSITIVES, WEIGHTED_TEST_POSITIVES)
+    return SplitCounts(part, part, weighted, weighted=True)
+
+
+def _synthetic_test(rate: float, rows: int) -> Counts:
+    """At the rate, with as many rows as training or what 200 positives need."""
     bound = range(1, int(min(SYNTHETIC_TEST_POSITIVES / rate, 1e15)) + 2)
-    test = 1 + bisect_left(bound, SYNTHETIC_TEST_POSITIVES, key=lambda n: positive_count(rate, n))
-    part = Counts(rows, positive_count(rate, rows))
-    return SplitCounts(part, part, Counts(max(rows, test), positive_count(rate, max(rows, test))))
+    enough = 1 + bisect_left(bound, SYNTHETIC_TEST_POSITIVES, key=lambda n: positive_count(rate, n))
+    test = max(rows, enough)
+    return Counts(test, positive_count(rate, test))
 
 
 def _table_sizes(rate: float, recipe: Recipe, rows: int, positives: int) -> SplitCounts:
     train, validation = _leading_sizes(rate, recipe, positives, rows - positives)
     left = positive_parts(recipe, rows, positives)[2]
-    return SplitCounts(
-        train, validation, _test(rate, recipe, left, rows - positives - train.negatives - validation.negatives)
-    )
+    test = _test(rate, recipe, left, rows - positives - train.negatives - validation.negatives)
+    return SplitCounts(train, validation, test, weighted_rate(recipe) is not None)
 
 
 def _test(rate: float, recipe: Recipe, positives: int, negatives: int) -> Counts:
     """What the test takes of the rows left for it: all where they are weighted, else what has the rate."""
-    if recipe.test_prevalence == "weight":
+    if weighted_rate(recipe) is not None:
         return Counts(positives + negatives, positives)
     return largest_split(rate, positives, negatives)
 
@@ -248,7 +302,8 @@ def _pool_sizes(rate: float, recipe: Recipe, pools: SplitCounts) -> SplitCounts:
 
     train = at_most(recipe.rows, pools.train)
     validation = at_most(train.rows, pools.validation)
-    return SplitCounts(train, validation, _test(rate, recipe, pools.test.positives, pools.test.negatives))
+    test = _test(rate, recipe, pools.test.positives, pools.test.negatives)
+    return SplitCounts(train, validation, test, weighted_rate(recipe) is not None)
 
 
 def _leading_sizes(rate: float, recipe: Recipe, positives: int, negatives: int) -> tuple[Counts, Counts]:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from focalbench.datasets.dataset import Counts, Dataset, Floats, SplitCounts, Targets
+from focalbench.datasets.prevalence import Swaps
 from focalbench.datasets.table import UNKNOWN, Groups, are_few
 from focalbench.errors import InputError
 from focalbench.randomness import generator
@@ -208,33 +209,37 @@ def weighted_to_rate(dataset: Dataset, rate: float) -> Dataset:
     """Weight the positives as if so many had been left out that a share `rate` of the rows were positive.
 
     A positive weighs rate / (1 - rate) x negatives / positives, counted in rows, a negative 1 (each times a weight of
-    its own): every positive is kept, and weighted metrics estimate those at the rate.
+    its own): every positive is kept, and weighted metrics estimate those at the rate. The Bayes log odds become those
+    at the rate.
     """
     own = np.ones(dataset.rows) if dataset.weights is None else dataset.weights
     positive = dataset.targets == 1
     factor = rate / (1 - rate) * np.count_nonzero(~positive) / np.count_nonzero(positive)
-    return replace(dataset, weights=np.where(positive, factor * own, own))
+    bayes = None if dataset.bayes_logits is None else dataset.bayes_logits + np.log(factor)
+    return replace(dataset, weights=np.where(positive, factor * own, own), bayes_logits=bayes)
 
 
-def with_label_noise(dataset: Dataset, swaps: int, rng: np.random.Generator) -> Dataset:
-    """Swap the labels of so many random positives and as many random negatives: the prevalence stays.
+def with_label_noise(dataset: Dataset, swaps: Swaps, rng: np.random.Generator) -> Dataset:
+    """Swap the labels of so many random positives and so many random negatives, as many but where positives are
+    weighted to a rate: the prevalence stays. A row keeps its weight.
 
     The Bayes log odds become those of the observed label: with P the clean probability of a positive,
-    P (1 - swaps/positives) + (1 - P) swaps/negatives.
+    P (1 - swapped positives / positives) + (1 - P) swapped negatives / negatives.
     """
     targets = dataset.targets.copy()
-    for label in (1, 0):
-        targets[rng.choice(np.flatnonzero(dataset.targets == label), swaps, replace=False)] = 1 - label
+    for label, count in ((1, swaps.positives), (0, swaps.negatives)):
+        targets[rng.choice(np.flatnonzero(dataset.targets == label), count, replace=False)] = 1 - label
     logits = dataset.bayes_logits
-    if logits is not None and swaps > 0:
+    if logits is not None and any(swaps):
         negatives = dataset.rows - dataset.positives
-        logits = _observed_logits(logits, swaps / dataset.positives, swaps / negatives)
+        logits = _observed_logits(logits, swaps.positives / dataset.positives, swaps.negatives / negatives)
     return replace(dataset, targets=targets, bayes_logits=logits)
 
 
 def _observed_logits(logits: Floats, flipped_positives: float, flipped_negatives: float) -> Floats:
-    with np.errstate(divide="ignore"):  # every negative flipped: log 0 is meant
+    with np.errstate(divide="ignore"):  # every negative flipped, or none: log 0 is meant
         kept = np.log1p([-flipped_positives, -flipped_negatives])
-    positive = np.logaddexp(logits + kept[0], np.log(flipped_negatives))
-    negative = np.logaddexp(logits + np.log(flipped_positives), kept[1])
+        flipped = np.log([flipped_positives, flipped_negatives])
+    positive = np.logaddexp(logits + kept[0], flipped[1])
+    negative = np.logaddexp(logits + flipped[0], kept[1])
     return np.asarray(positive - negative)

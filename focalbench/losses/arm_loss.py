@@ -15,7 +15,7 @@ from focalbench.losses.inverse import (
     softmax_best_constants,
     softmax_recovered_logits,
 )
-from focalbench.losses.reference import Array, class_alpha, is_balanced
+from focalbench.losses.reference import Array, class_alpha
 from focalbench.losses.rivals import ClassCounts, Rival, rival_constant, rival_recovered
 from focalbench.losses.stack_loss import RunLoss, SoftmaxFocal, WeightedFocal
 
@@ -92,7 +92,7 @@ def start_bias(arm: Arm, counts: ClassCounts) -> float:
     constant that minimises the arm's own loss, which is 0 by symmetry at any gamma when the classes are balanced, and
     0 where there is none (rivals.constant_of). Raises InputError unless both classes have rows.
     """
-    if arm.init == "zero" or (arm.init == "own" and is_balanced(arm)):
+    if arm.init == "zero" or (arm.init == "own" and arm.balanced):
         return 0.0
     if arm.init == "prior":
         return log_odds(counts.prevalence)

@@ -12,6 +12,7 @@ which treats the case without alpha. A pos_weight of w is alpha = w / (1 + w).
 """
 
 import math
+from functools import lru_cache
 from typing import Any, overload
 
 import numpy as np
@@ -68,6 +69,7 @@ def _recovered(x: Any, alpha: float | None, gamma: float) -> Any:
     return (gamma + 1) * x + focusing - _alpha_log_odds(alpha)
 
 
+@lru_cache(maxsize=1024)
 def best_constant(prevalence: float, alpha: float | None, gamma: float) -> float:
     """Return the logit that, given to every row, minimises the expected focal loss.
 

@@ -94,14 +94,9 @@ def class_alpha(arm: Arm, prevalence: float) -> float | None:
     alpha = w / (1 + w), which is the share of negatives too. Raises InputError for another prevalence.
     """
     check_prevalence(prevalence)
-    if is_balanced(arm):
+    if arm.balanced:
         return 1 - prevalence
     return None if arm.alpha is None else float(arm.alpha)
-
-
-def is_balanced(arm: Arm) -> bool:
-    """Whether both classes carry the same total weight: pos_weight, or alpha balanced."""
-    return arm.loss == "pos_weight" or arm.alpha == "balanced"
 
 
 def check_hyperparameters(alpha: float | None, gamma: float) -> None:

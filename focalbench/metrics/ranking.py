@@ -61,12 +61,17 @@ def precision_recall_grid(scores: Tensor, targets: Tensor, points: int = 200, we
 def checked_weights(weights: Tensor, targets: Tensor) -> Tensor:
     """The weights as float64 of mean 1. Raises InputError unless they are finite, >= 0 and of both classes."""
     mass = weights.double()
-    if mass.shape != targets.shape or not bool((mass >= 0).all() & mass.isfinite().all()):
+    if mass.shape != targets.shape or not _are_weights(mass):
         raise InputError(f"weights must be finite, >= 0 and of the targets' shape {tuple(targets.shape)}")
-    if not mass[targets == 1].sum() > 0 or not mass[targets == 0].sum() > 0:
+    if not all(bool((mass * (targets == label)).any()) for label in (0, 1)):
         raise InputError("weights leave one class without any; metrics need positives and negatives")
     mass = mass / mass.max()  # twice, because a sum of the largest numbers would be infinite
     return mass / mass.mean()
+
+
+def _are_weights(mass: Tensor) -> bool:
+    low, high = mass.aminmax()  # both NaN where one is
+    return bool((low >= 0) & high.isfinite())
 
 
 def per_run(metric: Callable[[Tensor, Tensor], Tensor], scores: Tensor, targets: Tensor) -> Tensor:
@@ -123,36 +128,57 @@ def _roc_auc(row: Tensor, positive: Tensor) -> Tensor:
     return (below + not_above).double() / (2 * len(ranked) * len(negatives))
 
 
-def _suffix_sums(values: Tensor) -> Tensor:
-    return values.flip(0).cumsum(0).flip(0)
-
-
 def _weighted_average_precision(row: Tensor, positive: Tensor, weights: Tensor) -> Tensor:
     """The weighted mean, over the positives, of the weighted precision at the positive's own score."""
-    own, _, precision = _weighted_curve(row, positive, weights)
-    return (own * precision).sum() / own.sum()
+    own, true_positives, false_positives = weighted_curve(row, positive, weights)
+    return (own * _precision(true_positives, false_positives)).sum() / own.sum()
 
 
 def _weighted_grid(row: Tensor, positive: Tensor, weights: Tensor, points: int) -> Tensor:
-    own, true_positives, precision = _weighted_curve(row, positive, weights)
+    own, true_positives, false_positives = weighted_curve(row, positive, weights)
     level = torch.arange(1, points + 1, device=row.device).double() / points * own.sum() * (1 - 1e-12)
-    return precision[len(own) - torch.searchsorted(true_positives.flip(0), level) - 1]
+    reached = len(own) - torch.searchsorted(true_positives.flip(0), level) - 1
+    return _precision(true_positives, false_positives)[reached]
 
 
-def _weighted_curve(row: Tensor, positive: Tensor, weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Each positive's weight, and the weighted true positives and precision at its score, in ascending order."""
-    ranked, order = row[positive].sort()
-    own = weights[positive][order]
-    true_positives = _suffix_sums(own)[torch.searchsorted(ranked, ranked)]
-    reached = torch.searchsorted(ranked, row, right=True)
-    flagged = _suffix_sums(torch.bincount(reached, weights, minlength=len(ranked) + 1)[1:])
-    flagged = flagged[torch.searchsorted(ranked, ranked)]  # all that tie with a positive
-    return own, true_positives, torch.where(true_positives > 0, true_positives / flagged, 0.0)
+def _precision(true_positives: Tensor, false_positives: Tensor) -> Tensor:
+    return torch.where(true_positives > 0, true_positives / (true_positives + false_positives), 0.0)
+
+
+def weighted_curve(row: Tensor, positive: Tensor, weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Each positive's weight, and the weight of the positives and of the negatives that reach its score, ties included;
+    three (positive,), by ascending score.
+    """
+    ranked, own = _by_score(row, weights, positive)
+    negatives, others = _by_score(row, weights, ~positive)
+    true_positives = _from_here_on(own)[torch.searchsorted(ranked, ranked)]
+    return own, true_positives, _from_here_on(others)[torch.searchsorted(negatives, ranked)]
+
+
+def _by_score(row: Tensor, weights: Tensor, members: Tensor) -> tuple[Tensor, Tensor]:
+    """The scores of some rows in ascending order, and their weights."""
+    scores, own = row.masked_select(members), weights.masked_select(members)
+    if bool((own == own[0]).all()):  # as those of negatives are in a test that is weighted to a rate
+        return _ascending(scores), own
+    order = ascending_order(scores)
+    return scores[order], own[order]
+
+
+def ascending_order(scores: Tensor) -> Tensor:
+    """The places of these scores from the lowest to the highest; those that tie in any order."""
+    if not _in_numpy(scores):
+        return scores.argsort()
+    return torch.from_numpy(np.argsort(scores.numpy()))  # five times as fast as torch's
+
+
+def _from_here_on(weights: Tensor) -> Tensor:
+    """The sum of the weights from each place on, and 0 beyond the last."""
+    return torch.cat([weights.flip(0).cumsum(0).flip(0), weights.new_zeros(1)])
 
 
 def _weighted_roc_auc(row: Tensor, positive: Tensor, weights: Tensor) -> Tensor:
-    ranked, order = row[positive].sort()
-    own, negatives, other = weights[positive][order], row[~positive], weights[~positive]
-    below = torch.cat([own.new_zeros(1), own.cumsum(0)])  # weight of the positives below a place
-    lost = below[torch.searchsorted(ranked, negatives)] + below[torch.searchsorted(ranked, negatives, right=True)]
-    return 1 - (other * lost).sum() / 2 / (own.sum() * other.sum())
+    ranked, own = _by_score(row, weights, positive)
+    negatives, others = _by_score(row, weights, ~positive)
+    below = torch.cat([others.new_zeros(1), others.cumsum(0)])  # weight of the negatives below a place
+    won = below[torch.searchsorted(negatives, ranked)] + below[torch.searchsorted(negatives, ranked, right=True)]
+    return (own * won).sum() / 2 / (own.sum() * others.sum())

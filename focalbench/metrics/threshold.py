@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from focalbench.errors import InputError
-from focalbench.metrics.ranking import checked_weights, per_run
+from focalbench.metrics.ranking import ascending_order, checked_weights, per_run, weighted_curve
 
 ROUNDING = 1e-12  # of a sum of weights
 
@@ -44,14 +44,18 @@ def r_precision(scores: Tensor, targets: Tensor, weights: Tensor | None = None) 
     return per_run(precision, scores, targets)
 
 
-def recall_at_fpr(scores: Tensor, targets: Tensor, fpr: float = 0.01) -> Tensor:
+def recall_at_fpr(scores: Tensor, targets: Tensor, fpr: float = 0.01, weights: Tensor | None = None) -> Tensor:
     """Return the largest recall of any threshold whose false positive rate is at most fpr.
 
-    scores: (run, sample), finite. targets: (sample,) of 0/1. fpr: in [0, 1). Returns (run,) float64 in
-    [0, 1]. Raises InputError for an fpr out of range, wrong shapes, other targets or a missing class.
+    scores: (run, sample), finite. targets: (sample,) of 0/1. fpr: in [0, 1). weights: (sample,) >= 0; with them, both
+    rates are shares of weight. Returns (run,) float64 in [0, 1]. Raises InputError for an fpr out of range, wrong
+    shapes or weights, other targets or a missing class.
     """
     if not 0 <= fpr < 1:
         raise InputError(f"the false positive rate must lie in [0, 1), got {fpr}")
+    if weights is not None:
+        mass = checked_weights(weights, targets)
+        return per_run(lambda row, positive: _weighted_recall(row, positive, mass, fpr), scores, targets)
 
     def recall(row: Tensor, positive: Tensor) -> Tensor:
         negatives = row[~positive]
@@ -69,11 +73,19 @@ def _precision(row: Tensor, positive: Tensor, k: float) -> Tensor:
 
 
 def _weighted_precision(row: Tensor, positive: Tensor, mass: Tensor, k: float) -> Tensor:
-    ranked, order = row.sort(descending=True)
-    reached = mass[order].cumsum(0)
-    threshold = ranked[torch.searchsorted(reached, min(k, float(reached[-1])) * (1 - ROUNDING))]
-    above, tied, own = row > threshold, row == threshold, mass * positive
-    return (own[above].sum() + (k - mass[above].sum()) * own[tied].sum() / mass[tied].sum()) / k
+    descending = ascending_order(row).flip(0)
+    reached = mass[descending].cumsum(0)
+    last = torch.searchsorted(reached, min(k, float(reached[-1])) * (1 - ROUNDING))
+    threshold = row[descending[last]]
+    above, tied, own = mass * (row > threshold), mass * (row == threshold), positive.double()
+    return (above @ own + (k - above.sum()) * (tied @ own) / tied.sum()) / k
+
+
+def _weighted_recall(row: Tensor, positive: Tensor, mass: Tensor, fpr: float) -> Tensor:
+    """A threshold between two positives lets negatives through, and no positive more than that at the upper one."""
+    own, _, false_positives = weighted_curve(row, positive, mass)
+    bearable = fpr * mass[~positive].sum() * (1 + ROUNDING)
+    return own[false_positives <= bearable].sum() / own.sum()
 
 
 def _allowed(negatives: int, fpr: float) -> int:

@@ -15,7 +15,6 @@ from focalbench.records import FAILED, Record
 from focalbench.report.tables import markdown
 from focalbench.report.words import conclusions
 from focalbench.store import Number
-
 from tests.runs import (
     BCE,
     FIVE,

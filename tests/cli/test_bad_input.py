@@ -100,7 +100,6 @@ OPTIONS = [
     ("--target y", "--target"),
     ("--group g", "--group"),
     ("--test-prevalence nope", "--test-prevalence"),
-    ("--test-prevalence weight", "--test-prevalence"),
     ("--sampler nope", "sampler"),
     ("--sampler quota:512", "sampler"),
     ("--dataset mixture:nope=1", "knob"),

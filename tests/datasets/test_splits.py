@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from focalbench.arms import Recipe
 from focalbench.datasets.dataset import Counts, Dataset, SplitCounts, Splits
-from focalbench.datasets.prevalence import pool_counts, positive_parts, table_counts
+from focalbench.datasets.prevalence import Swaps, pool_counts, positive_parts, table_counts
 from focalbench.datasets.splits import allot, deal_groups, thin, weighted_to_rate, with_label_noise
 from focalbench.errors import InputError
 
@@ -173,7 +173,7 @@ def splits_of(test: Dataset) -> Splits:
 def test_label_noise_keeps_the_count(swaps: int, seed: int) -> None:
     targets = (np.arange(200) < 40).astype(np.int8)
     clean = Dataset(np.zeros((200, 1), np.float32), targets, np.linspace(-9, 9, 200))
-    noisy = with_label_noise(clean, swaps, np.random.default_rng(seed))
+    noisy = with_label_noise(clean, Swaps(swaps, swaps), np.random.default_rng(seed))
     assert noisy.positives == clean.positives == 40
     assert np.count_nonzero(noisy.targets != clean.targets) == 2 * swaps
     probability = 1 / (1 + np.exp(-np.linspace(-9, 9, 200)))
@@ -184,7 +184,7 @@ def test_label_noise_keeps_the_count(swaps: int, seed: int) -> None:
 
 def test_no_noise_is_no_change() -> None:
     clean = Dataset(np.zeros((4, 1), np.float32), np.array([0, 1, 0, 1], np.int8), np.arange(4.0))
-    same = with_label_noise(clean, 0, np.random.default_rng(0))
+    same = with_label_noise(clean, Swaps(0, 0), np.random.default_rng(0))
     np.testing.assert_array_equal(same.targets, clean.targets)
     assert same.bayes_logits is clean.bayes_logits
 

@@ -6,12 +6,13 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.special import expit
+from scipy.special import expit, logit
 from sklearn import metrics as sklearn_metrics
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
 from focalbench.errors import InputError
+from focalbench.losses.reference import Array
 from focalbench.metrics import (
     brier,
     calibration_line,
@@ -21,6 +22,7 @@ from focalbench.metrics import (
     log_loss_skill,
     reliability_grid,
 )
+from focalbench.metrics.calibration import SUMMARY, summary
 
 
 def sample(seed: int, rows: int = 600, slope: float = 1.0, intercept: float = -2.0) -> tuple[Tensor, Tensor]:
@@ -94,6 +96,58 @@ def test_line_agrees_with_scikit_learn() -> None:
     slope, intercept = calibration_line(logits, targets)
     assert slope.item() == pytest.approx(model.coef_[0, 0], rel=1e-6)
     assert intercept.item() == pytest.approx(model.intercept_[0], rel=1e-6)
+
+
+def plain_line(x: Tensor, y: Tensor, weights: Tensor) -> list[float]:
+    """Slope and intercept by Newton's method over all rows from the best constant, until nothing moves."""
+    design = np.stack([np.ones(len(x)), (x.numpy() - x.numpy().mean()) / x.numpy().std()])
+    w, t = weights.numpy(), y.numpy().astype(float)
+    theta = np.array([logit(np.average(t, weights=w)), 0.0])
+
+    def loss(at: Array) -> float:
+        return float(w @ (np.logaddexp(0, at @ design) - t * (at @ design)))
+
+    for _ in range(200):
+        p = expit(theta @ design)
+        step = np.linalg.solve(design * (w * p * (1 - p)) @ design.T, design @ (w * (p - t)))
+        while loss(theta - step) > loss(theta) * (1 + 1e-14):
+            step = step / 2
+        theta = theta - step
+    slope = theta[1] / x.numpy().std()
+    return [slope, theta[0] - slope * x.numpy().mean()]
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("freedom", [2.0, 5.0, 1e6])  # heavy tails leave most rows in few of the coarse bins
+@pytest.mark.parametrize("seed", range(3))
+def test_line_is_that_of_a_plain_newton(seed: int, freedom: float, weighted: bool) -> None:
+    rng = np.random.default_rng(seed)
+    targets = torch.from_numpy(rng.random(4000) < 0.03)
+    logits = torch.from_numpy(rng.standard_t(freedom, 4000))[None] * (seed + 1) + 2 * targets - 4
+    weights = torch.from_numpy(rng.exponential(size=4000)) if weighted else torch.ones(4000, dtype=torch.float64)
+    found = [value.item() for value in calibration_line(logits, targets, weights if weighted else None)]
+    assert found == pytest.approx(plain_line(logits[0], targets, weights), rel=1e-11)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@given(seeds, st.booleans())
+def test_the_summary_is_each_function_to_the_bit(weighted: bool, seed: int, zeros: bool) -> None:
+    logits, targets = sample(seed)
+    weights = torch.from_numpy(np.random.default_rng(seed).exponential(size=600)) if weighted else None
+    if weights is not None and zeros:
+        weights[::7] = 0
+    slope, intercept = calibration_line(logits, targets, weights)
+    each = {
+        "log_loss": log_loss(logits, targets, weights),
+        "log_loss_skill": log_loss_skill(logits, targets, weights),
+        "brier": brier(logits, targets, weights),
+        "expected_observed": expected_observed(logits, targets, weights),
+        "calibration_slope": slope,
+        "calibration_intercept": intercept,
+        "ece": expected_calibration_error(logits, targets, weights=weights),
+    }
+    assert tuple(each) == SUMMARY
+    torch.testing.assert_close(summary(logits, targets, weights)[0], torch.cat(list(each.values())), rtol=0, atol=0)
 
 
 def test_line_recovers_the_slope_that_drew_the_targets() -> None:

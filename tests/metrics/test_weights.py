@@ -7,7 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import average_precision_score, precision_score, roc_auc_score
+from sklearn.metrics import average_precision_score, precision_score, roc_auc_score, roc_curve
 from torch import Tensor
 
 from focalbench.errors import InputError
@@ -22,6 +22,7 @@ from focalbench.metrics import (
     precision_at_k,
     precision_recall_grid,
     r_precision,
+    recall_at_fpr,
     reliability_grid,
     roc_auc,
 )
@@ -32,6 +33,7 @@ METRICS: dict[str, Metric] = {
     "precision_recall_grid": lambda x, y, w: precision_recall_grid(x, y, 7, w),
     "precision_at_k": lambda x, y, w: precision_at_k(x, y, 0.3 * len(y), w),  # the same share of rows that repeat
     "r_precision": r_precision,
+    "recall_at_fpr": lambda x, y, w: recall_at_fpr(x, y, 0.3, w),
     "roc_auc": roc_auc,
     "log_loss": log_loss,
     "log_loss_skill": log_loss_skill,
@@ -86,6 +88,31 @@ def test_the_ranking_metrics_are_scikit_learns(example: tuple[Tensor, Tensor, Te
     for metric, oracle in ((average_precision, average_precision_score), (roc_auc, roc_auc_score)):
         expected = [oracle(targets, row, sample_weight=weights) for row in scores]
         assert metric(scores, targets, torch.from_numpy(weights)).tolist() == pytest.approx(expected, rel=1e-9)
+
+
+@given(weighted(), st.integers(0, 10**6), st.floats(0, 1, exclude_max=True))
+def test_recall_at_a_false_positive_rate_is_the_best_point_of_scikit_learns_curve(
+    example: tuple[Tensor, Tensor, Tensor], seed: int, fpr: float
+) -> None:
+    scores, targets, _ = example
+    weights = np.random.default_rng(seed).exponential(size=len(targets))
+    for row in scores:
+        false, true, _ = roc_curve(targets, row, sample_weight=weights, drop_intermediate=False)
+        found = recall_at_fpr(row[None], targets, fpr, torch.from_numpy(weights))
+        assert found.item() == pytest.approx(true[false <= fpr].max())
+        for reached in false[false < 0.999]:  # a rate that a threshold has to the bit
+            most = true[false <= reached * (1 + 1e-9)].max()
+            assert recall_at_fpr(row[None], targets, reached, torch.from_numpy(weights)).item() == pytest.approx(most)
+
+
+@given(weighted(), st.floats(0.01, 100))
+def test_negatives_of_one_weight_are_measured_as_any(example: tuple[Tensor, Tensor, Tensor], weight: float) -> None:
+    """Which is a way of its own, that of tests that are weighted to a rate."""
+    scores, targets, _ = example
+    weights = torch.where(targets == 1, weight, 1.0).double()
+    for metric, oracle in ((average_precision, average_precision_score), (roc_auc, roc_auc_score)):
+        expected = [oracle(targets, row, sample_weight=weights) for row in scores]
+        assert metric(scores, targets, weights).tolist() == pytest.approx(expected, rel=1e-9)
 
 
 @given(weighted(), st.integers(0, 10**6), st.floats(0, 1))
