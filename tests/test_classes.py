@@ -114,14 +114,14 @@ def test_what_is_measured_is_the_mean_of_scikit_learns_over_the_outputs(
     from focalbench import stack as stack_module
 
     seen: list[np.ndarray[Any, Any]] = []
-    plain = stack_module._measure
+    plain = stack_module._prediction
 
     def watched(run: Run, logits: torch.Tensor | None, *rest: Any) -> Any:
         assert logits is not None
         seen.append(logits.numpy().copy())
         return plain(run, logits, *rest)
 
-    monkeypatch.setattr(stack_module, "_measure", watched)
+    monkeypatch.setattr(stack_module, "_prediction", watched)
     runs, test = runs_of(recipe, 1), build_splits(recipe, 0).test
     for run, result, logits in zip(runs, run_stack(tuple(runs)), seen, strict=True):
         softmax = run.arm in SOFTMAX_ARMS

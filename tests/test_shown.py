@@ -183,8 +183,18 @@ def _laid(folder: Path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize(("column", "value"), [("init", "[/x]\x1b[2J"), ("average_precision", None)])
-def test_values_that_no_sweep_writes_are_one_sentence(tmp_path: Path, column: str, value: str | None) -> None:
+@pytest.mark.parametrize(
+    ("column", "value", "says"),
+    [
+        ("init", "[/x]\x1b[2J", "r holds values that no sweep writes ("),
+        ("average_precision", None, "r/table.csv: None is no average_precision of this version; run the experiment"),
+        ("verdict", "[/x]\x1b[2J", r"r/table.csv: '[/x]\x1b[2J' is no verdict of this version; run the experiment"),
+        ("n_seeds", 1.5, "r/table.csv: 1.5 is no n_seeds of this version; run the experiment again"),
+    ],
+)
+def test_values_that_no_sweep_writes_are_one_sentence(
+    tmp_path: Path, column: str, value: float | str | None, says: str
+) -> None:
     """In a folder whose manifest was made to fit."""
     folder = Path(shutil.copytree(COMMITTED, tmp_path / "r"))
     rows = read_csv(folder / "table.csv", columns(ArmRow), texts(ArmRow))
@@ -195,6 +205,6 @@ def test_values_that_no_sweep_writes_are_one_sentence(tmp_path: Path, column: st
     before = contents(folder)
     said = typed(["table", "r"], tmp_path)
     assert (said.code, said.stdout, len(said.stderr.splitlines())) == (2, "", 1)
-    assert said.stderr.startswith("focalbench: r holds values that no sweep writes (")
+    assert said.stderr.startswith(f"focalbench: {says}")
     assert said.stderr.strip().isprintable()
     assert contents(folder) == before
