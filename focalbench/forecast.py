@@ -26,8 +26,9 @@ STACK, STEP, RUN = 0.011, 0.55e-3, 4.9e-3  # of each, whatever its size; a run i
 ACTIVATION, PRODUCT = 3.4e-9, 1.16e-10  # of a unit, and of a weight, for a row of a run's batch, there and back
 SCORED, TESTED = 2.2e-8, 7.8e-7  # of an output and a row: of validation in every epoch, of the test at the end
 BUILT = 4.2e-7  # of a row that is drawn or split
-LINEAR, LINEAR_NUMBER, LINEAR_SCORE = 0.019, 5.8e-8, 6.2e-7  # of a model, a number in its rows, a row it scores
-TREES, TREE_NUMBER, TREE_SCORE = 0.2, 1.6e-6, 2.9e-6
+LINEAR, LINEAR_NUMBER, LINEAR_SCORE = 0.017, 2e-8, 8.8e-7  # of a model, a number in its rows, a row it scores
+TREES, TREE_NUMBER, TREE_SCORE = 0.13, 2.8e-6, 2e-7
+GROWN, GROWN_NUMBER = 0.9, 8.4e-6  # of trees with class weights, which grow to their full size
 STARTING, STARTING_WORKERS, FILE = 1.0, 2.5, 2e-3  # of this process, of workers, and a run's part of the files
 
 
@@ -113,10 +114,11 @@ def _network_seconds(stack: Stack, sizes: Sizes) -> float:
 
 
 def _reference_seconds(run: Run, sizes: Sizes) -> float:
-    is_linear = run.training.model == LOGISTIC
-    model, number, score = (LINEAR, LINEAR_NUMBER, LINEAR_SCORE) if is_linear else (TREES, TREE_NUMBER, TREE_SCORE)
-    rows = sizes.train * sizes.features * number + (sizes.validation + sizes.test) * score
-    return sizes.outputs * (model + rows)
+    numbers, scored = sizes.train * sizes.features, sizes.validation + sizes.test
+    if run.training.model == LOGISTIC:
+        return sizes.outputs * (LINEAR + numbers * LINEAR_NUMBER + scored * LINEAR_SCORE)
+    model, number = (GROWN, GROWN_NUMBER) if run.arm.loss == "pos_weight" else (TREES, TREE_NUMBER)
+    return sizes.outputs * (model + numbers * number + scored * TREE_SCORE)
 
 
 def slowness(workers: int) -> float:

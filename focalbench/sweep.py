@@ -178,7 +178,7 @@ class _Sweep:
 
     def _too_short(self, budget: Budget) -> str:
         pace, runs = self._pace(), self.state.total / self.state.seeds.planned
-        takes = "" if pace is None else f", which takes about {pace * runs:.0f} s here"
+        takes = "" if pace is None else f", which takes about {pace * runs:.2g} s here"
         return f"{budget.seconds:g} s were over before one seed was done{takes}"
 
     def table(self, whole: Whole) -> list[Record]:
