@@ -91,8 +91,8 @@ def _costs(stacks: Sequence[Stack], workers: int) -> Iterator[float]:
 
 def sizes_of(run: Run) -> Sizes:
     """The sizes of a run's data."""
-    rows = (part.rows for part in split_counts(run.recipe, run.seed).each)
-    return Sizes(*rows, width(run.recipe), len(names_of(run.recipe)) or 1)
+    train, validation, test = (part.rows for part in split_counts(run.recipe, run.seed).each)
+    return Sizes(train, validation, test, width(run.recipe), len(names_of(run.recipe)) or 1)
 
 
 def stack_seconds(stack: Stack, sizes: Sizes) -> float:

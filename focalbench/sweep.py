@@ -133,7 +133,6 @@ class _Sweep:
 
     def train(self, backend: Backend, budget: Budget | None) -> Stopped | None:
         """Train what is missing; say why it was stopped before its end, where there are whole seeds."""
-        self._tell(budget)
         try:
             self._train(backend, budget)
         except KeyboardInterrupt:
@@ -147,6 +146,7 @@ class _Sweep:
         return "by budget"
 
     def _train(self, backend: Backend, budget: Budget | None) -> None:
+        self._tell(budget)
         enough = budget.is_spent if budget is not None else lambda: False
         with closing(execute(make_stacks(self.missing), backend, enough)) as stacks:
             for finished in stacks if self.missing else ():

@@ -4,6 +4,7 @@ table on the way did harm.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -87,4 +88,4 @@ def _width(seeds: int) -> float:
     """Of an interval for a mean over seeds, in their standard deviations."""
     from scipy.special import stdtrit
 
-    return float(stdtrit(seeds - 1, 0.975)) / seeds**0.5
+    return float(stdtrit(seeds - 1, 0.975)) / math.sqrt(seeds)

@@ -70,7 +70,7 @@ class Cell:
         kept = self._kept(max(lines, 1))
         name = max(LEAST_NAME, *(len(line.arm) for line in kept))
         name = max(LEAST_NAME, min(name, width - AP_WIDTH - GAIN_WIDTH - INTERVAL_WIDTH - 6))
-        heading = f"{'arm':{name}}  {'AUCPR':>{AP_WIDTH}}  vs {self.baseline.arm}"
+        heading = f"{'arm':{name}}  {'AUCPR':>{AP_WIDTH}}  vs {self.baseline.arm.upper()}"
         return [text[:width] for text in (heading, *(_text(line, name) for line in kept))]
 
     def _kept(self, count: int) -> list[Line]:

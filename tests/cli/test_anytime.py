@@ -14,7 +14,7 @@ import pytest
 
 from focalbench.arms import Arm
 from focalbench.cli.ending import HARMLESS, Ended
-from focalbench.experiment import Experiment
+from focalbench.experiment import Experiment, to_toml
 from focalbench.plan import Plan, make_plan
 from focalbench.pools import Backend
 from focalbench.sweep import Ending, Outcome, State, Stopped, run_experiment
@@ -156,6 +156,19 @@ def test_a_budget_stops_at_a_whole_seed(tmp_path: Path, monkeypatch: pytest.Monk
     assert files(tmp_path / "o") == files(tmp_path / "p")
     end = json.loads(here(f"{ONE} --seeds 6 --budget 9s --json --out p", tmp_path).stdout.splitlines()[-1])
     assert (end["stopped"], end["seeds"], end["planned_seeds"]) == ("by budget", 4, 6)
+
+
+def test_an_experiment_file_that_was_stopped_makes_a_folder_that_stands_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("focalbench.forecast.slowness", lambda _: 0.01)
+    monkeypatch.setattr("focalbench.budget.Budget.is_spent", lambda self: self._seen[-1][1] >= 2)
+    text = to_toml(replace(SMALL, positive_rates=(0.02,))) + "\n[[check]]\nseeds = 1\n"
+    (tmp_path / "e.toml").write_text(text)
+    here("run e.toml --budget 9s --workers 1 --out o", tmp_path)
+    assert tomllib.loads((tmp_path / "o" / "experiment.toml").read_text())["seeds"] == 2
+    assert not (tmp_path / "o" / "figures").exists()
+    assert "files as they were made" in here("check o --workers 1", tmp_path).stdout
 
 
 @pytest.mark.slow

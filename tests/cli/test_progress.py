@@ -135,7 +135,7 @@ def test_the_table_so_far_fits_any_terminal_and_keeps_what_counts(
     assert len(lines) == min(height - 1, 2 + 31 + 1)
     title, heading, *rows, last = lines
     assert title.startswith("mixture at rate 0.0015: 4 of 10 seeds, 31 s"[:width])
-    assert heading.split() == ["arm", "AUCPR", "vs", "bce"]
+    assert heading.split() == ["arm", "AUCPR", "vs", "BCE"]
     assert rows[0].split() == ["bce", ".553"]
     highest = next(row for row in rows if row.startswith("gamma=29 "))
     assert highest.split()[1:3] == [".579", "+.026"]
