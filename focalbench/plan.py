@@ -16,7 +16,7 @@ from focalbench.datasets.targets import listed
 from focalbench.datasets.weights import check_weights, weight_warnings
 from focalbench.errors import InputError
 from focalbench.experiment import LEAST_EPOCHS, Experiment
-from focalbench.references import REFERENCES, SETTINGS, is_reference
+from focalbench.references import PROTOCOL, REFERENCES, is_reference
 
 EVALUATIONS = 40  # of validation at most
 STACK = 96  # runs trained together at most: enough to hide what an operation costs whatever its size
@@ -174,7 +174,7 @@ def _untrained(model: str) -> Training:
     return Training(
         model=model,
         hidden=(),
-        optimizer=f"best of {SETTINGS} on validation",
+        optimizer=PROTOCOL,
         epochs=0,
         batch_size=0,
         sampler="",
