@@ -1,6 +1,8 @@
 """Tables with too few positives for three splits: five folds, every row tested once, nothing shared between them."""
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -32,13 +34,9 @@ def table(path: Path, rows: int, positives: int, seed: int = 0) -> str:
     return str(path)
 
 
-def folded(path: str, seed: int = 0, **options: object) -> Recipe:
-    recipe = Recipe(path, rows=40_000, positive_rate=None, target="y")
-    return with_folds(resolve(Recipe(**{**vars_of(recipe), "drop": ("g",), **options})), [seed])
-
-
-def vars_of(recipe: Recipe) -> dict[str, object]:
-    return {"dataset": recipe.dataset, "rows": recipe.rows, "positive_rate": recipe.positive_rate, "target": "y"}
+def folded(path: str, **options: Any) -> Recipe:
+    recipe = Recipe(path, rows=40_000, positive_rate=None, target="y", drop=("g",))
+    return with_folds(resolve(replace(recipe, **options)), [0])
 
 
 @settings(max_examples=50, deadline=None)
@@ -94,7 +92,7 @@ def test_folds_are_planned_only_where_three_splits_have_too_few_positives(tmp_pa
         (60, {"positive_rate": 0.7}, "cannot be had"),
     ],
 )
-def test_what_folds_cannot_do_is_refused(tmp_path: Path, positives: int, options: dict[str, object], why: str) -> None:
+def test_what_folds_cannot_do_is_refused(tmp_path: Path, positives: int, options: dict[str, Any], why: str) -> None:
     with pytest.raises(InputError, match=why):
         folded(table(tmp_path / "t.csv", 600, positives), **options)
 
