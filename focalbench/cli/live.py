@@ -65,12 +65,12 @@ class Cell:
         gain = "" if best.gain is None else f", highest {best.arm} {_signed(best.gain)}"
         return f"{plain.arm} {_short(plain.average_precision)}{gain or ', the highest'}"
 
-    def shown(self, lines: int, width: int) -> list[str]:
-        """A heading and at most so many lines: where there are more arms, the baseline and the highest ones."""
+    def shown(self, lines: int, width: int, label: str = "arm") -> list[str]:
+        """A heading, labelled, and at most so many lines: where there are more arms, the baseline and the highest ones."""
         kept = self._kept(max(lines, 1))
         name = max(LEAST_NAME, *(len(line.arm) for line in kept))
         name = max(LEAST_NAME, min(name, width - AP_WIDTH - GAIN_WIDTH - INTERVAL_WIDTH - 6))
-        heading = f"{'arm':{name}}  {'AUCPR':>{AP_WIDTH}}  vs {self.baseline.arm.upper()}"
+        heading = f"{label:{name}}  {'AUCPR':>{AP_WIDTH}}  vs {self.baseline.arm.upper()}"
         return [text[:width] for text in (heading, *(_text(line, name) for line in kept))]
 
     def _kept(self, count: int) -> list[Line]:
