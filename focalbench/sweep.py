@@ -165,7 +165,7 @@ class _Sweep:
 
     def _tell(self, budget: Budget | None) -> None:
         if budget is not None:
-            budget.see(self.state.seeds.count)
+            budget.see(self.state.seeds.count, self.state.done)
         self.watch(self.state)
 
     @property

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from focalbench.arms import Arm, Recipe, Run, Training
-from focalbench.budget import ENDING, Budget
+from focalbench.budget import ENDING, WRITTEN, Budget
 from focalbench.experiment import Experiment
 from focalbench.plan import make_plan, make_stacks
 from focalbench.seeds import Tally, Whole, part_of, shortened
@@ -75,7 +75,7 @@ def budget(seconds: float, times: Sequence[tuple[float, int]], monkeypatch: pyte
     made = Budget(seconds, 100.0)
     for moment, whole in times:
         monkeypatch.setattr("time.monotonic", lambda moment=moment: moment)
-        made.see(whole)
+        made.see(whole, 0)
     return made
 
 
@@ -98,3 +98,10 @@ def test_a_budget_is_spent_when_the_next_seed_does_not_fit(
     seconds: float, times: list[tuple[float, int]], spent: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert budget(seconds + ENDING, times, monkeypatch).is_spent() == spent
+
+
+def test_time_is_kept_back_for_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = budget(10 + ENDING, [(102, 0), (105, 1)], monkeypatch)
+    assert not made.is_spent()  # the next at 108
+    made.see(1, round(3 / WRITTEN))
+    assert made.is_spent()

@@ -38,11 +38,14 @@ class Cell:
     lines: tuple[Line, ...]
 
     @property
+    def rate(self) -> str:
+        """Its positive rate, in words."""
+        return "natural rate" if self.positive_rate is None else f"rate {self.positive_rate:g}"
+
+    @property
     def name(self) -> str:
         """What it is a table of."""
-        return (
-            f"{self.dataset} at {'its natural rate' if self.positive_rate is None else f'rate {self.positive_rate:g}'}"
-        )
+        return f"{self.dataset} at {'its ' if self.positive_rate is None else ''}{self.rate}"
 
     @property
     def baseline(self) -> Line:
@@ -64,12 +67,12 @@ class Cell:
         gain = "" if best.gain is None else f", highest {best.arm} {_signed(best.gain)}"
         return f"{plain.arm} {_short(plain.average_precision)}{gain or ', the highest'}"
 
-    def shown(self, lines: int, width: int) -> list[str]:
-        """A heading and at most so many lines: where there are more arms, the baseline and the highest ones."""
+    def shown(self, lines: int, width: int, label: str = "arm") -> list[str]:
+        """A heading, and at most so many lines: where there are more arms, the baseline and the highest ones."""
         kept = self._kept(max(lines, 1))
         name = max(LEAST_NAME, *(len(line.arm) for line in kept))
         name = max(LEAST_NAME, min(name, width - AP_WIDTH - GAIN_WIDTH - INTERVAL_WIDTH - 6))
-        heading = f"{'arm':{name}}  {'AUCPR':>{AP_WIDTH}}  vs {self.baseline.arm.upper()}"
+        heading = f"{label:{name}}  {'AUCPR':>{AP_WIDTH}}  vs {self.baseline.arm.upper()}"
         return [text[:width] for text in (heading, *(_text(line, name) for line in kept))]
 
     def _kept(self, count: int) -> list[Line]:

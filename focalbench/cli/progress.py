@@ -234,7 +234,8 @@ class _Screen:
             return []
         cells, title = self.so_far.cells, self.so_far.title(self.latest.left(time.monotonic() - self.since))
         room = (height - 3) // len(cells) - 1
-        texts = [text for cell in cells for text in cell.shown(room, width)]
+        labels = [cell.rate if len(cells) > 1 else "arm" for cell in cells]
+        texts = [text for cell, label in zip(cells, labels, strict=True) for text in cell.shown(room, width, label)]
         return [title, *texts][: max(height - 2, 0)]
 
 

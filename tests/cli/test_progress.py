@@ -150,6 +150,7 @@ def test_two_rates_share_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     assert lines[0] == "mixture at rate 0.0015 and mixture at its natural rate: 4 of 10 seeds, 31 s left"
     assert len(lines) <= 23
     assert sum(line.startswith("bce ") for line in lines) == 2
+    assert [line.split("  ")[0] for line in lines if "AUCPR" in line] == ["rate 0.0015", "natural rate"]
 
 
 @pytest.mark.parametrize(
