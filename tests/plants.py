@@ -15,8 +15,9 @@ from unittest.mock import patch
 import numpy as np
 import torch
 
-from focalbench import comparison, per_class, references, samplers, stack, training
+from focalbench import measuring, references, samplers, stack, training
 from focalbench.agreement import Before, Comparison, compare_runs, moved
+from focalbench.analysis import evidence, per_class, selection
 from focalbench.arms import Run
 from focalbench.datasets import build, dense, synthetic
 from focalbench.datasets.splits import deal_groups
@@ -101,6 +102,18 @@ def metric(module: Any, name: str) -> Plant:
     return Plant(f"measure {name}", changed(module, name, lambda found, *_: _scaled(found)))
 
 
+def calibrated(name: str) -> Plant:
+    """One of the numbers of calibration, a hundredth off."""
+    place = calibration.SUMMARY.index(name)
+
+    def off(found: torch.Tensor, *_: Any) -> torch.Tensor:
+        factors = torch.ones(found.shape[1], dtype=found.dtype)
+        factors[place] = 1.01
+        return found * factors
+
+    return Plant(f"measure {name}", changed(calibration, "summary", off))
+
+
 def _scaled(found: Any) -> Any:
     return tuple(1.01 * value for value in found) if isinstance(found, tuple) else 1.01 * found
 
@@ -117,16 +130,16 @@ def never_diverged(selection: Any, *rest: Any) -> None:
 
 
 _see = training.Selection.see
-_measure, _rows, _data_values = stack._measure, stack._rows, stack._data_values
+_prediction, _measured_run = stack._prediction, stack.measured_run
 
 
 def zeros_for_none(run: Run, logits: Any, splits: Any, counts: Any) -> Any:
     """A diverged run measured at 0, not at its best constant."""
-    return _measure(run, torch.zeros(1, splits.test.rows) if logits is None else logits, splits, counts)
+    return _prediction(run, torch.zeros(1, splits.test.rows) if logits is None else logits, splits, counts)
 
 
-def unweighted_test(run: Run, logits: Any, splits: Any, counts: Any) -> Any:
-    return _measure(run, logits, replace(splits, test=replace(splits.test, weights=None)), counts)
+def unweighted_test(prediction: Any, splits: Any) -> Any:
+    return _measured_run(prediction, replace(splits, test=replace(splits.test, weights=None)))
 
 
 def budgets(quarter: Callable[[int], int], half: Callable[[int], int]) -> Patches:
@@ -134,10 +147,6 @@ def budgets(quarter: Callable[[int], int], half: Callable[[int], int]) -> Patche
         return quarter(epochs), half(epochs), epochs
 
     return all_of(constant(training, "epoch_budgets", other), constant(stack, "epoch_budgets", other))
-
-
-def with_other_rows(orders: Any, sampler: str, *_: Any) -> Any:
-    return [np.sort(order) for order in orders]
 
 
 def sampled(name: str, patches: Patches, folder: str = "headline") -> Plant:
@@ -254,7 +263,7 @@ BACK = (
     Plant("way back: the rate that a sampler moved", constant(stack, "log_odds", lambda _: 0.0)),
 )
 TRAINING = (
-    Plant("diverged: measured at 0", constant(stack, "_measure", zeros_for_none)),
+    Plant("diverged: measured at 0", constant(stack, "_prediction", zeros_for_none)),
     Plant("diverged: called ok", constant(training.Selection, "see", never_diverged)),
     Plant("budget: a quarter rounded down", budgets(lambda n: max(1, n // 4), lambda n: -(-n // 2))),
     Plant("budget: a half rounded down", budgets(lambda n: -(-n // 4), lambda n: max(1, n // 2))),
@@ -300,7 +309,7 @@ DATA = (
     Plant("label noise: none", changed(build, "with_label_noise", lambda _, dataset, *_rest: dataset)),
     Plant(
         "validation and test exchanged",
-        changed(stack, "build_splits", lambda found, *_: replace(found, validation=found.test)),
+        changed(stack, "build_parts", lambda found, *_: [replace(each, validation=each.test) for each in found]),
         arms=FEW,
     ),
     Plant(
@@ -332,7 +341,7 @@ DATA = (
         changed(stack, "_drawn_of", lambda _, targets, _weights, drawn: stack_drawn(targets, drawn)),
         "tables",
     ),
-    Plant("row weights: not in the test", constant(stack, "_measure", unweighted_test), "tables"),
+    Plant("row weights: not in the test", constant(stack, "measured_run", unweighted_test), "tables"),
     Plant(
         "row weights: not in the references",
         changed(references, "_row_weights", lambda *_: None),
@@ -358,30 +367,25 @@ SAMPLERS = (
 MEASURES = (
     metric(ranking, "average_precision"),
     metric(ranking, "roc_auc"),
-    metric(threshold, "precision_at_k"),
+    metric(threshold, "r_precision"),
     metric(threshold, "recall_at_fpr"),
-    metric(calibration, "calibration_line"),
-    metric(calibration, "log_loss"),
-    metric(calibration, "log_loss_skill"),
-    metric(calibration, "brier"),
-    metric(calibration, "expected_observed"),
-    metric(calibration, "expected_calibration_error"),
+    *map(calibrated, calibration.SUMMARY),
     Plant(
         "measure: validation average precision", changed(training, "average_precision", lambda found, *_: 1.01 * found)
     ),
-    Plant("the Bayes ceiling", changed(stack, "_ceilings", lambda found, *_: [1.01 * value for value in found])),
+    Plant("the Bayes ceiling", changed(measuring, "_ceilings", lambda found, *_: [1.01 * value for value in found])),
     Plant(
         "positives in a batch",
         changed(stack, "batch_accounting", lambda found, *_: found | {"positives_per_batch": 1.0}),
     ),
     Plant(
         "chance, of several labels",
-        changed(stack, "_data_values", lambda found, *_: found | {"test_prevalence": 0.5}),
+        changed(stack, "data_values", lambda found, *_: found | {"test_prevalence": 0.5}),
         "labels",
     ),
     Plant(
         "several labels: the first instead of the mean",
-        changed(stack, "macro", lambda _, measured: measured[0]),
+        changed(measuring, "macro", lambda _, measured: measured[0]),
         "labels",
     ),
     Plant(
@@ -395,7 +399,7 @@ MEASURES = (
     ),
     Plant(
         "classes: told under other names",
-        changed(stack, "_by_class", lambda found, *_: found.replace("class", "x").replace("label", "y")),
+        changed(measuring, "_by_class", lambda found, *_: found.replace("class", "x").replace("label", "y")),
         "classes",
         "^ce$",
     ),
@@ -412,10 +416,10 @@ REFERENCES = (
 TABLES = (
     Plant(
         "table: a seed's first run, not its best",
-        changed(comparison, "choose", lambda _, candidates, *_column: candidates[0]),
+        changed(selection, "choose", lambda _, candidates, *_column: candidates[0]),
     ),
     Plant(
-        "table: intervals", changed(comparison, "mean_interval", lambda found, *_: replace(found, low=found.low - 0.01))
+        "table: intervals", changed(evidence, "mean_interval", lambda found, *_: replace(found, low=found.low - 0.01))
     ),
     Plant("table: classes", changed(per_class, "_mean", lambda found, *_: None if found is None else 1.01 * found)),
 )

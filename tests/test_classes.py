@@ -11,8 +11,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from focalbench.comparison import compare
-from focalbench.per_class import CLASS_COLUMNS, per_class
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
@@ -20,6 +18,9 @@ from scipy import stats
 from scipy.special import logsumexp
 from sklearn.metrics import average_precision_score, roc_auc_score
 
+from focalbench.analysis.comparison import compare
+from focalbench.analysis.per_class import per_class
+from focalbench.analysis.rows import ClassRow, rows_text
 from focalbench.arms import Arm, Recipe, Run, Task, Training
 from focalbench.choices import ArmOptions, baseline_of, chosen_arms, own_arms, plain_arm
 from focalbench.datasets.build import build_splits, resolve
@@ -40,6 +41,7 @@ from focalbench.stack import run_stack
 from focalbench.store import Result
 from focalbench.training import Member, Rows, Schedule, macro_average_precision, train
 from tests.plain import plain_train
+from tests.runs import ends, mean_of
 
 CLASSES = Recipe("rare-class:classes=4", 1500, 0.03, task="multiclass")
 LABELS = Recipe("labels:labels=3", 1500, 0.03, task="multilabel")
@@ -112,14 +114,14 @@ def test_what_is_measured_is_the_mean_of_scikit_learns_over_the_outputs(
     from focalbench import stack as stack_module
 
     seen: list[np.ndarray[Any, Any]] = []
-    plain = stack_module._measure
+    plain = stack_module._prediction
 
     def watched(run: Run, logits: torch.Tensor | None, *rest: Any) -> Any:
         assert logits is not None
         seen.append(logits.numpy().copy())
         return plain(run, logits, *rest)
 
-    monkeypatch.setattr(stack_module, "_measure", watched)
+    monkeypatch.setattr(stack_module, "_prediction", watched)
     runs, test = runs_of(recipe, 1), build_splits(recipe, 0).test
     for run, result, logits in zip(runs, run_stack(tuple(runs)), seen, strict=True):
         softmax = run.arm in SOFTMAX_ARMS
@@ -212,8 +214,8 @@ def records(seeds: int = 7) -> list[Record]:
 
 def test_the_baseline_of_classes_is_the_cross_entropy_of_a_softmax() -> None:
     table = compare(records())
-    assert [row["verdict"] for row in table] == ["baseline", "better"]
-    assert table[0]["n_classes"] == 2
+    assert [row.verdict for row in table] == ["baseline", "better"]
+    assert table[0].n_classes == 2
     assert title(table, per_class(records())).endswith("mean over 2 classes, chance 0.1300 to 0.1300 by class")
     assert "chance" not in title(table)
     text = markdown(table, per_class(records()))
@@ -224,15 +226,15 @@ def test_the_baseline_of_classes_is_the_cross_entropy_of_a_softmax() -> None:
 
 def test_single_classes_are_compared_by_seed() -> None:
     found = per_class(records())
-    assert [(row["arm"], row["class"]) for row in found][2:4] == [("ce", "c2"), ("softmax gamma=2", "c0")]
+    assert [(row.arm, row.name) for row in found][2:4] == [("ce", "c2"), ("softmax gamma=2", "c0")]
     values = np.array([json.loads(str(row["classes"]))[2]["test_average_precision"] for row in records()]).reshape(2, 7)
     last = found[-1]
-    assert last["average_precision"] == pytest.approx(values[1].mean())
+    assert mean_of(last.average_precision) == pytest.approx(values[1].mean())
     low, high = stats.ttest_rel(values[1], values[0]).confidence_interval()
-    assert (last["delta_low"], last["delta_high"]) == pytest.approx((low, high))
-    assert found[2]["delta"] is None
-    assert found[1]["average_precision"] is None
-    assert found[-1]["test_positives"] == pytest.approx(13)
+    assert ends(last.delta) == pytest.approx((low, high))
+    assert found[2].delta is None
+    assert found[1].average_precision is None
+    assert found[-1].test_positives == pytest.approx(13)
 
 
 def test_the_grid_shows_measured_classes_with_the_rarest_last() -> None:
@@ -253,7 +255,7 @@ def test_chance_is_each_classs_own() -> None:
             {**row, "classes": json.dumps([{**each, "test_positives": held[each["name"]]} for each in classes])}
         )
     table, classes = compare(rows), per_class(rows)
-    assert [row["prevalence"] for row in classes[:3]] == pytest.approx([0.01, 0.13, 0.53])
+    assert [row.prevalence for row in classes[:3]] == pytest.approx([0.01, 0.13, 0.53])
     for text in (markdown(table, classes), latex(table, classes)):
         assert "mean over 2 classes, chance 0.0100 to 0.5300 by class" in text
     assert class_grid(table, classes)[2] == ["(chance)", ".0100", ".5300"]
@@ -263,7 +265,7 @@ def test_a_never_finite_run_counts_at_chance() -> None:
     rows = [dict(row) for row in records()]
     for row in rows:
         row["val_average_precision"] = None
-    assert all(row["budget_limited"] == "false" for row in compare(rows))
+    assert all(row.budget_limited is False for row in compare(rows))
 
 
 def test_odd_names_are_shown_as_they_are(tmp_path: Path) -> None:
@@ -279,7 +281,7 @@ def test_odd_names_are_shown_as_they_are(tmp_path: Path) -> None:
     assert "[/b]" in console.file.getvalue()
     assert r"\$\\frac{\$\|x" in markdown(table, classes)
     assert r"\$\textbackslash frac\{\$$|$x" in latex(table, classes)
-    for name, text in (("table.csv", csv_text(table)), ("classes.csv", to_csv(CLASS_COLUMNS, classes))):
+    for name, text in (("table.csv", csv_text(table)), ("classes.csv", rows_text(ClassRow, classes))):
         (tmp_path / name).write_text(text)
     (tmp_path / "curves.csv").write_text(to_csv(CURVE_COLUMNS, []))
     assert any(path.name.startswith("classes_") for path in draw_results(tmp_path))
@@ -287,7 +289,7 @@ def test_odd_names_are_shown_as_they_are(tmp_path: Path) -> None:
 
 def test_classes_left_out_are_named() -> None:
     (first, _) = compare(records())
-    assert (first["n_classes"], first["unmeasured"]) == (2, "c1")
+    assert (first.n_classes, first.unmeasured) == (2, "c1")
     assert "Too few rows to measure c1" in markdown(compare(records()), per_class(records()))
 
 
@@ -310,7 +312,7 @@ def test_rows_may_weigh_with_several_outputs(tmp_path: Path) -> None:
     assert splits.test.weights is not None
     shares = np.average(splits.test.outputs, axis=0, weights=splits.test.weights)
     (row, *_) = (record(constant, result) for result in run_stack((constant,)))
-    assert [each["prevalence"] for each in per_class([row])] == pytest.approx(shares)
+    assert [each.prevalence for each in per_class([row])] == pytest.approx(shares)
 
 
 def test_chance_counts_rows_by_their_weight(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from focalbench.choices import (
 )
 from focalbench.cli.keys import experiment_file
 from focalbench.errors import InputError
-from focalbench.experiment import KEYS, MOST, MOST_UNITS, Experiment, load, to_toml
+from focalbench.experiment import KEYS, MOST, MOST_EPOCHS, MOST_UNITS, Experiment, load, to_toml
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=12)
 # of a data set, or of a file in the folder of the experiment
@@ -75,12 +75,15 @@ EXPERIMENTS = st.builds(
     lrs=distinct(st.floats(0, 1e300, exclude_min=True)),
     first_seed=st.integers(0, 10**9),
     seeds=up_to(MOST["seeds"]),
-    epochs=up_to(MOST["epochs"]),
+    steps=up_to(MOST["steps"]),
+    epochs=st.one_of(st.none(), up_to(MOST_EPOCHS)),
     batch_size=up_to(MOST["batch_size"]),
     model=st.just("mlp"),
     hidden=lists(up_to(MOST_UNITS)),
     device=st.sampled_from(["cpu", "cuda"]),
     references=st.booleans(),
+    tuned=st.booleans(),
+    margin=st.one_of(st.none(), st.floats(0, 1, exclude_min=True, exclude_max=True)),
     claims=st.booleans(),
 )
 LOGISTIC = EXPERIMENTS.map(lambda e: replace(e, model="logistic", hidden=()))
@@ -146,7 +149,7 @@ def test_the_printed_keys_are_an_experiment_of_defaults(tmp_path: Path) -> None:
 def test_each_example_among_the_printed_keys_is_read(tmp_path: Path) -> None:
     lines = experiment_file().splitlines()
     examples = [i for i, line in enumerate(lines) if re.match(r"# \w+ = ", line) and i < lines.index("# [[check]]")]
-    assert len(examples) == 7
+    assert len(examples) == 9
     for i in examples:
         text = "\n".join([*lines[:i], lines[i][2:], *lines[i + 1 :]])
         assert load(written(tmp_path, text))[0] != Experiment()
@@ -220,7 +223,9 @@ def test_a_mistake_in_a_file_is_named(tmp_path: Path, text: str, says: str) -> N
 
 
 BAD: list[tuple[str, Any]] = [
-    *((name, 0) for name in ("rows", "seeds", "epochs", "batch_size")),
+    *((name, 0) for name in ("rows", "seeds", "steps", "epochs", "batch_size")),
+    ("epochs", MOST_EPOCHS + 1),
+    *(("margin", margin) for margin in (0.0, -0.01, 1.0, float("nan"))),
     ("first_seed", -1),
     *(("lrs", lrs) for lrs in ((), (0.0,), (1e-3, -1.0), (float("nan"),), (float("inf"),))),
     *(("label_noise", noise) for noise in (-0.1, 0.5, float("nan"))),
@@ -240,7 +245,7 @@ def test_a_value_out_of_range_is_refused(name: str, value: Any) -> None:
 
 
 def test_every_setting_is_written(tmp_path: Path) -> None:
-    text = to_toml(Experiment(target="y", positive="1", group="g", weight="w"))
+    text = to_toml(Experiment(target="y", positive="1", group="g", weight="w", epochs=3, margin=0.02))
     text = 'time = "t"\n' + text  # never with a group
     assert set(re.findall(r"^(\w+) =", text.split("[[arms]]")[0], re.M)) == set(KEYS) - {"arms"}
 

@@ -27,7 +27,7 @@ RUN = Run(Recipe("d.csv", 900, 0.01, sha256="ab", target="y", path="/a/d.csv"), 
 
 
 def test_the_default_sweep_is_every_arm_rate_and_seed_and_a_surplus_of_equal_candidates() -> None:
-    runs = make_plan(Experiment(lrs=(1e-3, 3e-3, 1e-2))).runs
+    runs = make_plan(Experiment(lrs=(1e-3, 3e-3, 1e-2), tuned=True)).runs
     arms = [run for run in runs if not is_reference(run)]
     assert len([run for run in arms if run.restart == 0]) == 18 * 3 * 10 == 540
     # focal has 5 arms, bce 1, alpha and alpha-focal 4
@@ -36,7 +36,7 @@ def test_the_default_sweep_is_every_arm_rate_and_seed_and_a_surplus_of_equal_can
 
 
 def test_every_arm_gets_every_learning_rate_and_seed() -> None:
-    experiment = replace(SMALL, lrs=(0.1, 0.2, 0.3), first_seed=5, seeds=4)
+    experiment = replace(SMALL, lrs=(0.1, 0.2, 0.3), first_seed=5, seeds=4, tuned=True)
     runs = make_plan(experiment).runs
     for arm, restart in candidates(experiment.arms):
         grid = [(run.lr, run.seed) for run in runs if (run.arm, run.restart) == (arm, restart)]
@@ -105,6 +105,51 @@ def test_too_few_validation_positives_to_choose_on_are_warned_of() -> None:
     assert warning.startswith("mixture at rate 0.015: validation holds 22 positives")
 
 
+# ---- how long
+
+
+def test_no_family_is_tuned_unless_it_is_asked_for() -> None:
+    runs = make_plan(SMALL).runs
+    assert {run.restart for run in runs} == {0}
+    assert {run.arm for run in runs} == set(SMALL.arms)
+    assert {run.restart for run in make_plan(replace(SMALL, tuned=True)).runs} > {0}
+
+
+@pytest.mark.parametrize(
+    ("rows", "settings", "epochs", "evaluations"),
+    [
+        (40_000, {}, 20, 0),  # 79 steps an epoch
+        (1_500, {}, 520, 40),  # 3 steps an epoch, 1560 in all
+        (1_500, {"steps": 100}, 34, 0),
+        (1_500, {"steps": 119}, 40, 0),
+        (1_500, {"steps": 121}, 41, 40),
+        (1_500, {"steps": 1}, 20, 0),  # never fewer
+        (1_500, {"epochs": 3}, 3, 0),
+        (1_500, {"epochs": 50, "steps": 1}, 50, 40),
+        (1_500, {"batch_size": 1500}, 1560, 40),
+    ],
+)
+def test_a_budget_of_steps_is_so_many_epochs(
+    rows: int, settings: dict[str, Any], epochs: int, evaluations: int
+) -> None:
+    (training,) = {run.training for run in make_plan(replace(SMALL, rows=rows, **settings)).runs}
+    assert (training.epochs, training.evaluations) == (epochs, evaluations)
+    if "epochs" not in settings:
+        steps = -(-rows // training.batch_size)
+        assert epochs * steps >= settings.get("steps", 1560) > 0
+        assert epochs == 20 or (epochs - 1) * steps < settings.get("steps", 1560)
+
+
+def test_up_to_40_epochs_the_identity_is_what_it_was() -> None:
+    for epochs in (1, 20, 40):
+        (training,) = {run.training for run in make_plan(replace(SMALL, epochs=epochs)).runs}
+        assert training == replace(Training(hidden=SMALL.hidden), epochs=epochs)
+        assert "evaluations" not in replace(RUN, training=training).identity
+    (long,) = {run.training for run in make_plan(replace(SMALL, epochs=41)).runs}
+    assert '"evaluations":40' in replace(RUN, training=long).identity
+    assert replace(RUN, training=long).run_id != replace(RUN, training=replace(long, evaluations=0)).run_id
+
+
 # ---- stacks
 
 BALANCED: tuple[tuple[str, Alpha, float], ...] = (("pos_weight", None, 0.0), ("focal", "balanced", 2.0))
@@ -146,10 +191,12 @@ def test_stacks_of_one_data_set_follow_one_another_and_its_references_come_last(
 
 
 def test_stacks_are_equal_parts() -> None:
-    sizes = Counter(map(len, make_stacks(make_plan(Experiment(lrs=(1e-3, 3e-3, 1e-2), references=False)).runs)))
+    wide, lrs = (64, 64), tuple(0.01 * i for i in range(1, 8))
+    whole = Experiment(lrs=(1e-3, 3e-3, 1e-2), hidden=wide, references=False, tuned=True)
+    sizes = Counter(map(len, make_stacks(make_plan(whole).runs)))
     # 24 candidates, 3 learning rates, 10 seeds; 23 to train, as pos_weight from zero comes with its own start
     assert sizes == {9: 10, 6: 10 * 10, 3: 10}
-    odd = make_plan(replace(SMALL, arms=(BCE, Arm("pos_weight")), lrs=tuple(0.01 * i for i in range(1, 8)), seeds=1))
+    odd = make_plan(replace(SMALL, arms=(BCE, Arm("pos_weight")), lrs=lrs, seeds=1, hidden=wide))
     assert [len(stack) for stack in make_stacks(odd.runs)] == [5, 5, 4]
 
 

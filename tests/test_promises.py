@@ -7,13 +7,16 @@ other seeds.
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple, TypeVar, cast
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import pytest
 
+from focalbench.analysis.comparison import compare
+from focalbench.analysis.evidence import Influences, no_influences
+from focalbench.analysis.rows import ArmRow, Spread, Verdict
+from focalbench.analysis.verdicts import LEVEL
 from focalbench.arms import Arm
-from focalbench.comparison import LEVEL, compare, split_ratio
 from focalbench.datasets.dataset import Counts
 from focalbench.datasets.synthetic import draw
 from focalbench.experiment import Experiment
@@ -31,10 +34,10 @@ SEEDS = 10
 COPIES = 4  # of the baseline, compared with it at once
 FAMILY = 1 + COPIES
 LEAST, MOST = 0.93, 0.97  # of 95% intervals, as promised
-QUANTITIES = {
-    "mean of BCE": ("bce", "average_precision", "ap_low", "ap_high"),
-    "mean of gamma=2": ("gamma=2", "average_precision", "ap_low", "ap_high"),
-    "difference": ("gamma=2", "delta", "delta_low", "delta_high"),
+QUANTITIES: dict[str, tuple[str, Callable[[ArmRow], Spread | None]]] = {
+    "mean of BCE": ("bce", lambda row: row.average_precision),
+    "mean of gamma=2": ("gamma=2", lambda row: row.average_precision),
+    "difference": ("gamma=2", lambda row: row.delta),
 }
 FRESH = Experiment(
     datasets=("mixture",),
@@ -50,13 +53,14 @@ FRESH = Experiment(
 RESPLIT = replace(FRESH, positive_rates=(None,), target="y", rows=40_000)  # of a table: 60%, 20% and 20% of its rows
 
 
-def seeds_of(experiment: Experiment) -> list[Seed]:
-    """Every seed of an experiment, run here."""
+def seeds_of(experiment: Experiment) -> tuple[list[Seed], Influences]:
+    """Every seed of an experiment, run here, and the influences of their test rows."""
     runs = make_plan(experiment).runs
     results = {result.run_id: result for stack in make_stacks(runs) for result in run_stack(stack)}
     records = [record(run, results[run.run_id]) for run in runs]
     arms = [records[i : i + experiment.seeds] for i in range(0, len(records), experiment.seeds)]
-    return list(zip(*arms, strict=True))
+    sums = {run_id: result.influences for run_id, result in results.items()}
+    return list(zip(*arms, strict=True)), sums.__getitem__
 
 
 def table_of(folder: Path, rows: int, number: int) -> Experiment:
@@ -77,34 +81,36 @@ def parts(items: Sequence[T], size: int, count: int) -> list[list[T]]:
     return [[items[i] for i in order] for order in orders]
 
 
-def judged(block: Block) -> list[Record]:
-    return compare([run for arm in zip(*block, strict=True) for run in arm])
+def judged(block: Block, influences: Influences = no_influences) -> list[ArmRow]:
+    return compare([run for arm in zip(*block, strict=True) for run in arm], influences)
 
 
-def coverage(tables: list[list[Record]], quantity: str, seeds: int, width: float = 1.0) -> float:
+def coverage(tables: list[list[ArmRow]], quantity: str, seeds: int, width: float = 1.0) -> float:
     """Share of tables whose interval, made so many times as wide, holds the mean over all seeds but its own.
 
     seeds: how many there are, each in equally many tables. A block's own would draw the truth towards its interval;
     without them, what the truth still errs by counts against the interval.
     """
-    arm, *columns = QUANTITIES[quantity]
-    rows = [next(row for row in table if row["arm"] == arm) for table in tables]
-    estimate, low, high = np.array([[cast(float, row[name]) for name in columns] for row in rows]).T
+    arm, spread_of = QUANTITIES[quantity]
+    spreads = [spread_of(next(row for row in table if row.arm == arm)) for table in tables]
+    limits = [(each.mean, each.low, each.high) for each in spreads if each is not None]
+    assert len(limits) == len(tables)
+    estimate, low, high = np.array(limits, dtype=np.float64).T
     truth = (seeds * estimate.mean() - SEEDS * estimate) / (seeds - SEEDS)
     off = truth - estimate
     return float(np.mean((width * (low - estimate) <= off) & (off <= width * (high - estimate))))
 
 
-def alarmed(blocks: Sequence[Block]) -> bool:
+def alarmed(blocks: Sequence[Block], influences: Influences) -> bool:
     """Whether BCE differs from itself: from the first block in any of the others, taken for other arms' seeds."""
     names = ["bce", *(f"copy {i}" for i in range(1, len(blocks)))]
     copies = [_as(name, i, seed[0]) for name, block in zip(names, blocks, strict=True) for i, seed in enumerate(block)]
-    return any(row["verdict"] in ("better", "worse") for row in compare(copies))
+    return any(row.verdict in (Verdict.BETTER, Verdict.WORSE) for row in compare(copies, influences))
 
 
 def _as(name: str, seed: int, run: Record) -> Record:
     other: dict[str, Number] = {"dataset": "one", "arm": name, "family": name, "seed": seed}
-    return {**run, **other, "epoch": 1}  # two epochs are budget-limited where the last is chosen: no verdict
+    return {**run, **other}
 
 
 def at_most(share: float, families: int) -> float:
@@ -112,28 +118,21 @@ def at_most(share: float, families: int) -> float:
     return float(share + 2 * np.sqrt(share * (1 - share) / families))
 
 
-def uncorrected(seed: Seed) -> float:
-    """The width of an interval without Nadeau and Bengio's correction over that with it."""
-    ratio = split_ratio(seed[0])
-    assert ratio is not None
-    return float(1 / np.sqrt(1 + SEEDS * ratio))
-
-
 def in_a_row(blocks: Sequence[Block]) -> list[Sequence[Block]]:
     """Families of a baseline and its copies."""
     return [blocks[i : i + FAMILY] for i in range(0, len(blocks), FAMILY)]
 
 
-def covered(tables: list[list[Record]], seeds: int, where: str, note: Note, width: float = 1.0) -> dict[str, float]:
+def covered(tables: list[list[ArmRow]], seeds: int, where: str, note: Note) -> dict[str, float]:
     """The coverage of every quantity, noted."""
-    found = {quantity: coverage(tables, quantity, seeds, width) for quantity in QUANTITIES}
+    found = {quantity: coverage(tables, quantity, seeds) for quantity in QUANTITIES}
     for quantity, share in found.items():
         note(f"coverage: {quantity}, {where}, {len(tables)} blocks of {SEEDS} of {seeds} seeds", round(share, 4))
     return found
 
 
-def alarms(families: Sequence[Sequence[Block]], where: str, note: Note) -> float:
-    share = float(np.mean([alarmed(family) for family in families]))
+def alarms(families: Sequence[Sequence[Block]], influences: Influences, where: str, note: Note) -> float:
+    share = float(np.mean([alarmed(family, influences) for family in families]))
     note(f"false alarms: BCE against {COPIES} copies of itself, {where}, {len(families)} families", round(share, 4))
     return share
 
@@ -158,11 +157,11 @@ TABLES = 500  # drawn, of one block each: .0097
 
 def hold_on_fresh_draws(experiment: Experiment, effort: Effort, note: Note) -> None:
     """The promises of fresh draws, over the seeds of an experiment."""
-    seeds, where = seeds_of(experiment), f"fresh draws at rate {experiment.positive_rates[0]:g}"
+    (seeds, influences), where = seeds_of(experiment), f"fresh draws at rate {experiment.positive_rates[0]:g}"
     tables = [judged(block) for block in parts(seeds, SEEDS, effort.blocks)]
     families = in_a_row(parts(seeds, SEEDS, FAMILY * effort.families))
     found = covered(tables, len(seeds), where, note)
-    share = alarms(families, where, note)
+    share = alarms(families, influences, where, note)
     for quantity in QUANTITIES:
         assert effort.least <= found[quantity] <= effort.most
         assert coverage(tables, quantity, len(seeds), 0.5) < effort.least  # so this test can fail
@@ -170,21 +169,22 @@ def hold_on_fresh_draws(experiment: Experiment, effort: Effort, note: Note) -> N
 
 
 def hold_on_a_table(experiment: Experiment, effort: Effort, note: Note) -> None:
-    """The promises of re-splits of one table: given the table they are independent, so that the correction, which
-    stands for what they share, is all to spare, and intervals without it cover what fresh draws' do.
+    """The promises of re-splits of one table: given the table they are independent, so that what their intervals add
+    for another table is all to spare, and intervals without it, of this table only, cover what fresh draws' do.
 
     False alarms are therefore rare with it; across tables they are not, see below.
     """
-    seeds = seeds_of(experiment)
+    seeds, influences = seeds_of(experiment)
     where = f"re-splits of one table, {seeds[0][0]['train_rows']} rows to train on"
-    tables, plain = [judged(block) for block in parts(seeds, SEEDS, effort.blocks)], uncorrected(seeds[0])
+    blocks = parts(seeds, SEEDS, effort.blocks)
+    tables, plain = [judged(block, influences) for block in blocks], [judged(block) for block in blocks]
     found = covered(tables, len(seeds), where, note)
-    without = covered(tables, len(seeds), f"{where}, without the correction", note, plain)
-    share = alarms(in_a_row(parts(seeds, SEEDS, FAMILY * effort.families)), where, note)
+    without = covered(plain, len(seeds), f"{where}, of this table only", note)
+    share = alarms(in_a_row(parts(seeds, SEEDS, FAMILY * effort.families)), influences, where, note)
     for quantity in QUANTITIES:
         assert found[quantity] >= LEAST
         assert effort.least <= without[quantity] <= effort.most
-        assert coverage(tables, quantity, len(seeds), plain / 2) < effort.least
+        assert coverage(plain, quantity, len(seeds), 0.5) < effort.least
     assert share <= LEVEL
 
 
@@ -211,14 +211,14 @@ def test_promises_of_re_splits_over_5000_seeds(record_property: Note, tmp_path: 
 @pytest.mark.slow
 @pytest.mark.parametrize("rows", [2500, 5000])  # 25 and 50 positives to test on
 def test_re_splits_of_a_table_speak_for_its_population(rows: int, record_property: Note, tmp_path: Path) -> None:
-    """What the correction is for: over fresh tables, one experiment each, the means of all others are the truth."""
-    blocks = [seeds_of(table_of(tmp_path, rows, number)) for number in range(TABLES)]
-    tables, where = [judged(block) for block in blocks], f"fresh tables of {rows} rows"
+    """What influences are for: over fresh tables, one experiment each, the means of all others are the truth.
+
+    False alarms across tables: tests/analysis/test_coverage.py.
+    """
+    drawn = [seeds_of(table_of(tmp_path, rows, number)) for number in range(TABLES)]
+    blocks, where = [seeds for seeds, _ in drawn], f"fresh tables of {rows} rows"
+    tables = [judged(seeds, influences) for seeds, influences in drawn]
     found = covered(tables, SEEDS * len(blocks), where, record_property)
-    without = uncorrected(blocks[0][0])
-    plain = covered(tables, SEEDS * len(blocks), f"{where}, without the correction", record_property, without)
-    families = parts(blocks, FAMILY, LONG.families)  # of tables: what differs is which rows were drawn
-    share = alarms(families, where, record_property)
+    plain = covered(list(map(judged, blocks)), SEEDS * len(blocks), f"{where}, of this table only", record_property)
     assert min(found.values()) >= LEAST
     assert max(plain["mean of BCE"], plain["mean of gamma=2"]) < LEAST
-    assert share <= at_most(LEVEL, len(families))

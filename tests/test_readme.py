@@ -1,12 +1,12 @@
 """What the README shows is what the repository holds."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from focalbench.comparison import TABLE_COLUMNS
-from focalbench.records import Record, read_csv
+from focalbench.analysis.rows import ArmRow, read_rows
 from focalbench.report.tables import overview, summary
 
 ROOT = Path(__file__).parent.parent
@@ -19,8 +19,8 @@ def block(name: str) -> str:
     return found.group(1)
 
 
-def table(name: str) -> list[Record]:
-    return read_csv(ROOT / "results" / name / "table.csv", TABLE_COLUMNS)
+def table(name: str) -> list[ArmRow]:
+    return read_rows(ROOT / "results" / name / "table.csv", ArmRow)
 
 
 def test_the_figures_of_the_faults_are_those_of_the_long_run() -> None:
@@ -40,7 +40,7 @@ def test_every_data_set_stands_in_the_overview() -> None:
 
 def test_a_changed_result_would_show() -> None:
     rows = table("headline")
-    changed = [{**rows[0], "average_precision": 0.123}, *rows[1:]]
+    changed = [replace(rows[0], average_precision=replace(rows[0].average_precision, mean=0.123)), *rows[1:]]
     assert block("headline") != summary(changed)
 
 

@@ -8,30 +8,22 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from focalbench.analysis.rows import ArmRow, ClassRow, texts
+from focalbench.analysis.rows import columns as columns_of
 from focalbench.arms import Arm, Recipe, Run, Training
-from focalbench.comparison import TABLE_COLUMNS
 from focalbench.errors import InputError
-from focalbench.per_class import CLASS_COLUMNS
-from focalbench.records import RUN_COLUMNS, Record, read_csv, record, to_csv
-from focalbench.report.curves import CURVE_COLUMNS
+from focalbench.records import RUN_COLUMNS, RUN_TEXTS, Record, read_csv, record, to_csv
+from focalbench.report.curves import CURVE_COLUMNS, CURVE_TEXTS
 from focalbench.store import Number, Result
 
-TEXT_COLUMNS = {
-    *("run_id", "dataset", "source", "arm", "family", "loss", "alpha", "init", "params", "model", "hidden", "sampler"),
-    *(
-        "status",
-        "data_sha256",
-        "kind",
-        "verdict",
-        "in_best_set",
-        "budget_limited",
-        "curve",
-        "class",
-        "classes",
-        "unmeasured",
-    ),
-}
-COLUMNS = tuple(dict.fromkeys((*RUN_COLUMNS, *TABLE_COLUMNS, *CLASS_COLUMNS, *CURVE_COLUMNS)))
+TABLES = (
+    (RUN_COLUMNS, RUN_TEXTS),
+    (columns_of(ArmRow), frozenset(texts(ArmRow))),
+    (columns_of(ClassRow), frozenset(texts(ClassRow))),
+    (CURVE_COLUMNS, CURVE_TEXTS),
+)
+COLUMNS = tuple(dict.fromkeys(name for columns, _ in TABLES for name in columns))
+TEXT_COLUMNS = frozenset(name for _, names in TABLES for name in names)
 PLAIN = st.text(st.characters(codec="utf-8", exclude_characters="\0\r"), min_size=1, max_size=20)
 TEXT = st.one_of(PLAIN, st.builds(str.__add__, st.sampled_from(["'", "''=", "=", "+1", "-", "@", "\t", "\n"]), PLAIN))
 NUMBER = st.one_of(st.integers(-(2**70), 2**70), st.floats(allow_nan=False, allow_infinity=False))
@@ -53,7 +45,7 @@ def tables(draw: st.DrawFn) -> tuple[tuple[str, ...], list[Record]]:
 def read(folder: Path, text: str) -> list[Record]:
     path = folder / "t.csv"
     path.write_text(text, encoding="utf-8", newline="\n")
-    return read_csv(path, text.partition("\n")[0].split(","))
+    return read_csv(path, text.partition("\n")[0].split(","), TEXT_COLUMNS)
 
 
 @settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -64,9 +56,11 @@ def test_records_come_back_to_the_last_bit(tmp_path: Path, table: tuple[tuple[st
 
 
 def test_a_whole_row_comes_back(tmp_path: Path) -> None:
-    for columns in (RUN_COLUMNS, TABLE_COLUMNS, CLASS_COLUMNS, CURVE_COLUMNS):
-        row: Record = {name: f"a {name}" if name in TEXT_COLUMNS else i / 7 for i, name in enumerate(columns)}
-        assert read(tmp_path, to_csv(columns, [row])) == [row]
+    for columns, of_text in TABLES:
+        assert of_text <= set(columns)
+        row: Record = {name: f"a {name}" if name in of_text else i / 7 for i, name in enumerate(columns)}
+        (tmp_path / "t.csv").write_text(to_csv(columns, [row]))
+        assert read_csv(tmp_path / "t.csv", columns, of_text) == [row]
 
 
 @pytest.mark.parametrize("value", EXTREMES)

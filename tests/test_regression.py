@@ -9,10 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from focalbench.comparison import TABLE_COLUMNS, compare
 
 from focalbench import agreement, regression, stack
 from focalbench.agreement import MISSING, ROUNDING, SAME, Before, Comparison, compare_runs, moved
+from focalbench.analysis.comparison import compare
+from focalbench.analysis.rows import ArmRow, read_rows
 from focalbench.arms import Arm, Run
 from focalbench.datasets import build as build_module
 from focalbench.datasets import synthetic
@@ -32,7 +33,7 @@ from focalbench.references import is_reference
 from focalbench.regression import SHORT, Target, accept, check_all, open_case, rerun, sample, seal, verify_files
 from focalbench.report.folder import CHECK, LATEX, MARKDOWN, RUNS, TABLE
 from focalbench.report.owned import write_texts
-from focalbench.report.tables import latex, markdown
+from focalbench.report.tables import csv_text, latex, markdown
 from focalbench.sweep import fresh_records, run_experiment
 from tests.attempts import Said, typed
 
@@ -113,7 +114,7 @@ def test_what_a_killed_process_left_beside_the_files_is_no_part_of_them(project:
 
 def test_a_hand_edited_number_is_caught(project: tuple[Path, Path]) -> None:
     folder, _ = project
-    value = repr(read_csv(folder / TABLE, TABLE_COLUMNS)[1]["average_precision"])
+    value = repr(read_rows(folder / TABLE, ArmRow)[1].average_precision.mean)
     edit(folder / TABLE, value, repr(float(value) + 0.001))
     assert any("table.csv was changed" in problem for problem in verify_files(*project))
     forge_hash(folder, TABLE)
@@ -180,7 +181,7 @@ def test_selection_on_the_test_split_is_caught(project: tuple[Path, Path], monke
         test = Dataset(splits.test.features[:rows], splits.test.targets[:rows], None)
         return replace(splits, validation=test)
 
-    monkeypatch.setattr(stack, "_splits", lambda recipe, seed: peeking(build_module.build_splits(recipe, seed)))
+    monkeypatch.setattr(stack, "_folds", lambda recipe, seed: [peeking(build_module.build_splits(recipe, seed))])
     monkeypatch.setattr(agreement, "ASKED", ("status",))
     assert {line.status for line in what_moved(*project)} & {"better", "worse"}
 
@@ -323,7 +324,7 @@ def forge(folder: Path, change: float, arm: str = "gamma=2") -> None:
     records = read_csv(folder / RUNS, RUN_COLUMNS)
     records = [shifted(row, change, "test_average_precision") if row["arm"] == arm else row for row in records]
     table = compare(records)
-    texts = {RUNS: to_csv(RUN_COLUMNS, records), TABLE: to_csv(TABLE_COLUMNS, table)}
+    texts = {RUNS: to_csv(RUN_COLUMNS, records), TABLE: csv_text(table)}
     write_texts(folder, texts | {MARKDOWN: markdown(table, []), LATEX: latex(table, [])})
     for name in (RUNS, TABLE, MARKDOWN, LATEX):
         forge_hash(folder, name)

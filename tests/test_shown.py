@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from rich.console import Console
 
-from focalbench.comparison import TABLE_COLUMNS
+from focalbench.analysis.rows import ArmRow, ClassRow, columns, read_rows, texts
 from focalbench.disk import sha256
-from focalbench.per_class import CLASS_COLUMNS
-from focalbench.records import Record, read_csv
-from focalbench.report.tables import csv_text, latex, markdown, overview, print_rich, summary
+from focalbench.records import read_csv, to_csv
+from focalbench.report.tables import latex, markdown, overview, print_rich, summary
 from focalbench.shown import in_figure, in_latex, in_markdown, shown
 from tests.attempts import Files, attempt, contents, typed
 
@@ -101,23 +101,21 @@ def test_a_figure_reads_a_name_as_text(text: str) -> None:
 # ---- whole tables
 
 
-def hostile(rows: list[Record], name: str) -> list[Record]:
-    """Rows in which texts that may come from outside do."""
-    columns = ("dataset", "class", "unmeasured", "verdict")
-    return [
-        {key: f"{value}{name}" if key in columns and value is not None else value for key, value in row.items()}
-        for row in rows
-    ]
+def hostile(name: str) -> tuple[list[ArmRow], list[ClassRow]]:
+    """A committed table and its classes, in which texts that may come from outside do."""
+    table, classes = (read_rows(COMMITTED / "table.csv", ArmRow), read_rows(COMMITTED / "classes.csv", ClassRow))
+    return (
+        [replace(row, dataset=row.dataset + name, unmeasured=f"a{name}") for row in table],
+        [replace(row, dataset=row.dataset + name, name=row.name + name) for row in classes],
+    )
 
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_tables_show_names_and_obey_none(name: str) -> None:
-    table = hostile(read_csv(COMMITTED / "table.csv", TABLE_COLUMNS), name)
-    classes = hostile(read_csv(COMMITTED / "classes.csv", CLASS_COLUMNS), name)
+    table, classes = hostile(name)
     out = io.StringIO()
     print_rich(table, Console(file=out, width=200), classes)
-    harmless = hostile(read_csv(COMMITTED / "table.csv", TABLE_COLUMNS), "X" * len(shown(name)))
-    others = hostile(read_csv(COMMITTED / "classes.csv", CLASS_COLUMNS), "X" * len(shown(name)))
+    harmless, others = hostile("X" * len(shown(name)))
     plain = io.StringIO()
     print_rich(harmless, Console(file=plain, width=200), others)
     assert len(out.getvalue().splitlines()) == len(plain.getvalue().splitlines())  # no line is forged
@@ -132,7 +130,7 @@ def test_tables_show_names_and_obey_none(name: str) -> None:
     assert in_latex(name) in latex(table, classes)
 
 
-def _arguments(write: object, table: list[Record], classes: list[Record]) -> Any:
+def _arguments(write: object, table: list[ArmRow], classes: list[ClassRow]) -> Any:
     return (table, classes) if write is markdown else (table,)
 
 
@@ -185,18 +183,28 @@ def _laid(folder: Path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize(("column", "value"), [("init", "[/x]\x1b[2J"), ("average_precision", None)])
-def test_values_that_no_sweep_writes_are_one_sentence(tmp_path: Path, column: str, value: str | None) -> None:
+@pytest.mark.parametrize(
+    ("column", "value", "says"),
+    [
+        ("init", "[/x]\x1b[2J", "r holds values that no sweep writes ("),
+        ("average_precision", None, "r/table.csv: None is no average_precision of this version; run the experiment"),
+        ("verdict", "[/x]\x1b[2J", r"r/table.csv: '[/x]\x1b[2J' is no verdict of this version; run the experiment"),
+        ("n_seeds", 1.5, "r/table.csv: 1.5 is no n_seeds of this version; run the experiment again"),
+    ],
+)
+def test_values_that_no_sweep_writes_are_one_sentence(
+    tmp_path: Path, column: str, value: float | str | None, says: str
+) -> None:
     """In a folder whose manifest was made to fit."""
     folder = Path(shutil.copytree(COMMITTED, tmp_path / "r"))
-    rows = [{**row, column: value} for row in read_csv(folder / "table.csv", TABLE_COLUMNS)]
-    (folder / "table.csv").write_text(csv_text(rows))
+    rows = read_csv(folder / "table.csv", columns(ArmRow), texts(ArmRow))
+    (folder / "table.csv").write_text(to_csv(columns(ArmRow), [{**row, column: value} for row in rows]))
     manifest = json.loads((folder / "manifest.json").read_text())
     manifest["files"]["table.csv"] = sha256(folder / "table.csv")
     (folder / "manifest.json").write_text(json.dumps(manifest))
     before = contents(folder)
     said = typed(["table", "r"], tmp_path)
     assert (said.code, said.stdout, len(said.stderr.splitlines())) == (2, "", 1)
-    assert said.stderr.startswith("focalbench: r holds values that no sweep writes (")
+    assert said.stderr.startswith(f"focalbench: {says}")
     assert said.stderr.strip().isprintable()
     assert contents(folder) == before

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from focalbench.arms import OF_A_BATCH, RIVALS, Arm
+from focalbench.arms import OF_A_BATCH, RIVALS, Arm, scored_epochs
 from focalbench.losses.arm_loss import run_loss
 from focalbench.losses.rivals import ClassCounts, Rival
 from focalbench.losses.stack_loss import SoftmaxFocal, StackLoss, WeightedFocal
@@ -260,3 +260,37 @@ def test_what_a_short_batch_leaves_free_is_zero() -> None:
         network.forward(torch.ones(rows, FEATURES))
     assert network.batch[: BATCH - 5, :FEATURES].all()
     assert not network.batch[BATCH - 5 :].any()
+
+
+# ---- how often validation is scored
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 7, 39, 40, 41, 79, 80, 112, 520, 10_000])
+def test_validation_is_scored_after_every_epoch_or_40_times_the_budgets_among_them(epochs: int) -> None:
+    scored = scored_epochs(epochs, 40)
+    assert len(scored) == len(set(scored)) == min(epochs, 40)
+    assert scored_epochs(epochs, 0) == list(range(1, epochs + 1))
+    assert scored == sorted(scored)
+    assert {*epoch_budgets(epochs)} <= {*scored}
+    steps = np.diff([0, *scored])
+    assert max(steps) - min(steps) <= 1  # evenly spread
+
+
+def test_a_long_runs_choices_are_those_of_runs_stopped_there_on_the_epochs_that_are_scored() -> None:
+    """At a quarter, half and all of 16 epochs, of which 8 are scored."""
+    members, rows, validation = make_members((8,)), make_rows(310, 0), make_rows(200, 1)
+    every, architecture = orders(310, 16), Architecture(FEATURES, (8,))
+    trained = train(architecture, rows, validation, members, Schedule(BATCH, every, evaluations=8))
+    always = train(architecture, rows, validation, members, Schedule(BATCH, every))
+    assert sorted(trained.choices) == [4, 8, 16]
+    assert trained.curves.shape == (len(members), 8)
+    assert np.array_equal(trained.curves, always.curves[:, 1::2])  # the same training, looked at less often
+    for epochs, choice in trained.choices.items():
+        stopped = train(
+            architecture, rows, validation, members, Schedule(BATCH, every[:epochs], evaluations=epochs // 2)
+        )
+        assert np.array_equal(choice.epochs, stopped.choices[epochs].epochs)
+        assert np.array_equal(choice.average_precision, stopped.choices[epochs].average_precision)
+        assert torch.equal(choice.parameters.flat, stopped.choices[epochs].parameters.flat)
+        assert (choice.epochs == 2 * (always.curves[:, 1:epochs:2].argmax(axis=1) + 1)).all()
+    assert len({tuple(choice.epochs) for choice in trained.choices.values()}) == 3  # each budget chose otherwise

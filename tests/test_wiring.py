@@ -1,5 +1,6 @@
 """Which array goes where: a whole run against a plain loop, references without leaks, a re-split table's numbers."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 from unittest import mock
@@ -7,7 +8,6 @@ from unittest import mock
 import numpy as np
 import pytest
 import torch
-from focalbench.comparison import compare
 from numpy.typing import NDArray
 from scipy import stats
 from scipy.optimize import minimize_scalar
@@ -15,6 +15,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, log_loss
 
 from focalbench import stack as stack_module
+from focalbench.analysis.comparison import compare
+from focalbench.analysis.rows import ArmRow, Scope, Verdict
+from focalbench.analysis.statistics import max_t, simultaneous_critical
+from focalbench.analysis.verdicts import FLIP_SEED
 from focalbench.arms import Arm, Recipe, Run, TestPrevalence, Training
 from focalbench.datasets.build import build_splits
 from focalbench.datasets.dataset import Dataset
@@ -25,13 +29,12 @@ from focalbench.losses.rivals import ClassCounts
 from focalbench.losses.stack_loss import WeightedFocal
 from focalbench.models import Architecture, Layer, draw_weights
 from focalbench.randomness import generator
-from focalbench.records import Record
 from focalbench.references import LOGISTIC, PENALTIES
 from focalbench.samplers import orders as drawn_orders
 from focalbench.stack import run_stack
 from focalbench.training import Member, Rows, train
 from tests.plain import Plain, plain_train
-from tests.test_comparison import BCE, FIVE, GAMMA, by_arm, run_record
+from tests.runs import BCE, FIVE, GAMMA, TABLE, by_arm, ends, run_record, sums_of
 
 # label noise, so that clean and noisy test targets differ
 RECIPE = Recipe("gaussians", rows=600, positive_rate=0.05, label_noise=0.2)
@@ -192,8 +195,8 @@ def test_the_reliability_curve_is_that_of_the_raw_probabilities() -> None:
 # ---- a real table, split anew for every seed
 
 ARMS = (BCE, GAMMA, FIVE, {**GAMMA, "arm": "gamma=3", "gamma": 3.0})
-GAINS = (0.0, 0.04, 0.02, 0.018)
-SEEDS, RATIO = 8, 0.5  # 500 test rows over 1000 training rows
+GAINS = (0.0, 0.05, 0.015, 0.015)
+SEEDS, SHARE = 8, 0.6  # of the table's positives train
 
 
 def table_values() -> NDArray[np.float64]:
@@ -202,47 +205,51 @@ def table_values() -> NDArray[np.float64]:
     return 0.4 + np.array(GAINS)[:, None] + rng.normal(0, 0.01, (len(ARMS), SEEDS))
 
 
-def table_rows(source: str = "table") -> dict[str, Record]:
-    values = [(arm, seed, float(v)) for arm, of in zip(ARMS, table_values(), strict=True) for seed, v in enumerate(of)]
-    return by_arm(compare([run_record(arm, seed, v, source=source, test_rows=500) for arm, seed, v in values]))
+RUNS_OF_TABLE = [
+    run_record(arm, seed, float(value), **TABLE)
+    for arm, of in zip(ARMS, table_values(), strict=True)
+    for seed, value in enumerate(of)
+]
+SUMS = sums_of(RUNS_OF_TABLE, 0.0005)
 
 
-def corrected_error(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Nadeau and Bengio's standard error of the mean over seeds, the last axis."""
-    return np.asarray(values.std(axis=-1, ddof=1) * np.sqrt(1 / SEEDS + RATIO))
+def table_rows() -> dict[str, ArmRow]:
+    return by_arm(compare(RUNS_OF_TABLE, SUMS))
 
 
-def test_p_values_of_a_table_are_the_corrected_ts_and_holms() -> None:
-    differences = table_values()[1:] - table_values()[0]
-    raw = 2 * stats.t.sf(abs(differences.mean(axis=1) / corrected_error(differences)), SEEDS - 1)
-    adjusted = [max(min(1, (raw >= p).sum() * p) for p in raw[raw <= mine]) for mine in raw]
-    rows = [table_rows()[str(arm["arm"])] for arm in ARMS[1:]]
-    assert [row["p_value"] for row in rows] == pytest.approx(raw)
-    assert [row["p_adjusted"] for row in rows] == pytest.approx(adjusted)
-    assert [row["verdict"] for row in rows] == ["better", "not told apart", "not told apart"]
-    assert raw[1] < 0.05  # so that a verdict from raw p-values would show
-    assert adjusted[1] < 3 * raw[1]  # and Bonferroni's
+def sums_of_arm(arm: Mapping[str, object]) -> NDArray[np.float64]:
+    """The influence sums of an arm's chosen runs, (seed, bucket)."""
+    return np.array([SUMS(f"{arm['arm']} {seed}")[0] for seed in range(SEEDS)])
 
 
-def test_intervals_and_smallest_difference_of_a_table_are_corrected() -> None:
+def error_of(values: NDArray[np.float64], sums: NDArray[np.float64]) -> float:
+    """The standard error for another table of the same kind, METHOD 3: sqrt(s2 / n + C + 0.1 f s2)."""
+    pairs = [float(sums[i] @ sums[j]) for i in range(SEEDS) for j in range(SEEDS) if i != j]
+    return float(np.sqrt(values.var(ddof=1) * (1 / SEEDS + 0.1 * SHARE) + max(0.0, float(np.mean(pairs)))))
+
+
+def test_what_re_splits_share_is_in_every_interval_and_p_value_of_a_table() -> None:
     rows, values = table_rows(), table_values()
-    quantile = stats.t.ppf(0.975, SEEDS - 1)
-    for arm, of in zip(ARMS, values, strict=True):
-        row, margin = rows[str(arm["arm"])], quantile * corrected_error(of)
-        assert [row["ap_low"], row["ap_high"]] == pytest.approx([of.mean() - margin, of.mean() + margin])
-    reach = stats.t.ppf([1 - 0.05 / 2 / 3, 0.8], SEEDS - 1).sum()  # three comparisons, power .8
-    expected = float(np.median(corrected_error(values[1:] - values[0]))) * reach
-    assert [row["smallest_detectable"] for row in rows.values()] == pytest.approx([expected] * len(ARMS))
+    sums = [sums_of_arm(arm) for arm in ARMS]
+    for arm, of, its in zip(ARMS, values, sums, strict=True):
+        half = stats.t.ppf(0.975, SEEDS - 1) * error_of(of, its)
+        assert ends(rows[str(arm["arm"])].average_precision) == pytest.approx((of.mean() - half, of.mean() + half))
+    differences = (values[1:] - values[0]).T
+    errors = np.array([error_of(d, its - sums[0]) for d, its in zip(differences.T, sums[1:], strict=True)])
+    raw, adjusted = max_t(differences, errors, np.random.default_rng(FLIP_SEED))
+    critical = simultaneous_critical(differences, np.random.default_rng(FLIP_SEED))
+    found = [rows[str(arm["arm"])] for arm in ARMS[1:]]
+    assert [row.p_value for row in found] == pytest.approx(raw)
+    assert [row.p_adjusted for row in found] == pytest.approx(adjusted)
+    for row, mean, error in zip(found, differences.mean(axis=0), errors, strict=True):
+        assert ends(row.delta) == pytest.approx((mean - critical * error, mean + critical * error))
+    assert {row.scope for row in rows.values()} == {Scope.TABLE}
 
 
-def test_the_best_set_of_a_table_is_corrected_and_so_larger_than_that_of_fresh_draws() -> None:
-    values = table_values()
-    worse = values[np.argmax(values.mean(axis=1))] - values
-    critical = stats.t.ppf(1 - 0.05 / 2 / 6, SEEDS - 1)  # six pairs of four arms
-    expected = [str(not inside).lower() for inside in worse.mean(axis=1) > critical * corrected_error(worse)]
-    assert [table_rows()[str(arm["arm"])]["in_best_set"] for arm in ARMS] == expected
-    assert expected == ["false", "true", "true", "true"]
-    assert [row["in_best_set"] for row in table_rows("synthetic").values()] == ["false", "true", "false", "false"]
+def test_a_table_decides_less_than_as_many_fresh_draws() -> None:
+    fresh = by_arm(compare([{**row, "source": "synthetic"} for row in RUNS_OF_TABLE]))
+    verdicts = [[rows[str(arm["arm"])].verdict for arm in ARMS[1:]] for rows in (fresh, table_rows())]
+    assert verdicts == [[Verdict.BETTER] * 3, [Verdict.BETTER, Verdict.UNDECIDED, Verdict.UNDECIDED]]
 
 
 def test_a_smaller_budget_chooses_on_its_own_validation_value() -> None:
@@ -254,5 +261,5 @@ def test_a_smaller_budget_chooses_on_its_own_validation_value() -> None:
         for lr, (val, *budgets) in enumerate(candidates, 1)
     ]
     (row,) = compare(rows)
-    found = [row[f"average_precision{end}"] for end in ("_quarter", "_half", "")]
+    found = [row.average_precision_quarter, row.average_precision_half, row.average_precision.mean]
     assert found == pytest.approx([0.3, 0.1, 0.51])  # three budgets, three candidates

@@ -207,12 +207,11 @@ class ClassRow:
 
 @dataclass(frozen=True)
 class _Column:
-    """One column of a row. path: attributes that lead to its value; kind: of the value; optional: may it be empty?"""
+    """One column of a row. path: attributes that lead to its value; kind: of the value."""
 
     name: str
     path: tuple[str, ...]
     kind: type
-    optional: bool
 
 
 @dataclass(frozen=True)
@@ -244,13 +243,12 @@ def _columns_of(row: type) -> tuple[_Column, ...]:
     found: list[_Column] = []
     for each in _fields(row):
         if not is_dataclass(each.kind):
-            found.append(_Column((each.columns or (each.name,))[0], (each.name,), each.kind, each.optional))
+            found.append(_Column((each.columns or (each.name,))[0], (each.name,), each.kind))
             continue
         inner = _columns(each.kind)
         names = each.columns or [each.prefix + column.name for column in inner]
         found += [
-            _Column(name, (each.name, *column.path), column.kind, each.optional or column.optional)
-            for name, column in zip(names, inner, strict=True)
+            _Column(name, (each.name, *column.path), column.kind) for name, column in zip(names, inner, strict=True)
         ]
     return tuple(found)
 
@@ -298,7 +296,8 @@ def _built(row: type, found: Sequence[_Column], record: Record, depth: int) -> o
     for each in _fields(row):
         own = [column for column in found if column.path[depth] == each.name]
         if not is_dataclass(each.kind):
-            values[each.name] = _value(own[0], record[own[0].name])
+            value = record[own[0].name]
+            values[each.name] = None if value is None and each.optional else _value(own[0], value)
         elif each.optional and all(record[column.name] is None for column in own):
             values[each.name] = None
         else:
@@ -307,8 +306,6 @@ def _built(row: type, found: Sequence[_Column], record: Record, depth: int) -> o
 
 
 def _value(column: _Column, value: Number) -> object:
-    if value is None and column.optional:
-        return None
     if column.kind is float and isinstance(value, int):
         return float(value)
     if column.kind is bool and value in ("true", "false"):
@@ -322,7 +319,11 @@ def _value(column: _Column, value: Number) -> object:
 
 def read_rows(path: Path, row: type[Row]) -> list[Row]:
     """The rows of a file that to_csv wrote. Raises InputError for any other file."""
-    return rows_of(row, read_csv(path, columns(row), texts(row)))
+    records = read_csv(path, columns(row), texts(row))
+    try:
+        return rows_of(row, records)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
 
 
 def rows_text(row: type, rows: Iterable[ArmRow | ClassRow]) -> str:

@@ -136,8 +136,8 @@ def _choice(others: Sequence[ArmRow], baseline: str) -> str:
         also = f" Also better: {listed([row.name for row in better[1:]])}." if better[1:] else ""
         return f"Use {better[0].name}{budget}: better than {baseline} by {_by(better[0])}.{also}"
     if better:
-        names = listed([row.name for row in better])
-        return f"Stay with {baseline}{budget}: {names} is better, and no loss gains more than {bound} here."
+        are = f"{listed([row.name for row in better])} {'is' if len(better) == 1 else 'are'} better"
+        return f"Stay with {baseline}{budget}: {are}, and no loss gains more than {bound} here."
     if most <= margin:
         return f"Stay with {baseline}{budget}: no loss gains more than {bound} here."
     open_rows = [row for row in others if row.verdict is Verdict.UNDECIDED and _high(row) > margin]

@@ -14,9 +14,9 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from focalbench.comparison import TABLE_COLUMNS
 from PIL import Image
 
+from focalbench.analysis.rows import ArmRow, columns
 from focalbench.records import RUN_COLUMNS
 from focalbench.report.curves import CURVE_COLUMNS
 from tests.attempts import Said, typed
@@ -77,8 +77,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_every_file_is_there_with_its_columns(home: Path) -> None:
     assert {path.name for path in (home / "a").iterdir()} == RESULTS | {"runs.sqlite"}
-    columns = {"runs.csv": RUN_COLUMNS, "table.csv": TABLE_COLUMNS, "curves.csv": CURVE_COLUMNS}
-    for name, wanted in (columns | {"timings.csv": ("run_id", "seconds")}).items():
+    expected = {"runs.csv": RUN_COLUMNS, "table.csv": columns(ArmRow), "curves.csv": CURVE_COLUMNS}
+    for name, wanted in (expected | {"timings.csv": ("run_id", "seconds")}).items():
         with (home / "a" / name).open() as file:
             assert tuple(next(csv.reader(file))) == wanted
             assert next(csv.reader(file), None) is not None

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from focalbench.records import read_csv, to_csv
-from focalbench.report.curves import CURVE_COLUMNS, curve_records
+from focalbench.report.curves import CURVE_COLUMNS, CURVE_TEXTS, curve_records
 from focalbench.store import Result
-from tests.test_comparison import BCE, run_record
+from tests.runs import BCE, run_record
 
 
 def test_a_bin_that_is_empty_in_every_run_lies_nowhere_and_can_be_read_back(tmp_path: Path) -> None:
@@ -18,4 +18,4 @@ def test_a_bin_that_is_empty_in_every_run_lies_nowhere_and_can_be_read_back(tmp_
     found = curve_records(records, lambda run_id: Result(run_id, {}, curves, 0.0))
     assert [row["x"] is None for row in found if row["curve"] == "reliability_observed"] == [False, True, False]
     (tmp_path / "curves.csv").write_text(to_csv(CURVE_COLUMNS, found))
-    assert read_csv(tmp_path / "curves.csv", CURVE_COLUMNS) == found
+    assert read_csv(tmp_path / "curves.csv", CURVE_COLUMNS, CURVE_TEXTS) == found

@@ -14,15 +14,16 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
-from focalbench.comparison import TABLE_COLUMNS, compare
-from focalbench.per_class import CLASS_COLUMNS, per_class
+from focalbench.analysis.comparison import compare
+from focalbench.analysis.per_class import per_class
+from focalbench.analysis.rows import ArmRow, ClassRow, rows_text
 from focalbench.records import Record, to_csv
 from focalbench.report import style
 from focalbench.report.curves import CURVE_COLUMNS
 from focalbench.report.figures import draw_results
 from focalbench.report.formulas import draw_formulas
 from focalbench.store import Number
-from tests.test_comparison import run_record
+from tests.runs import run_record
 
 MARKUP = ("$", "\\", "{", "}", "^", "1e")
 AWKWARD = (
@@ -115,13 +116,13 @@ FOLDER = "headline"  # a real one
 TEN = tuple(range(1, 11))
 
 
-def curves_of(table: Sequence[Record], epochs: Sequence[int]) -> list[Record]:
+def curves_of(table: Sequence[ArmRow], epochs: Sequence[int]) -> list[Record]:
     """A learning curve for every row, that ends at its average precision."""
     where = ("dataset", "positive_rate", "label_noise", "arm", "kind")
     return [
-        {name: row[name] for name in where}
+        {name: getattr(row, name) for name in where}
         | {"curve": "validation", "x": float(x), "low": None, "high": None}
-        | {"mean": float(str(row["average_precision"])) * x / epochs[-1]}
+        | {"mean": row.average_precision.mean * x / epochs[-1]}
         for row in table
         for x in epochs
     ]
@@ -135,10 +136,10 @@ def draw(case: str, folder: Path, epochs: Sequence[int]) -> None:
         draw_results(Path(__file__).parent.parent.parent / "results" / case, folder)
     else:
         table, classes = compare(CASES[case]), per_class(CASES[case])
-        (folder / "table.csv").write_text(to_csv(TABLE_COLUMNS, table), encoding="utf-8")
+        (folder / "table.csv").write_text(rows_text(ArmRow, table), encoding="utf-8")
         (folder / "curves.csv").write_text(to_csv(CURVE_COLUMNS, curves_of(table, epochs)), encoding="utf-8")
         if classes:
-            (folder / "classes.csv").write_text(to_csv(CLASS_COLUMNS, classes), encoding="utf-8")
+            (folder / "classes.csv").write_text(rows_text(ClassRow, classes), encoding="utf-8")
         draw_results(folder)
 
 

@@ -7,18 +7,18 @@ import pytest
 from rich.console import Console
 from scipy import stats
 
-from focalbench.comparison import AUCPR, DELTA, compare
-from focalbench.records import Record
+from focalbench.analysis.comparison import compare
+from focalbench.analysis.rows import ArmRow
 from focalbench.report import spread
 from focalbench.report.tables import latex, markdown, overview, print_rich, summary
 from focalbench.report.words import blurb, conclusions
 from focalbench.shown import in_latex
-from tests.test_comparison import BCE, GAMMA, by_arm, run_record, two_arms
+from tests.runs import BCE, GAMMA, by_arm, ends, run_record, two_arms
 
 LONG = {**GAMMA, "arm": "alpha=balanced gamma=0.5"}
 
 
-def compared(bce: list[float], gamma: list[float]) -> list[Record]:
+def compared(bce: list[float], gamma: list[float]) -> list[ArmRow]:
     rows = [run_record(BCE, seed, value) for seed, value in enumerate(bce)]
     return compare(rows + [run_record(LONG, seed, value) for seed, value in enumerate(gamma)])
 
@@ -38,8 +38,8 @@ def compared(bce: list[float], gamma: list[float]) -> list[Record]:
 )
 def test_what_stands_beside_a_mean(bce: list[float], gamma: list[float], shown: str, difference: str) -> None:
     table = compared(bce, gamma)
-    assert spread.cell(table[0], AUCPR, ".3f") == shown
-    assert spread.cell(table[1], DELTA, "+z.3f") == difference
+    assert spread.cell(table[0].average_precision, 3) == shown
+    assert spread.cell(table[1].delta, 3, "+") == difference
     for text in (markdown(table), summary(table)):
         assert f"| {shown} |" in text
         assert f"| {difference} |" in text
@@ -53,31 +53,36 @@ def test_fewer_than_four_seeds_make_no_interval_anywhere(seeds: int) -> None:
     values = np.array([row["test_average_precision"] for row in rows], dtype=float).reshape(2, seeds)
     table, difference = compare(rows), values[1] - values[0]
     row = by_arm(table)["gamma=2"]
-    assert (row["ap_min"], row["ap_max"]) == (values[1].min(), values[1].max())
-    assert (row["delta_min"], row["delta_max"]) == (difference.min(), difference.max())
-    limits = [row[name] for name in ("ap_low", "ap_high", "delta_low", "delta_high")]
+    assert row.delta is not None
+    assert (row.average_precision.least, row.average_precision.most) == (values[1].min(), values[1].max())
+    assert (row.delta.least, row.delta.most) == (difference.min(), difference.max())
     text, said = markdown(table), " ".join(conclusions(table))
     assert f", {seeds} seeds, " in text or (seeds == 1 and ", 1 seed, " in text)
     assert ("±" in text) == (seeds >= 4)
     assert ("(min, max)" in text) == (seeds in (2, 3))
-    assert ("not even intervals" in said) == (seeds < 4)
+    assert ("support not even intervals" in said) == (seeds < 4)
+    assert ("support only intervals" in said) == (seeds >= 4)
     if seeds < 4:
-        assert limits == [None] * 4
+        assert {row.average_precision.low, row.average_precision.high, row.delta.low, row.delta.high} == {None}
+        assert (row.delta_low_pointwise, row.delta_high_pointwise) == (None, None)
         assert "[" not in text
     else:
-        expected = stats.ttest_rel(values[1], values[0]).confidence_interval()
-        assert tuple(limits[2:]) == pytest.approx(tuple(expected))
+        expected = tuple(stats.ttest_rel(values[1], values[0]).confidence_interval())
+        assert ends(row.delta) == pytest.approx(expected)  # of one comparison: six seeds make a family's
+        assert (row.delta_low_pointwise, row.delta_high_pointwise) == pytest.approx(expected)
 
 
 def test_a_sentence_tells_the_seeds_range_as_such() -> None:
-    zero: list[Record] = [{**row, "init": "zero", "arm": f"{row['arm']} (zero start)"} for row in two_arms(3, 0.0)]
+    zero = [{**row, "init": "zero", "arm": f"{row['arm']} (zero start)"} for row in two_arms(3, 0.0)]
     said = " ".join(conclusions(compare([*two_arms(3, 0.05), *zero])))
-    assert "instead of its own constant changes by +0.000." in said
-    moved: list[Record] = [{**row, "test_average_precision": 0.1 * (1 + int(str(row["seed"])))} for row in zero]
+    assert "instead of its own constant changes by +.000." in said
+    moved = [{**row, "test_average_precision": 0.1 * (1 + int(str(row["seed"])))} for row in zero]
     table = compare([*two_arms(3, 0.05), *moved])
-    values = [by_arm(table)["bce (zero start)"][f"own_start_{end}"] for end in ("min", "max")]
-    assert values[0] != values[1]
-    assert f", by seed {values[0]:+.3f} to {values[1]:+.3f}." in " ".join(conclusions(table))
+    change = by_arm(table)["bce (zero start)"].own_start
+    assert change is not None
+    assert change.least < change.most
+    low, high = (spread.number(value, 3, "+") for value in (change.least, change.most))
+    assert f", by seed {low} to {high}." in " ".join(conclusions(table))
 
 
 @pytest.mark.parametrize("values", [[0.1, 0.3, 0.5], [0.0, 0.1, 0.0, 0.1], [0.4, 0.5, 0.6, 0.7]])
@@ -89,7 +94,7 @@ def test_a_table_fits_the_terminal_whatever_stands_in_it(values: list[float]) ->
     assert "…" not in text
     assert max(map(len, text.splitlines())) <= 80
     for row in table:
-        for shown in (spread.cell(row, AUCPR, ".3f"), spread.cell(row, DELTA, "+z.3f"), str(row["verdict"])):
+        for shown in (spread.cell(row.average_precision, 3), spread.cell(row.delta, 3, "+"), str(row.verdict)):
             assert shown in text
 
 
@@ -98,3 +103,11 @@ def test_only_what_is_there_is_explained() -> None:
     for kind, values in texts.items():
         (said,) = blurb(compared(values, values)[:1])
         assert [name for name, text in spread.EXPLAINED.items() if text in said] == [kind]
+
+
+@pytest.mark.parametrize(
+    ("margin", "places"), [(0.5, 3), (0.1, 3), (0.01, 3), (0.0099, 4), (0.001, 4), (0.0007, 5), (1e-6, 7)]
+)
+def test_decimals_show_a_tenth_of_a_margin(margin: float, places: int) -> None:
+    assert spread.digits(margin) == places
+    assert 10.0**-places <= margin / 10 * (1 + 1e-9)

@@ -5,20 +5,17 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
 
-from focalbench.statistics import (
+from focalbench.analysis.statistics import (
     Floats,
-    corrected_t_p,
-    holm,
-    indistinguishable_from_best,
+    Sample,
     max_t,
     mean_interval,
+    shared_covariance,
     simultaneous_critical,
-    smallest_detectable,
-    standard_error,
+    t_quantile,
 )
 
 numbers = st.integers(0, 10_000)
-p_lists = st.lists(st.floats(0, 1), min_size=1, max_size=8).map(np.array)
 
 
 def rng() -> np.random.Generator:
@@ -35,9 +32,22 @@ def t_of(x: Floats, axis: int = -1) -> Floats:
     return np.asarray(np.abs(stats.ttest_1samp(x, 0, axis=axis).statistic))
 
 
-def step_down(d: Floats, signs: Floats) -> Floats:
-    """Westfall and Young's step-down p-values by their definition: t statistics, one loop per column."""
-    observed, null = t_of(d, axis=0), np.array([t_of(s[:, None] * d, axis=0) for s in signs])
+def plain_errors(d: Floats) -> Floats:
+    """The standard error of every column's mean, as fresh draws have it."""
+    return np.array([Sample(column).standard_error for column in d.T])
+
+
+def plain_max_t(d: Floats, flips: int = 10_000) -> tuple[Floats, Floats]:
+    return max_t(d, plain_errors(d), rng(), flips)
+
+
+def step_down(d: Floats, signs: Floats, observed: Floats | None = None) -> Floats:
+    """Westfall and Young's step-down p-values by their definition: t statistics of every flip, a loop over columns.
+
+    observed: |t|, unless it is that of the values.
+    """
+    observed = t_of(d, axis=0) if observed is None else observed
+    null = t_of(signs[:, :, None] * d, axis=1)
     adjusted, floor = np.empty(d.shape[1]), 0.0
     for column in np.argsort(-observed):
         weaker = observed <= observed[column]
@@ -54,28 +64,20 @@ def all_signs(seeds: int) -> Floats:
 def test_interval_agrees_with_scipy(seed: int, level: float) -> None:
     values = differences(seed, arms=1)[:, 0]
     expected = stats.ttest_1samp(values, 0).confidence_interval(level)
-    interval = mean_interval(values, level=level)
+    interval = mean_interval(Sample(values), level)
     assert interval.estimate == pytest.approx(values.mean())
     assert (interval.low, interval.high) == pytest.approx(tuple(expected), rel=1e-9, abs=1e-12)
 
 
-@given(numbers, st.floats(0.05, 2))
-def test_ratio_widens_the_interval_by_its_formula(seed: int, ratio: float) -> None:
-    values = differences(seed, arms=1)[:, 0]
-    plain, corrected = mean_interval(values), mean_interval(values, ratio)
-    widening = (corrected.high - corrected.low) / (plain.high - plain.low)
-    assert widening == pytest.approx(np.sqrt(1 + len(values) * ratio))
-
-
 def test_one_seed_has_a_mean_but_no_limits() -> None:
-    interval = mean_interval(np.array([0.25]))
+    interval = mean_interval(Sample(np.array([0.25])))
     assert interval.estimate == 0.25
     assert np.isnan([interval.low, interval.high]).all()
 
 
 def test_interval_covers_as_often_as_it_says() -> None:
     samples = np.random.default_rng(1).normal(3, 2, size=(2000, 6))
-    intervals = [mean_interval(sample) for sample in samples]
+    intervals = [mean_interval(Sample(sample)) for sample in samples]
     covered = np.mean([interval.low <= 3 <= interval.high for interval in intervals])
     assert covered == pytest.approx(0.95, abs=3 * np.sqrt(0.95 * 0.05 / 2000))
 
@@ -92,14 +94,14 @@ def test_raw_p_agrees_with_scipy_on_one_column(seed: int, seeds: int) -> None:
         n_resamples=np.inf,
         alternative="greater",
     )
-    assert max_t(d, rng())[0] == pytest.approx([oracle.pvalue], abs=1e-12)
+    assert plain_max_t(d)[0] == pytest.approx([oracle.pvalue], abs=1e-12)
 
 
 @settings(max_examples=10)
 @given(numbers)
 def test_max_t_agrees_with_its_definition(seed: int) -> None:
     d = differences(seed, seeds=6)
-    raw, adjusted = max_t(d, rng())
+    raw, adjusted = plain_max_t(d)
     assert adjusted == pytest.approx(step_down(d, all_signs(6)), abs=1e-12)
     assert raw == pytest.approx([step_down(d[:, [j]], all_signs(6))[0] for j in range(5)], abs=1e-12)
 
@@ -107,7 +109,7 @@ def test_max_t_agrees_with_its_definition(seed: int) -> None:
 @given(numbers)
 def test_max_t_is_monotone_and_never_below_raw(seed: int) -> None:
     d = differences(seed)
-    raw, adjusted = max_t(d, rng())
+    raw, adjusted = plain_max_t(d)
     order = np.argsort(-t_of(d, axis=0))
     assert (np.diff(adjusted[order]) >= 0).all()
     assert (adjusted >= raw).all()
@@ -117,22 +119,22 @@ def test_max_t_is_monotone_and_never_below_raw(seed: int) -> None:
 def test_arm_order_sign_and_unit_do_not_matter(seed: int, unit: float) -> None:
     d = differences(seed)
     order = np.random.default_rng(seed).permutation(5)
-    raw, adjusted = max_t(d, rng())
+    raw, adjusted = plain_max_t(d)
     for other in (d[:, order] * unit, -d[:, order], d[::-1, order]):
-        assert np.allclose(max_t(other, rng())[0], raw[order], atol=1e-12)
-        assert np.allclose(max_t(other, rng())[1], adjusted[order], atol=1e-12)
+        assert np.allclose(plain_max_t(other)[0], raw[order], atol=1e-12)
+        assert np.allclose(plain_max_t(other)[1], adjusted[order], atol=1e-12)
         assert np.isclose(simultaneous_critical(other, rng()), simultaneous_critical(d, rng()))
 
 
 def test_random_flips_approach_the_exact_p_and_never_reach_zero() -> None:
     d = differences(2, seeds=14)
-    raw, adjusted = max_t(d, rng(), flips=20_000)
+    raw, adjusted = plain_max_t(d, flips=20_000)
     exact = [step_down_raw(d[:, j]) for j in range(5)]
     assert raw == pytest.approx(exact, abs=0.015)
     assert (adjusted >= raw).all()
-    sure = max_t(100 + d, rng(), flips=99)
+    sure = plain_max_t(100 + d, flips=99)
     assert sure[0] == pytest.approx([0.01] * 5)
-    assert max_t(d, rng(), flips=99)[0] * 100 == pytest.approx(np.rint(max_t(d, rng(), flips=99)[0] * 100))
+    assert plain_max_t(d, flips=99)[0] * 100 == pytest.approx(np.rint(plain_max_t(d, flips=99)[0] * 100))
 
 
 def step_down_raw(column: Floats) -> float:
@@ -143,72 +145,16 @@ def step_down_raw(column: Floats) -> float:
 def test_zero_columns_have_p_one_and_constant_ones_the_least_possible() -> None:
     d = differences(4, seeds=8, arms=2, effect=0)
     d = np.column_stack([np.zeros(8), d, np.full(8, 0.1), np.full(8, -1e-9)])
-    raw, adjusted = max_t(d, rng())
+    raw, adjusted = plain_max_t(d)
     assert (raw[0], adjusted[0]) == (1, 1)
     assert raw[3:] == pytest.approx([2 / 256] * 2)
     assert adjusted[3:] == pytest.approx([2 / 256] * 2)
     assert np.isfinite(simultaneous_critical(d, rng()))
-    p = corrected_t_p(d, 0.5)
-    assert p[0] == 1
-    assert (p[3:] < 1e-12).all()
 
 
-@given(numbers, st.integers(6, 12))
-def test_all_columns_zero(seed: int, seeds: int) -> None:
-    assert max_t(np.zeros((seeds, 3)), np.random.default_rng(seed))[1].tolist() == [1, 1, 1]
-
-
-@given(numbers)
-def test_corrected_t_agrees_with_scipy(seed: int) -> None:
-    d = differences(seed)
-    assert corrected_t_p(d, 0.0) == pytest.approx(stats.ttest_1samp(d, 0).pvalue, rel=1e-8)
-    t = d.mean(axis=0) / standard_error(d, 0.3)
-    assert corrected_t_p(d, 0.3) == pytest.approx(2 * stats.t.sf(np.abs(t), 7), rel=1e-8)
-
-
-@given(p_lists)
-def test_holm_rejects_what_the_step_down_procedure_rejects(p: Floats) -> None:
-    adjusted = holm(p)
-    for level in (*adjusted[adjusted < 1], 0.01, 0.05, 0.5):
-        rejected, left = set(), sorted(range(len(p)), key=lambda j: p[j])
-        while left and p[left[0]] * len(left) <= level:
-            rejected.add(left.pop(0))
-        assert set(np.flatnonzero(adjusted <= level)) == rejected
-
-
-def test_holm_example_and_bad_p_values() -> None:
-    assert holm(np.array([0.01, 0.04, 0.03, 0.005])) == pytest.approx([0.03, 0.06, 0.06, 0.02])
-    for bad in (-0.1, 1.1, np.nan):
-        with pytest.raises(ValueError, match="p-values"):
-            holm(np.array([0.5, bad]))
-
-
-@given(numbers, st.floats(0.01, 2))
-def test_the_best_arm_stays_and_the_set_ignores_order_and_shift(seed: int, ratio: float) -> None:
-    values = differences(seed) + np.arange(5)
-    order = np.random.default_rng(seed).permutation(5)
-    for given_ratio in (None, ratio):
-        mask = indistinguishable_from_best(values, rng(), given_ratio)
-        assert mask[values.mean(axis=0).argmax()]
-        shifted = values[:, order] + np.random.default_rng(seed).integers(-4, 5, size=(8, 1))
-        assert (indistinguishable_from_best(shifted, rng(), given_ratio) == mask[order]).all()
-
-
-def test_set_of_the_best_in_clear_cases() -> None:
-    noise = np.random.default_rng(0).normal(0, 0.01, size=(10, 4))
-    values = noise + np.array([0.5, 0.5, 0.1, 0.0])
-    assert indistinguishable_from_best(values, rng()).tolist() == [True, True, False, False]
-    assert indistinguishable_from_best(values, rng(), ratio=0.25).tolist() == [True, True, False, False]
-    assert indistinguishable_from_best(values[:, :1], rng()).tolist() == [True]
-    same = values[:, [0, 0, 0]] - np.array([0, 0, 0.125])
-    assert indistinguishable_from_best(same, rng()).tolist() == [True, True, False]
-    assert indistinguishable_from_best(same, rng(), ratio=0.25).tolist() == [True, True, False]
-
-
-def test_re_splits_tell_fewer_arms_apart() -> None:
-    values = differences(5, seeds=10, effect=0) + np.linspace(0, 4, 5)
-    sizes = [indistinguishable_from_best(values, rng(), ratio).sum() for ratio in (0.0, 0.5, 5.0)]
-    assert sizes[0] < sizes[1] < sizes[2] == 5
+@pytest.mark.parametrize("seeds", range(6, 13))
+def test_all_columns_zero(seeds: int) -> None:
+    assert plain_max_t(np.zeros((seeds, 3)))[1].tolist() == [1, 1, 1]
 
 
 def test_critical_value_of_one_column_is_near_student_t() -> None:
@@ -223,7 +169,7 @@ def test_critical_value_of_one_column_is_near_student_t() -> None:
 def test_critical_value_is_the_quantile_of_flipped_residuals(seed: int, seeds: int, level: float) -> None:
     d = differences(seed, seeds)
     residuals = d - d.mean(axis=0)
-    largest = np.array([t_of(s[:, None] * residuals, axis=0).max() for s in all_signs(seeds)])
+    largest = t_of(all_signs(seeds)[:, :, None] * residuals, axis=1).max(axis=1)
     critical = simultaneous_critical(d, rng(), level)
     assert (largest > critical * (1 + 1e-9)).mean() <= 1 - level + 1e-12 < (largest >= critical * (1 - 1e-9)).mean()
 
@@ -233,13 +179,13 @@ def test_simultaneous_intervals_cover_whatever_the_true_differences() -> None:
         covered = 0
         for seed in range(400):
             d = differences(seed, seeds=10, arms=8, effect=effect)
-            margin = simultaneous_critical(d, rng()) * standard_error(d)
+            margin = simultaneous_critical(d, rng()) * plain_errors(d)
             covered += bool((np.abs(d.mean(axis=0) - effect) <= margin).all())
         assert covered / 400 == pytest.approx(0.95, abs=0.033)
 
 
 def test_family_wise_error_of_max_t() -> None:
-    alarms = [max_t(differences(seed, effect=0), rng())[1].min() <= 0.05 for seed in range(600)]
+    alarms = [plain_max_t(differences(seed, effect=0))[1].min() <= 0.05 for seed in range(600)]
     assert np.mean(alarms) == pytest.approx(0.05, abs=3 * np.sqrt(0.05 * 0.95 / 600))
 
 
@@ -247,26 +193,73 @@ def test_family_wise_error_with_random_flips_and_some_true_effects() -> None:
     alarms = []
     for seed in range(500):
         d = differences(seed, seeds=20, arms=15, effect=0) + np.r_[np.zeros(10), np.ones(5)]
-        alarms.append(max_t(d, rng(), flips=1000)[1][:10].min() <= 0.05)
+        alarms.append(plain_max_t(d, flips=1000)[1][:10].min() <= 0.05)
     assert np.mean(alarms) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 500)
 
 
-def test_best_arms_leave_the_set_in_at_most_one_of_twenty() -> None:
-    dropped = []
-    for seed in range(400):
-        values = differences(seed, seeds=10, arms=6, effect=0) + np.array([1, 1, 1, 1, 0, 0])
-        dropped.append(not indistinguishable_from_best(values, rng())[:4].all())
-    assert np.mean(dropped) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 400)
+# ---- what seeds of one table share
 
 
-def test_smallest_detectable_is_found_with_its_power() -> None:
-    critical, n, sd = float(stats.t.ppf(0.975, 19)), 20, 0.015
-    noise = np.random.default_rng(6).normal(0, sd, size=(n, 20_000))
-    effect = smallest_detectable(noise, critical)
-    assert effect == pytest.approx(sd / np.sqrt(n) * (critical + stats.t.ppf(0.8, 19)), rel=0.02)
-    found = (noise + effect).mean(axis=0) > critical * standard_error(noise)
-    assert found.mean() == pytest.approx(0.8, abs=0.02)
-    assert smallest_detectable(noise, critical, ratio=0.5) == pytest.approx(effect * np.sqrt(1 + n * 0.5))
+@given(numbers, st.integers(2, 7))
+def test_what_seeds_share_is_the_mean_product_of_two_seeds_influences(seed: int, seeds: int) -> None:
+    sums = np.random.default_rng(seed).normal(0.1, 1, (seeds, 9))
+    products = [(sums[i] * sums[j]).sum() for i in range(seeds) for j in range(seeds) if i != j]
+    assert shared_covariance(sums) == pytest.approx(max(0.0, np.mean(products)), abs=1e-12)
+
+
+def test_what_seeds_share_is_never_negative() -> None:
+    assert shared_covariance(np.array([[1.0, 0.0], [-1.0, 0.0]])) == 0
+    assert shared_covariance(np.array([[1.0, 2.0], [1.0, 2.0]])) == 5
+
+
+@given(numbers, st.floats(0, 1), st.floats(0, 1), st.integers(2, 40))
+def test_a_standard_error_is_its_formula_and_only_the_spread_of_seeds_falls(
+    seed: int, shared: float, train_share: float, more: int
+) -> None:
+    values = differences(seed, seeds=5, arms=1)[:, 0]
+    sample, s2 = Sample(values, shared, train_share), values.var(ddof=1)
+    assert sample.standard_error == pytest.approx(np.sqrt(s2 / 5 + shared + 0.1 * train_share * s2))
+    assert sample.standard_error_of(more) == pytest.approx(np.sqrt(s2 / more + shared + 0.1 * train_share * s2))
+    interval = mean_interval(sample)
+    assert interval.high - sample.mean == pytest.approx(stats.t.ppf(0.975, 4) * sample.standard_error)
+
+
+@given(numbers, arrays(np.float64, 5, elements=st.floats(1, 4)))
+def test_larger_errors_only_raise_p_values(seed: int, factors: Floats) -> None:
+    d = differences(seed)
+    errors = plain_errors(d)
+    for before, after in zip(max_t(d, errors, rng()), max_t(d, errors * factors, rng()), strict=True):
+        assert (after >= before - 1e-12).all()
+
+
+@settings(max_examples=20)
+@given(numbers, arrays(np.float64, 5, elements=st.floats(0.25, 4)))
+def test_max_t_takes_the_errors_it_is_given(seed: int, factors: Floats) -> None:
+    d = differences(seed, seeds=6)
+    expected = step_down(d, all_signs(6), t_of(d, axis=0) / factors)
+    assert max_t(d, plain_errors(d) * factors, rng())[1] == pytest.approx(expected, abs=1e-12)
+
+
+def test_a_difference_that_its_error_explains_has_a_large_p_value() -> None:
+    d = differences(1)
+    raw, adjusted = max_t(d, plain_errors(d) * np.array([1, 1, 1, 1, 1e9]), rng())
+    assert raw[4] == adjusted[4] == 1
+    assert max(raw[:4]) < 1
+
+
+@given(numbers)
+def test_more_differences_at_once_make_no_interval_narrower(seed: int) -> None:
+    d = differences(seed)
+    critical = [simultaneous_critical(d[:, :arms], rng()) for arms in (1, 2, 5)]
+    assert critical == sorted(critical)
+
+
+@pytest.mark.parametrize(("seeds", "probability"), [(2, 0.975), (6, 0.9), (30, 0.5)])
+def test_quantiles_are_students(seeds: int, probability: float) -> None:
+    assert t_quantile(seeds, probability) == pytest.approx(stats.t.ppf(probability, seeds - 1), abs=1e-12)
+
+
+# ---- what is refused
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
@@ -274,12 +267,10 @@ def test_non_finite_values_are_refused(bad: float) -> None:
     d = differences(0)
     d[2, 1] = bad
     for call in (
-        lambda: max_t(d, rng()),
         lambda: simultaneous_critical(d, rng()),
-        lambda: indistinguishable_from_best(d, rng(), 0.5),
-        lambda: corrected_t_p(d, 0.5),
-        lambda: smallest_detectable(d, 2.0),
-        lambda: mean_interval(d[:, 1]),
+        lambda: max_t(d, np.ones(5), rng()),
+        lambda: Sample(d[:, 1]).standard_error,
+        lambda: mean_interval(Sample(d[:, 1])),
     ):
         with pytest.raises(ValueError, match="finite"):
             call()
@@ -287,16 +278,23 @@ def test_non_finite_values_are_refused(bad: float) -> None:
 
 def test_too_few_seeds_are_refused() -> None:
     five = differences(0, seeds=5)
-    for call in (max_t, simultaneous_critical, indistinguishable_from_best):
+    for call in (lambda: max_t(five, np.ones(5), rng()), lambda: simultaneous_critical(five, rng())):
         with pytest.raises(ValueError, match="5 seeds are too few; at least 6"):
-            call(five, rng())
+            call()
     for values in (five[:1], five[:0]):
         with pytest.raises(ValueError, match="at least 2"):
-            corrected_t_p(values, 0.5)
+            shared_covariance(values)
+        with pytest.raises(ValueError, match="at least 2"):
+            _ = Sample(values[:, 0]).standard_error
+    with pytest.raises(ValueError, match="at least 1"):
+        mean_interval(Sample(five[:0, 0]))
 
 
-@given(arrays(np.float64, (7, 3), elements=st.floats(-1e300, 1e300)))
-def test_no_finite_values_break_the_tests(d: Floats) -> None:
-    raw, adjusted = max_t(d / 1e3, rng())
+DIFFERENCES = st.floats(-1, 1).map(lambda value: round(value, 17))  # of average precisions: 0, or not below 1e-17
+
+
+@given(arrays(np.float64, (7, 3), elements=DIFFERENCES))
+def test_no_differences_break_the_tests(d: Floats) -> None:
+    raw, adjusted = plain_max_t(d)
     assert ((raw >= 2 / 128 - 1e-12) & (raw <= 1)).all()
     assert ((adjusted >= raw - 1e-12) & (adjusted <= 1)).all()
