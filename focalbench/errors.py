@@ -18,3 +18,7 @@ class StoreError(InputError):
 
 class MachineError(RuntimeError):
     """A disk, a worker or a cluster failed; what was finished is safe; the command line exits with MACHINE."""
+
+
+class Terminated(BaseException):
+    """SIGTERM: end at once; not an Exception, so that nothing takes it for a failure."""

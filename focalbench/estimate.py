@@ -68,7 +68,7 @@ def estimate(plan: Plan, missing: Sequence[Run], backend: Backend) -> Estimate:
         workers = pool.slots()
     finally:
         pool.close(at_once=True)
-    seconds = start + _makespan([trials[_kind(stack)].seconds(stack) for stack in stacks], workers)
+    seconds = start + makespan([trials[_kind(stack)].seconds(stack) for stack in stacks], workers)
     peaks = [trial.peak_bytes for trial in trials.values()]
     own = 0 if backend.name == "serial" else peak_bytes()  # this process is the worker then
     memory = None if own is None or None in peaks else own + workers * max(peak or 0 for peak in peaks)
@@ -156,10 +156,10 @@ def _bytes(stack: Stack, made: Made) -> tuple[float, float]:
     return (len(rows) + sum(map(len, texts))) / len(stack) + len(made.versions) + HEADER + curve, held / len(stack)
 
 
-def _makespan(seconds: Sequence[float], workers: int) -> float:
+def makespan(seconds: Sequence[float], workers: int) -> float:
     """When the last of so many workers ends that each take the next stack in turn.
 
-    >>> _makespan([3.0, 1.0, 1.0, 2.0], 2)
+    >>> makespan([3.0, 1.0, 1.0, 2.0], 2)
     4.0
     """
     ends = [0.0] * workers

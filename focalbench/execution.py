@@ -5,7 +5,7 @@ memory, and is given up at the third death.
 import logging
 import time
 from collections import deque
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,23 +71,25 @@ def check_backend(backend: Backend) -> None:
         check_cluster(backend)
 
 
-def execute(stacks: Iterable[Stack], backend: Backend) -> Generator[Finished]:
+def execute(
+    stacks: Iterable[Stack], backend: Backend, enough: Callable[[], bool] = lambda: False
+) -> Generator[Finished]:
     """Yield each stack, or its parts, as it finishes, in no particular order. Raises MachineError where the workers are
-    out of reach.
+    out of reach. enough: asked every second or so, or after each stack; ends it all at once.
     """
     pool = make_pool(backend)
     whole = False
     try:
-        yield from _drive(pool, deque(map(Attempt, stacks)))
-        whole = True
+        whole = yield from _drive(pool, deque(map(Attempt, stacks)), enough)
     finally:
         pool.close(at_once=not whole)
 
 
-def _drive(pool: Pool, waiting: deque[Attempt]) -> Generator[Finished]:
+def _drive(pool: Pool, waiting: deque[Attempt], enough: Callable[[], bool]) -> Generator[Finished, None, bool]:
+    """Returns whether all is done."""
     running: dict[object, Attempt] = {}
     said = Said()
-    while waiting or running:
+    while (waiting or running) and not enough():
         while waiting and len(running) < pool.slots() and not (running and _alone(waiting[0], running.values())):
             attempt = waiting.popleft()
             running[pool.submit(attempt.stack)] = attempt
@@ -111,6 +113,7 @@ def _drive(pool: Pool, waiting: deque[Attempt]) -> Generator[Finished]:
             _check(attempt.stack, made)
             logger.debug(f"{len(attempt.stack)} runs of seed {attempt.stack[0].seed}: {made.seconds:.2f} s")
             yield Finished(attempt.stack, made)
+    return not (waiting or running)
 
 
 def _alone(first: Attempt, running: Iterable[Attempt]) -> bool:

@@ -16,7 +16,7 @@ from focalbench.datasets.targets import listed
 from focalbench.datasets.weights import check_weights, weight_warnings
 from focalbench.errors import InputError
 from focalbench.experiment import LEAST_EPOCHS, Experiment
-from focalbench.references import REFERENCES, SETTINGS, is_reference
+from focalbench.references import PROTOCOL, REFERENCES, is_reference
 
 EVALUATIONS = 40  # of validation at most
 STACK = 96  # runs trained together at most: enough to hide what an operation costs whatever its size
@@ -54,7 +54,7 @@ def make_plan(experiment: Experiment) -> Plan:
         label = f"{recipe.dataset} at {'its natural rate' if rate is None else f'rate {rate:g}'}"
         seeds = seeds_of(experiment) if _dealt_whole(recipe) else seeds_of(experiment)[:1]  # else all are alike
         counts = [split_counts(recipe, seed) for seed in seeds]
-        warnings += [f"{label}: {text}" for text in warnings_for(recipe, counts)]
+        warnings += [f"{label}: {text}" for text in (*_folds(recipe), *warnings_for(recipe, counts))]
         warnings += [f"{label}: {text}" for text in _unmeasured(recipe, seeds_of(experiment))]
         warnings += [f"{label}: {text}" for text in _light(recipe, seeds_of(experiment))]
         if not is_synthetic(recipe.dataset):
@@ -66,6 +66,15 @@ def make_plan(experiment: Experiment) -> Plan:
             raise InputError(f"--sampler groups: {recipe.dataset} has no groups; use dense or a table with --group")
         runs += _runs(experiment, recipe, min(each.train.rows for each in counts))
     return Plan(tuple(runs), tuple(dict.fromkeys(notes)), tuple(dict.fromkeys(warnings)), tuple(dict.fromkeys(columns)))
+
+
+def _folds(recipe: Recipe) -> list[str]:
+    """What is done with too few positives for three splits."""
+    if not recipe.folds:
+        return []
+    kept = split_counts(recipe, 0).test.positives
+    what = f"{recipe.folds} folds instead, each tested on once a seed; their intervals are wide"
+    return [f"{kept} positives are too few for three splits: {what}"]
 
 
 def _unmeasured(recipe: Recipe, seeds: Iterable[int]) -> list[str]:
@@ -174,7 +183,7 @@ def _untrained(model: str) -> Training:
     return Training(
         model=model,
         hidden=(),
-        optimizer=f"best of {SETTINGS} on validation",
+        optimizer=PROTOCOL,
         epochs=0,
         batch_size=0,
         sampler="",

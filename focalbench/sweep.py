@@ -1,14 +1,20 @@
 """The main job: plan, run what is missing, write the results folder."""
 
+import logging
 import os
+import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
+from focalbench.analysis.comparison import compare
 from focalbench.analysis.rows import ArmRow, ClassRow
 from focalbench.arms import Run
-from focalbench.errors import MachineError
-from focalbench.execution import execute
+from focalbench.budget import Budget
+from focalbench.errors import InputError, MachineError
+from focalbench.execution import Finished, execute
 from focalbench.experiment import Experiment
 from focalbench.plan import Plan, make_stacks
 from focalbench.platforms import other_versions
@@ -16,35 +22,63 @@ from focalbench.pools import Backend
 from focalbench.records import FAILED, Record, record
 from focalbench.report.folder import DATABASE, to_write, write_manifest, write_results
 from focalbench.report.owned import claim, make_folder, refuse_foreign
-from focalbench.standing import Standing
+from focalbench.seeds import Tally, Whole, part_of, shortened
 from focalbench.store import Result, Store, is_begun
+
+logger = logging.getLogger(__name__)
+Stopped = Literal["by hand", "by budget"]
 
 
 @dataclass
 class State:
-    """How far a sweep is: runs of the plan, those that are safe in the store, those that failed, and who leads."""
+    """How far a sweep is: runs of the plan, those that are safe in the store, those that failed, the seeds that are
+    whole, and the table of whole seeds.
+    """
 
     total: int
     safe: int = 0
     failed: list[Run] = field(default_factory=list)
-    standing: Standing = field(default_factory=Standing)
+    seeds: Tally = field(default_factory=Tally)
+    table: Callable[[Whole], Sequence[ArmRow]] = lambda _: ()
+
+    @property
+    def done(self) -> int:
+        """Runs that need no more training."""
+        return self.safe + len(self.failed)
 
 
 Watch = Callable[[State], None]
 
 
 @dataclass(frozen=True)
+class Ending:
+    """How training ended. seeds: in the table, of those planned; stopped: None where all is done; left_out: data sets
+    that are not in the table; runs: the safe ones of all planned; seconds_left: what the others would take at the pace
+    so far, None where it is unknown.
+    """
+
+    seeds: int
+    planned: int
+    stopped: Stopped | None
+    left_out: tuple[str, ...]
+    runs: tuple[int, int]
+    seconds_left: float | None
+
+
+@dataclass(frozen=True)
 class Outcome:
-    """A finished plan: its table, that of single classes if any, how many of its runs were new, those that failed, and
-    under which library versions all were made.
+    """The plan of a table, the table, that of single classes if any, how many runs were trained and how many taken from
+    the store, those that failed, under which library versions all were made, and how training ended.
     """
 
     plan: Plan
     table: list[ArmRow]
     classes: list[ClassRow]
     new_runs: int
+    old_runs: int
     failed: tuple[Run, ...]
     made_with: frozenset[str]  # JSON as the store keeps it
+    ending: Ending
 
     @property
     def other_versions(self) -> bool:
@@ -58,10 +92,18 @@ def cores() -> int:
 
 
 def run_experiment(
-    experiment: Experiment, plan: Plan, folder: Path, backend: Backend, watch: Watch, database: Path | None = None
+    experiment: Experiment,
+    plan: Plan,
+    folder: Path,
+    backend: Backend,
+    watch: Watch,
+    database: Path | None = None,
+    budget: Budget | None = None,
 ) -> Outcome:
     """Run what the store does not hold yet, then write every file of the folder, the manifest last.
 
+    Ctrl-C, and a budget that is spent, end the training; then the folder is that of the whole seeds. Without any,
+    KeyboardInterrupt and InputError say so.
     database: the store's file, by default in the folder; others may write to it meanwhile, not to the folder
     (working_in). Raises InputError where the folder holds files of others by our names, StoreError and MachineError;
     what was finished then is safe.
@@ -71,29 +113,114 @@ def run_experiment(
     make_folder(folder)
     claim(folder, names)
     with Store(database or folder / DATABASE) as store:
-        state = State(len(plan.runs))
+        sweep = _Sweep(experiment, plan, store, watch)
+        stopped = sweep.train(backend, budget)
+        return sweep.write(folder, stopped)
+
+
+class _Sweep:
+    """A sweep that goes on: its runs come from the store or are trained, and become a folder."""
+
+    def __init__(self, experiment: Experiment, plan: Plan, store: Store, watch: Watch) -> None:
         store.check_takes(plan.runs)
-        missing = _missing(plan, store, state)
-        watch(state)
-        for finished in execute(make_stacks(missing), backend) if missing else ():
-            if finished.made is None:
-                state.failed += finished.stack
-            else:
-                results = finished.made.results
-                store.add(finished.stack, results, finished.made.versions)
-                state.safe += len(finished.stack)
-                state.standing.see(finished.stack, results)
-            watch(state)
-        failed = {run.run_id: Result(run.run_id, {"status": FAILED}, {}, 0.0) for run in state.failed}
+        self.experiment, self.plan, self.store, self.watch = experiment, plan, store, watch
+        done = store.done(plan.runs)
+        self.missing = [run for run in plan.runs if run.run_id not in done]
+        self.state = State(len(plan.runs), len(done), seeds=Tally(plan.runs), table=self.table)
+        self.state.seeds.see(run for run in plan.runs if run.run_id in done)
+        self.failed: dict[str, Result] = {}
+        self.records: dict[str, Record] = {}  # as far as they were asked for
+        self.begin = time.monotonic()
 
-        def result(run_id: str) -> Result:
-            return failed.get(run_id) or store.result(run_id)
+    def train(self, backend: Backend, budget: Budget | None) -> Stopped | None:
+        """Train what is missing; say why it was stopped before its end, where there are whole seeds."""
+        try:
+            self._train(backend, budget)
+        except KeyboardInterrupt:
+            if not self.state.seeds.count:
+                raise
+            return "by hand" if self._is_short else None
+        if not self._is_short:
+            return None
+        if budget is not None and not self.state.seeds.count:
+            raise InputError(self._too_short(budget))
+        return "by budget"
 
-        made_with = frozenset(store.versions(plan.runs))
-        records = [record(run, result(run.run_id)) for run in plan.runs]
-        table, classes = write_results(folder, experiment, plan, records, result)
+    def _train(self, backend: Backend, budget: Budget | None) -> None:
+        self._tell(budget)
+        enough = budget.is_spent if budget is not None else lambda: False
+        with closing(execute(make_stacks(self.missing), backend, enough)) as stacks:
+            for finished in stacks if self.missing else ():
+                self._keep(finished)
+                self._tell(budget)
+
+    def _keep(self, finished: Finished) -> None:
+        if finished.made is None:
+            self.state.failed += finished.stack
+            self.failed |= {run.run_id: Result(run.run_id, {"status": FAILED}, {}, 0.0) for run in finished.stack}
+        else:
+            self.store.add(finished.stack, finished.made.results, finished.made.versions)
+            self.state.safe += len(finished.stack)
+        self.state.seeds.see(finished.stack)
+
+    def _tell(self, budget: Budget | None) -> None:
+        if budget is not None:
+            budget.see(self.state.seeds.count, self.state.done)
+        self.watch(self.state)
+
+    @property
+    def _is_short(self) -> bool:
+        return self.state.done < self.state.total
+
+    def _pace(self) -> float | None:
+        """Seconds a run, once one was trained."""
+        trained = self.state.done - self.state.total + len(self.missing)
+        return (time.monotonic() - self.begin) / trained if trained else None
+
+    def _too_short(self, budget: Budget) -> str:
+        pace, runs = self._pace(), self.state.total / self.state.seeds.planned
+        takes = "" if pace is None else f", which takes about {pace * runs:.2g} s here"
+        return f"{budget.seconds:g} s were over before one seed was done{takes}"
+
+    def table(self, whole: Whole) -> list[ArmRow]:
+        """The table of whole seeds."""
+        records, asked = self._records(part_of(self.plan, whole)), self.experiment
+        return compare(records, self._influences, margin=asked.margin, claims=asked.claims)
+
+    def _influences(self, run_id: str) -> Sequence[Sequence[float]]:
+        return self._result(run_id).influences
+
+    def _records(self, plan: Plan) -> list[Record]:
+        for run in plan.runs:
+            if run.run_id not in self.records:
+                self.records[run.run_id] = record(run, self._result(run.run_id))
+        return [self.records[run.run_id] for run in plan.runs]
+
+    def _result(self, run_id: str) -> Result:
+        return self.failed.get(run_id) or self.store.result(run_id)
+
+    def write(self, folder: Path, stopped: Stopped | None) -> Outcome:
+        """Write the folder of all seeds, or of those that are whole."""
+        ending = self._ending(stopped)
+        experiment, plan = self.experiment, self.plan
+        if stopped is not None:
+            whole = self.state.seeds.largest
+            logger.info("training is stopped; writing the table of the whole seeds")
+            experiment, plan = shortened(experiment, plan, whole), part_of(plan, whole)
+        made_with = frozenset(self.store.versions(plan.runs))
+        table, classes = write_results(folder, experiment, plan, self._records(plan), self._result)
         write_manifest(folder, experiment, made_with, {})
-    return Outcome(plan, table, classes, len(missing) - len(failed), tuple(state.failed), made_with)
+        old = self.state.total - len(self.missing)
+        return Outcome(plan, table, classes, self.state.safe - old, old, tuple(self.state.failed), made_with, ending)
+
+    def _ending(self, stopped: Stopped | None) -> Ending:
+        seeds, pace = self.state.seeds, self._pace()
+        left = None if pace is None else pace * (self.state.total - self.state.done)
+        runs = self.state.safe, self.state.total
+        if stopped is None:
+            return Ending(seeds.planned, seeds.planned, None, (), runs, left)
+        left_out = (dataset for dataset in seeds.datasets if dataset not in seeds.largest.datasets)
+        return Ending(seeds.largest.seeds, seeds.planned, stopped, tuple(left_out), runs, left)
 
 
 def names_in(folder: Path, plan: Plan, database: Path | None, *, pictures: bool = False) -> list[str]:
@@ -102,11 +229,15 @@ def names_in(folder: Path, plan: Plan, database: Path | None, *, pictures: bool 
     return to_write(plan, store=new_store, pictures=pictures)
 
 
-def check_store(plan: Plan, database: Path) -> None:
-    """Raise StoreError where there is a store that is not ours, or cannot take the runs that it lacks."""
-    if is_begun(database):
-        with Store(database) as store:
-            store.check_takes(plan.runs)
+def check_store(plan: Plan, database: Path) -> set[str]:
+    """The run_ids of a plan that a store holds. Raises StoreError where there is one that is not ours, or cannot take
+    the runs that it lacks.
+    """
+    if not is_begun(database):
+        return set()
+    with Store(database) as store:
+        store.check_takes(plan.runs)
+        return store.done(plan.runs)
 
 
 def stored(plan: Plan, database: Path) -> set[str]:
@@ -115,16 +246,6 @@ def stored(plan: Plan, database: Path) -> set[str]:
         return set()
     with Store(database) as store:
         return store.done(plan.runs)
-
-
-def _missing(plan: Plan, store: Store, state: State) -> list[Run]:
-    """The runs that are not in the store; those that are enter the state."""
-    done = store.done(plan.runs)
-    for run in plan.runs:
-        if run.run_id in done:
-            state.standing.see((run,), [store.result(run.run_id)])
-    state.safe = len(done)
-    return [run for run in plan.runs if run.run_id not in done]
 
 
 def fresh_records(runs: Sequence[Run], backend: Backend) -> list[Record]:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits as bce
 
-from focalbench.bench.problem import LR, Problem, drawn
+from focalbench.bench.problem import FEATURES, LR, Problem, drawn
 from focalbench.bench.timing import Work
 from focalbench.training import BETA1, BETA2, EPSILON, Rows
 
@@ -160,6 +160,30 @@ def _taken(rows: Rows, index: Tensor) -> tuple[Tensor, Tensor]:
     return part.features, part.targets
 
 
+def realmlp(problem: Problem) -> Work:
+    """pytabkit's RealMLP without all that makes it more than a ReLU network, vectorised over the runs, by Adam."""
+    from pytabkit.models.realmlp.model import RealMLPConfig
+    from pytabkit.models.realmlp.model_vmap import VectorizedRealMLP
+
+    rows, order = drawn(problem)
+    plain = {"use_parametric_act": False, "add_front_scale": False, "num_emb_type": "none", "act": "relu"}
+    config = RealMLPConfig(hidden_sizes=list(problem.hidden), p_drop=0.0, **plain)
+    models = VectorizedRealMLP(FEATURES, [], 1, problem.runs, config, is_classification=True).to(problem.device)
+    adam = torch.optim.Adam(models.parameters(), lr=LR)
+
+    def epoch() -> None:
+        for index in torch.split(order, problem.batch_size):
+            features, targets = _taken(rows, index)
+            no_categories = targets.new_empty(problem.runs, len(targets), 0, dtype=torch.int64)
+            logits = models(features.expand(problem.runs, -1, -1), no_categories)[:, :, 0]
+            loss = bce(logits, targets.expand_as(logits), reduction="sum") / len(targets)
+            adam.zero_grad()
+            torch.autograd.backward(loss)
+            adam.step()
+
+    return epoch
+
+
 def compiled(problem: Problem) -> Work:
     """torch.compile of the whole step of all runs: forward, gradient and Adam."""
     rows, order = drawn(problem)
@@ -255,6 +279,7 @@ PEERS = (
     Peer("skorch NeuralNet", "skorch", skorch_net),
     Peer("scikit-learn MLPClassifier", "sklearn", sklearn_mlp, own_threads=True),
     Peer("torch.func.vmap ensemble", "torch", vmapped, together=True),
+    Peer("pytabkit RealMLP, vectorised", "pytabkit", realmlp, together=True),
     Peer("torch.compile of the ensemble's step", "torch", compiled, together=True),
     Peer("jax.jit of a vmapped ensemble", "jax", in_jax, together=True, own_threads=True),
 )

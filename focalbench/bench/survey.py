@@ -16,12 +16,17 @@ from focalbench.bench.trainer import training
 from focalbench.bench.whole import sweep
 
 PARTS = ("training", "ranking", "waiting", "sweep", "growth")
-WIDE, NARROW, LINEAR = Problem((64, 64), 512), Problem((16,), 256), Problem((), 256)
-WANTED = {PLAIN.name: 12, "skorch NeuralNet": 30, "torch.func.vmap ensemble": 3.5, "jax.jit of a vmapped ensemble": 1.8}
+WIDE, USUAL, NARROW, LINEAR = Problem((64, 64), 512), Problem((32, 32), 512), Problem((16,), 256), Problem((), 256)
+WANTED: dict[str, float] = {
+    PLAIN.name: 12,
+    "skorch NeuralNet": 30,
+    "torch.func.vmap ensemble": 3.5,
+    "jax.jit of a vmapped ensemble": 1.8,
+}
 FEW = (PLAIN.name, "plain loop, fused Adam")
 TINY: dict[str, Any] = {"rows": 1000, "runs": 4}
 Measure = Callable[[], tuple[list[Row], list[Goal]]]
-LIBRARIES = ("torch", "jax", "skorch", "scikit-learn", "imbalanced-losses", "numpy")
+LIBRARIES = ("torch", "jax", "skorch", "pytabkit", "scikit-learn", "imbalanced-losses", "numpy")
 REMEDY = "pip install -e '.[bench]'"
 
 
@@ -66,7 +71,13 @@ def _problems(here: list[Peer], device: str) -> list[tuple[Problem, list[Peer], 
     few = [peer for peer in here if peer.name in FEW]
     if device != "cpu":
         return [(problem, few, {PLAIN.name: 100}) for problem in (WIDE, NARROW, LINEAR)]
-    return [(WIDE, here, WANTED), (NARROW, few, {PLAIN.name: 25}), (LINEAR, few, {PLAIN.name: 40})]
+    together = [peer for peer in here if peer.together or peer in few]
+    return [
+        (WIDE, here, WANTED),
+        (USUAL, together, {}),
+        (NARROW, few, {PLAIN.name: 25}),
+        (LINEAR, few, {PLAIN.name: 40}),
+    ]
 
 
 def _versions() -> list[str]:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from focalbench.cli.ending import Ended
+from focalbench.cli.foresight import announce, show_estimate
 from focalbench.cli.messages import listen
+from focalbench.cli.numbers import read_seconds
 from focalbench.cli.options import BackendName, Device, Level
 from focalbench.cli.progress import progress
-from focalbench.cli.stopping import stopping
+from focalbench.cli.stopping import PATIENCE, stopping
 from focalbench.errors import InputError, MachineError
 
 if TYPE_CHECKING:
@@ -22,19 +26,21 @@ if TYPE_CHECKING:
     from focalbench.pools import Backend
     from focalbench.sweep import Outcome, State, Watch
 
+WRITING = 20.0  # seconds that the table may take after Ctrl-C
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Job:
-    """Where and how a plan runs: the folder of its files, the store's file (None: in the folder), the workers, and
-    whether standard output is for machines.
+    """Where and how a plan runs: the folder of its files, the store's file (None: in the folder), the workers, whether
+    standard output is for machines, and the seconds that it may take (None: as many as it does).
     """
 
     folder: Path
     store: Path | None
     backend: Backend
     as_json: bool
+    budget: float | None = None
 
     @property
     def database(self) -> Path:
@@ -44,9 +50,12 @@ class Job:
         return self.store or self.folder / DATABASE
 
 
-def make_job(folder: Path, store: Path | None, backend: Backend, *, as_json: bool, log_level: Level) -> Job:
-    """A job, its messages on. Raises InputError for a store in a folder that is not there."""
+def make_job(
+    folder: Path, store: Path | None, backend: Backend, *, as_json: bool, log_level: Level, budget: str | None
+) -> Job:
+    """A job, its messages on. Raises InputError for a store in a folder that is not there, and for no time."""
     listen(log_level)
+    seconds = None if budget is None else read_seconds("--budget", budget)
     if store is not None and not store.parent.is_dir():
         raise InputError(f"--store {store}: there is no folder {store.parent}; make it first")
     if store is not None:
@@ -57,22 +66,28 @@ def make_job(folder: Path, store: Path | None, backend: Backend, *, as_json: boo
             raise InputError(f"--store {store}: no file can be made in {store.parent}; choose another folder")
         if store.name in WRITTEN and store.resolve().parent == folder.resolve():
             raise InputError(f"--store {store}: {store.name} is what the results are written to; choose another name")
-    return Job(folder, store, backend, as_json)
+    return Job(folder, store, backend, as_json, seconds)
 
 
-def run_job(make: Callable[[], Experiment], job: Job, finish: Callable[[Outcome], None] | None = None) -> Outcome:
+def run_job(make: Callable[[], Experiment], job: Job, finish: Callable[[Outcome], None] | None = None) -> Ended:
     """Plan and run an experiment into a folder, and finish it there, with pictures. make: may read data first.
 
-    Ctrl-C or SIGTERM says what is safe and exits with 130 or 143. Raises MachineError, with what is safe.
+    Ctrl-C leaves the table of the seeds that are whole; without any, and at SIGTERM, it says what is safe and exits
+    with 130 or 143. Raises MachineError, with what is safe.
     """
     latest: State | None = None
+    begin = time.monotonic()
 
     def safe() -> str:
         if latest is None:
             return "nothing was begun"
         return f"{latest.safe} of {latest.total} runs are safe; the same command goes on from there"
 
-    with stopping(lambda: f"stopped: {safe()}"), progress(as_json=job.as_json) as watch:
+    def patience() -> float:
+        return WRITING if latest is not None and latest.seeds.count else PATIENCE
+
+    shown = progress(as_json=job.as_json, seconds=job.budget)
+    with stopping(lambda: f"stopped: {safe()}", patience), shown as watch:
 
         def see(state: State) -> None:
             nonlocal latest
@@ -80,14 +95,18 @@ def run_job(make: Callable[[], Experiment], job: Job, finish: Callable[[Outcome]
             watch(state)
 
         try:
-            return _run(make(), job, see, finish)
+            outcome = _run(make(), job, see, finish, begin)
         except (MachineError, InputError) as error:
             if latest is None:
                 raise
             raise type(error)(f"{error}; {safe()}") from None
+    return Ended(outcome, time.monotonic() - begin, job.budget, watch.looked)
 
 
-def _run(experiment: Experiment, job: Job, see: Watch, finish: Callable[[Outcome], None] | None) -> Outcome:
+def _run(
+    experiment: Experiment, job: Job, see: Watch, finish: Callable[[Outcome], None] | None, begin: float
+) -> Outcome:
+    from focalbench.budget import Budget
     from focalbench.execution import check_backend
     from focalbench.report.owned import refuse_foreign, working_in
     from focalbench.sweep import check_store, names_in, run_experiment
@@ -96,18 +115,19 @@ def _run(experiment: Experiment, job: Job, see: Watch, finish: Callable[[Outcome
     backend = fitting(job.backend, plan)
     check_backend(backend)
     refuse_foreign(job.folder, ())
-    check_store(plan, job.database)
+    done = check_store(plan, job.database)
+    announce(plan, done, backend, job.budget, as_json=job.as_json)
     names = names_in(job.folder, plan, job.store, pictures=finish is not None)
+    budget = None if job.budget is None else Budget(job.budget, begin)
     with working_in(job.folder, names):
-        outcome = run_experiment(experiment, plan, job.folder, backend, see, job.store)
-        if finish is not None:
+        outcome = run_experiment(experiment, plan, job.folder, backend, see, job.store, budget)
+        if finish is not None and outcome.ending.stopped is None:
             finish(outcome)
         return outcome
 
 
 def foresee(make: Callable[[], Experiment], job: Job) -> None:
     """Print what a plan would cost, from trials on this machine; nothing is written."""
-    from focalbench.cli.foresight import show_estimate
     from focalbench.estimate import estimate
     from focalbench.execution import check_backend
     from focalbench.sweep import stored

@@ -52,6 +52,14 @@ SchedulerOption = Annotated[
 DryRunOption = Annotated[
     bool, flag("--dry-run", "Print runs, time, memory and disk, from short trials; write nothing.", RUNNING)
 ]
+BudgetOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Stop at the last seed that fits into a time, such as 90s, 2m or 1.5h, and show its table.",
+        metavar="TIME",
+        rich_help_panel=RUNNING,
+    ),
+]
 JsonOption = Annotated[bool, flag("--json", "Progress and table as lines of JSON.", OUTPUT)]
 QuietOption = Annotated[bool, flag("--quiet", "The table and warnings only.", OUTPUT, short=("-q",))]
 LevelOption = Annotated[

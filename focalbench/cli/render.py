@@ -3,22 +3,33 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import signal
+import sys
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import typer
+
+from focalbench.cli.again import with_rates
 from focalbench.datasets.targets import listed
 from focalbench.errors import InputError, MachineError
 
 if TYPE_CHECKING:
     from focalbench.analysis.rows import ArmRow, ClassRow
-    from focalbench.sweep import Outcome
+    from focalbench.cli.ending import Ended
 
 
-def conclude(outcome: Outcome, folder: Path, *, as_json: bool) -> None:
-    """Show how a job ended. Raises MachineError where runs failed, with what to do."""
-    (show_json if as_json else show)(outcome, folder)
+def conclude(ended: Ended, folder: Path, *, as_json: bool) -> None:
+    """Show how a job ended; one that was stopped by hand exits with Ctrl-C's code. Raises MachineError where runs
+    failed, with what to do.
+    """
+    (show_json if as_json else show)(ended, folder)
+    if ended.by_hand:
+        print(ended.stopped(), file=sys.stderr, flush=True)
+        raise typer.Exit(128 + signal.SIGINT)
+    outcome = ended.outcome
     if outcome.failed:
         names = sorted({run.arm.name for run in outcome.failed})
         seeds = sorted({run.seed for run in outcome.failed})
@@ -29,35 +40,57 @@ def conclude(outcome: Outcome, folder: Path, *, as_json: bool) -> None:
         )
 
 
-def show_json(outcome: Outcome, folder: Path) -> None:
+def show_json(ended: Ended, folder: Path) -> None:
     """Print the outcome as one line of JSON."""
     from focalbench.analysis.rows import flatten
 
+    outcome = ended.outcome
     content = {
         "event": "end",
         "runs": len(outcome.plan.runs),
         "trained": outcome.new_runs,
         "failed": [run.run_id for run in outcome.failed],
         "folder": str(folder),
+        "seeds": outcome.ending.seeds,
+        "planned_seeds": outcome.ending.planned,
+        "stopped": outcome.ending.stopped,
+        "seconds": ended.seconds,
+        "seconds_left": outcome.ending.seconds_left,
         "table": list(map(flatten, outcome.table)),
         "classes": list(map(flatten, outcome.classes)),
     }
     print(json.dumps(content), flush=True)
 
 
-def show(outcome: Outcome, folder: Path) -> None:
-    """Print the table, what it supports, and where the files are."""
+def show(ended: Ended, folder: Path) -> None:
+    """Print the table, what it supports, how it came about, and where the files are."""
     from rich.console import Console
 
     from focalbench.cli.messages import say
     from focalbench.report.tables import print_rich
 
+    outcome = ended.outcome
     print_rich(outcome.table, Console(), outcome.classes)
-    before = len(outcome.plan.runs) - outcome.new_runs - len(outcome.failed)
-    say(f"{outcome.new_runs} runs trained, {before} taken from the store. Files: {folder}")
+    for command in _wider(outcome.table):
+        say(f"A wider grid of learning rates: {command}")
+    stopped = "" if ended.by_hand else ended.stopped()
+    for sentence in filter(None, (stopped[:1].upper() + stopped[1:], ended.peeking())):
+        say(sentence.removesuffix(".") + ".")
+    say(f"{ended.done()} Files: {folder}")
     if outcome.other_versions:
         say("Some runs were made with other library versions; a new --out makes all of them anew.")
     say(f"Pictures: focalbench plot {folder}")
+
+
+def _wider(table: Sequence[ArmRow]) -> list[str]:
+    """This command with a grid of learning rates that goes on where most seeds chose its end; of a sweep only."""
+    from focalbench.report.words import cells, wider_grids
+
+    if sys.argv[1:2] != ["sweep"]:
+        return []
+    grids = [grid for cell in cells(table) for grid in wider_grids(cell).values()]
+    rates = sorted({rate for grid in grids for rate in grid})
+    return [with_rates(sys.argv[1:], rates)] if rates else []
 
 
 @contextmanager

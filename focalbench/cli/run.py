@@ -14,6 +14,7 @@ from focalbench.cli.options import (
     DATA,
     OUTPUT,
     BackendOption,
+    BudgetOption,
     DryRunOption,
     JsonOption,
     LevelOption,
@@ -54,6 +55,7 @@ def run(
     workers: WorkersOption = None,
     backend: BackendOption = None,
     scheduler: SchedulerOption = None,
+    budget: BudgetOption = None,
     dry_run: DryRunOption = False,
     out: Annotated[
         Path | None,
@@ -76,7 +78,7 @@ def run(
     experiment, checks = load(file, tuple(data or ()))
     where = make_backend(backend, workers, scheduler, experiment.device)
     said = level(quiet=quiet, asked=log_level)
-    job = make_job(out or repeat_of(file), store, where, as_json=as_json, log_level=said)
+    job = make_job(out or repeat_of(file), store, where, as_json=as_json, log_level=said, budget=budget)
     with stopping(lambda: "stopped: nothing was begun"):
         short = [make_plan(check) for check in checks]  # one that cannot run is refused before the long runs
     from focalbench.cli.render import conclude  # these load torch, so a mistake in the file is told before

@@ -23,6 +23,7 @@ from focalbench.cli.options import (
     STATISTICS,
     TRAINING,
     BackendOption,
+    BudgetOption,
     Device,
     DryRunOption,
     JsonOption,
@@ -135,6 +136,7 @@ def sweep(
     device: Annotated[Device, typer.Option(help="Where to train.", rich_help_panel=RUNNING)] = "auto",
     backend: BackendOption = None,
     scheduler: SchedulerOption = None,
+    budget: BudgetOption = None,
     dry_run: DryRunOption = False,
     out: Annotated[
         Path | None,
@@ -195,7 +197,8 @@ def sweep(
     experiment = replace(chosen, device=resolve_device(device))
     where = make_backend(backend, workers, scheduler, experiment.device)
     folder = out or folder_of(name)
-    job = make_job(folder, store, where, as_json=as_json, log_level=level(quiet=quiet, asked=log_level))
+    said = level(quiet=quiet, asked=log_level)
+    job = make_job(folder, store, where, as_json=as_json, log_level=said, budget=budget)
 
     def sized() -> Experiment:
         return replace(experiment, rows=_quick_rows(experiment)) if quick and rows is None else experiment

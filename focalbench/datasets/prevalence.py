@@ -150,6 +150,8 @@ def fold_counts(recipe: Recipe, rows: int, positives: int) -> Counts:
     _check(recipe)
     if recipe.positive_rate is None:
         return Counts(rows, positives)
+    if recipe.positive_rate > (top := max(EVEN, positives / rows)):
+        raise InputError(f"a positive rate of {recipe.positive_rate:g} cannot be had; choose one up to {top:.4g}")
     return largest_split(recipe.positive_rate, positives, rows - positives)
 
 

@@ -24,7 +24,7 @@ from focalbench import stack as stack_module
 from focalbench.analysis.rows import Verdict
 from focalbench.analysis.statistics import Sample, mean_interval, shared_covariance
 from focalbench.analysis.verdicts import findings
-from focalbench.arms import Arm, Recipe, Run, Training
+from focalbench.arms import Arm, Recipe, Run, TestPrevalence, Training
 from focalbench.datasets import build
 from focalbench.datasets.dataset import Counts
 from focalbench.datasets.synthetic import draw
@@ -51,7 +51,7 @@ class Regime:
     negatives: int
     rate: float | None
     rows: int
-    test: str = "thin"
+    test: TestPrevalence = "thin"
     groups: int = 1
 
 

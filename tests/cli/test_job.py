@@ -63,32 +63,48 @@ def test_a_dry_run_is_near_the_truth(
 
 def test_json_is_lines_that_a_machine_reads(tmp_path: Path) -> None:
     finished = here(f"{SMALL} --json --out o", tmp_path)
-    events = [json.loads(line) for line in finished.stdout.splitlines()]
-    *progress, end = events
-    assert {event["event"] for event in progress} == {"progress"}
-    assert [event["done"] for event in progress] == [0, 4, 8]
-    assert all(event["total"] == 8 for event in progress)
-    assert progress[-1]["leader_seeds"] == 2
-    assert 0 < progress[-1]["leader_average_precision"] <= 1
-    assert progress[-1]["seconds_left"] == 0
+    plan, *events, end = [json.loads(line) for line in finished.stdout.splitlines()]
+    assert (plan["event"], plan["runs"], plan["stored"], plan["workers"]) == ("plan", 8, 0, 1)
+    assert [event["event"] for event in events] == ["progress", "progress", "seed", "progress", "seed"]
+    states, (first, second) = events[:2] + events[3:4], (events[2], events[4])
+    assert [event["done"] for event in states] == [0, 4, 8]
+    assert all(event["total"] == 8 for event in states)
+    assert states[-1]["seconds_left"] == 0
+    assert [(each["seeds"], each["planned"]) for each in (first, second)] == [(1, 2), (2, 2)]
+    own = [row for row in table(tmp_path / "o") if row["kind"] == "arm" and row["init"] == "own"]
+    (cell,) = second["cells"]
+    assert [(line["arm"], line["average_precision"]) for line in cell["lines"]] == [
+        (row["arm"], float(row["average_precision"])) for row in own
+    ]
     assert (end["event"], end["runs"], end["trained"], end["failed"]) == ("end", 8, 8, [])
+    assert (end["seeds"], end["planned_seeds"], end["stopped"]) == (2, 2, None)
+    assert end["seconds"] > states[-1]["seconds"]
     assert [row["arm"] for row in end["table"]] == [row["arm"] for row in table(tmp_path / "o")]
     assert finished.stderr == ""
 
 
 @pytest.mark.parametrize(("level", "lines"), [("warning", 0), ("info", 3), ("debug", 5)])
 def test_as_much_is_said_as_was_asked_for(tmp_path: Path, level: str, lines: int) -> None:
-    said = here(f"{SMALL} --log-level {level} --out o", tmp_path).stderr.splitlines()
-    assert len(said) == lines, said
-    if lines:
-        assert said[0] == "sweep: 0 of 8 runs, 0 s"
-        assert "; leads on validation: " in said[-1]
-    assert sum("runs of seed" in line for line in said) == max(0, lines - 3)
+    said = here(f"{SMALL} --log-level {level} --out o", tmp_path)
+    text = said.stderr.splitlines()
+    assert len(text) == lines, text
+    assert sum("runs of seed" in line for line in text) == max(0, lines - 3)
+    assert ("Looking at the table on the way did no harm" in said.stdout) == (lines > 0)
+    if not lines:
+        return
+    assert text[0].startswith(
+        "plan: (2 losses + 2 other starts) x 1 learning rate x 2 seeds on gaussians at rate 0.02 "
+        "(MLP 8, 2 epochs = 6 steps); 1 worker; about "
+    )
+    own = [row for row in table(tmp_path / "o") if row["kind"] == "arm" and row["init"] == "own"]
+    bce, focal = (float(row["average_precision"]) for row in own)
+    highest = f"highest gamma=2 {focal - bce:+.3f}".replace("0.", ".") if focal > bce else "the highest"
+    assert text[-1].startswith(f"seed 2 of 2 done: bce {bce:.3f}, ".replace("0.", ".") + highest)
 
 
-def test_a_report_says_rate_time_left_and_leader() -> None:
-    report = Report(4, 10, 0, 8.0, 0.5, 12.0, "gamma=2", 0.5714, 1)
-    assert (report.pace, report.left(), report.lead) == ("0.5 runs/s", "12 s left", "gamma=2 0.571 (1 seed)")
+def test_a_report_says_rate_and_time_left() -> None:
+    report = Report(4, 10, 0, 8.0, 0.5, 12.0)
+    assert (report.pace, report.left()) == ("0.5 runs/s", "12 s left")
 
 
 def test_what_a_terminal_would_obey_is_spelled_out(tmp_path: Path) -> None:

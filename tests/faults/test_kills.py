@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -92,7 +93,8 @@ def test_ctrl_c_says_how_many_runs_are_safe(whole: tuple[Path, float]) -> None:
     folder = _own(whole[0], "ctrl-c")
     _, said = stop(f"{SWEEP} --workers 1 --out stopped", folder, 0.7 * whole[1])
     count = len(safe(folder / "stopped" / "runs.sqlite"))
-    assert f"stopped: {count} of {RUNS} runs are safe; the same command goes on from there\n" in said
+    seeds = tomllib.loads((folder / "stopped" / "experiment.toml").read_text())["seeds"]
+    assert f"stopped: {seeds} of 20 seeds are in the table, {count} of {RUNS} runs are safe; the same command" in said
     assert run(f"{SWEEP} --workers 2 --out stopped", folder).trained == RUNS - count
     assert files(folder / "stopped", NUMBERS) == files(folder / "whole", NUMBERS)
 
