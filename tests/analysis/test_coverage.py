@@ -10,7 +10,7 @@ two standard errors of what so many tables can tell.
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
