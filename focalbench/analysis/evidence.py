@@ -13,7 +13,11 @@ from focalbench.analysis.statistics import INTERVAL_SEEDS, Floats, Sample, mean_
 from focalbench.records import Record
 
 Influences = Callable[[str], Sequence[Sequence[float]]]  # of a run_id: sums by output and bucket; empty where none
-SCOPES = {"rows": Scope.TABLE, "groups": Scope.TABLE, "time": Scope.TRAINED, "each group": Scope.GROUPS}
+SCOPES = {
+    **dict.fromkeys(("rows", "groups", "folds"), Scope.TABLE),
+    "time": Scope.TRAINED,
+    "each group": Scope.GROUPS,
+}
 
 
 def no_influences(_: str) -> Sequence[Sequence[float]]:

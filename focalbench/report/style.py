@@ -28,7 +28,7 @@ NAMES_A_ROW = 3  # above a panel, at most
 LONGEST_TEXT = 200  # letters that are looked at before a text is shortened to its room
 POINTS = 72  # an inch
 HINTED = 0.97  # of its room that a text may take before its letters are moved to whole pixels
-MARGIN = 0.8  # inches beside a panel, for the labels of its axis
+MARGIN = 0.9  # inches beside a panel, for the labels of its axis
 LEAST_SPAN = 1e-3  # of an axis of average precisions or of differences
 LINE = 0.055  # of a panel of the usual height, for a line of text
 

@@ -121,7 +121,8 @@ def decision(cell: Sequence[ArmRow]) -> str:
         return f"{baseline} alone: there is no other loss to compare it with."
     if first.n_seeds < LEAST_SEEDS:
         shown = "only intervals" if first.n_seeds >= INTERVAL_SEEDS else "not even intervals"
-        return f"No verdict: {_seeds(first)} support {shown}; a verdict takes at least {LEAST_SEEDS}."
+        verb = "supports" if first.n_seeds == 1 else "support"
+        return f"No verdict: {_seeds(first)} {verb} {shown}; a verdict takes at least {LEAST_SEEDS}."
     return " ".join([_choice(others, baseline), *_of_reference(cell, baseline)])
 
 
