@@ -7,6 +7,7 @@ the best of 20 numbers of trees, all chosen by validation average precision.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -35,6 +36,7 @@ MOST_TREES, LOOK = 100, 5  # trees grown, and after how many validation is looke
 BINS = 255  # of a feature for boosting, as many as it takes
 SETTINGS = len(TREES)
 PROTOCOL = f"best of {SETTINGS} settings and of boosting's trees on validation"  # part of a run's identity
+EARLIER_PROTOCOL = "best of 2 on validation"  # of 0.1.0, without numbers of trees: numbers made so keep their identity
 _NAMES = {LOGISTIC: "logistic", BOOSTING: "boosting"}
 
 
@@ -48,6 +50,11 @@ def row_name(run: Run) -> str:
     if not is_reference(run):
         return run.arm.name
     return _NAMES[run.training.model] + (", class-weighted" if run.arm.loss == "pos_weight" else "")
+
+
+def as_earlier(run: Run) -> Run:
+    """A reference by the protocol of 0.1.0, which is fitted no more; an arm's run as it is."""
+    return replace(run, training=replace(run.training, optimizer=EARLIER_PROTOCOL)) if is_reference(run) else run
 
 
 class _Candidate(NamedTuple):

@@ -31,7 +31,7 @@ from focalbench.plan import make_plan
 from focalbench.platforms import machine, versions, versions_text
 from focalbench.pools import Backend
 from focalbench.records import FAILED, RUN_COLUMNS, Record, read_csv, to_csv
-from focalbench.references import is_reference
+from focalbench.references import as_earlier, is_reference
 from focalbench.report.folder import (
     CHECK,
     CLASSES,
@@ -243,7 +243,8 @@ def verify_files(folder: Path, file: Path, given: Sequence[Path] = ()) -> list[s
         by_class = read_csv(folder / CLASSES, CLASS_COLUMNS) if classes else []
     except (InputError, OSError, KeyError, ValueError) as error:
         return [*problems, f"{folder} cannot be read back: {error}"]
-    if [row["run_id"] for row in records] != [run.run_id for run in make_plan(experiment).runs]:
+    planned, found = make_plan(experiment).runs, [row["run_id"] for row in records]
+    if found not in ([run.run_id for run in planned], [as_earlier(run).run_id for run in planned]):
         problems.append(f"{folder / RUNS} does not hold the runs that {file} plans with this version")
     if manifest.get("data_sha256") != data_hashes(records):
         problems.append(f"the data hashes in {folder / MANIFEST} are not those of {RUNS}")
