@@ -19,7 +19,8 @@ from focalbench.plan import Plan, make_stacks
 from focalbench.pools import Backend, Stack
 from focalbench.references import LOGISTIC, is_reference
 
-PROBE, PROBE_SECONDS = (64, 32, 32, 256), 0.2  # how many products of which sizes tell a machine's speed, for how long
+PROBE = (64, 32, 32, 256)  # how many products, of which sizes, tell a machine's speed
+PROBE_SECONDS, PROBE_SHARE = 0.2, 0.01  # for how long at most, and as a share of what is foretold
 PROBED = 0.41e-3  # processor seconds of them where the costs were measured
 # processor seconds there, of 230 stacks of many kinds
 STACK, STEP, RUN = 0.011, 0.55e-3, 4.9e-3  # of each, whatever its size; a run is measured once for each output
@@ -66,7 +67,8 @@ def forecast(plan: Plan, stored: Collection[str], backend: Backend) -> Forecast 
     if not missing:
         return Forecast(FILE * len(plan.runs), 0.0)
     stacks = make_stacks(missing)
-    slower, costs = slowness(backend.workers), list(_costs(stacks, backend.workers))
+    costs = list(_costs(stacks, backend.workers))
+    slower = slowness(backend.workers, min(PROBE_SECONDS, PROBE_SHARE * sum(costs)))
     start = STARTING + (STARTING_WORKERS if backend.name != "serial" else 0.0)
     first = [cost for stack, cost in zip(stacks, costs, strict=True) if _is_first(stack, stacks[0])]
     whole, seed = (slower * (start + makespan(each, backend.workers)) for each in (costs, first))
@@ -121,12 +123,12 @@ def _reference_seconds(run: Run, sizes: Sizes) -> float:
     return sizes.outputs * (model + numbers * number + scored * TREE_SCORE)
 
 
-def slowness(workers: int) -> float:
+def slowness(workers: int, seconds: float) -> float:
     """How many times as long as a processor second of the costs a worker takes here, with so many at work: by products
     of small matrices, which a busy machine takes longer for, too.
     """
     with ThreadPoolExecutor(workers) as pool:
-        return float(np.mean(list(pool.map(_product_seconds, [PROBE_SECONDS] * workers)))) / PROBED
+        return float(np.mean(list(pool.map(_product_seconds, [seconds] * workers)))) / PROBED
 
 
 def _product_seconds(limit: float) -> float:

@@ -1,6 +1,7 @@
 """A plan's time is told from its parts; how near that is to the truth is for the long suite."""
 
 import json
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +22,7 @@ LOCAL = Backend("loky", 2)
 
 @pytest.fixture(autouse=True)
 def _steady(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "slowness", lambda _: 2.0)
+    monkeypatch.setattr(module, "slowness", lambda *_: 2.0)
 
 
 def seconds(experiment: Experiment, backend: Backend = LOCAL) -> float:
@@ -81,9 +82,22 @@ def test_what_is_stored_takes_no_time_and_what_is_unknown_is_not_told() -> None:
     assert forecast(make_plan(own), (), LOCAL) is None
 
 
-def test_the_probe_takes_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "PROBE_SECONDS", 0.01)
-    assert 0.05 < slowness(1) < 100
+@pytest.mark.parametrize(("seeds", "probed"), [(1, 0.0), (10_000, 0.2)])
+def test_the_probe_takes_a_moment_and_less_for_small_plans(
+    seeds: int, probed: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[float] = []
+
+    def steady(workers: int, limit: float) -> float:
+        asked.append(limit)
+        return float(workers)
+
+    monkeypatch.setattr(module, "slowness", steady)
+    seconds(replace(SMALL, seeds=seeds, arms=(Arm("bce"),)))
+    assert asked == pytest.approx([probed], abs=0.02)
+    begin = time.monotonic()
+    assert 0.05 < slowness(2, 0.01) < 100
+    assert time.monotonic() - begin < 5
 
 
 @pytest.mark.slow

@@ -19,30 +19,36 @@ from focalbench.errors import InputError
 if TYPE_CHECKING:
     from focalbench.arms import Arm, Run
     from focalbench.estimate import Estimate
+    from focalbench.forecast import Forecast
     from focalbench.plan import Plan
     from focalbench.pools import Backend
 
 logger = logging.getLogger(__name__)
 
 
-def announce(plan: Plan, stored: Collection[str], backend: Backend, budget: float | None, *, as_json: bool) -> None:
-    """Say what will be done and how long that takes. stored: run_ids. Raises InputError where the first seed alone
+def foreseen(plan: Plan, stored: Collection[str], backend: Backend, budget: float | None) -> Forecast | None:
+    """How long a plan takes, as far as that is known. stored: run_ids. Raises InputError where the first seed alone
     takes longer than the budget.
     """
     from focalbench.forecast import forecast
 
     found = forecast(plan, stored, backend)
-    if as_json:
-        seconds = None if found is None else found.seconds
-        content = {"event": "plan", "runs": len(plan.runs), "stored": len(stored), "workers": backend.workers}
-        print(json.dumps(content | {"seconds": seconds}), flush=True)
-    else:
-        time = "" if found is None else f"; about {clock(found.seconds)}"
-        logger.info(f"plan: {described(plan, stored)}; {_workers(backend)}{time}")
     if budget is not None and found is not None and found.first_seed > budget:
         raise InputError(
             f"--budget {clock(budget)}: one seed takes about {clock(found.first_seed)} here; allow more, or train less"
         )
+    return found
+
+
+def announce(plan: Plan, stored: Collection[str], backend: Backend, found: Forecast | None, *, as_json: bool) -> None:
+    """Say what will be done and how long that takes."""
+    if as_json:
+        seconds = None if found is None else found.seconds
+        content = {"event": "plan", "runs": len(plan.runs), "stored": len(stored), "workers": backend.workers}
+        print(json.dumps(content | {"seconds": seconds}), flush=True)
+        return
+    time = "" if found is None else f"; about {clock(found.seconds)}"
+    logger.info(f"plan: {described(plan, stored)}; {_workers(backend)}{time}")
 
 
 def described(plan: Plan, stored: Collection[str]) -> str:

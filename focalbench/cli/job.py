@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from focalbench.cli.ending import Ended
-from focalbench.cli.foresight import announce, show_estimate
+from focalbench.cli.foresight import announce, foreseen, show_estimate
 from focalbench.cli.messages import listen
 from focalbench.cli.numbers import read_seconds
 from focalbench.cli.options import BackendName, Device, Level
@@ -116,10 +116,11 @@ def _run(
     check_backend(backend)
     refuse_foreign(job.folder, ())
     done = check_store(plan, job.database)
-    announce(plan, done, backend, job.budget, as_json=job.as_json)
+    found = foreseen(plan, done, backend, job.budget)
     names = names_in(job.folder, plan, job.store, pictures=finish is not None)
     budget = None if job.budget is None else Budget(job.budget, begin)
     with working_in(job.folder, names):
+        announce(plan, done, backend, found, as_json=job.as_json)
         outcome = run_experiment(experiment, plan, job.folder, backend, see, job.store, budget)
         if finish is not None and outcome.ending.stopped is None:
             finish(outcome)

@@ -324,11 +324,14 @@ def _folded(recipe: Recipe, seeds: Iterable[int], why: TooFewPositivesError) -> 
     if is_synthetic(recipe.dataset) or recipe.task != "binary" or _more_rows_do(recipe):
         raise why
     if recipe.time is not None:
-        raise InputError(f"{why} (folds, which take less, cannot be split by time)")
+        raise InputError(f"{why} ({FOLDS} folds, which need fewer, cannot be split by time)")
     folded = replace(recipe, folds=FOLDS, test_prevalence="thin")
     table = load_table(recipe)
-    if fold_counts(folded, table.rows, table.positives).positives < LEAST_POSITIVES:
-        raise InputError(f"{why} ({FOLDS} folds, which take less, take {LEAST_POSITIVES} positives)")
+    if (kept := fold_counts(folded, table.rows, table.positives)).positives < LEAST_POSITIVES:
+        raise InputError(
+            f"{recipe.dataset} has {kept.positives} positives in {kept.rows} rows at this rate; at least {LEAST_POSITIVES} "
+            f"are needed, for {FOLDS} folds: take more data"
+        )
     for seed in seeds:
         _fold_rows(table, folded, seed)
     return folded

@@ -10,7 +10,7 @@ two standard errors of what so many tables can tell.
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -45,7 +45,9 @@ LEAST, ALARMS = 0.93, 0.05
 
 @dataclass(frozen=True)
 class Regime:
-    """A table of so many positives and negatives, and how it is split; groups: rows in each, 1 for none."""
+    """A table of so many positives and negatives, and how it is split; groups: rows in each, 1 for none; folds: 0 for
+    none.
+    """
 
     positives: int
     negatives: int
@@ -53,6 +55,7 @@ class Regime:
     rows: int
     test: TestPrevalence = "thin"
     groups: int = 1
+    folds: int = 0
 
 
 REGIMES = {
@@ -64,6 +67,7 @@ REGIMES = {
     "sixty": Regime(300, 19_700, None, 40_000),
     "tiny": Regime(100, 4_900, None, 40_000),
     "groups": Regime(600, 11_400, None, 40_000, groups=20),
+    "folds": Regime(40, 760, None, 40_000, folds=5),
 }
 
 
@@ -83,6 +87,7 @@ def table_of(regime: Regime, number: int) -> Table:
 def values_of(regime: Regime, table: Table) -> tuple[Floats, Floats, float]:
     """Average precision of every run and seed, (seed, run), their influence sums, (seed, run, bucket), and f."""
     recipe = Recipe("t.csv", regime.rows, regime.rate, sha256=table.sha256, target="y", test_prevalence=regime.test)
+    recipe = replace(recipe, folds=regime.folds)
     members = [(arm, 0) for arm in ARMS] + [(ARMS[0], restart) for restart in range(1, 1 + COPIES)]
     found = [
         run_stack(tuple(Run(recipe, TRAINING, arm, 0.01, seed, restart) for arm, restart in members))

@@ -86,8 +86,8 @@ def test_folds_are_planned_only_where_three_splits_have_too_few_positives(tmp_pa
 @pytest.mark.parametrize(
     ("positives", "options", "why"),
     [
-        (24, {}, "25 positives"),
-        (60, {"positive_rate": 0.02}, "25 positives"),
+        (24, {}, "24 positives in 600 rows at this rate; at least 25"),
+        (60, {"positive_rate": 0.02}, "11 positives"),
         (60, {"time": "g", "drop": ()}, "cannot be split by time"),
         (60, {"positive_rate": 0.7}, "cannot be had"),
     ],
