@@ -21,6 +21,7 @@ from focalbench.losses.arm_loss import run_loss
 from focalbench.losses.modules import SigmoidFocalLoss
 from focalbench.losses.rivals import ClassCounts
 from focalbench.losses.stack_loss import StackLoss
+from focalbench.measuring import Measured
 from focalbench.plan import make_plan
 from focalbench.references import LOGISTIC
 from focalbench.stack import drawn_counts
@@ -116,30 +117,30 @@ def test_what_stands_under_an_unknown_label_moves_no_number(recipe: Recipe) -> N
         assert without_counts(one) == without_counts(two)
 
 
-def numbers(stack: tuple[Run, ...], reference: Run, splits: Splits) -> list[Any]:
-    return [*stack_module._train(stack, splits), *stack_module._fit_reference(reference, splits)]
+def numbers(stack: tuple[Run, ...], reference: Run, splits: Splits) -> list[Measured]:
+    return [*stack_module._measured(stack, [splits]), *stack_module._measured((reference,), [splits])]
 
 
-def without_counts(measured: Any) -> str:
+def without_counts(measured: Measured) -> str:
     """Without the positives that a class is said to have, which are those of the labels."""
-    values, curves = measured
+    values, curves = measured.values, measured.curves
     classes = [
         {name: value for name, value in entry.items() if not name.endswith("_positives")}
-        for entry in json.loads(values["classes"])
+        for entry in json.loads(str(values["classes"]))
     ]
-    return json.dumps([{**values, "classes": classes}, curves])
+    return json.dumps([{**values, "classes": classes}, curves, measured.influences])
 
 
 def test_what_is_measured_is_scikit_learns_of_the_known_rows(recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[Any] = []
-    plain = stack_module._measure
+    plain = stack_module._prediction
 
     def watched(run: Run, logits: torch.Tensor | None, *rest: Any) -> Any:
         assert logits is not None
         seen.append(logits.numpy().copy())
         return plain(run, logits, *rest)
 
-    monkeypatch.setattr(stack_module, "_measure", watched)
+    monkeypatch.setattr(stack_module, "_prediction", watched)
     test = parts(recipe)[2]
     (result,) = stack_module.run_stack((Run(recipe, TRAINING, Arm("bce"), 0.01, 0),))
     known = [test.where_known(k) for k in range(3)]
