@@ -1,5 +1,6 @@
 """What intervals speak of, by how a table is split, and the influences that they rest on, from store and file alike."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args, get_type_hints
 
@@ -8,7 +9,7 @@ import pandas as pd
 import pytest
 
 from focalbench.analysis.comparison import compare
-from focalbench.analysis.evidence import SCOPES, Evidence, no_influences
+from focalbench.analysis.evidence import SCOPES, Evidence
 from focalbench.analysis.per_class import per_class
 from focalbench.analysis.rows import Scope
 from focalbench.analysis.selection import entries_of
@@ -27,8 +28,8 @@ from tests.runs import BCE, TABLE, ends, run_record, sums_of, two_arms
 TRAINING = Training(hidden=(4,), epochs=2, batch_size=128)
 
 
-def evidence_of(rows: list[Record], with_sums: bool = True) -> Evidence:
-    return Evidence(entries_of(rows), sums_of(rows, 0.001) if with_sums else no_influences)
+def evidence_of(rows: Sequence[Record]) -> Evidence:
+    return Evidence(entries_of(rows), sums_of(rows, 0.001))
 
 
 # ---- scope
