@@ -124,7 +124,7 @@ def never_diverged(selection: Any, *rest: Any) -> None:
 
 
 _see = training.Selection.see
-_prediction, _measured_run = stack._prediction, stack.measured_run
+_prediction, _measured_run = stack._prediction, measuring.measured_run
 
 
 def zeros_for_none(run: Run, logits: Any, splits: Any, counts: Any) -> Any:

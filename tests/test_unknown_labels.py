@@ -117,29 +117,29 @@ def test_what_stands_under_an_unknown_label_moves_no_number(recipe: Recipe) -> N
 
 
 def numbers(stack: tuple[Run, ...], reference: Run, splits: Splits) -> list[Any]:
-    return [*stack_module._train(stack, splits), *stack_module._fit_reference(reference, splits)]
+    return [each for runs in (stack, (reference,)) for each in stack_module._measured(runs, [splits])]
 
 
 def without_counts(measured: Any) -> str:
     """Without the positives that a class is said to have, which are those of the labels."""
-    values, curves = measured
+    values = measured.values
     classes = [
         {name: value for name, value in entry.items() if not name.endswith("_positives")}
         for entry in json.loads(values["classes"])
     ]
-    return json.dumps([{**values, "classes": classes}, curves])
+    return json.dumps([{**values, "classes": classes}, measured.curves, measured.influences])
 
 
 def test_what_is_measured_is_scikit_learns_of_the_known_rows(recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[Any] = []
-    plain = stack_module._measure
+    plain = stack_module._prediction
 
     def watched(run: Run, logits: torch.Tensor | None, *rest: Any) -> Any:
         assert logits is not None
         seen.append(logits.numpy().copy())
         return plain(run, logits, *rest)
 
-    monkeypatch.setattr(stack_module, "_measure", watched)
+    monkeypatch.setattr(stack_module, "_prediction", watched)
     test = parts(recipe)[2]
     (result,) = stack_module.run_stack((Run(recipe, TRAINING, Arm("bce"), 0.01, 0),))
     known = [test.where_known(k) for k in range(3)]

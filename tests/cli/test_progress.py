@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
+from focalbench.analysis.rows import ArmRow
 from focalbench.arms import Arm, Recipe, Run, Training
 from focalbench.cli.live import Cell, Line
 from focalbench.cli.progress import Report, SoFar, _Lines, _Screen, progress
-from focalbench.records import Record
 from focalbench.seeds import Tally, Whole
 from focalbench.sweep import State
 
@@ -174,7 +174,7 @@ def seeds(count: int) -> list[Run]:
 def test_tables_on_the_way_take_a_twentieth_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
     clock, made = [0.0], []
 
-    def table(whole: Whole) -> list[Record]:
+    def table(whole: Whole) -> list[ArmRow]:
         clock[0] += 1.0  # what a table takes
         made.append(whole.seeds)
         return []
