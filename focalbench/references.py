@@ -27,9 +27,9 @@ PENALTIES = (1e-4, 0.01, 1.0)  # of logistic regression, C
 # of boosting; its own defaults end in ruin here: no penalty on leaves that hold a handful of positives, and a tenth
 # of the training rows, six positives at 0.0015, to stop on
 TREES: tuple[dict[str, Any], ...] = (
-    {"l2_regularization": 10.0},
-    {"l2_regularization": 10.0, "max_leaf_nodes": 7, "min_samples_leaf": 5, "learning_rate": 0.2},
     {"l2_regularization": 1.0, "max_leaf_nodes": 4, "min_samples_leaf": 5, "learning_rate": 0.2},
+    {"l2_regularization": 1.0, "max_leaf_nodes": 7, "min_samples_leaf": 5, "learning_rate": 0.2},
+    {"l2_regularization": 10.0, "max_leaf_nodes": 7, "min_samples_leaf": 5, "learning_rate": 0.2},
 )
 MOST_TREES, LOOK = 100, 5  # trees grown, and after how many validation is looked at
 BINS = 255  # of a feature for boosting, as many as it takes

@@ -22,7 +22,7 @@ from focalbench.losses.rivals import ClassCounts
 from focalbench.models import Architecture
 from focalbench.plan import make_stacks
 from focalbench.references import REFERENCES
-from focalbench.stack import run_stack
+from focalbench.stack import Setup, run_stack
 from focalbench.store import Result
 from focalbench.training import Member, Rows, Schedule, Trained, train
 
@@ -58,26 +58,24 @@ def test_every_split_holds_exactly_the_positives_asked_for_label_noise_included(
         assert result.values["noisy_test_average_precision"] != result.values["test_average_precision"]
 
 
-def member(run: Run) -> Member:
-    """What a run brings to a stack that draws 12 positives of 600 rows."""
-    setup = stack_module.Setup(build_splits(RECIPE, 0), TRAINING, Architecture(10, (8,)), [], (ClassCounts(12, 588),))
-    return stack_module._member(run, setup)
+def set_up(run: Run) -> Setup:
+    return stack_module._set_up(run, build_splits(run.recipe, run.seed))
 
 
 def test_arms_of_a_seed_share_data_weights_and_batches() -> None:
-    members = [member(run) for run in runs(1)]
-    for other in members[1:]:
-        for (weight, bias), (same, same_bias) in zip(members[0].layers[:-1], other.layers[:-1], strict=True):
+    members = [stack_module._member(run, set_up(run)) for run in runs(1)]
+    for member in members[1:]:
+        for (weight, bias), (same, same_bias) in zip(members[0].layers[:-1], member.layers[:-1], strict=True):
             assert np.array_equal(weight, same)
             assert np.array_equal(bias, same_bias)
-        assert np.array_equal(members[0].layers[-1][0], other.layers[-1][0])
+        assert np.array_equal(members[0].layers[-1][0], member.layers[-1][0])
 
 
 def test_the_last_bias_starts_at_the_arms_own_constant() -> None:
-    focal = member(Run(RECIPE, TRAINING, Arm("focal", gamma=2.0), 0.01, 0))
-    assert focal.layers[-1][1] == pytest.approx([best_constant(0.02, None, 2.0)])
-    zero = member(Run(RECIPE, TRAINING, Arm("bce", init="zero"), 0.01, 0))
-    assert zero.layers[-1][1].tolist() == [0.0]
+    own, zero = (Run(RECIPE, TRAINING, arm, 0.01, 0) for arm in (Arm("focal", gamma=2.0), Arm("bce", init="zero")))
+    member = stack_module._member(own, set_up(own))
+    assert member.layers[-1][1] == pytest.approx([best_constant(0.02, None, 2.0)])
+    assert stack_module._member(zero, set_up(zero)).layers[-1][1].tolist() == [0.0]
 
 
 def test_balanced_alpha_without_gamma_would_be_pos_weight_bit_for_bit() -> None:

@@ -21,7 +21,6 @@ from focalbench.losses.arm_loss import run_loss
 from focalbench.losses.modules import SigmoidFocalLoss
 from focalbench.losses.rivals import ClassCounts
 from focalbench.losses.stack_loss import StackLoss
-from focalbench.measuring import Measured
 from focalbench.plan import make_plan
 from focalbench.references import LOGISTIC
 from focalbench.stack import drawn_counts
@@ -117,18 +116,18 @@ def test_what_stands_under_an_unknown_label_moves_no_number(recipe: Recipe) -> N
         assert without_counts(one) == without_counts(two)
 
 
-def numbers(stack: tuple[Run, ...], reference: Run, splits: Splits) -> list[Measured]:
-    return [*stack_module._measured(stack, [splits]), *stack_module._measured((reference,), [splits])]
+def numbers(stack: tuple[Run, ...], reference: Run, splits: Splits) -> list[Any]:
+    return [each for runs in (stack, (reference,)) for each in stack_module._measured(runs, [splits])]
 
 
-def without_counts(measured: Measured) -> str:
+def without_counts(measured: Any) -> str:
     """Without the positives that a class is said to have, which are those of the labels."""
-    values, curves = measured.values, measured.curves
+    values = measured.values
     classes = [
         {name: value for name, value in entry.items() if not name.endswith("_positives")}
-        for entry in json.loads(str(values["classes"]))
+        for entry in json.loads(values["classes"])
     ]
-    return json.dumps([{**values, "classes": classes}, curves, measured.influences])
+    return json.dumps([{**values, "classes": classes}, measured.curves, measured.influences])
 
 
 def test_what_is_measured_is_scikit_learns_of_the_known_rows(recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -329,8 +329,8 @@ def _folded(recipe: Recipe, seeds: Iterable[int], why: TooFewPositivesError) -> 
     table = load_table(recipe)
     if (kept := fold_counts(folded, table.rows, table.positives)).positives < LEAST_POSITIVES:
         raise InputError(
-            f"{recipe.dataset} has {kept.positives} positives in {kept.rows} rows at this rate; at least {LEAST_POSITIVES} "
-            f"are needed, for {FOLDS} folds: take more data"
+            f"{recipe.dataset} has {kept.positives} positives in {kept.rows} rows at this rate; at least "
+            f"{LEAST_POSITIVES} are needed, for {FOLDS} folds: take more data"
         )
     for seed in seeds:
         _fold_rows(table, folded, seed)
