@@ -14,7 +14,7 @@ from focalbench.cli.about import ABOUT
 from focalbench.cli.examples import EXAMPLES
 from focalbench.cli.messages import LEVELS
 from focalbench.cli.options import BackendName, Level
-from focalbench.experiment import KEYS, Experiment
+from focalbench.experiment import KEYS, LEAST_EPOCHS, Experiment
 from focalbench.pools import BACKENDS
 from focalbench.samplers import SAMPLERS
 from tests import attempts
