@@ -14,7 +14,7 @@ from typing import Literal
 
 from hypothesis import strategies as st
 
-from focalbench.experiment import MOST
+from focalbench.experiment import MOST, MOST_EPOCHS
 from tests.attempts import Files
 from tests.datasets.test_hostile import BY_HAND
 
@@ -188,7 +188,9 @@ OPTIONS: dict[str, dict[str, Text]] = {
         "--seeds": few(2, MOST["seeds"]),
         "--first-seed": NUMBERS,
         "--rows": few(5_000, MOST["rows"]),
-        "--epochs": few(2, MOST["epochs"]),
+        "--epochs": few(2, MOST_EPOCHS),
+        "--steps": few(3, MOST["steps"]),
+        "--margin": RATE,
         "--batch-size": st.one_of(st.just("64"), few(0, MOST["batch_size"])),
         "--sampler": some("random", "stratified", "balanced", "quota:8", "hard", "groups"),
         "--model": some("logistic", "mlp"),
@@ -338,7 +340,10 @@ VALUES: dict[str, Text] = {
     "test_prevalence": strings("thin", "weight"),
     "label_noise": FLOATS,
     "rows": counted(5_000, MOST["rows"]),
-    "epochs": counted(2, MOST["epochs"]),
+    "epochs": counted(2, MOST_EPOCHS),
+    "steps": counted(3, MOST["steps"]),
+    "margin": FLOATS,
+    "tuned": SWITCH,
     "seeds": counted(2, MOST["seeds"]),
     "batch_size": st.sampled_from(["64", "512", "0", "-1", "100001"]),
     "first_seed": st.integers().map(str),
