@@ -131,7 +131,8 @@ def _edges(train: Dataset) -> list[Features]:
     scikit-learn would bin by the weights of the fit, and so squeeze rare positives into a few bins where rows are not
     weighted; and it takes five times as long over bins as over the trees where they are.
     """
-    return [_edges_of(column, _balanced(train)) for column in train.features.T]
+    weights = _balanced(train)
+    return [_edges_of(column, weights) for column in train.features.T]
 
 
 def _edges_of(column: Features, weights: Floats) -> Features:
