@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 LOGISTIC, BOOSTING = "sklearn-logistic", "sklearn-hist-gradient-boosting"
 REFERENCES = tuple((model, arm) for model in (LOGISTIC, BOOSTING) for arm in (Arm("bce"), Arm("pos_weight")))
-PENALTIES = (1e-4, 0.01, 1.0)  # of logistic regression, C
+PENALTIES = (0.01, 0.1, 1.0)  # of logistic regression, C
 # of boosting; its own defaults end in ruin here: no penalty on leaves that hold a handful of positives, and a tenth
 # of the training rows, six positives at 0.0015, to stop on
 TREES: tuple[dict[str, Any], ...] = (
