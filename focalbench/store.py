@@ -119,9 +119,9 @@ class Store:
         ]
         try:
             with self._db:
-                self._db.execute(f"PRAGMA user_version = {FORMAT}")  # of an older file, once something new is in it
                 statement = "INSERT OR IGNORE INTO runs VALUES (?, ?, ?, ?, ?)"
                 self._db.executemany(statement, [(*row, _sha256(*row)) for row in rows])
+                self._db.execute(f"PRAGMA user_version = {FORMAT}")  # of an older file, once something new is in it
         except sqlite3.OperationalError as error:
             remedy = "wait for who is writing to it" if _is_busy(error) else "make room, or choose another --store"
             raise MachineError(f"cannot write to {self.path} ({error}); {remedy}") from None

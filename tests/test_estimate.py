@@ -88,10 +88,11 @@ def test_a_worker_needs_room_for_its_rows() -> None:
 @pytest.mark.parametrize("seeds", [200, pytest.param(10_000, marks=pytest.mark.slow)])
 def test_a_plan_of_a_million_runs_is_bounded(seeds: int, record_property: pytest.FixtureRequest) -> None:
     code = (
-        "import time; from dataclasses import replace; from focalbench.experiment import Experiment\n"
+        "import time; from focalbench.experiment import Experiment\n"
         "from focalbench.memory import peak_bytes; from focalbench.plan import make_plan, make_stacks\n"
         "begin = time.perf_counter(); before = peak_bytes() or 0\n"
-        f"runs = make_plan(replace(Experiment(), seeds={seeds})).runs; stacks = make_stacks(runs)\n"
+        f"runs = make_plan(Experiment(tuned=True, lrs=(3e-4, 1e-3, 3e-3, 1e-2), seeds={seeds})).runs\n"
+        "stacks = make_stacks(runs)\n"
         "assert sum(map(len, stacks)) == len(runs) == len({run.run_id for run in runs})\n"
         "print(len(runs), time.perf_counter() - begin, (peak_bytes() or 0) - before)"
     )

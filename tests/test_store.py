@@ -1,16 +1,20 @@
 import contextlib
+import hashlib
+import json
 import os
 import shutil
 import socket
 import sqlite3
 import subprocess
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from focalbench.analysis.rows import ArmRow, Scope, read_rows
 from focalbench.arms import Arm, Recipe, Run, Training
 from focalbench.errors import MachineError, StoreError
 from focalbench.store import APPLICATION, FORMAT, Result, Store, is_begun
@@ -47,11 +51,15 @@ NUMBERS = st.one_of(
 
 
 @settings(max_examples=50)
-@given(values=st.dictionaries(st.text(), NUMBERS), curve=st.lists(st.one_of(st.none(), st.floats(-1e308, 1e308))))
+@given(
+    values=st.dictionaries(st.text(), NUMBERS),
+    curve=st.lists(st.one_of(st.none(), st.floats(-1e308, 1e308))),
+    sums=st.lists(st.lists(st.floats(-1, 1), max_size=3), max_size=2),
+)
 def test_numbers_come_back_to_the_last_bit(
-    values: dict[str, float | int | str | None], curve: list[float | None]
+    values: dict[str, float | int | str | None], curve: list[float | None], sums: list[list[float]]
 ) -> None:
-    stored = Result(RUNS[0].run_id, values, {"validation": curve}, 1 / 3)
+    stored = Result(RUNS[0].run_id, values, {"validation": curve}, 1 / 3, tuple(map(tuple, sums)))
     with tempfile.TemporaryDirectory() as folder, Store(Path(folder) / "runs.sqlite") as store:
         store.add(RUNS[:1], [stored], "v1")
         (found,) = store.results(RUNS[:1])
@@ -130,6 +138,124 @@ def test_another_versions_database_is_refused_and_untouched(tmp_path: Path, stat
         Store(path)
     assert path.read_bytes() == before
     assert [each.name for each in tmp_path.iterdir()] == ["runs.sqlite"]
+
+
+# ---- what older versions wrote
+
+
+def format_2(path: Path, runs: list[Run]) -> Path:
+    """A store as the version before wrote it: no influences, user_version 2."""
+    connection = sqlite3.connect(path)
+    connection.executescript(f"{OURS} {SIGNED} PRAGMA user_version = 2;")
+    for run in runs:
+        kept = result(run)
+        row = (run.run_id, run.identity, json.dumps([kept.values, kept.curves, kept.seconds]), "v1")
+        signed = hashlib.sha256(json.dumps(row).encode()).hexdigest()
+        connection.execute("INSERT INTO runs VALUES (?, ?, ?, ?, ?)", (*row, signed))
+    connection.commit()
+    connection.close()
+    return path
+
+
+def version_of(path: Path) -> int:
+    """What a file says of its format: SQLite's header at 60."""
+    connection = sqlite3.connect(path)
+    ((version,),) = connection.execute("PRAGMA user_version")
+    connection.close()
+    return int(version)
+
+
+def test_a_store_of_the_version_before_is_read_and_stays_one_until_something_is_added(tmp_path: Path) -> None:
+    path = format_2(tmp_path / "runs.sqlite", RUNS[:2])
+    with Store(path) as store:
+        assert store.done(RUNS) == {run.run_id for run in RUNS[:2]}
+        assert list(store.results(RUNS[:2])) == results(RUNS[:2])
+        assert [each.influences for each in store.results(RUNS[:2])] == [(), ()]
+    assert version_of(path) == 2
+    new = replace(result(RUNS[2]), influences=((0.5, -0.25), (0.0, 1e-5)))
+    with Store(path) as store:
+        store.add(RUNS[2:3], [new], "v2")
+    assert version_of(path) == FORMAT == 3
+    with Store(path) as store:
+        assert list(store.results(RUNS[:3])) == [*results(RUNS[:2]), new]
+        assert store.versions(RUNS) == {"v1", "v2"}
+
+
+def test_a_failed_addition_leaves_the_format_as_it_was(tmp_path: Path) -> None:
+    path = format_2(tmp_path / "runs.sqlite", RUNS[:1])
+    with Store(path) as store:
+        store._db.execute("CREATE TRIGGER stop BEFORE INSERT ON runs BEGIN SELECT RAISE(ABORT, 'the power fails'); END")
+        with pytest.raises(StoreError, match="the power fails"):
+            store.add(RUNS[1:], results(RUNS[1:]), "v1")
+    assert version_of(path) == 2
+
+
+def test_what_has_no_influences_is_stored_as_the_version_before_did(tmp_path: Path) -> None:
+    with Store(tmp_path / "runs.sqlite") as store:
+        store.add(RUNS[:1], results(RUNS[:1]), "v1")
+        new = store._db.execute("SELECT * FROM runs").fetchall()
+    with Store(format_2(tmp_path / "old.sqlite", RUNS[:1])) as store:
+        assert store._db.execute("SELECT * FROM runs").fetchall() == new
+
+
+def older(path: Path) -> None:
+    """Make a store of this version one of the version before: the same runs without their influences."""
+    connection = sqlite3.connect(path)
+    for run_id, identity, text, versions, _ in connection.execute("SELECT * FROM runs").fetchall():
+        row = (run_id, identity, json.dumps(json.loads(text)[:3]), versions)
+        signed = hashlib.sha256(json.dumps(row).encode()).hexdigest()
+        connection.execute("UPDATE runs SET result = ?, sha256 = ? WHERE run_id = ?", (row[2], signed, run_id))
+    connection.execute("PRAGMA user_version = 2")
+    connection.commit()
+    connection.close()
+
+
+def test_a_resumed_old_store_says_that_its_table_speaks_of_itself_until_it_is_trained_again(tmp_path: Path) -> None:
+    lines = [f"{i % 97},{i * 31 % 89},{int(i % 97 + i % 7 > 88)}" for i in range(1500)]
+    (tmp_path / "d.csv").write_text("\n".join(["a,b,y", *lines, ""]))
+    sweep = (
+        "sweep --dataset d.csv --target y --rows 900 --epochs 1 --hidden 4 --lr 0.01 --loss focal --gamma 2 --init own "
+        "--no-references --device cpu --workers 1 --log-level error"
+    )
+
+    def swept(seeds: int, out: str) -> str:
+        said = typed([*sweep.split(), "--seeds", str(seeds), "--out", out], tmp_path)
+        assert said.code == 0, said.stderr
+        return " ".join(said.stdout.split())
+
+    assert "Intervals speak of other tables of the same kind" in swept(4, "o")
+    of_table = (tmp_path / "o" / "influences.csv").read_text()
+    older(tmp_path / "o" / "runs.sqlite")
+    said = swept(6, "o")
+    assert "4 runs trained, 8 taken from the store" in said
+    assert "Intervals speak of this table only, split anew: 4 of 6 seeds have runs of an older version" in said
+    rows = read_rows(tmp_path / "o" / "table.csv", ArmRow)
+    assert {(row.scope, row.older_seeds) for row in rows} == {(Scope.THIS_TABLE, 4)}
+    assert version_of(tmp_path / "o" / "runs.sqlite") == 3
+    assert len((tmp_path / "o" / "influences.csv").read_text().splitlines()) == 1 + 2 * 2  # of the new seeds
+    assert typed(["check", "o", "--workers", "1"], tmp_path).code == 0
+    assert "Intervals speak of other tables of the same kind" in swept(4, "p")  # trained again
+    assert (tmp_path / "p" / "influences.csv").read_text() == of_table
+
+
+def test_a_store_of_the_future_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "o").mkdir()
+    path = made(tmp_path / "o", f"{OURS} {SIGNED} PRAGMA user_version = {FORMAT + 1};")
+    before = path.read_bytes()
+    said = typed(
+        ["sweep", "--dataset", "gaussians", "--pos-rate", "0.02", "--rows", "1500", "--seeds", "1", "--out", "o"],
+        tmp_path,
+    )
+    assert (said.code, said.stdout) == (2, "")
+    assert said.stderr.splitlines()[-1].endswith(
+        "runs.sqlite holds format 4 and this version reads 2 to 3; choose another file with --store, or move this one "
+        "away"
+    )
+    assert path.read_bytes() == before
+    assert [each.name for each in (tmp_path / "o").iterdir()] == ["runs.sqlite"]
+
+
+# ---- what is no store
 
 
 @pytest.mark.parametrize(

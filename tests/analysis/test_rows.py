@@ -14,6 +14,7 @@ from focalbench.analysis.rows import (
     Calibration,
     ClassRow,
     Kind,
+    Row,
     Scope,
     Scores,
     Sizes,
@@ -141,15 +142,26 @@ def test_the_columns_are_pinned() -> None:
     assert set(texts(ClassRow)) == {"dataset", "kind", "arm", "init", "class"}
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(row=st.one_of(ARM_ROWS, CLASS_ROWS))
-def test_rows_come_back_from_their_columns_and_from_a_file(tmp_path: Path, row: ArmRow | ClassRow) -> None:
+def comes_back(row: Row, folder: Path) -> None:
+    """From its columns, and from a file."""
     record, kind = flatten(row), type(row)
     assert list(record) == list(columns(kind))
     assert all(value is None or type(value) in (int, float, str) for value in record.values())
     assert repr(rows_of(kind, [record])) == repr([row])  # == does not tell 1 from 1.0
-    (tmp_path / "t.csv").write_text(rows_text(kind, [row, row]), encoding="utf-8", newline="")
-    assert repr(read_rows(tmp_path / "t.csv", kind)) == repr([row, row])
+    (folder / "t.csv").write_text(rows_text(kind, [row, row]), encoding="utf-8", newline="")
+    assert repr(read_rows(folder / "t.csv", kind)) == repr([row, row])
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(row=ARM_ROWS)
+def test_rows_of_arms_come_back(tmp_path: Path, row: ArmRow) -> None:
+    comes_back(row, tmp_path)
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(row=CLASS_ROWS)
+def test_rows_of_classes_come_back(tmp_path: Path, row: ClassRow) -> None:
+    comes_back(row, tmp_path)
 
 
 def test_what_is_not_there_is_a_row_of_empty_cells() -> None:

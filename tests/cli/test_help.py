@@ -62,7 +62,7 @@ def test_help_names_the_defaults_and_choices_that_the_code_has(monkeypatch: pyte
         f"hidden layers. Default: {','.join(map(str, usual.hidden))}.",
         f"Number of seeds. Default: {usual.seeds}.",
         f"Rows in a batch. [default: {usual.batch_size}]",
-        f"Passes over the training rows. [default: {usual.epochs}]",
+        f"optimiser steps; at least {LEAST_EPOCHS} epochs are trained. Default: {usual.steps}.",
         f"{usual.positive_rates[0]} for synthetic data",
         f"Default: {usual.datasets[0]}.",
     ):

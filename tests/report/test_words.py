@@ -180,8 +180,8 @@ def test_what_intervals_speak_of_is_said(scope: Scope, says: str) -> None:
 
 
 def test_wider_grids_go_on_by_a_step_of_about_three() -> None:
-    grid = {"lrs": "0.0003, 0.001, 0.003"}
-    low, high = replace(WITHIN, **grid, lr_edge=0.0003), replace(WORSE, **grid, lr_edge=0.003)
+    grid = "0.0003, 0.001, 0.003"
+    low, high = replace(WITHIN, lrs=grid, lr_edge=0.0003), replace(WORSE, lrs=grid, lr_edge=0.003)
     assert wider_grids(cell(low, high)) == {
         0.0003: [0.0001, 0.0003, 0.001, 0.003],
         0.003: [0.0003, 0.001, 0.003, 0.01],
