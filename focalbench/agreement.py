@@ -19,6 +19,7 @@ NUDGE = 1e-6  # relative; some ten roundings of float32
 NUDGED = (4, 12)  # neighbours trained, and how many more where the first do not reach the old numbers
 MOST_PARTED = 0.5  # share of runs that rounding may part; where there are more, nothing is trained again
 
+LINE, ITERATED = ("calibration_slope", "calibration_intercept"), 1e-9  # its last digits hang on where a fit starts
 COUNTED = ("r_precision", "recall_at_fpr")  # move in steps of one positive
 MEASURED = (
     *("val_average_precision", "test_average_precision", "bayes_average_precision", "test_prevalence"),
@@ -128,10 +129,11 @@ def _compare(before: Before, new: Record) -> Comparison:
 
 def _slack(name: str, value: Number, old: Record, tolerance: float) -> float:
     """By how much a number of a record may part."""
+    size = max(1.0, abs(value) if isinstance(value, (int, float)) else 0.0)
     if not tolerance:
-        return 0.0
+        return ITERATED * size if name.endswith(LINE) else 0.0
     step = 1 / _steps(old) if name in COUNTED else 0.0
-    return step + tolerance * max(1.0, abs(value) if isinstance(value, (int, float)) else 0.0)
+    return step + tolerance * size
 
 
 def _steps(record: Record) -> float:

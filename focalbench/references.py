@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 LOGISTIC, BOOSTING = "sklearn-logistic", "sklearn-hist-gradient-boosting"
 REFERENCES = tuple((model, arm) for model in (LOGISTIC, BOOSTING) for arm in (Arm("bce"), Arm("pos_weight")))
-PENALTIES = (1e-4, 0.01, 1.0)  # of logistic regression, C
+PENALTIES = (0.01, 0.1, 1.0)  # of logistic regression, C
 # of boosting; its own defaults end in ruin here: no penalty on leaves that hold a handful of positives, and a tenth
 # of the training rows, six positives at 0.0015, to stop on
 TREES: tuple[dict[str, Any], ...] = (
@@ -124,7 +124,8 @@ def _edges(train: Dataset) -> list[Features]:
     scikit-learn would bin by the weights of the fit, and so squeeze rare positives into a few bins where rows are not
     weighted; and it takes five times as long over bins as over the trees where they are.
     """
-    return [_edges_of(column, _balanced(train)) for column in train.features.T]
+    weights = _balanced(train)
+    return [_edges_of(column, weights) for column in train.features.T]
 
 
 def _edges_of(column: Features, weights: Floats) -> Features:

@@ -141,8 +141,8 @@ def test_another_seed_has_other_weights_and_batch_orders() -> None:
 
 
 def test_a_reference_is_fitted_on_training_rows_and_chosen_on_validation() -> None:
-    run = Run(RECIPE, Training(model=LOGISTIC, hidden=(), epochs=0), Arm("bce"), 0.0, 8)
-    splits = build_splits(RECIPE, 8)
+    run = Run(RECIPE, Training(model=LOGISTIC, hidden=(), epochs=0), Arm("bce"), 0.0, 13)
+    splits = build_splits(RECIPE, 13)
     fitted = [LogisticRegression(C=c).fit(splits.train.features, splits.train.targets) for c in PENALTIES]
 
     def precisions(part: Dataset, targets: NDArray[np.int8] | None) -> list[float]:
