@@ -17,7 +17,8 @@ from focalbench.store import Number
 # what these differ by among themselves is rounding.
 NUDGE = 1e-6  # relative; some ten roundings of float32
 NUDGED = (4, 12)  # neighbours trained, and how many more where the first do not reach the old numbers
-MOST_PARTED = 0.5  # share of runs that rounding may part; where there are more, nothing is trained again
+# share of runs that rounding may part, and the number of a small sample; where there are more, none is trained again
+MOST_PARTED, FEW_PARTED = 0.5, 4
 
 LINE, ITERATED = ("calibration_slope", "calibration_intercept"), 1e-9  # its last digits hang on where a fit starts
 COUNTED = ("r_precision", "recall_at_fpr")  # move in steps of one positive
@@ -26,6 +27,7 @@ MEASURED = (
     *(f"{split}_average_precision_{budget}" for split in ("val", "test") for budget in ("quarter", "half")),
     *METRICS,
 )
+ADDED = ("split", "train_share")  # not recorded by older versions
 ASKED = tuple(name for name in RUN_COLUMNS if name not in (*MEASURED, "epoch", "classes", "data_sha256"))
 SAME, BETTER, WORSE, MISSING, INCOMPARABLE, ROUNDING = (
     *("same", "better", "worse", "missing", "incomparable"),
@@ -82,7 +84,7 @@ def _parted(group: Sequence[Before], compared: Sequence[Comparison]) -> list[Bef
         for before, each in zip(group, compared, strict=True)
         if each.status in (BETTER, WORSE) and _can_part(before)
     ]
-    return parted if len(parted) <= max(1, MOST_PARTED * len(group)) else []
+    return parted if len(parted) <= max(FEW_PARTED, MOST_PARTED * len(group)) else []
 
 
 def moved(comparisons: Sequence[Comparison]) -> list[Comparison]:
@@ -116,6 +118,8 @@ def _compare(before: Before, new: Record) -> Comparison:
     if old is None:
         return Comparison(label, MISSING, "not recorded")
     for name in ASKED:
+        if name in ADDED and old[name] is None:
+            continue
         if (old[name] or None) != (new[name] or None):  # a CSV file tells "" from None no more
             return Comparison(label, INCOMPARABLE, f"{name} was {old[name]}, is {new[name]}")
     then, now = numbers(old), numbers(new)
