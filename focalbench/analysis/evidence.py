@@ -14,7 +14,9 @@ from focalbench.records import Record
 
 Influences = Callable[[str], Sequence[Sequence[float]]]  # of a run_id: sums by output and bucket; empty where none
 SCOPES = {
-    **dict.fromkeys(("rows", "groups", "folds"), Scope.TABLE),
+    "rows": Scope.TABLE,
+    "groups": Scope.TABLE,
+    "folds": Scope.FOLDS,
     "time": Scope.TRAINED,
     "each group": Scope.GROUPS,
 }
@@ -57,14 +59,14 @@ class Evidence:
     @property
     def train_share(self) -> float:
         """The mean share of the table's positives that train."""
-        if self.scope not in (Scope.TABLE, Scope.GROUPS):
+        if self.scope not in (Scope.TABLE, Scope.FOLDS, Scope.GROUPS):
             return 0.0
         return float(np.mean([cast(float, row["train_share"]) for row in self.entries[0].chosen]))
 
     @cached_property
     def _sums(self) -> dict[str, Floats]:
         """The influence sums of every entry, (seed, output, bucket)."""
-        shared = self.scope in (Scope.TABLE, Scope.TRAINED, Scope.GROUPS)
+        shared = self.scope not in (Scope.DRAWS, Scope.THIS_TABLE)
         return {e.name: np.array(list(map(self.influences, e.run_ids))) for e in self.entries} if shared else {}
 
     def mean(self, entry: Entry) -> Sample:

@@ -52,13 +52,14 @@ class Verdict(StrEnum):
 class Scope(StrEnum):
     """What the intervals of a table speak of: what would be seen on ...
 
-    DRAWS: another draw from the same generator. TABLE: another table of the same kind. TRAINED: other rows of later
-    times, for models trained on these rows. GROUPS: these groups, too few to speak of others. THIS_TABLE: other splits
-    of these very rows.
+    DRAWS: another draw from the same generator. TABLE: another table of the same kind. FOLDS: the same, of a table with
+    few positives. TRAINED: other rows of later times, for models trained on these rows. GROUPS: these groups, too few
+    to speak of others. THIS_TABLE: other splits of these very rows.
     """
 
     DRAWS = "draws"
     TABLE = "table"
+    FOLDS = "folds"
     TRAINED = "trained"
     GROUPS = "groups"
     THIS_TABLE = "this table"

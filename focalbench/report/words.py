@@ -25,6 +25,8 @@ OF_CLASSES = (
 OF_SCOPE = {
     Scope.DRAWS: "Intervals speak of other draws of the same kind of data.",
     Scope.TABLE: "Intervals speak of other tables of the same kind, split and thinned the same way.",
+    Scope.FOLDS: "Intervals speak of other tables of the same kind, split into folds the same way; few positives make "
+    "them wide.",
     Scope.TRAINED: "Intervals speak of other rows of the latest times, for models trained on these rows.",
     Scope.GROUPS: "Intervals speak of these groups; they are too few to speak of others.",
     Scope.THIS_TABLE: "Intervals speak of this table only, split anew: {} of {} seeds have runs of an older version, "
@@ -118,7 +120,9 @@ def decision(cell: Sequence[ArmRow]) -> str:
     if any(row.verdict is Verdict.SMOKE_TEST for row in main):
         return "A smoke test: it shows that everything runs, and supports no claim about the losses."
     if not others:
-        return f"{baseline} alone: there is no other loss to compare it with."
+        return " ".join(
+            [f"{baseline} alone: there is no other loss to compare it with.", *_of_reference(cell, baseline)]
+        )
     if first.n_seeds < LEAST_SEEDS:
         shown = "only intervals" if first.n_seeds >= INTERVAL_SEEDS else "not even intervals"
         verb = "supports" if first.n_seeds == 1 else "support"
@@ -131,21 +135,28 @@ def _choice(others: Sequence[ArmRow], baseline: str) -> str:
     places, margin = spread.digits(others[0].margin), others[0].margin
     budget = " at this budget" if any(row.budget_limited for row in others) else ""
     most = max(_high(row) for row in others)
-    bound = spread.number(max(most, 0.0), places)
     better = sorted((row for row in others if row.verdict is Verdict.BETTER), key=_gain, reverse=True)
-    if better and most > margin:
-        also = f" Also better: {listed([row.name for row in better[1:]])}." if better[1:] else ""
-        return f"Use {better[0].name}{budget}: better than {baseline} by {_by(better[0])}.{also}"
-    if better:
-        are = f"{listed([row.name for row in better])} {'is' if len(better) == 1 else 'are'} better"
-        return f"Stay with {baseline}{budget}: {are}, and no loss gains more than {bound} here."
+    if winners := [row for row in better if _high(row) > margin]:
+        also = f" Also better: {listed([row.name for row in winners[1:]])}." if winners[1:] else ""
+        return f"Use {winners[0].name}{budget}: better than {baseline} by {_by(winners[0])}.{also}"
+    if most <= 0:
+        return f"Stay with {baseline}{budget}: every other loss is worse."
+    bound = spread.number(most, places)
+    small = (
+        f"{_are([row.name for row in better])} better by less than {spread.number(margin, places)}" if better else ""
+    )
     if most <= margin:
-        return f"Stay with {baseline}{budget}: no loss gains more than {bound} here."
+        shown = f"{small}, and " if small else ""
+        return f"Stay with {baseline}{budget}: {shown}no loss gains more than {bound} here."
     open_rows = [row for row in others if row.verdict is Verdict.UNDECIDED and _high(row) > margin]
     return (
-        f"Stay with {baseline} for now{budget}: no loss is shown to be better, a gain of up to {bound} is not ruled "
-        f"out; {_deciding(open_rows)}."
+        f"Stay with {baseline} for now{budget}: {small or 'no loss is shown to be better'}, a gain of up to {bound} is "
+        f"not ruled out; {_deciding(open_rows)}."
     )
+
+
+def _are(names: Sequence[str]) -> str:
+    return f"{listed(names)} {'is' if len(names) == 1 else 'are'}"
 
 
 def _deciding(rows: Sequence[ArmRow]) -> str:
@@ -281,7 +292,7 @@ def _edges(cell: Sequence[ArmRow]) -> list[str]:
     """Learning rates at an end of the grid that most seeds chose, and a grid that goes on there."""
     sentences = []
     for edge, rates in wider_grids(cell).items():
-        names = listed([row.arm for row in cell if row.lr_edge == edge])
+        names = listed([row.arm for row in cell if row.kind is Kind.ARM and row.lr_edge == edge])
         grid = ", ".join(f"{rate:g}" for rate in rates)
         sentences.append(
             f"More than half of the seeds chose {edge:g}, an end of the grid of learning rates, for {names}; "

@@ -43,7 +43,7 @@ def test_every_way_to_split_has_a_scope() -> None:
     ("split", "scope", "train_share"),
     [
         ("rows", Scope.TABLE, 0.6),
-        ("folds", Scope.TABLE, 0.6),
+        ("folds", Scope.FOLDS, 0.6),
         ("groups", Scope.TABLE, 0.6),
         ("time", Scope.TRAINED, 0.0),
         ("each group", Scope.GROUPS, 0.6),

@@ -251,7 +251,7 @@ def test_a_difference_that_its_error_explains_has_a_large_p_value() -> None:
 def test_more_differences_at_once_make_no_interval_narrower(seed: int) -> None:
     d = differences(seed)
     critical = [simultaneous_critical(d[:, :arms], rng()) for arms in (1, 2, 5)]
-    assert critical == sorted(critical)
+    assert (np.diff(critical) >= -1e-9).all()
 
 
 @pytest.mark.parametrize(("seeds", "probability"), [(2, 0.975), (6, 0.9), (30, 0.5)])

@@ -171,7 +171,7 @@ TABLES = [
     Case(FILE, "missing", csv("'' if i == 9 else i % 2")),
     Case(FILE, "missing", csv("'nan' if i == 9 else i % 2")),
     Case(FILE, "missing", csv("'inf' if i == 9 else i % 2")),
-    Case(FILE, "holds 5 positives", csv("int(i < 5)")),
+    Case(FILE, "has 5 positives", csv("int(i < 5)")),
     Case(FILE, "feature", {"d.csv": b"x,y\n" + b"1,0\n1,1\n" * 200}),
     Case(FILE, "no rows", {"d.csv": b"x,c,y\n"}),
     Case(FILE, "empty", {"d.csv": b""}),
