@@ -78,8 +78,8 @@ BRANCHES: dict[str, tuple[Sequence[ArmRow], str]] = {
     ),
     "better within the margin, another open": (
         cell(SLIGHT, WIDE),
-        "Stay with BCE for now: gamma=2 is better by less than .010, a gain of up to .050 is not ruled out; about 1,234 "
-        "seeds would decide.",
+        "Stay with BCE for now: gamma=2 is better by less than .010, a gain of up to .050 is not ruled out; about "
+        "1,234 seeds would decide.",
     ),
     "stay": (cell(WITHIN, WORSE), STAY),
     "stay, all worse": (cell(WORSE), "Stay with BCE: every other loss is worse."),
