@@ -9,6 +9,7 @@ import sys
 import time
 import tomllib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -73,10 +74,13 @@ def test_a_sweep_killed_many_times_goes_on(
     survive(whole, backend, kills, record_property)
 
 
-def stop(command: str, folder: Path, moment: float) -> tuple[float, str]:
-    """Press Ctrl-C, which all processes of a terminal hear, and return the seconds until the end, and what was said."""
+def stop(command: str, folder: Path, until: Callable[[], object]) -> tuple[float, str]:
+    """Press Ctrl-C, which all processes of a terminal hear, and return the seconds until the end, and what was said.
+
+    until: returns when it is time.
+    """
     process = start(command, folder)
-    time.sleep(moment)
+    until()
     begin = time.monotonic()
     os.killpg(process.pid, signal.SIGINT)
     finished = ended(process)
@@ -91,7 +95,12 @@ def stop(command: str, folder: Path, moment: float) -> tuple[float, str]:
 
 def test_ctrl_c_says_how_many_runs_are_safe(whole: tuple[Path, float]) -> None:
     folder = _own(whole[0], "ctrl-c")
-    _, said = stop(f"{SWEEP} --workers 1 --out stopped", folder, 0.7 * whole[1])
+
+    def seeds_are_safe() -> None:
+        while len(safe(folder / "stopped" / "runs.sqlite")) < RUNS // 4:
+            time.sleep(0.1)
+
+    _, said = stop(f"{SWEEP} --workers 1 --out stopped", folder, seeds_are_safe)
     count = len(safe(folder / "stopped" / "runs.sqlite"))
     seeds = tomllib.loads((folder / "stopped" / "experiment.toml").read_text())["seeds"]
     assert f"stopped: {seeds} of 20 seeds are in the table, {count} of {RUNS} runs are safe; the same command" in said
@@ -105,7 +114,10 @@ def test_ctrl_c_is_heeded_within_two_seconds(whole: tuple[Path, float], backend:
     folder, seconds = _own(whole[0], f"ctrl-c-{backend}"), whole[1]
     moments = [0.3 + i * 1.2 * seconds / 15 for i in range(15)]
     long = SWEEP.replace("--epochs 6", "--epochs 60")
-    taken = [stop(f"{long} {BACKENDS[backend]} --out s{i}", folder, moment)[0] for i, moment in enumerate(moments)]
+    taken = [
+        stop(f"{long} {BACKENDS[backend]} --out s{i}", folder, partial(time.sleep, moment))[0]
+        for i, moment in enumerate(moments)
+    ]
     record_property("Ctrl-C pressed", len(taken))
     record_property(f"Ctrl-C, most seconds to the end, {backend}", round(max(taken), 2))
 
