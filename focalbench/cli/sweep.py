@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from focalbench.choices import ArmOptions
     from focalbench.experiment import Experiment
 
-QUICK_ROWS, QUICK_SEEDS, ENOUGH_POSITIVES = 8_000, 3, 20
+QUICK_ROWS, QUICK_SEEDS, QUICK_STEPS, ENOUGH_POSITIVES = 8_000, 3, 780, 20
 QUICK_LRS = (0.001, 0.003)
 USUAL_DATA = "mixture"
 
@@ -130,7 +130,7 @@ def sweep(
     tuned: Annotated[bool, flag("--tuned", ABOUT["tuned"], STATISTICS)] = False,
     margin: Annotated[str | None, setting("margin", STATISTICS, "AP")] = None,
     quick: Annotated[
-        bool, flag("--quick", "A smoke test: 3 seeds, 5 arms, 8,000 rows or what 20 positives need.", STATISTICS)
+        bool, flag("--quick", "A smoke test: 3 seeds, 5 arms, 780 steps, 8,000 rows or what 20 positives need.", STATISTICS)
     ] = False,
     workers: WorkersOption = None,
     device: Annotated[Device, typer.Option(help="Where to train.", rich_help_panel=RUNNING)] = "auto",
@@ -179,7 +179,7 @@ def sweep(
         "seeds": QUICK_SEEDS if quick and seeds is None else seeds,
         "first_seed": first_seed,
         "rows": rows,
-        "steps": steps,
+        "steps": QUICK_STEPS if quick and steps is None else steps,
         "epochs": epochs,
         "batch_size": batch_size,
         "sampler": sampler,
