@@ -16,23 +16,30 @@ INTERVAL = 0.2  # seconds between two looks
 
 @dataclass(frozen=True)
 class Ran:
-    """A finished command: seconds, and the largest sum seen of its processes' proportional set sizes, in which a page
-    that several share counts once; None where the system does not tell.
+    """A finished command: seconds, the largest sum seen of its processes' proportional set sizes, in which a page that
+    several share counts once (None where the system does not tell), and the seconds until a line of its output held the
+    text that was waited for (None where none did).
     """
 
     seconds: float
     peak_bytes: int | None
+    waited: float | None = None
 
 
-def run(arguments: Sequence[str]) -> Ran:
-    """Run `python -m focalbench ...`, watching its session. Raises InputError unless it succeeds."""
+def run(arguments: Sequence[str], text: str = "", times: int = 1) -> Ran:
+    """Run `python -m focalbench ...`, watching its session. text: to be waited for on standard output, so many times.
+
+    Raises InputError unless it succeeds.
+    """
     command = [sys.executable, "-m", "focalbench", *arguments]
-    with tempfile.TemporaryFile("w+") as errors:
-        start, peak = time.perf_counter(), 0
-        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=errors, start_new_session=True) as process:
+    with tempfile.TemporaryFile("w+") as errors, tempfile.NamedTemporaryFile("w+") as said:
+        start, peak, waited = time.perf_counter(), 0, None
+        with subprocess.Popen(command, stdout=said, stderr=errors, start_new_session=True) as process:
             try:
                 while process.poll() is None:
                     peak = max(peak, _resident(process.pid))
+                    if waited is None and text and Path(said.name).read_text().count(text) >= times:
+                        waited = time.perf_counter() - start
                     with suppress(subprocess.TimeoutExpired):
                         process.wait(INTERVAL)
             finally:
@@ -42,7 +49,7 @@ def run(arguments: Sequence[str]) -> Ran:
         error = errors.read()[-300:]
     if process.returncode:
         raise InputError(f"focalbench {' '.join(arguments)} ended with exit code {process.returncode}: {error}")
-    return Ran(seconds, peak or None)
+    return Ran(seconds, peak or None, waited)
 
 
 def _resident(session: int) -> int:

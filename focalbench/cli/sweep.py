@@ -130,7 +130,8 @@ def sweep(
     tuned: Annotated[bool, flag("--tuned", ABOUT["tuned"], STATISTICS)] = False,
     margin: Annotated[str | None, setting("margin", STATISTICS, "AP")] = None,
     quick: Annotated[
-        bool, flag("--quick", "A smoke test: 3 seeds, 5 arms, 780 steps, 8,000 rows or what 20 positives need.", STATISTICS)
+        bool,
+        flag("--quick", "A smoke test: 3 seeds, 5 arms, 780 steps, 8,000 rows or what 20 positives need.", STATISTICS),
     ] = False,
     workers: WorkersOption = None,
     device: Annotated[Device, typer.Option(help="Where to train.", rich_help_panel=RUNNING)] = "auto",
