@@ -12,7 +12,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from focalbench.arms import Recipe, Run, is_custom
+from focalbench.arms import Recipe, Run, is_custom, scored_epochs
 from focalbench.datasets.build import names_of, split_counts, width
 from focalbench.estimate import makespan
 from focalbench.plan import Plan, make_stacks
@@ -25,11 +25,10 @@ PROBED = 0.41e-3  # processor seconds of them where the costs were measured
 # processor seconds there, of 230 stacks of many kinds
 STACK, STEP, RUN = 0.011, 0.55e-3, 4.9e-3  # of each, whatever its size; a run is measured once for each output
 ACTIVATION, PRODUCT = 3.4e-9, 1.16e-10  # of a unit, and of a weight, for a row of a run's batch, there and back
-SCORED, TESTED = 2.2e-8, 7.8e-7  # of an output and a row: of validation in every epoch, of the test at the end
+SCORED, TESTED = 2.2e-8, 4.8e-7  # of an output and a row: of validation whenever it is scored, of the test at the end
 BUILT = 4.2e-7  # of a row that is drawn or split
-LINEAR, LINEAR_NUMBER, LINEAR_SCORE = 0.017, 2e-8, 8.8e-7  # of a model, a number in its rows, a row it scores
-TREES, TREE_NUMBER, TREE_SCORE = 0.13, 2.8e-6, 2e-7
-GROWN, GROWN_NUMBER = 0.9, 8.4e-6  # of trees with class weights, which grow to their full size
+LINEAR, LINEAR_NUMBER, LINEAR_SCORE = 0.025, 3e-8, 8.8e-7  # of a model, a number in its rows, a row it scores
+TREES, TREE_NUMBER, TREE_SCORE = 0.1, 3.8e-6, 2e-7
 STARTING, STARTING_WORKERS, FILE = 1.0, 2.5, 2e-3  # of this process, of workers, and a run's part of the files
 
 
@@ -99,11 +98,13 @@ def sizes_of(run: Run) -> Sizes:
 
 def stack_seconds(stack: Stack, sizes: Sizes) -> float:
     """Processor seconds of a stack, where the costs were measured."""
-    return _reference_seconds(stack[0], sizes) if is_reference(stack[0]) else _network_seconds(stack, sizes)
+    each = _reference_seconds(stack[0], sizes) if is_reference(stack[0]) else _network_seconds(stack, sizes)
+    return each * (stack[0].recipe.folds or 1)
 
 
 def _network_seconds(stack: Stack, sizes: Sizes) -> float:
     training, runs = stack[0].training, len(stack)
+    scored = len(scored_epochs(training.epochs, training.evaluations))
     layers = list(pairwise((sizes.features, *training.hidden, sizes.outputs)))
     steps = training.epochs * -(-sizes.train // training.batch_size)
     units, weights = sum(units for _, units in layers), sum(inputs * units for inputs, units in layers)
@@ -111,7 +112,7 @@ def _network_seconds(stack: Stack, sizes: Sizes) -> float:
         STACK
         + steps * STEP
         + runs * steps * training.batch_size * (units * ACTIVATION + weights * PRODUCT)
-        + runs * sizes.outputs * (training.epochs * sizes.validation * SCORED + RUN + sizes.test * TESTED)
+        + runs * sizes.outputs * (scored * sizes.validation * SCORED + RUN + sizes.test * TESTED)
     )
 
 
@@ -119,8 +120,7 @@ def _reference_seconds(run: Run, sizes: Sizes) -> float:
     numbers, scored = sizes.train * sizes.features, sizes.validation + sizes.test
     if run.training.model == LOGISTIC:
         return sizes.outputs * (LINEAR + numbers * LINEAR_NUMBER + scored * LINEAR_SCORE)
-    model, number = (GROWN, GROWN_NUMBER) if run.arm.loss == "pos_weight" else (TREES, TREE_NUMBER)
-    return sizes.outputs * (model + numbers * number + scored * TREE_SCORE)
+    return sizes.outputs * (TREES + numbers * TREE_NUMBER + scored * TREE_SCORE)
 
 
 def slowness(workers: int, seconds: float) -> float:

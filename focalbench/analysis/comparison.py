@@ -17,7 +17,7 @@ from focalbench.analysis.selection import (
     entries_of,
     failed_seeds,
 )
-from focalbench.analysis.statistics import INTERVAL_SEEDS, Floats, Sample, mean_interval
+from focalbench.analysis.statistics import INTERVAL_SEEDS, LEAST_SEEDS, Floats, Sample, mean_interval
 from focalbench.analysis.verdicts import Finding, findings, moves_late, usual_margin
 from focalbench.records import Record
 
@@ -129,7 +129,7 @@ def _row(entry: Entry, evidence: Evidence, finding: Finding, margin: float) -> A
         margin=margin,
         verdict=finding.verdict,
         seeds_to_decide=finding.seeds_to_decide,
-        budget_limited=_budget_limited(entry, baseline, margin) if entry.kind is not Kind.REFERENCE else None,
+        budget_limited=_budget_limited(entry, baseline, margin),
         lrs=_grid(entry),
         lr_edge=_edge(entry),
         own_start=_own_start(entry, evidence),
@@ -163,8 +163,12 @@ def _own_start(entry: Entry, evidence: Evidence) -> Spread | None:
     return None
 
 
-def _budget_limited(entry: Entry, baseline: Entry, margin: float) -> bool:
-    """Whether the difference to the baseline still moved in the second half of the epochs."""
+def _budget_limited(entry: Entry, baseline: Entry, margin: float) -> bool | None:
+    """Whether the difference to the baseline still moved in the second half of the epochs; None where the seeds are too
+    few for a verdict, which it stands beside.
+    """
+    if entry.kind is Kind.REFERENCE or len(entry.chosen) < LEAST_SEEDS:
+        return None
     halfway = Sample(entry.test_within("half") - baseline.test_within("half"))
     return moves_late(halfway, Sample(entry.test - baseline.test), margin)
 
