@@ -111,7 +111,7 @@ def _network_seconds(stack: Stack, sizes: Sizes) -> float:
     return (
         STACK
         + steps * STEP
-        + runs * steps * training.batch_size * (units * ACTIVATION + weights * PRODUCT)
+        + runs * training.epochs * sizes.train * (units * ACTIVATION + weights * PRODUCT)
         + runs * sizes.outputs * (scored * sizes.validation * SCORED + RUN + sizes.test * TESTED)
     )
 
