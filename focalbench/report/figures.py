@@ -172,12 +172,16 @@ def _differences(cell: list[ArmRow], folder: Path, name: str) -> list[Path]:
     fig, (ax,) = style.figure(6.0, 1.4 + 0.19 * len(rows))
     margin = cell[0].margin
     ax.axvspan(-margin, margin, color=style.MUTED, alpha=0.15, linewidth=0)
+    low, high = _shown(rows)
     for y, (row, delta) in enumerate(rows):
         color = _start_color(row)
+        if not low <= delta.mean <= high:
+            _beyond(ax, delta.mean < low, y, f"{delta.mean:+.3f}", color)
+            continue
         face = "white" if row.budget_limited else color
         ax.plot(delta.mean, y, "o", color=color, markersize=4, markerfacecolor=face)
         if ends := spread.limits(delta):
-            ax.plot(ends, (y, y), color=color, linewidth=1)
+            ax.plot(np.clip(ends, low, high), (y, y), color=color, linewidth=1)
     ax.axvline(0, color=style.MUTED, linewidth=0.8)
     ax.set(xlim=style.widened(*ax.get_xlim()), ylim=(-0.7, len(rows) - 0.3))
     ax.set_yticks(range(len(rows)), [style.fitted(row.arm, ARM_ROOM) for row, _ in rows], parse_math=False)
@@ -185,6 +189,24 @@ def _differences(cell: list[ArmRow], folder: Path, name: str) -> list[Path]:
     fig.supxlabel(_of_differences(cell, rows), fontsize=style.TEXT_SIZE + 1)
     style.heading(fig, cell[0].dataset, how_taken(cell))
     return style.save(fig, folder, name)
+
+
+def _shown(rows: Sequence[tuple[ArmRow, Spread]]) -> tuple[float, float]:
+    """What the axis of differences spans: all losses, and half as much again on either side for references."""
+    losses = [delta for row, delta in rows if row.kind is not Kind.REFERENCE]
+    ends = [end for delta in losses for end in (spread.limits(delta) or (delta.mean, delta.mean))]
+    low, high = min(0.0, *ends), max(0.0, *ends)
+    room = max((high - low) / 2, rows[0][0].margin)
+    return (low - room, high + room) if losses else (-np.inf, np.inf)
+
+
+def _beyond(ax: Axes, left: bool, y: float, text: str, color: str) -> None:
+    """A difference beyond an end of the axis: an arrow there, and the number."""
+    place, side = (0.01, "left") if left else (0.99, "right")
+    arrow = f"← {text}" if left else f"{text} →"
+    ax.text(
+        place, y, arrow, transform=ax.get_yaxis_transform(), ha=side, va="center", color=color, size=style.TEXT_SIZE
+    )
 
 
 def _start_color(row: ArmRow) -> str:
