@@ -5,6 +5,9 @@ package's own splits, networks, influences and intervals. The truth of a differe
 measuring only average precision is done. METHOD 3 has the regimes; here none may cover below .93, nor may a copy of
 the baseline (another draw of its first weights) be called better or worse in more than 1 of 20 families, each within
 two standard errors of what so many tables can tell.
+
+The population is one in which classes overlap. Of the plain mixture, whose average precision is .98 on a table like
+"census", the differences of seeds have a skewness of -3.9, and Student's t, whatever the variance, covers .87 to .91.
 """
 
 import json
@@ -36,6 +39,7 @@ from focalbench.stack import run_stack
 Floats = NDArray[np.float64]
 
 TABLES = int(os.environ.get("COVERAGE_TABLES", "120"))  # of each regime
+POPULATION = "mixture:scale=1.2"
 SEEDS = 10
 TRAINING = Training(hidden=(16,), epochs=6, batch_size=256)
 ARMS = (Arm("bce"), Arm("pos_weight"), Arm("focal", gamma=2.0))
@@ -74,7 +78,7 @@ REGIMES = {
 def table_of(regime: Regime, number: int) -> Table:
     """A fresh table; rows of a group share a shift of all their features."""
     counts = Counts(regime.positives + regime.negatives, regime.positives)
-    drawn = draw("mixture", counts, "table", number, "coverage")
+    drawn = draw(POPULATION, counts, "table", number, "coverage")
     features, groups = drawn.features, None
     if regime.groups > 1:
         groups = np.arange(drawn.rows) // regime.groups
