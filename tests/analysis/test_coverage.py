@@ -7,7 +7,7 @@ the baseline (another draw of its first weights) be called better or worse in mo
 two standard errors of what so many tables can tell.
 
 The population is one in which classes overlap. Of the plain mixture, whose average precision is .98 on a table like
-"census", the differences of seeds have a skewness of -3.9, and Student's t, whatever the variance, covers .87 to .91.
+"census", the differences of seeds are so skewed that Student's t covers less, whatever the variance.
 """
 
 import json
