@@ -33,12 +33,13 @@ class Finding:
 
 def usual_margin(*, synthetic: bool, baseline: float, chance: float) -> float:
     """The difference in average precision that matters unless another is asked for: .01 on synthetic data, a tenth of
-    the baseline's average precision above chance on tables.
+    the baseline's average precision above chance on tables; near 1 no more than what the baseline lacks to it, or .01.
 
-    >>> usual_margin(synthetic=False, baseline=0.35, chance=0.05)
-    0.03
+    >>> [usual_margin(synthetic=False, baseline=reached, chance=0.05) for reached in (0.35, 0.95, 0.999)]
+    [0.03, 0.05, 0.01]
     """
-    return SYNTHETIC_MARGIN if synthetic else max(LEAST_MARGIN, round(TABLE_SHARE * (baseline - chance), 12))
+    tenth, lacking = TABLE_SHARE * (baseline - chance), max(SYNTHETIC_MARGIN, 1 - baseline)
+    return SYNTHETIC_MARGIN if synthetic else max(LEAST_MARGIN, round(min(tenth, lacking), 12))
 
 
 def findings(samples: Sequence[Sample], margin: float) -> list[Finding]:

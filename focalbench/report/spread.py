@@ -55,6 +55,15 @@ def number(value: float, places: int, sign: str = "") -> str:
     return format(value, f"{sign}z.{places}f").replace("0.", ".", 1 if abs(value) < 1 else 0)
 
 
+def bound(value: float, places: int) -> str:
+    """An upper bound, rounded up, so that it is never less than it was nor a bare 0: `.001` for 0.0002.
+
+    >>> bound(0.0002, 3), bound(0.024, 3), bound(0.0241, 3)
+    ('.001', '.024', '.025')
+    """
+    return number(math.ceil(value * 10**places - ROUNDING) / 10**places, places)
+
+
 def cell(spread: Spread | None, places: int, sign: str = "") -> str:
     """A mean and its spread: `.564 ±.024`, `.053 [.000, .107]` or `.334 (.121, .552)`. sign: "+" for differences."""
     if spread is None:

@@ -141,7 +141,7 @@ def _choice(others: Sequence[ArmRow], baseline: str) -> str:
         return f"Use {winners[0].name}{budget}: better than {baseline} by {_by(winners[0])}.{also}"
     if most <= 0:
         return f"Stay with {baseline}{budget}: every other loss is worse."
-    bound = spread.number(most, places)
+    bound = spread.bound(most, places)
     small = (
         f"{_are([row.name for row in better])} better by less than {spread.number(margin, places)}" if better else ""
     )

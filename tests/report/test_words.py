@@ -82,6 +82,10 @@ BRANCHES: dict[str, tuple[Sequence[ArmRow], str]] = {
         "1,234 seeds would decide.",
     ),
     "stay": (cell(WITHIN, WORSE), STAY),
+    "stay, by a bound smaller than the decimals": (
+        cell(row("gamma=2", Verdict.WITHIN, -0.0004, 0.0003)),
+        "Stay with BCE: no loss gains more than .001 here.",
+    ),
     "stay, all worse": (cell(WORSE), "Stay with BCE: every other loss is worse."),
     "stay, undecided below": (cell(BELOW), "Stay with BCE: no loss gains more than .005 here."),
     "stay for now": (
