@@ -43,7 +43,10 @@ def usual_margin(*, synthetic: bool, baseline: float, chance: float) -> float:
 
 
 def findings(samples: Sequence[Sample], margin: float) -> list[Finding]:
-    """Test one family of differences to the same baseline; below 6 seeds no interval is simultaneous, nor is a test."""
+    """Test one family of differences to the same baseline; below 6 seeds no interval is simultaneous, nor is a test.
+
+    No interval is narrower than Student's for one comparison alone, as that by flips may be in a family of one.
+    """
     if not samples:
         return []
     if samples[0].seeds < LEAST_SEEDS:
@@ -51,7 +54,8 @@ def findings(samples: Sequence[Sample], margin: float) -> list[Finding]:
     values = np.stack([sample.values for sample in samples], axis=1)
     errors = np.array([sample.standard_error for sample in samples])
     raw, adjusted = max_t(values, errors, _rng())
-    critical = simultaneous_critical(values, _rng(), 1 - LEVEL)
+    alone = t_quantile(samples[0].seeds, 1 - LEVEL / 2)
+    critical = max(alone, simultaneous_critical(values, _rng(), 1 - LEVEL))
     return [
         _finding(sample, critical, margin, float(p), float(corrected))
         for sample, p, corrected in zip(samples, raw, adjusted, strict=True)

@@ -6,7 +6,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from focalbench.analysis.rows import Verdict
-from focalbench.analysis.statistics import Floats, Sample, t_quantile
+from focalbench.analysis.statistics import Floats, Sample, mean_interval, t_quantile
 from focalbench.analysis.verdicts import MOST_SEEDS, findings, moves_late, seeds_to_decide, usual_margin, verdict_of
 
 numbers = st.integers(0, 10_000)
@@ -38,6 +38,17 @@ def test_an_interval_has_one_word(low: float, high: float, verdict: Verdict) -> 
 def test_the_words_are_what_tables_print() -> None:
     words = ["baseline", "better", "worse", "within margin", "undecided", "too few seeds", "smoke test"]
     assert list(map(str, Verdict)) == words
+
+
+@settings(max_examples=60)
+@given(numbers, st.integers(6, 20), st.integers(1, 6))
+def test_an_interval_for_a_family_is_never_narrower_than_for_one_comparison(seed: int, seeds: int, count: int) -> None:
+    rng = np.random.default_rng(seed)
+    samples = [Sample(values) for values in rng.standard_t(3, (count, seeds))]  # wide tails: flips of one are narrow
+    for sample, found in zip(samples, findings(samples, 0.01), strict=True):
+        alone = mean_interval(sample)
+        assert found.low is not None and found.high is not None
+        assert found.low <= alone.low and found.high >= alone.high
 
 
 def half_width(sample: Sample, seeds: int) -> float:
