@@ -61,7 +61,7 @@ def forecast(plan: Plan, stored: Collection[str], backend: Backend) -> Forecast 
     machine, losses of your own.
     """
     missing = [run for run in plan.runs if run.run_id not in stored]
-    if backend.scheduler is not None or any(run.training.device != "cpu" or is_custom(run.arm.loss) for run in missing):
+    if not _is_known(missing, backend):
         return None
     if not missing:
         return Forecast(FILE * len(plan.runs), 0.0)
@@ -72,6 +72,23 @@ def forecast(plan: Plan, stored: Collection[str], backend: Backend) -> Forecast 
     first = [cost for stack, cost in zip(stacks, costs, strict=True) if _is_first(stack, stacks[0])]
     whole, seed = (slower * (start + makespan(each, backend.workers)) for each in (costs, first))
     return Forecast(whole + slower * FILE * len(plan.runs), seed)
+
+
+def shares(runs: Sequence[Run], backend: Backend) -> dict[str, float]:
+    """What part of the training of these runs each of them is, by run_id; equal parts where nothing is known."""
+    if not _is_known(runs, backend):
+        return {run.run_id: 1 / len(runs) for run in runs}
+    stacks = make_stacks(runs)
+    costs = list(_costs(stacks, backend.workers))
+    whole = sum(costs)
+    pairs = zip(stacks, costs, strict=True)
+    return {run.run_id: cost / len(stack) / whole for stack, cost in pairs for run in stack}
+
+
+def _is_known(runs: Sequence[Run], backend: Backend) -> bool:
+    return backend.scheduler is None and all(
+        run.training.device == "cpu" and not is_custom(run.arm.loss) for run in runs
+    )
 
 
 def _is_first(stack: Stack, first: Stack) -> bool:

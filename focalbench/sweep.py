@@ -16,6 +16,7 @@ from focalbench.budget import Budget
 from focalbench.errors import InputError, MachineError
 from focalbench.execution import Finished, execute
 from focalbench.experiment import Experiment
+from focalbench.forecast import shares
 from focalbench.plan import Plan, make_stacks
 from focalbench.platforms import other_versions
 from focalbench.pools import Backend
@@ -31,12 +32,13 @@ Stopped = Literal["by hand", "by budget"]
 
 @dataclass
 class State:
-    """How far a sweep is: runs of the plan, those that are safe in the store, those that failed, the seeds that are
-    whole, and the table of whole seeds.
+    """How far a sweep is: runs of the plan, those that are safe in the store, the share of the training that is left,
+    the runs that failed, the seeds that are whole, and the table of whole seeds.
     """
 
     total: int
     safe: int = 0
+    left: float = 1.0
     failed: list[Run] = field(default_factory=list)
     seeds: Tally = field(default_factory=Tally)
     table: Callable[[Whole], Sequence[ArmRow]] = lambda _: ()
@@ -45,6 +47,12 @@ class State:
     def done(self) -> int:
         """Runs that need no more training."""
         return self.safe + len(self.failed)
+
+    def seconds_left(self, seconds: float) -> float | None:
+        """What is left at the pace of so many seconds of training; None before any of it is done."""
+        if self.left >= 1:
+            return None
+        return seconds * self.left / (1 - self.left) if self.done < self.total else 0.0
 
 
 Watch = Callable[[State], None]
@@ -130,10 +138,12 @@ class _Sweep:
         self.state.seeds.see(run for run in plan.runs if run.run_id in done)
         self.failed: dict[str, Result] = {}
         self.records: dict[str, Record] = {}  # as far as they were asked for
+        self.shares: dict[str, float] = {}
         self.begin = time.monotonic()
 
     def train(self, backend: Backend, budget: Budget | None) -> Stopped | None:
         """Train what is missing; say why it was stopped before its end, where there are whole seeds."""
+        self.shares = shares(self.missing, backend)
         try:
             self._train(backend, budget)
         except KeyboardInterrupt:
@@ -161,6 +171,7 @@ class _Sweep:
         else:
             self.store.add(finished.stack, finished.made.results, finished.made.versions)
             self.state.safe += len(finished.stack)
+        self.state.left -= sum(self.shares[run.run_id] for run in finished.stack)
         self.state.seeds.see(finished.stack)
 
     def _tell(self, budget: Budget | None) -> None:
@@ -172,14 +183,10 @@ class _Sweep:
     def _is_short(self) -> bool:
         return self.state.done < self.state.total
 
-    def _pace(self) -> float | None:
-        """Seconds a run, once one was trained."""
-        trained = self.state.done - self.state.total + len(self.missing)
-        return (time.monotonic() - self.begin) / trained if trained else None
-
     def _too_short(self, budget: Budget) -> str:
-        pace, runs = self._pace(), self.state.total / self.state.seeds.planned
-        takes = "" if pace is None else f", which takes about {pace * runs:.2g} s here"
+        seconds = time.monotonic() - self.begin
+        left = self.state.seconds_left(seconds)
+        takes = "" if left is None else f", which takes about {(seconds + left) / self.state.seeds.planned:.2g} s here"
         return f"{budget.seconds:g} s were over before one seed was done{takes}"
 
     def table(self, whole: Whole) -> list[ArmRow]:
@@ -214,8 +221,7 @@ class _Sweep:
         return Outcome(plan, table, classes, self.state.safe - old, old, tuple(self.state.failed), made_with, ending)
 
     def _ending(self, stopped: Stopped | None) -> Ending:
-        seeds, pace = self.state.seeds, self._pace()
-        left = None if pace is None else pace * (self.state.total - self.state.done)
+        seeds, left = self.state.seeds, self.state.seconds_left(time.monotonic() - self.begin)
         runs = self.state.safe, self.state.total
         if stopped is None:
             return Ending(seeds.planned, seeds.planned, None, (), runs, left)

@@ -119,7 +119,7 @@ class Watcher:
         now = time.monotonic()
         seconds, trained = now - self._begin, state.done - self._first
         rate = trained / seconds if trained and seconds else None
-        left = (state.total - state.done) / rate if rate else None
+        left = state.seconds_left(seconds)
         if left is not None and self._until is not None:
             left = min(left, max(0.0, self._until - now))
         return Report(state.done, state.total, len(state.failed), seconds, rate, left)

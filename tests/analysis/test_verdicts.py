@@ -47,8 +47,10 @@ def test_an_interval_for_a_family_is_never_narrower_than_for_one_comparison(seed
     samples = [Sample(values) for values in rng.standard_t(3, (count, seeds))]  # wide tails: flips of one are narrow
     for sample, found in zip(samples, findings(samples, 0.01), strict=True):
         alone = mean_interval(sample)
-        assert found.low is not None and found.high is not None
-        assert found.low <= alone.low and found.high >= alone.high
+        assert found.low is not None
+        assert found.high is not None
+        assert found.low <= alone.low
+        assert found.high >= alone.high
 
 
 def half_width(sample: Sample, seeds: int) -> float:

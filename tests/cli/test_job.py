@@ -69,6 +69,7 @@ def test_json_is_lines_that_a_machine_reads(tmp_path: Path) -> None:
     states, (first, second) = events[:2] + events[3:4], (events[2], events[4])
     assert [event["done"] for event in states] == [0, 4, 8]
     assert all(event["total"] == 8 for event in states)
+    assert [event["seconds_left"] is None for event in states] == [True, False, False]
     assert states[-1]["seconds_left"] == 0
     assert [(each["seeds"], each["planned"]) for each in (first, second)] == [(1, 2), (2, 2)]
     own = [row for row in table(tmp_path / "o") if row["kind"] == "arm" and row["init"] == "own"]

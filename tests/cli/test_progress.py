@@ -80,7 +80,7 @@ def test_a_terminal_shows_a_line_at_once_and_then_the_counts(
     with progress(as_json=False) as watch:
         assert any(line.startswith("reading data and planning  0 s") for line in seen(screen))
         watch(State(510))
-        watch(State(510, safe=206))
+        watch(State(510, safe=206, left=304 / 510))
     lines = [line.rstrip() for line in seen(screen)]
     last = [line for line in lines if line][-1]
     assert last.startswith(f"{bar}206/510  ")
@@ -96,7 +96,7 @@ def test_planning_takes_nothing_off_the_pace(
     with progress(as_json=True) as watch:
         watch(State(10, safe=2))
         clock[0] = 15.0
-        watch(State(10, safe=7))
+        watch(State(10, safe=7, left=3 / 8))
     first, second = map(json.loads, capsys.readouterr().out.splitlines())
     assert (first["seconds"], first["runs_per_second"], first["seconds_left"]) == (0, None, None)
     assert (second["seconds"], second["runs_per_second"], second["seconds_left"]) == (10, 0.5, 6)
