@@ -10,10 +10,10 @@ from collections.abc import Callable
 from functools import partial
 from statistics import median
 
-from focalbench.arms import Recipe
+from focalbench.base.provenance import machine
 from focalbench.datasets.build import build_splits
-from focalbench.datasets.tables import REAL_TABLES, real_table
-from focalbench.platforms import machine
+from focalbench.datasets.tables.installed import REAL_TABLES, real_table
+from focalbench.runs.arms import Recipe
 
 
 def seconds(work: Callable[[], object], rounds: int) -> float:

@@ -10,8 +10,8 @@ from statistics import median
 import torch
 from torch import Tensor, nn
 
+from focalbench.base.provenance import machine
 from focalbench.losses import SigmoidFocalLoss
-from focalbench.platforms import machine
 
 SIZE, ROUNDS = 1_000_000, 31
 Loss = Callable[[Tensor, Tensor], Tensor]

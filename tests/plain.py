@@ -12,10 +12,10 @@ from sklearn.metrics import average_precision_score
 from torch import Tensor
 
 from focalbench.losses.binary import focal_loss
-from focalbench.losses.custom import Custom
-from focalbench.losses.rivals import rival_loss
-from focalbench.losses.stack_loss import RunLoss, SoftmaxFocal, WeightedFocal
-from focalbench.training import Member, Rows
+from focalbench.training.loop import Member, Rows
+from focalbench.training.own.custom import Custom
+from focalbench.training.rivals import rival_loss
+from focalbench.training.stack_loss import RunLoss, SoftmaxFocal, WeightedFocal
 
 
 @dataclass(frozen=True)

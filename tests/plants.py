@@ -15,24 +15,26 @@ from unittest.mock import patch
 import numpy as np
 import torch
 
-from focalbench import measuring, references, samplers, stack, training
-from focalbench.agreement import Before, Comparison, compare_runs, moved
 from focalbench.analysis import evidence, per_class, selection
-from focalbench.arms import Run
-from focalbench.datasets import build, dense, synthetic
+from focalbench.analysis.records import RUN_COLUMNS, Record, read_csv
+from focalbench.base.randomness import generator
+from focalbench.datasets import build
 from focalbench.datasets.splits import deal_groups
-from focalbench.experiment import load
-from focalbench.losses import arm_loss, rivals, stack_loss
+from focalbench.datasets.synthetic import dense
+from focalbench.datasets.synthetic import mixtures as synthetic
+from focalbench.execution.pools import Backend
+from focalbench.jobs.agreement import Before, Comparison, compare_runs, moved
+from focalbench.jobs.check import SHORT, verify_files
+from focalbench.jobs.sweep import fresh_records
 from focalbench.losses.binary import Weights
-from focalbench.losses.rivals import Rival
 from focalbench.metrics import calibration, ranking, threshold
-from focalbench.plan import make_plan
-from focalbench.pools import Backend
-from focalbench.randomness import generator
-from focalbench.records import RUN_COLUMNS, Record, read_csv
-from focalbench.references import row_name
-from focalbench.regression import SHORT, verify_files
-from focalbench.sweep import fresh_records
+from focalbench.plan.experiment import load
+from focalbench.plan.planning import make_plan
+from focalbench.runs.arms import Run
+from focalbench.training import arm_loss, measuring, references, rivals, samplers, stack, stack_loss
+from focalbench.training import loop as training
+from focalbench.training.references import row_name
+from focalbench.training.rivals import Rival
 
 ROOT = Path(__file__).parent.parent
 Patches = Callable[[], list[Any]]  # what unittest.mock.patch gives

@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from focalbench.analysis.evidence import Influences
+from focalbench.analysis.records import RUN_COLUMNS, Record
 from focalbench.analysis.rows import ArmRow, Spread
 from focalbench.metrics.influence import BUCKETS
-from focalbench.records import RUN_COLUMNS, Record
-from focalbench.store import Number
+from focalbench.runs.result import Number
 
 Array = NDArray[np.float64]
 BCE: Mapping[str, Number] = {"arm": "bce", "family": "bce", "loss": "bce", "gamma": 0.0, "init": "own"}

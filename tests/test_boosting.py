@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score
 
-from focalbench.arms import Recipe
 from focalbench.boosting import LONGEST_STEP, SMALLEST, FocalObjective
 from focalbench.datasets import Dataset, Splits, build_splits
 from focalbench.errors import InputError
 from focalbench.losses import reference
 from focalbench.losses.reference import Array
+from focalbench.runs.arms import Recipe
 
 ALPHAS = (None, 0.01, 0.25, 0.9)
 GAMMAS = (0.0, 0.1, 0.5, 1.0, 2.0, 5.0)

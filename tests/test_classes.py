@@ -20,26 +20,26 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from focalbench.analysis.comparison import compare
 from focalbench.analysis.per_class import per_class
+from focalbench.analysis.records import Record, record, to_csv
 from focalbench.analysis.rows import ClassRow, rows_text
-from focalbench.arms import Arm, Recipe, Run, Task, Training
-from focalbench.choices import ArmOptions, baseline_of, chosen_arms, own_arms, plain_arm
 from focalbench.datasets.build import build_splits, resolve
 from focalbench.errors import InputError
-from focalbench.evaluation import Curves, Values, macro
-from focalbench.experiment import Experiment, from_mapping
-from focalbench.losses.arm_loss import run_loss
-from focalbench.losses.rivals import ClassCounts
-from focalbench.models import Architecture, draw_weights
-from focalbench.plan import make_plan, make_stacks
-from focalbench.records import Record, record, to_csv
-from focalbench.references import BOOSTING, LOGISTIC
+from focalbench.plan.experiment import Experiment, from_mapping
+from focalbench.plan.planning import make_plan, make_stacks
 from focalbench.report.curves import CURVE_COLUMNS
 from focalbench.report.figures import draw_results
 from focalbench.report.tables import class_grid, csv_text, latex, markdown, print_rich
 from focalbench.report.words import title
-from focalbench.stack import run_stack
-from focalbench.store import Result
-from focalbench.training import Member, Rows, Schedule, macro_average_precision, train
+from focalbench.runs.arm_choice import ArmOptions, baseline_of, chosen_arms, own_arms, plain_arm
+from focalbench.runs.arms import Arm, Recipe, Run, Task, Training
+from focalbench.runs.result import Result
+from focalbench.training.arm_loss import run_loss
+from focalbench.training.evaluation import Curves, Values, macro
+from focalbench.training.loop import Member, Rows, Schedule, macro_average_precision, train
+from focalbench.training.models import Architecture, draw_weights
+from focalbench.training.references import BOOSTING, LOGISTIC
+from focalbench.training.rivals import ClassCounts
+from focalbench.training.stack import run_stack
 from tests.plain import plain_train
 from tests.runs import ends, mean_of
 
@@ -111,7 +111,7 @@ def log_odds_of(logits: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 def test_what_is_measured_is_the_mean_of_scikit_learns_over_the_outputs(
     recipe: Recipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from focalbench import stack as stack_module
+    from focalbench.training import stack as stack_module
 
     seen: list[np.ndarray[Any, Any]] = []
     plain = stack_module._prediction

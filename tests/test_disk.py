@@ -8,9 +8,9 @@ from typing import BinaryIO
 
 import pytest
 
-from focalbench.disk import Writer, alone_in, is_local, remove_parts, replace_files
+from focalbench.base.files import Writer, alone_in, is_local, remove_parts, replace_files
+from focalbench.base.memory import free_bytes, peak_bytes
 from focalbench.errors import InputError, MachineError
-from focalbench.memory import free_bytes, peak_bytes
 
 MOUNTS = r"""22 1 254:0 / / rw,relatime - ext4 /dev/vda rw
 30 22 0:25 / /home rw shared:1 master:2 - nfs4 server:/home rw
@@ -130,7 +130,7 @@ def test_files_in_the_making_are_removed_by_their_mark_and_nothing_else_is(tmp_p
 
 def test_a_folder_is_one_processs_at_a_time(tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from focalbench.disk import alone_in\n"
+        "import sys; from pathlib import Path; from focalbench.base.files import alone_in\n"
         "with alone_in(Path(sys.argv[1])) as alone: print(alone)"
     )
     with alone_in(tmp_path) as alone:

@@ -5,16 +5,16 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from focalbench import estimate as module
-from focalbench.arms import Recipe
+from focalbench.base.memory import peak_bytes
 from focalbench.errors import MachineError
-from focalbench.estimate import estimate
-from focalbench.experiment import Experiment
-from focalbench.memory import peak_bytes
-from focalbench.plan import PROCESS_BYTES, make_plan, make_stacks, worker_bytes
-from focalbench.pools import Backend, Made, Stack, WorkerError
-from focalbench.references import is_reference
-from focalbench.store import Result
+from focalbench.execution.pools import Backend, Made, Stack, WorkerError
+from focalbench.jobs import estimate as module
+from focalbench.jobs.estimate import estimate
+from focalbench.plan.experiment import Experiment
+from focalbench.plan.planning import PROCESS_BYTES, make_plan, make_stacks, worker_bytes
+from focalbench.runs.arms import Recipe
+from focalbench.runs.result import Result
+from focalbench.training.references import is_reference
 
 SMALL = Experiment(positive_rates=(0.02,), rows=1500, seeds=3, epochs=10, hidden=(64, 64), lrs=(0.01,))
 BEGIN, EPOCH, REFERENCE = 0.5, 0.25, 3.0
@@ -88,8 +88,8 @@ def test_a_worker_needs_room_for_its_rows() -> None:
 @pytest.mark.parametrize("seeds", [200, pytest.param(10_000, marks=pytest.mark.slow)])
 def test_a_plan_of_a_million_runs_is_bounded(seeds: int, record_property: pytest.FixtureRequest) -> None:
     code = (
-        "import time; from focalbench.experiment import Experiment\n"
-        "from focalbench.memory import peak_bytes; from focalbench.plan import make_plan, make_stacks\n"
+        "import time; from focalbench.plan.experiment import Experiment\n"
+        "from focalbench.base.memory import peak_bytes; from focalbench.plan.planning import make_plan, make_stacks\n"
         "begin = time.perf_counter(); before = peak_bytes() or 0\n"
         f"runs = make_plan(Experiment(tuned=True, lrs=(3e-4, 1e-3, 3e-3, 1e-2), seeds={seeds})).runs\n"
         "stacks = make_stacks(runs)\n"

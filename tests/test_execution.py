@@ -22,13 +22,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from focalbench import cluster, execution, pools
-from focalbench.arms import Arm, Recipe, Run, Training
-from focalbench.cluster import DaskPool
 from focalbench.errors import InputError, MachineError
-from focalbench.execution import Attempt, Finished, Said, check_backend, execute
-from focalbench.pools import Backend, LokyPool, LokyWorker, Made, Progress, SerialPool, Stack, WorkerError
-from focalbench.store import Result
+from focalbench.execution import cluster, pools
+from focalbench.execution import drive as execution
+from focalbench.execution.cluster import DaskPool
+from focalbench.execution.drive import Attempt, Finished, Said, check_backend, execute
+from focalbench.execution.pools import Backend, LokyPool, LokyWorker, Made, Progress, SerialPool, Stack, WorkerError
+from focalbench.runs.arms import Arm, Recipe, Run, Training
+from focalbench.runs.result import Result
 
 
 def stack(seed: int, runs: int) -> Stack:
@@ -161,7 +162,7 @@ def boom(error: Exception) -> Callable[[Stack], list[Result]]:
     ],
 )
 def test_no_memory_is_a_death(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
-    monkeypatch.setattr("focalbench.stack.run_stack", boom(error))
+    monkeypatch.setattr("focalbench.training.stack.run_stack", boom(error))
     pool = SerialPool()
     future = pool.submit(stack(0, 1))
     with pytest.raises(WorkerError):
@@ -177,7 +178,7 @@ def test_torchs_own_words_for_no_memory() -> None:
 
 
 def test_any_other_error_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("focalbench.stack.run_stack", boom(RuntimeError("shapes do not match")))
+    monkeypatch.setattr("focalbench.training.stack.run_stack", boom(RuntimeError("shapes do not match")))
     pool = SerialPool()
     with pytest.raises(RuntimeError, match="shapes"):
         pool.made(pool.submit(stack(0, 1)))
@@ -207,9 +208,9 @@ DEAF = r"""
 import re, signal
 from pathlib import Path
 from types import SimpleNamespace
-from focalbench.experiment import Experiment
-from focalbench.plan import make_plan
-from focalbench.pools import LokyPool
+from focalbench.plan.experiment import Experiment
+from focalbench.plan.planning import make_plan
+from focalbench.execution.pools import LokyPool
 
 pool = LokyPool(2)
 runs = make_plan(Experiment(positive_rates=(0.02,), rows=1500, epochs=1, hidden=(4,), seeds=1)).runs[:2]

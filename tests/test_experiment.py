@@ -8,8 +8,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from focalbench.arms import INITS, LOSSES, RIVALS, Arm, Recipe, Run, Training
-from focalbench.choices import (
+from focalbench.cli.keys import experiment_file
+from focalbench.errors import InputError
+from focalbench.plan.experiment import KEYS, MOST, MOST_EPOCHS, MOST_UNITS, Experiment, load, to_toml
+from focalbench.runs.arm_choice import (
     ALPHAS,
     BCE,
     GAMMAS,
@@ -19,9 +21,7 @@ from focalbench.choices import (
     plain_arm,
     with_zero_starts,
 )
-from focalbench.cli.keys import experiment_file
-from focalbench.errors import InputError
-from focalbench.experiment import KEYS, MOST, MOST_EPOCHS, MOST_UNITS, Experiment, load, to_toml
+from focalbench.runs.arms import INITS, LOSSES, RIVALS, Arm, Recipe, Run, Training
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=12)
 # of a data set, or of a file in the folder of the experiment

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from focalbench import forecast as module
-from focalbench.arms import Arm
-from focalbench.experiment import Experiment
-from focalbench.forecast import forecast, shares, sizes_of, slowness, stack_seconds
-from focalbench.plan import make_plan, make_stacks
-from focalbench.pools import Backend
+from focalbench.execution.pools import Backend
+from focalbench.jobs import forecast as module
+from focalbench.jobs.forecast import forecast, shares, sizes_of, slowness, stack_seconds
+from focalbench.plan.experiment import Experiment
+from focalbench.plan.planning import make_plan, make_stacks
+from focalbench.runs.arms import Arm
 from tests.faults.harness import run
 
 SMALL = Experiment(positive_rates=(0.02,), rows=4000, seeds=4, epochs=5, hidden=(16,), references=False)

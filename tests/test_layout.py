@@ -1,102 +1,15 @@
-"""A file imports only from files above it; this list is the life of a number, from the arm to the command line."""
+"""The rooms of the package: the life of a number, from the arm to the command line."""
 
 import ast
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import focalbench
 
-ORDER = (
-    *("errors", "shown", "ranges", "randomness", "platforms", "mounts", "memory", "disk", "arms"),
-    *(
-        "datasets.dataset",
-        "datasets.families",
-        "datasets.synthetic",
-        "datasets.dense",
-        "datasets.classes",
-        "datasets.prevalence",
-    ),
-    *(
-        "datasets.table",
-        "datasets.duplicates",
-        "datasets.cache",
-        "datasets.tables",
-        "datasets.targets",
-        "datasets.weights",
-    ),
-    *(
-        "datasets.cells",
-        "datasets.numbers",
-        "datasets.periods",
-        "datasets.dates",
-        "datasets.earlier",
-        "datasets.features",
-        "datasets.special",
-        "datasets.columns",
-    ),
-    *("datasets.fetched", "datasets.text_table", "datasets.parquet", "datasets.files"),
-    *("datasets.reading", "datasets.leaks"),
-    *("datasets.splits", "datasets.folds", "datasets.preprocessing", "datasets.build", "datasets.card", "datasets"),
-    *(
-        "losses.reference",
-        "losses.checks",
-        "losses.binary",
-        "losses.multiclass",
-        "losses.comparators",
-        "losses.inverse",
-    ),
-    *(
-        "losses.rivals",
-        "losses.loading",
-        "losses.source",
-        "losses.processes",
-        "losses.own_loss",
-        "losses.own_process",
-        "losses.custom",
-        "losses.stack_loss",
-        "losses.arm_loss",
-    ),
-    *("losses.reduction", "losses.modules", "losses.catalogue", "losses"),
-    "boosting",
-    *("audit.peers", "audit.exactness", "audit.cost", "audit.survey", "audit"),
-    *("metrics.ranking", "metrics.threshold", "metrics.calibration", "metrics.influence", "metrics"),
-    *(
-        "models",
-        "samplers",
-        "training",
-        "choices",
-        "experiment",
-        "references",
-        "plan",
-        "seeds",
-        "store",
-        "evaluation",
-        "measuring",
-        "stack",
-    ),
-    *("pools", "cluster", "execution", "records", "estimate", "forecast"),
-    *("analysis.statistics", "analysis.rows", "analysis.selection", "analysis.evidence", "analysis.verdicts"),
-    *("analysis.comparison", "analysis.per_class", "analysis"),
-    *("report.spread", "report.words", "report.tables", "report.curves", "report.influences", "report.owned"),
-    "report.folder",
-    *("report.style", "report.formulas", "report.figures", "report"),
-    *("budget", "sweep", "agreement", "regression"),
-    *("bench.timing", "bench.problem", "bench.rows", "bench.peers", "bench.lockstep", "bench.trainer", "bench.ranking"),
-    *("bench.start", "bench.memory", "bench.plain", "bench.whole", "bench.growth", "bench.survey", "bench"),
-    *(
-        "cli.about",
-        "cli.again",
-        "cli.examples",
-        "cli.numbers",
-        "cli.options",
-        "cli.messages",
-        "cli.folders",
-        "cli.keys",
-    ),
-    *("cli.live", "cli.progress", "cli.ending", "cli.stopping", "cli.foresight", "cli.job", "cli.render"),
-    *("cli.data", "cli.sweep", "cli.run", "cli.table", "cli.plot", "cli.check"),
-    *("cli.audit", "cli.bench"),
-    *("cli.datasets", "cli.losses"),
-    *("cli.app", "cli", "__main__"),
+# a room imports from those before it, and in it nothing goes round in a circle
+ROOMS = (
+    *("errors", "base", "runs", "datasets", "losses", "boosting", "metrics", "training", "plan", "execution"),
+    *("analysis", "report", "jobs", "audit", "bench", "cli", "__main__"),
 )
 ROOT = Path(focalbench.__file__).parent
 
@@ -117,17 +30,33 @@ def imported(path: Path) -> set[str]:
     return {name.removeprefix("focalbench.") for name in names if name.startswith("focalbench.")}
 
 
-def test_every_file_has_its_place_and_imports_only_from_above() -> None:
+def modules() -> dict[str, set[str]]:
+    """Every module but the package's own, and the modules that it imports; a package stands for its __init__."""
     files = {module_name(path): path for path in ROOT.rglob("*.py") if path.parent != ROOT or path.stem != "__init__"}
-    assert set(files) == set(ORDER)
-    place = {name: i for i, name in enumerate(ORDER)}
+    return {name: imported(path) & set(files) - {name} for name, path in files.items()}
+
+
+def room(name: str) -> str:
+    return name.partition(".")[0]
+
+
+def test_every_file_is_in_a_room_that_imports_only_from_those_before_it() -> None:
+    found = modules()
+    assert {room(name) for name in found} == set(ROOMS)
     below = [
         f"{name} imports {other}"
-        for name, path in files.items()
-        for other in imported(path) & set(ORDER)
-        if place[other] >= place[name] and not name.startswith(f"{other}.")  # `from package import neighbour`
+        for name, others in found.items()
+        for other in others
+        if ROOMS.index(room(other)) > ROOMS.index(room(name))
     ]
     assert below == []
+
+
+def test_no_imports_go_round_in_a_circle() -> None:
+    found = {  # `from package import neighbour` names the package, too
+        name: {other for other in others if not name.startswith(f"{other}.")} for name, others in modules().items()
+    }
+    list(TopologicalSorter(found).static_order())
 
 
 def test_init_files_only_re_export() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from focalbench.memory import free_bytes
+from focalbench.base.memory import free_bytes
 
 GB = 10**9
 SYSTEMD = "31 23 0:27 / /sys/fs/cgroup rw,nosuid shared:9 - cgroup2 cgroup2 rw,nsdelegate,memory_recursiveprot"
@@ -122,7 +122,7 @@ def test_a_real_group_of_this_machine_is_seen() -> None:
             folder.rmdir()
         pytest.skip("no right to make a control group here")
     code = (
-        "import os, sys; from pathlib import Path; from focalbench.memory import free_bytes\n"
+        "import os, sys; from pathlib import Path; from focalbench.base.memory import free_bytes\n"
         "Path(sys.argv[1], 'cgroup.procs').write_text(str(os.getpid())); print(free_bytes())"
     )
     try:

@@ -12,15 +12,23 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from focalbench.arms import INITS, Alpha, Arm, Recipe, Run, Training
-from focalbench.choices import BCE
+from focalbench.analysis.records import record
 from focalbench.datasets.build import build_splits
 from focalbench.errors import InputError
-from focalbench.experiment import Experiment
-from focalbench.plan import PROCESS_BYTES, candidates, make_plan, make_stacks, stack_size, tuned_families, worker_bytes
-from focalbench.records import record
-from focalbench.references import REFERENCES, is_reference
-from focalbench.store import Result
+from focalbench.plan.experiment import Experiment
+from focalbench.plan.planning import (
+    PROCESS_BYTES,
+    candidates,
+    make_plan,
+    make_stacks,
+    stack_size,
+    tuned_families,
+    worker_bytes,
+)
+from focalbench.runs.arm_choice import BCE
+from focalbench.runs.arms import INITS, Alpha, Arm, Recipe, Run, Training
+from focalbench.runs.result import Result
+from focalbench.training.references import REFERENCES, is_reference
 
 SMALL = Experiment(positive_rates=(0.02,), rows=1500, seeds=2, references=False)
 RUN = Run(Recipe("d.csv", 900, 0.01, sha256="ab", target="y", path="/a/d.csv"), Training(), Arm("focal"), 0.01, 3)

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from focalbench.agreement import moved
-from focalbench.pools import Backend
-from focalbench.regression import Target, check_all, open_case
+from focalbench.execution.pools import Backend
+from focalbench.jobs.agreement import moved
+from focalbench.jobs.check import Target, check_all, open_case
 from tests.plants import FEW, PLANTS, ROOT, TABLES, Plant, found, found_in_files
 from tests.test_regression import forge
 

@@ -14,16 +14,16 @@ import pytest
 
 from focalbench.analysis.comparison import compare
 from focalbench.analysis.evidence import Influences, no_influences
+from focalbench.analysis.records import Record, record
 from focalbench.analysis.rows import ArmRow, Spread, Verdict
 from focalbench.analysis.verdicts import LEVEL
-from focalbench.arms import Arm
 from focalbench.datasets.dataset import Counts
-from focalbench.datasets.synthetic import draw
-from focalbench.experiment import Experiment
-from focalbench.plan import make_plan, make_stacks
-from focalbench.records import Record, record
-from focalbench.stack import run_stack
-from focalbench.store import Number
+from focalbench.datasets.synthetic.mixtures import draw
+from focalbench.plan.experiment import Experiment
+from focalbench.plan.planning import make_plan, make_stacks
+from focalbench.runs.arms import Arm
+from focalbench.runs.result import Number
+from focalbench.training.stack import run_stack
 
 Seed = tuple[Record, ...]  # a record of every arm
 Block = Sequence[Seed]

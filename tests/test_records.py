@@ -8,13 +8,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from focalbench.analysis.records import RUN_COLUMNS, RUN_TEXTS, Record, read_csv, record, to_csv
 from focalbench.analysis.rows import ArmRow, ClassRow, texts
 from focalbench.analysis.rows import columns as columns_of
-from focalbench.arms import Arm, Recipe, Run, Training
 from focalbench.errors import InputError
-from focalbench.records import RUN_COLUMNS, RUN_TEXTS, Record, read_csv, record, to_csv
 from focalbench.report.curves import CURVE_COLUMNS, CURVE_TEXTS
-from focalbench.store import Number, Result
+from focalbench.runs.arms import Arm, Recipe, Run, Training
+from focalbench.runs.result import Number, Result
 
 TABLES = (
     (RUN_COLUMNS, RUN_TEXTS),

@@ -7,11 +7,11 @@ import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.metrics import average_precision_score
 
-from focalbench import references
-from focalbench.arms import Arm, Recipe, Run, Training
 from focalbench.datasets.build import build_splits
 from focalbench.datasets.dataset import Dataset, Floats, Known, Splits
-from focalbench.references import BINS, BOOSTING, LOGISTIC, PENALTIES, SETTINGS, TREES, reference_logits
+from focalbench.runs.arms import Arm, Recipe, Run, Training
+from focalbench.training import references
+from focalbench.training.references import BINS, BOOSTING, LOGISTIC, PENALTIES, SETTINGS, TREES, reference_logits
 
 RECIPE = Recipe("mixture", 3000, 0.02)
 

@@ -10,31 +10,33 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from focalbench import agreement, regression, stack
-from focalbench.agreement import MISSING, ROUNDING, SAME, Before, Comparison, compare_runs, moved
 from focalbench.analysis.comparison import compare
+from focalbench.analysis.records import RUN_COLUMNS, Record, read_csv, to_csv
 from focalbench.analysis.rows import ArmRow, read_rows
-from focalbench.arms import Arm, Run
+from focalbench.base.files import sha256
+from focalbench.base.randomness import generator
 from focalbench.datasets import build as build_module
-from focalbench.datasets import synthetic
 from focalbench.datasets.dataset import Dataset, Splits
 from focalbench.datasets.prevalence import Swaps
-from focalbench.disk import sha256
+from focalbench.datasets.synthetic import mixtures as synthetic
 from focalbench.errors import InputError
-from focalbench.experiment import MANIFEST, Experiment, load
-from focalbench.losses.arm_loss import run_loss
-from focalbench.losses.rivals import ClassCounts
-from focalbench.losses.stack_loss import RunLoss, WeightedFocal
-from focalbench.plan import make_plan
-from focalbench.pools import Backend
-from focalbench.randomness import generator
-from focalbench.records import RUN_COLUMNS, Record, read_csv, to_csv
-from focalbench.references import is_reference
-from focalbench.regression import SHORT, Target, accept, check_all, open_case, rerun, sample, seal, verify_files
+from focalbench.execution.pools import Backend
+from focalbench.jobs import agreement
+from focalbench.jobs import check as regression
+from focalbench.jobs.agreement import MISSING, ROUNDING, SAME, Before, Comparison, compare_runs, moved
+from focalbench.jobs.check import SHORT, Target, accept, check_all, open_case, rerun, sample, seal, verify_files
+from focalbench.jobs.sweep import fresh_records, run_experiment
+from focalbench.plan.experiment import MANIFEST, Experiment, load
+from focalbench.plan.planning import make_plan
 from focalbench.report.folder import CHECK, LATEX, MARKDOWN, RUNS, TABLE
 from focalbench.report.owned import write_texts
 from focalbench.report.tables import csv_text, latex, markdown
-from focalbench.sweep import fresh_records, run_experiment
+from focalbench.runs.arms import Arm, Run
+from focalbench.training import stack
+from focalbench.training.arm_loss import run_loss
+from focalbench.training.references import is_reference
+from focalbench.training.rivals import ClassCounts
+from focalbench.training.stack_loss import RunLoss, WeightedFocal
 from tests.attempts import Said, typed
 
 TINY = """

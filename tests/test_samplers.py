@@ -5,12 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from focalbench.arms import Arm, Recipe, Run, Training
 from focalbench.datasets.build import build_splits
 from focalbench.datasets.dataset import Dataset
 from focalbench.errors import InputError
-from focalbench.samplers import Order, check_sampler, hard_negatives, orders
-from focalbench.stack import drawn_counts, run_stack
+from focalbench.runs.arms import Arm, Recipe, Run, Training
+from focalbench.training.samplers import Order, check_sampler, hard_negatives, orders
+from focalbench.training.stack import drawn_counts, run_stack
 
 EVERY = ("random", "stratified", "balanced", "quota:3", "hard")
 

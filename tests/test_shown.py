@@ -19,11 +19,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from rich.console import Console
 
+from focalbench.analysis.records import read_csv, to_csv
 from focalbench.analysis.rows import ArmRow, ClassRow, columns, read_rows, texts
-from focalbench.disk import sha256
-from focalbench.records import read_csv, to_csv
+from focalbench.base.files import sha256
+from focalbench.base.text import in_figure, in_latex, in_markdown, shown
 from focalbench.report.tables import latex, markdown, overview, print_rich, summary
-from focalbench.shown import in_figure, in_latex, in_markdown, shown
 from tests.attempts import Files, attempt, contents, typed
 
 HOSTILE = [

@@ -10,21 +10,21 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, brier_score_loss, log_loss, roc_auc_score
 
-from focalbench import stack as stack_module
-from focalbench.arms import Arm, Recipe, Run, Training
 from focalbench.datasets.build import build_splits, resolve
 from focalbench.errors import InputError
-from focalbench.evaluation import batch_accounting, measure
-from focalbench.experiment import Experiment
-from focalbench.losses.arm_loss import recovered
 from focalbench.losses.inverse import best_constant
-from focalbench.losses.rivals import ClassCounts
-from focalbench.models import Architecture
-from focalbench.plan import make_stacks
-from focalbench.references import REFERENCES
-from focalbench.stack import Setup, run_stack
-from focalbench.store import Result
-from focalbench.training import Member, Rows, Schedule, Trained, train
+from focalbench.plan.experiment import Experiment
+from focalbench.plan.planning import make_stacks
+from focalbench.runs.arms import Arm, Recipe, Run, Training
+from focalbench.runs.result import Result
+from focalbench.training import stack as stack_module
+from focalbench.training.arm_loss import recovered
+from focalbench.training.evaluation import batch_accounting, measure
+from focalbench.training.loop import Member, Rows, Schedule, Trained, train
+from focalbench.training.models import Architecture
+from focalbench.training.references import REFERENCES
+from focalbench.training.rivals import ClassCounts
+from focalbench.training.stack import Setup, run_stack
 
 RECIPE = Recipe("gaussians", rows=1500, positive_rate=0.02)
 TRAINING = Training(hidden=(8,), epochs=4, batch_size=128)

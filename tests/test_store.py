@@ -15,9 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from focalbench.analysis.rows import ArmRow, Scope, read_rows
-from focalbench.arms import Arm, Recipe, Run, Training
 from focalbench.errors import MachineError, StoreError
-from focalbench.store import APPLICATION, FORMAT, Result, Store, is_begun
+from focalbench.execution.store import APPLICATION, FORMAT, Store, is_begun
+from focalbench.runs.arms import Arm, Recipe, Run, Training
+from focalbench.runs.result import Result
 from tests.attempts import typed
 
 RUNS = [Run(Recipe("mixture", 900, 0.02), Training(), Arm("focal", gamma=float(i)), 0.01, 0) for i in range(4)]
@@ -327,7 +328,7 @@ def test_a_store_is_a_file_whatever_its_name(tmp_path: Path, monkeypatch: pytest
 def test_a_store_that_another_process_holds_is_not_called_damaged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("focalbench.store.WAIT", 0.1)
+    monkeypatch.setattr("focalbench.execution.store.WAIT", 0.1)
     path = tmp_path / "runs.sqlite"
     with Store(path) as store:
         other = sqlite3.connect(path)

@@ -11,13 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from focalbench.arms import OF_A_BATCH, RIVALS, Arm, scored_epochs
-from focalbench.losses.arm_loss import run_loss
-from focalbench.losses.rivals import ClassCounts, Rival
-from focalbench.losses.stack_loss import SoftmaxFocal, StackLoss, WeightedFocal
 from focalbench.metrics.ranking import average_precision
-from focalbench.models import Architecture, Network, Parameters, draw_weights
-from focalbench.training import Adam, Member, Rows, Schedule, Trained, epoch_budgets, score, train, train_epoch
+from focalbench.runs.arms import OF_A_BATCH, RIVALS, Arm, scored_epochs
+from focalbench.training.arm_loss import run_loss
+from focalbench.training.loop import Adam, Member, Rows, Schedule, Trained, epoch_budgets, score, train, train_epoch
+from focalbench.training.models import Architecture, Network, Parameters, draw_weights
+from focalbench.training.rivals import ClassCounts, Rival
+from focalbench.training.stack_loss import SoftmaxFocal, StackLoss, WeightedFocal
 from tests.plain import plain_loss, plain_model, plain_train
 
 FEATURES, BATCH = 5, 48

@@ -11,20 +11,20 @@ import pytest
 import torch
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from focalbench import stack as stack_module
-from focalbench.arms import Arm, Recipe, Run, Training
 from focalbench.datasets.build import build_splits, load_table, measured, resolve
 from focalbench.datasets.dataset import Dataset, Splits
 from focalbench.errors import InputError
-from focalbench.experiment import Experiment
-from focalbench.losses.arm_loss import run_loss
 from focalbench.losses.modules import SigmoidFocalLoss
-from focalbench.losses.rivals import ClassCounts
-from focalbench.losses.stack_loss import StackLoss
-from focalbench.plan import make_plan
-from focalbench.references import LOGISTIC
-from focalbench.stack import drawn_counts
-from focalbench.training import Rows
+from focalbench.plan.experiment import Experiment
+from focalbench.plan.planning import make_plan
+from focalbench.runs.arms import Arm, Recipe, Run, Training
+from focalbench.training import stack as stack_module
+from focalbench.training.arm_loss import run_loss
+from focalbench.training.loop import Rows
+from focalbench.training.references import LOGISTIC
+from focalbench.training.rivals import ClassCounts
+from focalbench.training.stack import drawn_counts
+from focalbench.training.stack_loss import StackLoss
 
 LABELS = ("p", "q", "r")
 TRAINING = Training(hidden=(8,), epochs=4, batch_size=128)

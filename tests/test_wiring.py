@@ -14,25 +14,25 @@ from scipy.optimize import minimize_scalar
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, log_loss
 
-from focalbench import stack as stack_module
 from focalbench.analysis.comparison import compare
 from focalbench.analysis.rows import ArmRow, Scope, Verdict
 from focalbench.analysis.statistics import max_t, simultaneous_critical
 from focalbench.analysis.verdicts import FLIP_SEED
-from focalbench.arms import Arm, Recipe, Run, TestPrevalence, Training
+from focalbench.base.randomness import generator
 from focalbench.datasets.build import build_splits
 from focalbench.datasets.dataset import Dataset
-from focalbench.evaluation import measure
-from focalbench.losses.arm_loss import recovered
 from focalbench.losses.reference import focal_gradient, focal_loss
-from focalbench.losses.rivals import ClassCounts
-from focalbench.losses.stack_loss import WeightedFocal
-from focalbench.models import Architecture, Layer, draw_weights
-from focalbench.randomness import generator
-from focalbench.references import LOGISTIC, PENALTIES
-from focalbench.samplers import orders as drawn_orders
-from focalbench.stack import run_stack
-from focalbench.training import Member, Rows, train
+from focalbench.runs.arms import Arm, Recipe, Run, TestPrevalence, Training
+from focalbench.training import stack as stack_module
+from focalbench.training.arm_loss import recovered
+from focalbench.training.evaluation import measure
+from focalbench.training.loop import Member, Rows, train
+from focalbench.training.models import Architecture, Layer, draw_weights
+from focalbench.training.references import LOGISTIC, PENALTIES
+from focalbench.training.rivals import ClassCounts
+from focalbench.training.samplers import orders as drawn_orders
+from focalbench.training.stack import run_stack
+from focalbench.training.stack_loss import WeightedFocal
 from tests.plain import Plain, plain_train
 from tests.runs import BCE, FIVE, GAMMA, TABLE, by_arm, ends, run_record, sums_of
 

@@ -8,6 +8,7 @@ from typing import cast
 import numpy as np
 
 from focalbench.analysis.evidence import Evidence, Influences, no_influences, spread
+from focalbench.analysis.records import Record
 from focalbench.analysis.rows import ArmRow, Calibration, Kind, Scores, Sizes, Spread, Verdict
 from focalbench.analysis.selection import (
     Entry,
@@ -19,7 +20,6 @@ from focalbench.analysis.selection import (
 )
 from focalbench.analysis.statistics import INTERVAL_SEEDS, LEAST_SEEDS, Floats, Sample, mean_interval
 from focalbench.analysis.verdicts import Finding, findings, moves_late, usual_margin
-from focalbench.records import Record
 
 EDGE_SHARE = 0.5  # of the seeds: beyond it, an end of the grid of learning rates is named
 

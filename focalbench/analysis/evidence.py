@@ -7,10 +7,10 @@ from typing import cast
 
 import numpy as np
 
+from focalbench.analysis.records import Record
 from focalbench.analysis.rows import Scope, Spread
 from focalbench.analysis.selection import Entry
 from focalbench.analysis.statistics import INTERVAL_SEEDS, Floats, Sample, mean_interval, shared_covariance
-from focalbench.records import Record
 
 Influences = Callable[[str], Sequence[Sequence[float]]]  # of a run_id: sums by output and bucket; empty where none
 SCOPES = {

@@ -7,10 +7,10 @@ from typing import Any, cast
 import numpy as np
 
 from focalbench.analysis.evidence import Evidence, Influences, no_influences, spread
+from focalbench.analysis.records import Record
 from focalbench.analysis.rows import ClassRow, Kind
 from focalbench.analysis.selection import Entry, baseline_of, cells_of, entries_of
 from focalbench.analysis.statistics import Floats
-from focalbench.records import Record
 
 Classes = list[list[dict[str, Any]]]  # by seed and class: what runs.csv holds of each
 

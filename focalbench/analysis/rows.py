@@ -8,9 +8,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
+from focalbench.analysis.records import Record, read_csv, to_csv
 from focalbench.errors import InputError
-from focalbench.records import Record, read_csv, to_csv
-from focalbench.store import Number
+from focalbench.runs.result import Number
 
 Row = TypeVar("Row", "ArmRow", "ClassRow")
 

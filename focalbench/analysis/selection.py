@@ -12,10 +12,10 @@ from typing import cast
 
 import numpy as np
 
+from focalbench.analysis.records import FAILED, Record
 from focalbench.analysis.rows import Kind
 from focalbench.analysis.statistics import Floats
-from focalbench.records import FAILED, Record
-from focalbench.store import Number
+from focalbench.runs.result import Number
 
 
 @dataclass(frozen=True)

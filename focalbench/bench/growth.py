@@ -7,16 +7,16 @@ from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
-from focalbench.arms import Arm
 from focalbench.bench.lockstep import lockstep
 from focalbench.bench.problem import Problem
 from focalbench.bench.rows import Goal, Row, Scale, row
+from focalbench.bench.sweep_time import peak_note, swept
 from focalbench.bench.timing import interleaved
-from focalbench.bench.whole import peak_note, swept
-from focalbench.experiment import Experiment
-from focalbench.plan import make_plan
-from focalbench.pools import Backend
-from focalbench.sweep import run_experiment
+from focalbench.execution.pools import Backend
+from focalbench.jobs.sweep import run_experiment
+from focalbench.plan.experiment import Experiment
+from focalbench.plan.planning import make_plan
+from focalbench.runs.arms import Arm
 
 SMALL = Problem((16,), 256)
 TOGETHER = (1, 4, 12, 48)  # runs of one stack

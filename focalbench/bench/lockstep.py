@@ -5,14 +5,14 @@ from functools import lru_cache
 import joblib
 import numpy as np
 
-from focalbench.arms import Training
 from focalbench.bench.problem import LR, SEED, Problem, drawn
 from focalbench.bench.timing import Work
-from focalbench.losses.stack_loss import StackLoss, WeightedFocal
-from focalbench.models import Network, Parameters, draw_weights
-from focalbench.plan import stack_size
-from focalbench.stack import one_thread
-from focalbench.training import Adam, Member, train_epoch
+from focalbench.plan.planning import stack_size
+from focalbench.runs.arms import Training
+from focalbench.training.loop import Adam, Member, train_epoch
+from focalbench.training.models import Network, Parameters, draw_weights
+from focalbench.training.stack import one_thread
+from focalbench.training.stack_loss import StackLoss, WeightedFocal
 
 Stack = tuple[Network, StackLoss, Adam]
 BCE, MIXED = (0.0,), (0.0, 2.0, 5.0)  # gammas, one run after the other

@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from focalbench.models import Architecture
-from focalbench.training import Rows
+from focalbench.training.loop import Rows
+from focalbench.training.models import Architecture
 
 FEATURES, LR, SEED = 10, 1e-3, 0
 

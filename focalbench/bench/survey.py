@@ -11,9 +11,9 @@ from focalbench.bench.peers import PEERS, PLAIN, Peer
 from focalbench.bench.problem import Problem
 from focalbench.bench.ranking import ranking
 from focalbench.bench.rows import Goal, Row, Scale
-from focalbench.bench.start import waiting
+from focalbench.bench.startup import waiting
+from focalbench.bench.sweep_time import sweep
 from focalbench.bench.trainer import training
-from focalbench.bench.whole import sweep
 
 PARTS = ("training", "ranking", "waiting", "sweep", "growth")
 WIDE, USUAL, NARROW, LINEAR = Problem((64, 64), 512), Problem((32, 32), 512), Problem((16,), 256), Problem((), 256)

@@ -33,8 +33,8 @@ def bench(
 ) -> None:
     """Time training, ranking, start-up and whole sweeps on this machine, against other ways to do the same."""
     from focalbench.bench import PARTS, Scale, survey
+    from focalbench.jobs.sweep import cores
     from focalbench.report.owned import claim, finish_more, make_folder, write_texts
-    from focalbench.sweep import cores
 
     parts = list(dict.fromkeys(part or PARTS))
     for name in parts:
@@ -86,9 +86,9 @@ def tables(found: Survey) -> list[tuple[str, tuple[str, ...], list[list[str]]]]:
 
 def remarks(found: Survey, rounds: int) -> list[str]:
     """What stands under the tables."""
+    from focalbench.base.provenance import machine
     from focalbench.bench import REMEDY
-    from focalbench.platforms import machine
-    from focalbench.sweep import cores
+    from focalbench.jobs.sweep import cores
 
     here = machine()
     lines = [
@@ -119,8 +119,8 @@ def csv_text(found: Survey) -> str:
     """All rows as CSV, unrounded."""
     from dataclasses import asdict, fields
 
+    from focalbench.analysis.records import to_csv
     from focalbench.bench import Row
-    from focalbench.records import to_csv
 
     return to_csv(tuple(field.name for field in fields(Row)), [asdict(row) for row in found.rows])
 

@@ -12,7 +12,7 @@ from focalbench.cli.messages import say
 from focalbench.errors import InputError
 
 if TYPE_CHECKING:
-    from focalbench.regression import Report, Target
+    from focalbench.jobs.check import Report, Target
 
 
 def check(
@@ -39,9 +39,9 @@ def check(
 
     The sample is one run of every loss and one of a reference model. Exits with 1 where anything moved.
     """
-    from focalbench.plan import Plan
-    from focalbench.regression import accept as record_change
-    from focalbench.regression import check_all, open_case
+    from focalbench.jobs.check import accept as record_change
+    from focalbench.jobs.check import check_all, open_case
+    from focalbench.plan.planning import Plan
 
     backend, targets = make_backend(None, workers, None, "cpu"), _targets(folder, experiment, tuple(data or ()))
     cases = [open_case(target, draw, accepting=accept) for target in targets]
@@ -57,7 +57,7 @@ def check(
 
 
 def _targets(folder: Path | None, experiment: Path | None, given: tuple[Path, ...]) -> list[Target]:
-    from focalbench.regression import Target, experiment_file, find_targets
+    from focalbench.jobs.check import Target, experiment_file, find_targets
 
     if folder is not None:
         return [Target(folder, experiment or experiment_file(folder), given)]
@@ -81,7 +81,7 @@ def _show(report: Report, *, accepted: bool) -> None:
 
 
 def _counts(report: Report) -> str:
-    from focalbench.agreement import ROUNDING, moved
+    from focalbench.jobs.agreement import ROUNDING, moved
 
     files = (
         "files as they were made" if not report.case.problems else f"{len(report.case.problems)} faults in the files"

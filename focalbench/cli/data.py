@@ -14,10 +14,10 @@ OF_A_FILE = ("target", "labels", "positive", "drop", "category", "drop_duplicate
 
 def check_table_options(dataset: str, options: dict[str, Any]) -> None:
     """An option that the data set does not use is an error, and a file needs its target."""
-    from focalbench.datasets.families import is_synthetic
-    from focalbench.datasets.fetched import is_fetched
-    from focalbench.datasets.files import exists
-    from focalbench.datasets.tables import REAL_TABLES
+    from focalbench.datasets.files.fetched import is_fetched
+    from focalbench.datasets.files.file import exists
+    from focalbench.datasets.synthetic.families import is_synthetic
+    from focalbench.datasets.tables.installed import REAL_TABLES
 
     given = ["--" + {"labels": "label"}.get(name, name).replace("_", "-") for name, value in options.items() if value]
     if is_synthetic(dataset) or dataset in REAL_TABLES:

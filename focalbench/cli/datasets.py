@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from focalbench.arms import Recipe, Task
 from focalbench.cli.about import ABOUT
 from focalbench.cli.data import OF_A_FILE, check_table_options
 from focalbench.cli.messages import say
 from focalbench.cli.options import DATA, data_names, flag, repeatable, setting
+from focalbench.runs.arms import Recipe, Task
 
 if TYPE_CHECKING:
     from focalbench.datasets.card import FileCard
@@ -40,8 +40,8 @@ def datasets(
 ) -> None:
     """List what a sweep takes as data, or show the card of one data set, or how a file is read."""
     from focalbench.datasets.card import ROWS, file_card
-    from focalbench.datasets.families import is_synthetic
-    from focalbench.datasets.tables import REAL_TABLES
+    from focalbench.datasets.synthetic.families import is_synthetic
+    from focalbench.datasets.tables.installed import REAL_TABLES
 
     if name is None:
         _list()
@@ -79,7 +79,7 @@ def _show(card: FileCard) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from focalbench.shown import shown
+    from focalbench.base.text import shown
 
     for line in (*card.lines, *(f"warning: {text}" for text in card.warnings)):
         typer.echo(textwrap.fill(shown(line), WIDTH, subsequent_indent="  "))
@@ -96,9 +96,9 @@ def _show(card: FileCard) -> None:
 
 
 def _list() -> None:
-    from focalbench.datasets.families import ABOUT as SYNTHETIC
-    from focalbench.datasets.fetched import ABOUT as FETCHED
-    from focalbench.datasets.tables import REAL_TABLES
+    from focalbench.datasets.files.fetched import ABOUT as FETCHED
+    from focalbench.datasets.synthetic.families import ABOUT as SYNTHETIC
+    from focalbench.datasets.tables.installed import REAL_TABLES
 
     sections = {
         "Synthetic, at any rate, with a known Bayes score:": SYNTHETIC,

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from focalbench.cli.progress import clock, counted
-from focalbench.datasets.targets import listed
+from focalbench.datasets.tables.targets import listed
 
 if TYPE_CHECKING:
-    from focalbench.sweep import Ending, Outcome
+    from focalbench.jobs.sweep import Ending, Outcome
 
 HARMLESS = "Looking at the table on the way did no harm: the number of seeds did not depend on it."
 OPTIMISTIC = (

@@ -25,8 +25,8 @@ def folder_of(dataset: str) -> Path:
 
 
 def _name(dataset: str) -> str:
-    from focalbench.datasets.families import canonical, is_synthetic
-    from focalbench.datasets.files import SUFFIXES
+    from focalbench.datasets.files.file import SUFFIXES
+    from focalbench.datasets.synthetic.families import canonical, is_synthetic
 
     name = canonical(dataset) if is_synthetic(dataset) else Path(dataset).name
     while Path(name).suffix.lower() in SUFFIXES:
@@ -50,7 +50,7 @@ def _others(folder: Path, dataset: str) -> str:
 
 def _place(dataset: str) -> str | Path:
     """One name for one data set, however it was typed."""
-    from focalbench.datasets.families import canonical, is_synthetic
+    from focalbench.datasets.synthetic.families import canonical, is_synthetic
 
     return canonical(dataset) if is_synthetic(dataset) else Path(dataset).absolute()
 
@@ -59,7 +59,7 @@ def repeat_of(file: Path) -> Path:
     """Where an experiment file's results go: results/NAME; for the file of a results folder, beside that folder's name,
     because they may not be the same.
     """
-    from focalbench.experiment import MANIFEST
+    from focalbench.plan.experiment import MANIFEST
 
     if file.stem == "..":
         raise InputError(f"{file} gives its results no name; choose an --out")
@@ -69,7 +69,7 @@ def repeat_of(file: Path) -> Path:
 
 def latest() -> Path:
     """The results folder that was written last; says which. Raises InputError where there is none."""
-    from focalbench.experiment import MANIFEST
+    from focalbench.plan.experiment import MANIFEST
     from focalbench.report.folder import TABLE
 
     finished = (path for path in RESULTS.glob(f"*/{TABLE}") if (path.parent / MANIFEST).is_file())

@@ -11,8 +11,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from focalbench.cli.dry_run import announce, foreseen, show_estimate
 from focalbench.cli.ending import Ended
-from focalbench.cli.foresight import announce, foreseen, show_estimate
 from focalbench.cli.messages import listen
 from focalbench.cli.numbers import read_seconds
 from focalbench.cli.options import BackendName, Device, Level
@@ -21,10 +21,10 @@ from focalbench.cli.stopping import PATIENCE, stopping
 from focalbench.errors import InputError, MachineError
 
 if TYPE_CHECKING:
-    from focalbench.experiment import Experiment
-    from focalbench.plan import Plan
-    from focalbench.pools import Backend
-    from focalbench.sweep import Outcome, State, Watch
+    from focalbench.execution.pools import Backend
+    from focalbench.jobs.sweep import Outcome, State, Watch
+    from focalbench.plan.experiment import Experiment
+    from focalbench.plan.planning import Plan
 
 WRITING = 20.0  # seconds that the table may take after Ctrl-C
 logger = logging.getLogger(__name__)
@@ -59,8 +59,8 @@ def make_job(
     if store is not None and not store.parent.is_dir():
         raise InputError(f"--store {store}: there is no folder {store.parent}; make it first")
     if store is not None:
+        from focalbench.execution.store import is_begun
         from focalbench.report.folder import WRITTEN
-        from focalbench.store import is_begun
 
         if not is_begun(store) and not os.access(store.parent, os.W_OK):
             raise InputError(f"--store {store}: no file can be made in {store.parent}; choose another folder")
@@ -106,10 +106,10 @@ def run_job(make: Callable[[], Experiment], job: Job, finish: Callable[[Outcome]
 def _run(
     experiment: Experiment, job: Job, see: Watch, finish: Callable[[Outcome], None] | None, begin: float
 ) -> Outcome:
-    from focalbench.budget import Budget
-    from focalbench.execution import check_backend
+    from focalbench.execution.drive import check_backend
+    from focalbench.jobs.budget import Budget
+    from focalbench.jobs.sweep import check_store, names_in, run_experiment
     from focalbench.report.owned import refuse_foreign, working_in
-    from focalbench.sweep import check_store, names_in, run_experiment
 
     plan = _planned(experiment)
     backend = fitting(job.backend, plan)
@@ -129,9 +129,9 @@ def _run(
 
 def foresee(make: Callable[[], Experiment], job: Job) -> None:
     """Print what a plan would cost, from trials on this machine; nothing is written."""
-    from focalbench.estimate import estimate
-    from focalbench.execution import check_backend
-    from focalbench.sweep import stored
+    from focalbench.execution.drive import check_backend
+    from focalbench.jobs.estimate import estimate
+    from focalbench.jobs.sweep import stored
 
     waiting = progress(as_json=job.as_json, first="planning, and timing short trials")
     with stopping(lambda: "stopped: it was only a plan"), waiting:
@@ -145,7 +145,7 @@ def foresee(make: Callable[[], Experiment], job: Job) -> None:
 
 def _planned(experiment: Experiment) -> Plan:
     """The plan, and what is to be said of it."""
-    from focalbench.plan import make_plan
+    from focalbench.plan.planning import make_plan
 
     plan = make_plan(experiment)
     for note in plan.notes:
@@ -164,8 +164,8 @@ def fitting_all(backend: Backend, plans: Sequence[Plan]) -> Backend:
 
 def fitting(backend: Backend, plan: Plan) -> Backend:
     """The backend with as many local workers as memory is free for, at least one."""
-    from focalbench.memory import free_bytes
-    from focalbench.plan import worker_bytes
+    from focalbench.base.memory import free_bytes
+    from focalbench.plan.planning import worker_bytes
 
     free, each = free_bytes(), worker_bytes(plan.runs)
     if free is None or backend.scheduler is not None:
@@ -184,7 +184,7 @@ def make_backend(name: BackendName | None, workers: int | None, scheduler: str |
     """The backend asked for, or local processes, one a core (one in all beside a GPU). Raises InputError for what does
     not go together.
     """
-    from focalbench.pools import Backend
+    from focalbench.execution.pools import Backend
 
     if scheduler is not None and name not in (None, "dask"):
         raise InputError(f"--scheduler belongs to --backend dask, not to {name}")
@@ -205,7 +205,7 @@ def worker_count(asked: int | None, device: str) -> int:
         raise InputError("--workers: a GPU takes one, whose stacks fill its memory")
     if asked is not None:
         return asked
-    from focalbench.sweep import cores
+    from focalbench.jobs.sweep import cores
 
     return 1 if device == "cuda" else cores()
 

@@ -6,8 +6,8 @@ from contextlib import suppress
 
 import typer
 
+from focalbench.base.text import shown
 from focalbench.errors import InputError
-from focalbench.shown import shown
 
 LEVELS = ("debug", "info", "warning", "error")
 LONGEST = 1000  # characters of a sentence

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from focalbench.arms import INITS, LOSSES, RIVALS, SOFTMAX
 from focalbench.cli.about import ABOUT
+from focalbench.runs.arms import INITS, LOSSES, RIVALS, SOFTMAX
 
 DATA, LOSS, TRAINING, STATISTICS = "Data", "Losses", "Training", "Statistics"  # panels
 RUNNING, OUTPUT = "Running", "Output"
@@ -79,8 +79,8 @@ def level(*, quiet: bool, asked: Level) -> Level:
 
 def data_names(incomplete: str) -> list[str]:
     """The data sets whose name begins so; where there is none, a shell completes files."""
-    from focalbench.datasets.families import FAMILIES
-    from focalbench.datasets.tables import REAL_TABLES
+    from focalbench.datasets.synthetic.families import FAMILIES
+    from focalbench.datasets.tables.installed import REAL_TABLES
 
     return [name for name in (*FAMILIES, *REAL_TABLES) if name.startswith(incomplete)]
 

@@ -11,14 +11,14 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from focalbench.base.text import shown
 from focalbench.cli.live import Cell, cells_of
-from focalbench.shown import shown
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
 
-    from focalbench.seeds import Whole
-    from focalbench.sweep import State
+    from focalbench.jobs.sweep import State
+    from focalbench.plan.whole_seeds import Whole
 
 ROOM = 60  # columns that a terminal must have for a bar beside counts and time
 EVERY = 300.0  # seconds without a plain line at most

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from focalbench.cli.again import with_rates
-from focalbench.datasets.targets import listed
+from focalbench.datasets.tables.targets import listed
 from focalbench.errors import InputError, MachineError
 
 if TYPE_CHECKING:

@@ -27,7 +27,7 @@ from focalbench.cli.options import (
 from focalbench.cli.stopping import stopping
 
 if TYPE_CHECKING:
-    from focalbench.sweep import Outcome
+    from focalbench.jobs.sweep import Outcome
 
 
 def run(
@@ -72,8 +72,8 @@ def run(
     log_level: LevelOption = "info",
 ) -> None:
     """Run an experiment file and write its results folder."""
-    from focalbench.experiment import load
-    from focalbench.plan import make_plan
+    from focalbench.plan.experiment import load
+    from focalbench.plan.planning import make_plan
 
     experiment, checks = load(file, tuple(data or ()))
     where = make_backend(backend, workers, scheduler, experiment.device)
@@ -82,7 +82,7 @@ def run(
     with stopping(lambda: "stopped: nothing was begun"):
         short = [make_plan(check) for check in checks]  # one that cannot run is refused before the long runs
     from focalbench.cli.render import conclude  # these load torch, so a mistake in the file is told before
-    from focalbench.regression import seal
+    from focalbench.jobs.check import seal
     from focalbench.report.figures import draw_results
 
     def finish(outcome: Outcome) -> None:

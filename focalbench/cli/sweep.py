@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from focalbench.arms import Task, TestPrevalence
 from focalbench.cli.about import ABOUT
 from focalbench.cli.data import check_table_options
 from focalbench.cli.folders import folder_of
@@ -41,11 +40,12 @@ from focalbench.cli.options import (
     setting,
 )
 from focalbench.errors import InputError
+from focalbench.runs.arms import Task, TestPrevalence
 
 if TYPE_CHECKING:
-    from focalbench.arms import Arm
-    from focalbench.choices import ArmOptions
-    from focalbench.experiment import Experiment
+    from focalbench.plan.experiment import Experiment
+    from focalbench.runs.arm_choice import ArmOptions
+    from focalbench.runs.arms import Arm
 
 QUICK_ROWS, QUICK_SEEDS, QUICK_STEPS, ENOUGH_POSITIVES = 8_000, 3, 780, 20
 QUICK_LRS = (0.001, 0.003)
@@ -151,8 +151,8 @@ def sweep(
     log_level: LevelOption = "info",
 ) -> None:
     """Compare losses at an exact positive rate and say what the comparison supports."""
-    from focalbench.choices import ArmOptions
     from focalbench.cli.render import conclude
+    from focalbench.runs.arm_choice import ArmOptions
 
     name = _data_name(data, dataset)
     table_options = {
@@ -221,8 +221,8 @@ def _data_name(argument: str | None, option: str | None) -> str:
 
 def _experiment(settings: dict[str, Any], options: ArmOptions, *, quick: bool) -> Experiment:
     """The experiment of the options that were given; what is None keeps its default."""
-    from focalbench.choices import chosen_arms, quick_arms
-    from focalbench.experiment import Experiment
+    from focalbench.plan.experiment import Experiment
+    from focalbench.runs.arm_choice import chosen_arms, quick_arms
 
     given = {name: value for name, value in settings.items() if value is not None}
     if options.given:
@@ -232,12 +232,12 @@ def _experiment(settings: dict[str, Any], options: ArmOptions, *, quick: bool) -
 
 def _split_losses(losses: list[str]) -> tuple[tuple[str, ...], tuple[Arm, ...]]:
     """The losses named from this package, and the arms of those given as module:NAME, which are imported here."""
-    from focalbench.arms import Arm, is_custom
+    from focalbench.runs.arms import Arm, is_custom
 
     own = [text for text in losses if is_custom(text)]
     if not own:
         return tuple(losses), ()
-    from focalbench.losses.custom import make_custom, source_hash
+    from focalbench.training.own.custom import make_custom, source_hash
 
     for text in own:
         make_custom(text)  # refused now, or not at all
@@ -255,8 +255,8 @@ def _rates(asked: list[str]) -> tuple[float, ...]:
 
 def _quick_rows(experiment: Experiment) -> int:
     """8,000 training rows, or as many as hold the least number of positives at the lowest rate."""
-    from focalbench.experiment import MOST
-    from focalbench.plan import natural_rate
+    from focalbench.plan.experiment import MOST
+    from focalbench.plan.planning import natural_rate
 
     lowest = min(natural_rate(experiment) if rate is None else rate for rate in experiment.positive_rates)
     return max(QUICK_ROWS, math.ceil(min(ENOUGH_POSITIVES / lowest, MOST["rows"])))  # planning refuses too few

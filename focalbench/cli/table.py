@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from focalbench.base.text import shown
 from focalbench.cli.folders import latest
-from focalbench.shown import shown
 
 
 def table(

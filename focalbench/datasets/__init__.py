@@ -1,14 +1,14 @@
 """Data sets: synthetic families, real tables, the user's file; split, thinned to an exact rate."""
 
 from focalbench.datasets.build import build_splits, load_table, resolve, split_counts
-from focalbench.datasets.columns import Columns
+from focalbench.datasets.columns.frame import Columns
 from focalbench.datasets.dataset import Counts, Dataset, SplitCounts, Splits
-from focalbench.datasets.families import ABOUT, FAMILIES
-from focalbench.datasets.files import file_sha256, read_table
+from focalbench.datasets.files.file import file_sha256, read_table
 from focalbench.datasets.preprocessing import preprocess
 from focalbench.datasets.prevalence import positive_count, synthetic_counts, table_counts, warnings_for
-from focalbench.datasets.table import Table
-from focalbench.datasets.tables import REAL_TABLES, Card, real_table
+from focalbench.datasets.synthetic.families import ABOUT, FAMILIES
+from focalbench.datasets.tables.installed import REAL_TABLES, Card, real_table
+from focalbench.datasets.tables.table import Table
 
 __all__ = [
     "ABOUT",

@@ -10,14 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from focalbench.arms import Recipe, Task
-from focalbench.datasets.classes import draw_classes, draw_labels, output_names
-from focalbench.datasets.columns import Columns
+from focalbench.base.randomness import generator
+from focalbench.datasets.columns.frame import Columns
 from focalbench.datasets.dataset import Counts, Dataset, Known, Resampling, SplitCounts, Splits, Targets
-from focalbench.datasets.dense import draw_dense
-from focalbench.datasets.families import FAMILIES, canonical, family_of, is_synthetic, numbers_of, task_of
-from focalbench.datasets.fetched import is_fetched, read_fetched
-from focalbench.datasets.files import SUFFIXES, exists, file_sha256, read_table
+from focalbench.datasets.files.fetched import is_fetched, read_fetched
+from focalbench.datasets.files.file import SUFFIXES, exists, file_sha256, read_table
 from focalbench.datasets.folds import FOLDS, LEAST_POSITIVES, fold_splits
 from focalbench.datasets.preprocessing import coded_width, preprocess
 from focalbench.datasets.prevalence import (
@@ -40,13 +37,16 @@ from focalbench.datasets.splits import (
     with_label_noise,
     with_unknown,
 )
-from focalbench.datasets.synthetic import draw
-from focalbench.datasets.table import Groups, Table, are_few
-from focalbench.datasets.tables import REAL_TABLES, real_table
-from focalbench.datasets.targets import measured_outputs
-from focalbench.datasets.weights import Weighed, weigh
+from focalbench.datasets.synthetic.classes import draw_classes, draw_labels, output_names
+from focalbench.datasets.synthetic.dense import draw_dense
+from focalbench.datasets.synthetic.families import FAMILIES, canonical, family_of, is_synthetic, numbers_of, task_of
+from focalbench.datasets.synthetic.mixtures import draw
+from focalbench.datasets.tables.installed import REAL_TABLES, real_table
+from focalbench.datasets.tables.table import Groups, Table, are_few
+from focalbench.datasets.tables.targets import measured_outputs
+from focalbench.datasets.tables.weights import Weighed, weigh
 from focalbench.errors import InputError, TooFewPositivesError
-from focalbench.randomness import generator
+from focalbench.runs.arms import Recipe, Task
 
 _SPLITS = ("train", "validation", "test")
 MOST_ROWS = 10_000_000  # that anybody may ask for

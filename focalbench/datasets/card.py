@@ -4,15 +4,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from focalbench.arms import Recipe
 from focalbench.datasets.build import load_table, resolve
-from focalbench.datasets.families import ABOUT, is_synthetic, knobs, numbers_of, task_of
-from focalbench.datasets.leaks import leak_warnings
 from focalbench.datasets.prevalence import synthetic_rates, table_rates
-from focalbench.datasets.reading import told
-from focalbench.datasets.table import ColumnReading, Table
-from focalbench.datasets.tables import REAL_TABLES
+from focalbench.datasets.synthetic.families import ABOUT, is_synthetic, knobs, numbers_of, task_of
+from focalbench.datasets.tables.installed import REAL_TABLES
+from focalbench.datasets.tables.leaks import leak_warnings
+from focalbench.datasets.tables.reading import told
+from focalbench.datasets.tables.table import ColumnReading, Table
 from focalbench.errors import InputError
+from focalbench.runs.arms import Recipe
 
 ROWS = 40_000  # training rows that the reachable rates are given for: the sweep's default
 

@@ -3,11 +3,11 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from focalbench.base.randomness import generator
 from focalbench.datasets.dataset import Counts, Targets
 from focalbench.datasets.splits import Rows
-from focalbench.datasets.table import Groups
+from focalbench.datasets.tables.table import Groups
 from focalbench.errors import InputError
-from focalbench.randomness import generator
 
 FOLDS = 5
 LEAST_POSITIVES = 25  # of a table: five in a fold

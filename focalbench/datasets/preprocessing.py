@@ -12,7 +12,7 @@ import numpy as np
 
 from focalbench.datasets.dataset import Features
 from focalbench.datasets.splits import Rows
-from focalbench.datasets.table import Table
+from focalbench.datasets.tables.table import Table
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from focalbench.arms import Recipe
 from focalbench.datasets.dataset import Counts, Floats, SplitCounts
-from focalbench.datasets.dense import room
-from focalbench.datasets.families import family_of, is_synthetic, knobs
+from focalbench.datasets.synthetic.dense import room
+from focalbench.datasets.synthetic.families import family_of, is_synthetic, knobs
 from focalbench.errors import InputError, TooFewPositivesError
+from focalbench.runs.arms import Recipe
 
 MIN_POSITIVES = 20  # fewer in a split: refused
 CHOICE_POSITIVES = 30  # fewer in validation: warned, the choice of epoch and learning rate costs

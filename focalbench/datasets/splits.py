@@ -7,11 +7,11 @@ from itertools import accumulate
 import numpy as np
 from numpy.typing import NDArray
 
+from focalbench.base.randomness import generator
 from focalbench.datasets.dataset import Counts, Dataset, Floats, SplitCounts, Targets
 from focalbench.datasets.prevalence import Swaps
-from focalbench.datasets.table import UNKNOWN, Groups, are_few
+from focalbench.datasets.tables.table import UNKNOWN, Groups, are_few
 from focalbench.errors import InputError
-from focalbench.randomness import generator
 
 Rows = NDArray[np.intp]
 DEALT = (0.6, 0.2, 0.2)  # of a table's rows, where groups cannot be split: training, validation, test

@@ -15,10 +15,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
+from focalbench.base.intervals import within
 from focalbench.errors import InputError
 from focalbench.losses.binary import Hyperparameter, Weights
 from focalbench.losses.checks import check_shapes, holds
-from focalbench.ranges import within
 
 # ---- class weights
 

@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from focalbench.arms import Arm
 from focalbench.errors import InputError
+from focalbench.runs.arms import Arm
 
 Array = npt.NDArray[np.float64]
 

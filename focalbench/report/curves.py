@@ -6,11 +6,11 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
+from focalbench.analysis.records import Record
 from focalbench.analysis.selection import Entry, cells_of, entries_of
 from focalbench.analysis.statistics import Sample, mean_interval
-from focalbench.arms import scored_epochs
-from focalbench.records import Record
-from focalbench.store import Number, Result
+from focalbench.runs.arms import scored_epochs
+from focalbench.runs.result import Number, Result
 
 CURVE_COLUMNS = (
     "dataset",

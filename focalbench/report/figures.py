@@ -9,9 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from focalbench.analysis.records import Record, read_csv
 from focalbench.analysis.rows import ArmRow, ClassRow, Kind, Spread, read_rows
 from focalbench.analysis.statistics import INTERVAL_SEEDS, LEAST_SEEDS
-from focalbench.records import Record, read_csv
 from focalbench.report import spread, style
 from focalbench.report.curves import CURVE_COLUMNS, CURVE_TEXTS
 from focalbench.report.folder import CLASSES, CURVES, TABLE, picture_name

@@ -9,20 +9,21 @@ from pathlib import Path
 
 from focalbench.analysis.comparison import compare
 from focalbench.analysis.per_class import per_class
+from focalbench.analysis.records import RUN_COLUMNS, Record, read_csv, to_csv
 from focalbench.analysis.rows import ArmRow, ClassRow, read_rows, rows_text
-from focalbench.datasets.table import ColumnReading
-from focalbench.disk import sha256
+from focalbench.base.files import sha256
+from focalbench.base.provenance import machine
+from focalbench.datasets.tables.table import ColumnReading
 from focalbench.errors import InputError
-from focalbench.experiment import MANIFEST, Experiment, as_mapping, files_of, to_toml
-from focalbench.plan import Plan
-from focalbench.platforms import machine
-from focalbench.records import RUN_COLUMNS, Record, read_csv, to_csv
+from focalbench.execution.store import BESIDE
+from focalbench.plan.experiment import MANIFEST, Experiment, as_mapping, files_of, to_toml
+from focalbench.plan.planning import Plan
 from focalbench.report.curves import CURVE_COLUMNS, curve_records
 from focalbench.report.influences import influences_text
 from focalbench.report.owned import FIGURES, TIMINGS, finish, owned, read_manifest, remove_own, write_texts
 from focalbench.report.tables import latex, markdown
 from focalbench.report.words import LONGEST
-from focalbench.store import BESIDE, Number, Result
+from focalbench.runs.result import Number, Result
 
 DATABASE = "runs.sqlite"
 STORE = (DATABASE, *(DATABASE + ending for ending in BESIDE))

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import cast
 
 from focalbench.analysis.evidence import Influences
+from focalbench.analysis.records import Record, read_csv, to_csv
 from focalbench.analysis.selection import cells_of, entries_of
 from focalbench.metrics.influence import BUCKETS
-from focalbench.records import Record, read_csv, to_csv
-from focalbench.store import Number, Result
+from focalbench.runs.result import Number, Result
 
 SUMS = tuple(f"bucket_{place}" for place in range(BUCKETS))
 COLUMNS = ("run_id", "output", *SUMS)

@@ -14,9 +14,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
-from focalbench.disk import Writer, alone_in, regular, remove_parts, replace_files, sha256
+from focalbench.base.files import Writer, alone_in, regular, remove_parts, replace_files, sha256
 from focalbench.errors import InputError
-from focalbench.experiment import MANIFEST
+from focalbench.plan.experiment import MANIFEST
 
 TOOL = "focalbench"
 FIGURES = "figures"

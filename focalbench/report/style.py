@@ -18,7 +18,7 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.textpath import text_to_path
 
-from focalbench.disk import Writer
+from focalbench.base.files import Writer
 from focalbench.report.owned import write_own
 
 INK, MUTED = "#1a1a1a", "#6b6b6b"

@@ -7,6 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from focalbench.analysis.rows import ArmRow, ClassRow, Kind, Verdict, rows_text
+from focalbench.base.text import in_latex, in_markdown, shown
 from focalbench.report import spread
 from focalbench.report.words import (
     baseline_name,
@@ -19,7 +20,6 @@ from focalbench.report.words import (
     short_title,
     title,
 )
-from focalbench.shown import in_latex, in_markdown, shown
 
 COLUMNS = 5
 WIDTHS = (26, 11, 12, 10, 5)  # at least; with a gap of one between them

@@ -6,7 +6,7 @@ from focalbench.analysis.comparison import by_cell
 from focalbench.analysis.rows import ArmRow, ClassRow, Kind, Scope, Verdict
 from focalbench.analysis.statistics import INTERVAL_SEEDS, LEAST_SEEDS
 from focalbench.datasets.prevalence import CHOICE_POSITIVES, TABLE_TEST_POSITIVES
-from focalbench.datasets.targets import listed
+from focalbench.datasets.tables.targets import listed
 from focalbench.report import spread
 
 LONGEST = 70  # characters of a name in a title or of a file

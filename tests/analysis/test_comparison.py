@@ -8,13 +8,13 @@ import pytest
 from scipy import stats
 
 from focalbench.analysis.comparison import compare
+from focalbench.analysis.records import FAILED, Record
 from focalbench.analysis.rows import Kind, Scope, Verdict
 from focalbench.analysis.statistics import Sample, shared_covariance, simultaneous_critical
 from focalbench.analysis.verdicts import FLIP_SEED
-from focalbench.records import FAILED, Record
 from focalbench.report.tables import markdown
 from focalbench.report.words import conclusions
-from focalbench.store import Number
+from focalbench.runs.result import Number
 from tests.runs import (
     BCE,
     FIVE,

@@ -22,19 +22,19 @@ import pytest
 from numpy.typing import NDArray
 from torch import Tensor
 
-from focalbench import measuring
-from focalbench import stack as stack_module
 from focalbench.analysis.rows import Verdict
 from focalbench.analysis.statistics import Sample, mean_interval, shared_covariance
 from focalbench.analysis.verdicts import findings
-from focalbench.arms import Arm, Recipe, Run, TestPrevalence, Training
 from focalbench.datasets import build
 from focalbench.datasets.dataset import Counts
-from focalbench.datasets.synthetic import draw
-from focalbench.datasets.table import Table
-from focalbench.evaluation import Curves, Values
+from focalbench.datasets.synthetic.mixtures import draw
+from focalbench.datasets.tables.table import Table
 from focalbench.metrics.ranking import average_precision
-from focalbench.stack import run_stack
+from focalbench.runs.arms import Arm, Recipe, Run, TestPrevalence, Training
+from focalbench.training import measuring
+from focalbench.training import stack as stack_module
+from focalbench.training.evaluation import Curves, Values
+from focalbench.training.stack import run_stack
 
 Floats = NDArray[np.float64]
 

@@ -11,18 +11,18 @@ import pytest
 from focalbench.analysis.comparison import compare
 from focalbench.analysis.evidence import SCOPES, Evidence
 from focalbench.analysis.per_class import per_class
+from focalbench.analysis.records import Record, record
 from focalbench.analysis.rows import Scope
 from focalbench.analysis.selection import entries_of
 from focalbench.analysis.statistics import shared_covariance
-from focalbench.arms import Arm, Recipe, Run, Training
 from focalbench.datasets.build import resolve
 from focalbench.datasets.dataset import Resampling
 from focalbench.metrics.influence import BUCKETS
-from focalbench.records import Record, record
 from focalbench.report.influences import influences_text, read_influences
 from focalbench.report.words import details
-from focalbench.stack import run_stack
-from focalbench.store import Result
+from focalbench.runs.arms import Arm, Recipe, Run, Training
+from focalbench.runs.result import Result
+from focalbench.training.stack import run_stack
 from tests.runs import BCE, TABLE, ends, run_record, sums_of, two_arms
 
 TRAINING = Training(hidden=(4,), epochs=2, batch_size=128)

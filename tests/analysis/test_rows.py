@@ -28,7 +28,7 @@ from focalbench.analysis.rows import (
     texts,
 )
 from focalbench.errors import InputError
-from focalbench.store import Number
+from focalbench.runs.result import Number
 from tests.runs import two_arms
 
 COLUMNS = [

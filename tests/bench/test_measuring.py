@@ -12,18 +12,19 @@ from sklearn import neural_network
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from focalbench.bench import growth, memory, peers, start, trainer
+from focalbench.bench import growth, memory, peers, trainer
+from focalbench.bench import startup as start
 from focalbench.bench.lockstep import MIXED, _stacks, train_stacks
-from focalbench.bench.plain import train_plainly
+from focalbench.bench.plain_loop import train_plainly
 from focalbench.bench.problem import Problem, drawn
 from focalbench.bench.rows import OURS, Goal, Scale, row
-from focalbench.bench.start import loaded_before_the_first_batch
+from focalbench.bench.startup import loaded_before_the_first_batch
 from focalbench.bench.timing import Timing, interleaved
 from focalbench.datasets.build import build_splits
 from focalbench.errors import InputError
-from focalbench.experiment import Experiment
-from focalbench.plan import make_plan
-from focalbench.stack import run_stack
+from focalbench.plan.experiment import Experiment
+from focalbench.plan.planning import make_plan
+from focalbench.training.stack import run_stack
 
 SMALL = Problem((8, 8), 48, rows=130, runs=3, positive_rate=0.2)
 

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from focalbench.arms import Arm
 from focalbench.cli.ending import HARMLESS, Ended
-from focalbench.experiment import Experiment, to_toml
-from focalbench.plan import Plan, make_plan
-from focalbench.pools import Backend
-from focalbench.sweep import Ending, Outcome, State, Stopped, run_experiment
+from focalbench.execution.pools import Backend
+from focalbench.jobs.sweep import Ending, Outcome, State, Stopped, run_experiment
+from focalbench.plan.experiment import Experiment, to_toml
+from focalbench.plan.planning import Plan, make_plan
+from focalbench.runs.arms import Arm
 from tests.cli.test_sweep_process import FOCAL, REPEATED, files, here
 from tests.faults.harness import Ended as EndedProcess
 from tests.faults.harness import ended, start
@@ -142,8 +142,8 @@ def test_ctrl_c_when_all_is_done_is_no_stop(tmp_path: Path) -> None:
 
 
 def test_a_budget_stops_at_a_whole_seed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("focalbench.forecast.slowness", lambda *_: 0.01)  # a busy machine would refuse
-    monkeypatch.setattr("focalbench.budget.Budget.is_spent", lambda self: self._seen[-1][1] >= 4)
+    monkeypatch.setattr("focalbench.jobs.forecast.slowness", lambda *_: 0.01)  # a busy machine would refuse
+    monkeypatch.setattr("focalbench.jobs.budget.Budget.is_spent", lambda self: self._seen[-1][1] >= 4)
     said = here(f"{ONE} --seeds 6 --budget 9s --out o", tmp_path)
     sentence = next(line for line in said.stdout.splitlines() if line.startswith("Stopped after"))
     assert re.fullmatch(
@@ -161,8 +161,8 @@ def test_a_budget_stops_at_a_whole_seed(tmp_path: Path, monkeypatch: pytest.Monk
 def test_an_experiment_file_that_was_stopped_makes_a_folder_that_stands_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("focalbench.forecast.slowness", lambda *_: 0.01)
-    monkeypatch.setattr("focalbench.budget.Budget.is_spent", lambda self: self._seen[-1][1] >= 2)
+    monkeypatch.setattr("focalbench.jobs.forecast.slowness", lambda *_: 0.01)
+    monkeypatch.setattr("focalbench.jobs.budget.Budget.is_spent", lambda self: self._seen[-1][1] >= 2)
     text = to_toml(replace(SMALL, positive_rates=(0.02,))) + "\n[[check]]\nseeds = 1\n"
     (tmp_path / "e.toml").write_text(text)
     here("run e.toml --budget 9s --workers 1 --out o", tmp_path)
@@ -184,7 +184,7 @@ def test_a_budget_is_kept(tmp_path: Path) -> None:
 
 
 def test_a_budget_that_all_fits_into_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("focalbench.forecast.slowness", lambda *_: 0.01)
+    monkeypatch.setattr("focalbench.jobs.forecast.slowness", lambda *_: 0.01)
     here(f"{ONE} --seeds 2 --budget 10m --out o", tmp_path)
     here(f"{ONE} --seeds 2 --out p", tmp_path)
     assert files(tmp_path / "o") == files(tmp_path / "p")
@@ -193,16 +193,16 @@ def test_a_budget_that_all_fits_into_changes_nothing(tmp_path: Path, monkeypatch
 def test_a_budget_below_one_seed_is_refused_before_anything_is_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("focalbench.forecast.slowness", lambda *_: 10.0)
+    monkeypatch.setattr("focalbench.jobs.forecast.slowness", lambda *_: 10.0)
     said = here(f"{ONE} --seeds 2 --budget 3s --out o", tmp_path, 2).stderr
     assert re.search(r"--budget 3 s: one seed takes about \d+ s here; allow more, or train less\n", said)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_budget_that_proves_below_one_seed_says_what_is_safe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("focalbench.forecast.slowness", lambda *_: 0.01)
+    monkeypatch.setattr("focalbench.jobs.forecast.slowness", lambda *_: 0.01)
     answers = iter([False, True, True])
-    monkeypatch.setattr("focalbench.budget.Budget.is_spent", lambda _: next(answers))
+    monkeypatch.setattr("focalbench.jobs.budget.Budget.is_spent", lambda _: next(answers))
     said = here(f"{ONE} --pos-rate 0.04 --seeds 2 --budget 3s --out o", tmp_path, 2).stderr
     assert re.search(
         r"^focalbench: 3 s were over before one seed was done, which takes about [\d.]+ s here; 2 of 8 runs are safe; "

@@ -12,7 +12,7 @@ import pytest
 
 from focalbench.cli.job import worker_count
 from focalbench.errors import InputError
-from focalbench.store import APPLICATION, FORMAT
+from focalbench.execution.store import APPLICATION, FORMAT
 from tests.attempts import ENVIRONMENT, Files, attempt, contents, lay
 
 Finished = subprocess.CompletedProcess[str]

@@ -8,15 +8,15 @@ from typing import get_args
 import pytest
 
 from focalbench import __version__
-from focalbench.arms import INITS, TASKS, Task
 from focalbench.bench import PARTS
 from focalbench.cli.about import ABOUT
 from focalbench.cli.examples import EXAMPLES
 from focalbench.cli.messages import LEVELS
 from focalbench.cli.options import BackendName, Level
-from focalbench.experiment import KEYS, LEAST_EPOCHS, Experiment
-from focalbench.pools import BACKENDS
-from focalbench.samplers import SAMPLERS
+from focalbench.execution.pools import BACKENDS
+from focalbench.plan.experiment import KEYS, LEAST_EPOCHS, Experiment
+from focalbench.runs.arms import INITS, TASKS, Task
+from focalbench.training.samplers import SAMPLERS
 from tests import attempts
 from tests.attempts import typed
 

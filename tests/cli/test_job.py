@@ -14,9 +14,9 @@ from focalbench.cli.job import fitting
 from focalbench.cli.messages import printable
 from focalbench.cli.progress import Report
 from focalbench.errors import InputError
-from focalbench.experiment import Experiment, load
-from focalbench.plan import make_plan
-from focalbench.pools import Backend
+from focalbench.execution.pools import Backend
+from focalbench.plan.experiment import Experiment, load
+from focalbench.plan.planning import make_plan
 from tests.cli.test_sweep_process import FOCAL, SMALL, files, here, table
 from tests.faults.harness import run
 
@@ -150,8 +150,8 @@ def test_a_file_elsewhere_is_read_where_the_command_line_says_so(tmp_path: Path)
 def test_no_more_workers_than_memory_is_free_for(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, free: int, workers: int, said: str
 ) -> None:
-    monkeypatch.setattr("focalbench.memory.free_bytes", lambda: free)
-    monkeypatch.setattr("focalbench.plan.worker_bytes", lambda _: 10**9)
+    monkeypatch.setattr("focalbench.base.memory.free_bytes", lambda: free)
+    monkeypatch.setattr("focalbench.plan.planning.worker_bytes", lambda _: 10**9)
     monkeypatch.setattr(logging.getLogger("focalbench"), "propagate", True)
     plan = make_plan(Experiment(positive_rates=(0.02,), rows=1500, seeds=1))
     assert fitting(Backend("loky", 8), plan) == Backend("loky", workers)

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from focalbench.analysis.rows import ArmRow
-from focalbench.arms import Arm, Recipe, Run, Training
 from focalbench.cli.live import Cell, Line
 from focalbench.cli.progress import Report, SoFar, _Lines, _Screen, progress
-from focalbench.seeds import Tally, Whole
-from focalbench.sweep import State
+from focalbench.jobs.sweep import State
+from focalbench.plan.whole_seeds import Tally, Whole
+from focalbench.runs.arms import Arm, Recipe, Run, Training
 
 HALF = Report(206, 510, 3, 72.0, 2.86, 41.2)
 REPORTS = st.builds(

@@ -16,8 +16,8 @@ from xml.etree import ElementTree
 import pytest
 from PIL import Image
 
+from focalbench.analysis.records import RUN_COLUMNS
 from focalbench.analysis.rows import ArmRow, columns
-from focalbench.records import RUN_COLUMNS
 from focalbench.report.curves import CURVE_COLUMNS
 from tests.attempts import Said, typed
 

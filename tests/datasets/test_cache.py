@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from focalbench.datasets import cache
-from focalbench.datasets.table import Table
+from focalbench.datasets.tables import cache
+from focalbench.datasets.tables.table import Table
 
 SHA = "ab" * 32
 

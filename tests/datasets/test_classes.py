@@ -15,14 +15,14 @@ from scipy.stats import multivariate_normal
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score
 
-from focalbench.arms import Recipe
 from focalbench.datasets.build import build_splits, load_table, measured, names_of, resolve, split_counts
-from focalbench.datasets.classes import draw_classes, draw_labels, output_counts, output_names
 from focalbench.datasets.dataset import Counts
-from focalbench.datasets.families import knobs, task_of
 from focalbench.datasets.splits import evenly
-from focalbench.datasets.targets import measured_outputs
+from focalbench.datasets.synthetic.classes import draw_classes, draw_labels, output_counts, output_names
+from focalbench.datasets.synthetic.families import knobs, task_of
+from focalbench.datasets.tables.targets import measured_outputs
 from focalbench.errors import InputError
+from focalbench.runs.arms import Recipe
 
 CLASSES = ("rare-class", "long-tail", "long-tail:classes=9", "rare-class:classes=3,dimension=3,distance=2")
 

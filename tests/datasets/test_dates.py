@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from focalbench.datasets import Columns, Table, read_table
-from focalbench.datasets.dates import Clock, read_clock, read_dates
+from focalbench.datasets.columns.dates import Clock, read_clock, read_dates
 from focalbench.errors import InputError
 
 FORMATS = (

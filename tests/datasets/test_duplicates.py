@@ -11,17 +11,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from focalbench.arms import Arm, Recipe, Run, Training
 from focalbench.datasets.build import _split_rows, build_splits, load_table, resolve, split_counts
-from focalbench.datasets.columns import Columns, make_table
+from focalbench.datasets.columns.frame import Columns, make_table
 from focalbench.datasets.dataset import Counts, SplitCounts
-from focalbench.datasets.files import read_table
+from focalbench.datasets.files.file import read_table
 from focalbench.datasets.prevalence import pool_counts, set_parts, table_counts
 from focalbench.datasets.splits import deal_equal, thin
-from focalbench.datasets.table import Table, distinct_rows, row_numbers
+from focalbench.datasets.tables.table import Table, distinct_rows, row_numbers
 from focalbench.errors import InputError
-from focalbench.experiment import Experiment
-from focalbench.plan import make_plan
+from focalbench.plan.experiment import Experiment
+from focalbench.plan.planning import make_plan
+from focalbench.runs.arms import Arm, Recipe, Run, Training
 
 # ---- what must not move: recorded from version 0.1.0, run id and the rows of the splits of seeds 0 and 3
 
@@ -352,6 +352,6 @@ def test_rows_that_share_a_hash_are_compared(monkeypatch: pytest.MonkeyPatch) ->
     targets = rng.integers(0, 2, 200).astype(np.int8)
     expected = row_numbers(frame, targets)
     assert len(set(expected)) == len(frame.assign(y=targets).drop_duplicates()) < 200
-    monkeypatch.setattr("focalbench.datasets.table._hashes", lambda *_: np.zeros(200, dtype=np.uint64))
+    monkeypatch.setattr("focalbench.datasets.tables.table._hashes", lambda *_: np.zeros(200, dtype=np.uint64))
     np.testing.assert_array_equal(row_numbers(frame, targets), expected)
     assert distinct_rows(frame, targets)[0].sum() == len(set(expected))

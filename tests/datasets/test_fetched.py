@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 from sklearn.datasets import _openml
 
-from focalbench.arms import Recipe
 from focalbench.datasets import Columns, build_splits, load_table, resolve
-from focalbench.datasets.fetched import is_fetched, read_fetched
+from focalbench.datasets.files.fetched import is_fetched, read_fetched
 from focalbench.errors import InputError
+from focalbench.runs.arms import Recipe
 
 NUMBER = 990_001
 

@@ -12,20 +12,11 @@ import zstandard
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from focalbench.arms import Recipe
-from focalbench.datasets import (
-    Columns,
-    Table,
-    build_splits,
-    file_sha256,
-    load_table,
-    read_table,
-    resolve,
-    split_counts,
-    text_table,
-)
-from focalbench.datasets.table import distinct_rows, row_numbers
+from focalbench.datasets import Columns, Table, build_splits, file_sha256, load_table, read_table, resolve, split_counts
+from focalbench.datasets.files import text_table
+from focalbench.datasets.tables.table import distinct_rows, row_numbers
 from focalbench.errors import InputError
+from focalbench.runs.arms import Recipe
 
 GOOD = "x,colour,y\n1,red,0\n2,blue,1\n3,red,0\n4,,1\n"
 

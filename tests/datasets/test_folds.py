@@ -11,16 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score
 
-from focalbench import measuring
-from focalbench.arms import Arm, Recipe, Run, Training
 from focalbench.datasets.build import build_parts, resolve, split_counts, with_folds
 from focalbench.datasets.dataset import Counts
 from focalbench.datasets.folds import FOLDS, fold_splits
 from focalbench.errors import InputError
-from focalbench.experiment import Experiment
-from focalbench.measuring import Prediction
-from focalbench.plan import make_plan
-from focalbench.stack import run_stack
+from focalbench.plan.experiment import Experiment
+from focalbench.plan.planning import make_plan
+from focalbench.runs.arms import Arm, Recipe, Run, Training
+from focalbench.training import measuring
+from focalbench.training.measuring import Prediction
+from focalbench.training.stack import run_stack
 
 TRAINING = Training(hidden=(4,), epochs=3, batch_size=64)
 
@@ -122,7 +122,7 @@ def test_average_precision_is_that_of_all_folds_scores_together(
         seen.append((plain(of_folds), of_folds))
         return seen[-1][0]
 
-    monkeypatch.setattr("focalbench.stack.pooled_predictions", noted)
+    monkeypatch.setattr("focalbench.training.stack.pooled_predictions", noted)
     runs = tuple(Run(recipe, TRAINING, arm, 0.01, 0) for arm in (Arm("bce"), Arm("focal", gamma=2.0)))
     results, parts = run_stack(runs), build_parts(recipe, 0)
     targets = np.concatenate([part.test.targets for part in parts])

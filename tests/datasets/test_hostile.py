@@ -17,11 +17,12 @@ import zstandard
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from focalbench.arms import Recipe
-from focalbench.datasets import Columns, Table, files, read_table, resolve
-from focalbench.datasets import parquet as parquet_file
+from focalbench.datasets import Columns, Table, read_table, resolve
+from focalbench.datasets.files import file as files
+from focalbench.datasets.files import parquet as parquet_file
 from focalbench.datasets.preprocessing import preprocess
 from focalbench.errors import InputError, MachineError
+from focalbench.runs.arms import Recipe
 
 GOOD = "x,c,y\n" + "".join(f"{i},{'ab'[i % 2]},{i % 3 % 2}\n" for i in range(60))
 

@@ -4,12 +4,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from focalbench.arms import Recipe
 from focalbench.datasets.build import load_table, resolve
-from focalbench.datasets.leaks import leaking_columns
-from focalbench.datasets.table import Table
-from focalbench.experiment import Experiment
-from focalbench.plan import make_plan
+from focalbench.datasets.tables.leaks import leaking_columns
+from focalbench.datasets.tables.table import Table
+from focalbench.plan.experiment import Experiment
+from focalbench.plan.planning import make_plan
+from focalbench.runs.arms import Recipe
 
 
 def table(**columns: object) -> Table:

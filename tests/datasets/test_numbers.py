@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from focalbench.datasets.numbers import LOST, Numbers, read_numbers
+from focalbench.datasets.columns.numbers import LOST, Numbers, read_numbers
 
 
 def read(*texts: str, decimal: str = ".") -> Numbers | None:

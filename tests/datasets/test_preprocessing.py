@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 
 from focalbench.datasets import preprocessing
 from focalbench.datasets.preprocessing import coded_width, preprocess
-from focalbench.datasets.table import Table
-from focalbench.experiment import Experiment
-from focalbench.plan import make_plan, worker_bytes
+from focalbench.datasets.tables.table import Table
+from focalbench.plan.experiment import Experiment
+from focalbench.plan.planning import make_plan, worker_bytes
 
 TRAIN, VALIDATION, TEST = np.arange(0, 400), np.arange(400, 600), np.arange(600, 1000)
 SPLITS = (TRAIN, VALIDATION, TEST)

@@ -6,7 +6,6 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from focalbench.arms import Recipe
 from focalbench.datasets.dataset import Counts, SplitCounts
 from focalbench.datasets.prevalence import (
     largest_split,
@@ -16,6 +15,7 @@ from focalbench.datasets.prevalence import (
     warnings_for,
 )
 from focalbench.errors import InputError
+from focalbench.runs.arms import Recipe
 
 rates = st.floats(0.0005, 0.6)
 noises = st.sampled_from([0.0, 0.1, 0.49])

@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from focalbench.arms import Recipe
 from focalbench.datasets import Columns, Table, load_table, read_table, resolve
-from focalbench.datasets.reading import columns_told
+from focalbench.datasets.tables.reading import columns_told
 from focalbench.errors import InputError
+from focalbench.runs.arms import Recipe
 
 BLANK = '" "'
 

@@ -7,14 +7,14 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
-from focalbench.arms import Arm, Recipe, Run, Training
 from focalbench.datasets import build
 from focalbench.datasets.build import build_splits, load_table, resolve
-from focalbench.datasets.weights import weigh
+from focalbench.datasets.tables.weights import weigh
 from focalbench.errors import InputError
-from focalbench.experiment import Experiment
-from focalbench.plan import make_plan
-from focalbench.stack import run_stack
+from focalbench.plan.experiment import Experiment
+from focalbench.plan.planning import make_plan
+from focalbench.runs.arms import Arm, Recipe, Run, Training
+from focalbench.training.stack import run_stack
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.random((2000, 2)).round(6), (np.arange(2000) % 4 == 0).astype(int)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from focalbench.datasets import Columns, Table, read_table
-from focalbench.datasets.reading import told
+from focalbench.datasets.tables.reading import told
 
 
 def read(folder: Path, header: str, lines: list[str], **options: Any) -> Table:

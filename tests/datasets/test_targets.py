@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from focalbench.datasets.columns import Columns
-from focalbench.datasets.files import read_table
-from focalbench.datasets.table import Table, TargetReading
-from focalbench.datasets.targets import PAIRS
+from focalbench.datasets.columns.frame import Columns
+from focalbench.datasets.files.file import read_table
+from focalbench.datasets.tables.table import Table, TargetReading
+from focalbench.datasets.tables.targets import PAIRS
 from focalbench.errors import InputError
-from focalbench.experiment import Experiment
-from focalbench.plan import make_plan
+from focalbench.plan.experiment import Experiment
+from focalbench.plan.planning import make_plan
 
 
 def read(folder: Path, values: list[Any], **options: Any) -> Table:

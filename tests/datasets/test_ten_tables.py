@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from focalbench.datasets import Columns, read_table
-from focalbench.datasets.reading import columns_told
+from focalbench.datasets.tables.reading import columns_told
 
 ROWS = 400
 RNG = np.random.default_rng(14)

@@ -12,15 +12,15 @@ from hypothesis import strategies as st
 from scipy.special import expit, logit
 from sklearn.metrics import average_precision_score
 
-from focalbench.arms import Arm, Recipe, Run, Training
 from focalbench.datasets.build import _pools, _split_rows, build_splits, load_table, resolve, split_counts
 from focalbench.datasets.dataset import Counts, Dataset, Splits
 from focalbench.datasets.prevalence import positive_parts, synthetic_counts, table_counts, weighted_rate
-from focalbench.datasets.synthetic import log_likelihood_ratio, mixture
+from focalbench.datasets.synthetic.mixtures import log_likelihood_ratio, mixture
 from focalbench.errors import InputError
-from focalbench.experiment import Experiment, from_mapping
-from focalbench.plan import make_plan
-from focalbench.stack import run_stack
+from focalbench.plan.experiment import Experiment, from_mapping
+from focalbench.plan.planning import make_plan
+from focalbench.runs.arms import Arm, Recipe, Run, Training
+from focalbench.training.stack import run_stack
 
 THIN = Recipe("mixture", 1500, 0.02)  # 200 positives in 9,988 test rows
 WEIGHT = replace(THIN, test_prevalence="weight")

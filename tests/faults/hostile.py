@@ -14,7 +14,7 @@ from typing import Literal
 
 from hypothesis import strategies as st
 
-from focalbench.experiment import MOST, MOST_EPOCHS
+from focalbench.plan.experiment import MOST, MOST_EPOCHS
 from tests.attempts import Files
 from tests.datasets.test_hostile import BY_HAND
 

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from focalbench.arms import Arm, Recipe, Run, Training
 from focalbench.errors import StoreError
-from focalbench.store import Result, Store
+from focalbench.execution.store import Store
+from focalbench.runs.arms import Arm, Recipe, Run, Training
+from focalbench.runs.result import Result
 from tests.faults.harness import Ended, files, run
 
 Record = Callable[[str, object], None]

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
 
-from focalbench.experiment import KEYS
+from focalbench.plan.experiment import KEYS
 from tests.attempts import Ended, Files, Said, attempt, contents, lay, typed
 from tests.faults.hostile import PLACE, VALUES, Attempt, command_lines, csv_sweeps, experiment_runs, readings
 from tests.faults.surroundings import limited, named, of_others, read, shared_state, special, under

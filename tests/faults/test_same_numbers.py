@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from focalbench import plan as plan_module
-from focalbench.arms import Arm
-from focalbench.experiment import Experiment, load, to_toml
-from focalbench.plan import make_plan
-from focalbench.pools import Backend
-from focalbench.sweep import run_experiment
+from focalbench.execution.pools import Backend
+from focalbench.jobs.sweep import run_experiment
+from focalbench.plan import planning as plan_module
+from focalbench.plan.experiment import Experiment, load, to_toml
+from focalbench.plan.planning import make_plan
+from focalbench.runs.arms import Arm
 
 ARMS = (Arm("bce"), Arm("pos_weight"), Arm("focal", gamma=2.0), Arm("focal", gamma=1.0), Arm("dice"), Arm("ohem"))
 EXPERIMENT = Experiment(

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
 from scipy.special import expit, logit
 
-from focalbench.arms import LOSSES, OF_A_BATCH, RIVALS, Arm
 from focalbench.errors import InputError
-from focalbench.losses.arm_loss import class_weights, recovered, run_loss, start_bias
-from focalbench.losses.rivals import WITH_A_WAY_BACK, ClassCounts, Rival, rival_loss
-from focalbench.losses.stack_loss import WeightedFocal
+from focalbench.runs.arms import LOSSES, OF_A_BATCH, RIVALS, Arm
+from focalbench.training.arm_loss import class_weights, recovered, run_loss, start_bias
+from focalbench.training.rivals import WITH_A_WAY_BACK, ClassCounts, Rival, rival_loss
+from focalbench.training.stack_loss import WeightedFocal
 
 RARE = ClassCounts(60, 39_940)
 COUNT = st.integers(1, 10**6)

@@ -4,10 +4,10 @@ import subprocess
 import sys
 
 import focalbench.losses
-from focalbench.arms import RIVALS, Arm
-from focalbench.choices import ArmOptions, chosen_arms
 from focalbench.losses import comparators
 from focalbench.losses.catalogue import CATALOGUE
+from focalbench.runs.arm_choice import ArmOptions, chosen_arms
+from focalbench.runs.arms import RIVALS, Arm
 
 
 def test_every_entry_can_be_imported_and_every_comparator_is_listed() -> None:

@@ -14,16 +14,16 @@ from pathlib import Path
 import pytest
 import torch
 
-from focalbench.arms import Arm, Recipe, Run, Training
 from focalbench.errors import InputError
-from focalbench.losses import custom, processes
-from focalbench.losses.arm_loss import run_loss
-from focalbench.losses.custom import custom_constant, forget_processes, make_custom, source_hash
-from focalbench.losses.own_loss import make_loss, own_constant
-from focalbench.losses.rivals import ClassCounts
-from focalbench.losses.source import module_hash
-from focalbench.stack import run_stack
-from focalbench.store import Result
+from focalbench.runs.arms import Arm, Recipe, Run, Training
+from focalbench.runs.result import Result
+from focalbench.training.arm_loss import run_loss
+from focalbench.training.own import custom, processes
+from focalbench.training.own.custom import custom_constant, forget_processes, make_custom, source_hash
+from focalbench.training.own.loss import make_loss, own_constant
+from focalbench.training.own.source import module_hash
+from focalbench.training.rivals import ClassCounts
+from focalbench.training.stack import run_stack
 
 GOOD = "from torch.nn.functional import binary_cross_entropy_with_logits as bce\n"
 LOSS = GOOD + "def loss(x, y): return bce(x, y)\n"
@@ -88,7 +88,10 @@ LATE_PLANTS = {  # at a call, or it would not train at all
     "torch's functions": "torch.sigmoid = torch.exp = torch.sqrt = torch.Tensor.exp = lambda *_, **__: 1 / 0",
     "functional": "torch.nn.functional.softplus = torch.special.expit = None",
     "Python": "import builtins, gc, sys; builtins.print = None; gc.disable(); sys.setrecursionlimit(500)",
-    "this package": "import focalbench.training as t, focalbench.arms as a; t.BETA1 = 0; a.ENGINE_VERSION = 7",
+    "this package": (
+        "from focalbench.training import loop; from focalbench.runs import arms; "
+        "loop.BETA1 = 0; arms.ENGINE_VERSION = 7"
+    ),
 }
 
 

@@ -10,12 +10,12 @@ import pytest
 import torch
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from focalbench.arms import Arm
 from focalbench.errors import InputError
-from focalbench.losses.arm_loss import start_bias
-from focalbench.losses.own_loss import found_in, make_loss, own_constant
-from focalbench.losses.rivals import ClassCounts
-from focalbench.losses.source import module_hash
+from focalbench.runs.arms import Arm
+from focalbench.training.arm_loss import start_bias
+from focalbench.training.own.loss import found_in, make_loss, own_constant
+from focalbench.training.own.source import module_hash
+from focalbench.training.rivals import ClassCounts
 
 MINE = """
 import torch

@@ -8,14 +8,14 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize
 from torch import Tensor
 
-from focalbench.arms import Arm
 from focalbench.errors import InputError
-from focalbench.losses.arm_loss import recovered_outputs, run_loss, softmax_weights, start_biases
 from focalbench.losses.binary import focal_gradient
 from focalbench.losses.inverse import softmax_best_constants, softmax_recovered_logits
 from focalbench.losses.multiclass import leads, softmax_focal_gradient, softmax_focal_loss
-from focalbench.losses.rivals import ClassCounts
-from focalbench.losses.stack_loss import RunLoss, SoftmaxFocal, StackLoss, WeightedFocal, ranking_scores
+from focalbench.runs.arms import Arm
+from focalbench.training.arm_loss import recovered_outputs, run_loss, softmax_weights, start_biases
+from focalbench.training.rivals import ClassCounts
+from focalbench.training.stack_loss import RunLoss, SoftmaxFocal, StackLoss, WeightedFocal, ranking_scores
 
 GAMMAS = (0.0, 0.5, 1.0, 2.0, 5.0)
 COUNTS = [ClassCounts(900, 100), ClassCounts(80, 920), ClassCounts(20, 980)]

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from focalbench.records import read_csv, to_csv
+from focalbench.analysis.records import read_csv, to_csv
 from focalbench.report.curves import CURVE_COLUMNS, CURVE_TEXTS, curve_records
-from focalbench.store import Result
+from focalbench.runs.result import Result
 from tests.runs import BCE, run_record
 
 

@@ -16,13 +16,13 @@ from matplotlib.transforms import Bbox
 
 from focalbench.analysis.comparison import compare
 from focalbench.analysis.per_class import per_class
+from focalbench.analysis.records import Record, to_csv
 from focalbench.analysis.rows import ArmRow, ClassRow, rows_text
-from focalbench.records import Record, to_csv
 from focalbench.report import style
 from focalbench.report.curves import CURVE_COLUMNS
 from focalbench.report.figures import draw_results
 from focalbench.report.formulas import draw_formulas
-from focalbench.store import Number
+from focalbench.runs.result import Number
 from tests.runs import run_record
 
 MARKUP = ("$", "\\", "{", "}", "^", "1e")

@@ -7,17 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from focalbench.arms import Arm
 from focalbench.datasets import Columns, build, read_table
-from focalbench.datasets.table import Table
+from focalbench.datasets.tables.table import Table
 from focalbench.errors import MachineError
-from focalbench.experiment import Experiment
-from focalbench.plan import make_plan
-from focalbench.pools import Backend
+from focalbench.execution.pools import Backend
+from focalbench.jobs.sweep import run_experiment
+from focalbench.plan.experiment import Experiment
+from focalbench.plan.planning import make_plan
 from focalbench.report import folder as module
 from focalbench.report.figures import draw_results
 from focalbench.report.folder import reported
-from focalbench.sweep import run_experiment
+from focalbench.runs.arms import Arm
 from tests.attempts import typed
 
 SMALL = Experiment(

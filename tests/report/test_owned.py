@@ -10,16 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from focalbench.arms import Arm
 from focalbench.cli.job import Job, run_job
 from focalbench.cli.messages import listen
 from focalbench.errors import InputError
-from focalbench.experiment import MANIFEST, Experiment
-from focalbench.pools import Backend
+from focalbench.execution.pools import Backend
+from focalbench.plan.experiment import MANIFEST, Experiment
 from focalbench.report.figures import draw_results
 from focalbench.report.folder import WRITTEN, write_manifest
 from focalbench.report.formulas import FILES
 from focalbench.report.owned import claim, finish_more, owned, working_in, write_texts
+from focalbench.runs.arms import Arm
 from tests.attempts import Files, attempt, contents, lay, typed
 
 SMALL = Experiment(

@@ -9,10 +9,10 @@ from scipy import stats
 
 from focalbench.analysis.comparison import compare
 from focalbench.analysis.rows import ArmRow
+from focalbench.base.text import in_latex
 from focalbench.report import spread
 from focalbench.report.tables import latex, markdown, overview, print_rich, summary
 from focalbench.report.words import blurb, conclusions
-from focalbench.shown import in_latex
 from tests.runs import BCE, GAMMA, by_arm, ends, run_record, two_arms
 
 LONG = {**GAMMA, "arm": "alpha=balanced gamma=0.5"}

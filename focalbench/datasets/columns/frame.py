@@ -1,0 +1,187 @@
+"""From a frame as it was read to a table: which column has which part to play, and what of it cannot be used."""
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from focalbench.datasets.columns.features import Origin, Style, read_features, read_style
+from focalbench.datasets.columns.roles import Special, read_group, read_time, read_weight, with_exact_numbers
+from focalbench.datasets.tables.duplicates import equal_rows
+from focalbench.datasets.tables.table import Part, Table, are_few
+from focalbench.datasets.tables.targets import listed, rare_last, read_outputs
+from focalbench.errors import InputError
+from focalbench.runs.arms import Task
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_LARGEST = float(np.finfo(np.float32).max)
+DECLARED = "category"  # of a column's kinds: numbers that are names, as the file itself says
+_HEAD = 20  # rows in which a header is looked for
+_NO_TEXT = Origin()
+
+
+@dataclass(frozen=True)
+class Columns:
+    """What a user says of a file's columns.
+
+    target: the column to predict; positive: the value that counts as 1, compared as text ("1" matches 1.0), not needed
+    for 0/1 or true/false; of a multiclass target the rare class, not needed where it is the rarest. task: binary,
+    multiclass or multilabel; labels: of a multilabel one the columns of 0/1 to predict, without target. drop: columns
+    to leave out. group: rows with the same value are never in two splits. time: the latest rows are the test. weight:
+    what a row counts for, >= 0.
+    """
+
+    target: str | None
+    positive: str | None = None
+    drop: tuple[str, ...] = ()
+    group: str | None = None
+    time: str | None = None
+    weight: str | None = None
+    drop_duplicates: bool = False
+    task: Task = "binary"
+    labels: tuple[str, ...] = ()
+    category: tuple[str, ...] = ()
+
+    @property
+    def predicted(self) -> tuple[str, ...]:
+        """The columns to predict."""
+        if self.task == "multilabel":
+            return self.labels
+        return () if self.target is None else (self.target,)
+
+    @property
+    def special(self) -> dict[str, str]:
+        """The columns that are no features, by the option that names them."""
+        named = {"--group": self.group, "--time": self.time, "--weight": self.weight}
+        return {option: name for option, name in named.items() if name is not None}
+
+
+def make_table(source: str, frame: "pd.DataFrame", columns: Columns, sha256: str, origin: Origin = _NO_TEXT) -> Table:
+    """Return the table of a frame. source: the file's name for messages. sha256: of its bytes. origin: of the frame.
+
+    How each column is read is told in the table's columns, notes and warnings; rows that are equal in all columns are
+    removed where that is asked for. Raises InputError for what cannot be a table.
+    """
+    _check_columns(source, frame, columns)
+    outputs = read_outputs(frame, columns.task, columns.predicted, columns.positive)
+    style = read_style(frame.drop(columns=[*columns.predicted, *columns.drop, *columns.category]), origin)
+    special = _special(frame, columns, style, origin)
+    groups = next((special[part].values for part in ("time", "group") if part in special), None)
+    weights = special["weight"].values if "weight" in special else None
+    if weights is not None and min((weights @ outputs.held(label)).min() for label in (0, 1)) <= 0:
+        raise InputError(
+            f"--weight {columns.weight} leaves one class of {listed(columns.predicted)} without any weight"
+        )
+    no_features = [*columns.predicted, *columns.drop, *columns.special.values()]
+    declared = [name for name, kind in origin.kinds.items() if kind == DECLARED and name not in no_features]
+    declared = [name for name in declared if name not in columns.category]
+    read = read_features(frame.drop(columns=no_features), origin, style, (*columns.category, *declared))
+    features, notes = read.frame, read.notes
+    equal = equal_rows(with_exact_numbers(frame, origin), features, outputs.codes)
+    del frame  # its numbers are twice the size of the table's
+    kept = np.ones(len(features), dtype=np.bool_)
+    if columns.drop_duplicates and equal is not None and equal.repeats.any():
+        kept = ~equal.repeats
+        notes += (f"removed {np.count_nonzero(~kept):,} duplicate rows of {len(kept):,}",)
+        features = features[kept].reset_index(drop=True)
+        outputs = outputs.rows(kept)
+        weights = None if weights is None else equal.summed(weights)[kept]
+        groups = None if groups is None else groups[kept]
+    outputs = rare_last(outputs, columns.task, str(columns.target), columns.positive)
+    together = None if equal is None else equal.together(kept, groups)
+    changes = tuple(change for each in special.values() for change in each.changes)
+    changes += tuple(f"{name}: category" for name in declared)
+    changes += outputs.changes + (() if equal is None else equal.changes(kept, together))
+    if groups is not None and not columns.time and are_few(groups):
+        changes += ("a seed tests on one group",)
+    if equal is not None and not columns.drop_duplicates:
+        notes += (equal.told(outputs.held(1)[:, -1], outputs.held(0)[:, -1], groups),)
+    categorical = tuple(name for name in features.columns if features[name].dtype == "category")
+    by_name = dict(features.items())
+    del features
+    return Table(
+        _halved(by_name),
+        outputs.labels[:, -1].copy(),
+        categorical,
+        sha256,
+        notes,
+        groups,
+        columns.time is not None,
+        weights,
+        columns.target or "",
+        outputs.labels if outputs.names else None,
+        outputs.names,
+        read.changes + changes,
+        together,
+        outputs.known,
+        outputs.readings,
+        read.columns,
+        outputs.warnings + tuple(text for each in special.values() for text in each.warnings) + read.warnings,
+        read.derived,
+        tuple(each.reading for each in special.values()),
+    )
+
+
+def _check_columns(source: str, frame: "pd.DataFrame", columns: Columns) -> None:
+    names = [str(name) for name in frame.columns]
+    if not columns.predicted:
+        option = "--label for each column to predict" if columns.task == "multilabel" else "--target"
+        raise InputError(f"{source} needs a target column: {option} with one of {listed(names)}")
+    for name in (*columns.predicted, *columns.drop, *columns.special.values(), *columns.category):
+        if name not in names:
+            hint = did_you_mean(name, names) or f"; it has {listed(names)}{_header_below(frame, name)}"
+            raise InputError(f"{source} has no column {name!r}{hint}")
+    if both := set(columns.category) & {*columns.predicted, *columns.drop, *columns.special.values()}:
+        raise InputError(f"--category {min(both)} has another part to play already; give each column one")
+    if both := set(columns.predicted) & set(columns.drop):
+        raise InputError(f"the target {min(both)!r} is among the columns to drop; leave it out of --drop")
+    for option, name in columns.special.items():
+        if name in columns.predicted or name in columns.drop:
+            raise InputError(f"{option} {name} is the target or dropped as well; give each column one part to play")
+
+
+def _header_below(frame: "pd.DataFrame", name: str) -> str:
+    """A hint where one of the first rows holds the name of a column."""
+    rows = (frame.head(_HEAD).astype(str) == name).any(axis=1).to_numpy()
+    if rows.sum() != 1:
+        return ""
+    return f"; data row {rows.argmax() + 1} holds {name!r}: where that is the header, remove the lines above it"
+
+
+def _special(frame: "pd.DataFrame", columns: Columns, style: Style, origin: Origin) -> dict[Part, Special]:
+    """The columns that group, order and weigh the rows, as they were read; a time goes before a group."""
+    found: dict[Part, Special] = {}
+    if columns.time is not None:
+        found["time"] = read_time(frame[columns.time], origin, style)
+    elif columns.group is not None:
+        found["group"] = read_group(frame[columns.group], origin)
+    if columns.weight is not None:
+        found["weight"] = read_weight(frame[columns.weight], origin, style)
+    return found
+
+
+def _halved(features: "dict[str, pd.Series[Any]]") -> "pd.DataFrame":
+    """Numbers as float32: where some are none, less their column's median, which standardising takes away anyway."""
+    import pandas as pd
+
+    columns: dict[str, Any] = {}
+    for name in list(features):
+        column = features.pop(name)  # one at a time, so that the table is not there twice
+        if column.dtype == "float64":
+            values = column.to_numpy()
+            short = values.astype(np.float32)
+            if not np.array_equal(short, values, equal_nan=True):
+                short = np.clip(values - np.nanmedian(values), -_LARGEST, _LARGEST).astype(np.float32)
+            columns[name] = short
+        else:
+            columns[name] = column
+    return pd.DataFrame(columns, copy=False)
+
+
+def did_you_mean(name: str, names: list[str]) -> str:
+    """A hint at the names that are nearly this one, or nothing."""
+    close = get_close_matches(name, names, n=3)
+    return f"; did you mean {listed(close)}?" if close else ""

@@ -1,0 +1,1 @@
+"""From a file, or a library that fetches one, to a frame."""

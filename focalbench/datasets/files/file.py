@@ -1,0 +1,261 @@
+"""The user's own file as a frame: CSV in any usual dress, or Parquet. Nothing in a file is ever executed."""
+
+import codecs
+import errno
+import gzip
+import hashlib
+import lzma
+import os
+import stat
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import IO, BinaryIO, cast
+
+from focalbench.datasets.columns.features import Origin
+from focalbench.datasets.columns.frame import Columns, did_you_mean, make_table
+from focalbench.datasets.files.parquet import REMEDY, read_parquet
+from focalbench.datasets.files.text_table import open_text
+from focalbench.datasets.tables.table import Table
+from focalbench.datasets.tables.targets import listed
+from focalbench.errors import InputError, MachineError
+
+SUFFIXES = (".csv", ".tsv", ".txt", ".gz", ".zip", ".zst", ".parquet")
+MOST_UNPACKED = 2**35  # bytes that an archive may unpack to
+_BLOCK, _ZST_BLOCK = 2**20, 2**12  # bytes read at a time; of zst, where one may unpack to 30,000, fewer
+_FAILING = {  # what a disk says, rather than a damaged archive
+    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ENODEV, errno.EROFS, errno.ENXIO, errno.ESTALE)
+}
+_OTHER_KINDS = {  # of files, by how they begin
+    b"\xd0\xcf\x11\xe0": "an old Excel workbook",
+    b"SQLite format 3": "an SQLite database",
+    b"\x89HDF": "an HDF5 file",
+    b"ARROW1": "an Arrow or Feather file",
+    b"\x93NUMPY": "a NumPy array",
+    b"%PDF": "a PDF document",
+    b"\x89PNG": "a picture",
+    b"BZh": "packed with bzip2",
+    b"\xfd7zXZ": "packed with xz",
+    b"7z\xbc\xaf": "packed with 7-Zip",
+}
+_DAMAGED = (
+    *(OSError, EOFError, ValueError, RuntimeError, NotImplementedError),
+    *(zlib.error, lzma.LZMAError, zipfile.BadZipFile),
+)
+
+
+def file_sha256(path: str) -> str:
+    """Return the hash (64 hex digits) of a file's bytes. Raises InputError where it cannot be read."""
+    digest = hashlib.sha256()
+    with _opened(path) as file:
+        for block in _blocks(file):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def read_table(path: str, columns: Columns) -> Table:
+    """Read a file with its target: CSV (comma, semicolon, tab or bar; UTF-8, UTF-16 or Windows-1252; plain, gz, zip or
+    zst) or Parquet. A large file is never in memory as text.
+
+    Empty cells, NA and '?' are missing; the rest is make_table's. Raises InputError for anything else.
+    """
+    digest = file_sha256(path)
+    with _opened(path) as file, _spool() as unpacked, _spool() as recoded:
+        _check_kind(path, file)
+        if file.read(4) == b"PAR1":
+            file.seek(0)
+            frame, kinds = read_parquet(path, file)
+            return make_table(path, frame, columns, digest, Origin(kinds=kinds))
+        file.seek(0)
+        with _room():
+            text, lines, notes = _as_utf8(path, _unpacked(path, file, unpacked), recoded)
+        parts = open_text(path, text, lines)
+        origin = Origin(parts.separator, texts=parts.texts)
+        try:
+            table = make_table(path, parts.frame(columns.predicted), columns, digest, origin)
+        except MemoryError:
+            raise MachineError(f"no memory for {path}; close other programs, or take fewer columns or rows") from None
+    return replace(table, notes=notes + table.notes)
+
+
+def exists(path: str) -> bool:
+    """Whether there is such a file or folder, as far as can be seen."""
+    try:
+        return Path(path).exists()
+    except OSError:  # too long a name, or no right to look
+        return False
+
+
+def _opened(path: str) -> BinaryIO:
+    file = Path(path)
+    try:
+        if not stat.S_ISREG(file.stat().st_mode) and not file.is_dir():  # a pipe or device may never end
+            raise InputError(f"{path} is no regular file; save its content in one")
+        return file.open("rb")
+    except FileNotFoundError:
+        near = file.parent.iterdir() if file.parent.is_dir() else ()
+        raise InputError(f"no file {path}{did_you_mean(file.name, [other.name for other in near])}") from None
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}; name a readable file") from None
+
+
+@contextmanager
+def _spool() -> Iterator[BinaryIO]:
+    """A file for what is unpacked, gone when closed. Raises MachineError where there is no place for one."""
+    try:
+        spool = tempfile.TemporaryFile()  # noqa: SIM115 (what it says when closed on a full disk is not heard)
+    except OSError as error:
+        raise _no_room(error) from None
+    try:
+        yield cast(BinaryIO, spool)
+    finally:
+        with suppress(OSError):  # a full disk speaks up once more
+            spool.close()
+
+
+@contextmanager
+def _room() -> Iterator[None]:
+    """Say which folder lacks room or fails, and the remedy."""
+    try:
+        yield
+    except OSError as error:
+        raise _no_room(error) from None
+
+
+def _no_room(error: OSError) -> MachineError:
+    why = error.strerror or str(error)
+    return MachineError(
+        f"cannot unpack or recode in {_temporary()} ({why}); make room there, or set TMPDIR to a folder on another disk"
+    )
+
+
+def _temporary() -> str:
+    try:
+        return tempfile.gettempdir()
+    except OSError:
+        return os.environ.get("TMPDIR", "the folder for temporary files")
+
+
+def _check_kind(path: str, file: BinaryIO) -> None:
+    """Raise InputError for a file of another kind, told by how it begins."""
+    head = file.read(16)
+    file.seek(0)
+    for magic, kind in _OTHER_KINDS.items():
+        if head.startswith(magic):
+            raise InputError(f"{path} is {kind}, which is not read; save the table as CSV or Parquet")
+
+
+def _blocks(file: BinaryIO) -> Iterator[bytes]:
+    return iter(lambda: file.read(_BLOCK), b"")
+
+
+def _unpacked(path: str, file: BinaryIO, spool: BinaryIO) -> BinaryIO:
+    """The file, or what is inside a gzip, zip or zst file, told by how it begins, written to spool."""
+    head = file.read(4)
+    file.seek(0)
+    try:
+        if head.startswith(b"\x1f\x8b"):
+            _copy(path, gzip.GzipFile(fileobj=file), spool)
+        elif head == b"PK\x03\x04":
+            _only_member(path, file, spool)
+        elif head == b"\x28\xb5\x2f\xfd":
+            _zst(path, file, spool)
+        else:
+            return file
+    except InputError:
+        raise
+    except _DAMAGED as error:
+        if isinstance(error, OSError) and error.errno in _FAILING:
+            raise
+        raise InputError(f"{path} is a damaged or locked archive; pack it again") from None
+    spool.seek(0)
+    return spool
+
+
+def _copy(path: str, packed: gzip.GzipFile | IO[bytes], spool: BinaryIO) -> None:
+    while block := packed.read(_BLOCK):
+        _write(path, block, spool)
+
+
+def _write(path: str, block: bytes, spool: BinaryIO) -> None:
+    if spool.tell() + len(block) > MOST_UNPACKED:
+        raise InputError(
+            f"{path} unpacks to more than {MOST_UNPACKED / 1e9:.0f} GB; unpack it and name the part to read"
+        )
+    spool.write(block)
+
+
+def _only_member(path: str, file: BinaryIO, spool: BinaryIO) -> None:
+    with zipfile.ZipFile(file) as archive:
+        inside = archive.namelist()
+        if "[Content_Types].xml" in inside or "mimetype" in inside:
+            raise InputError(f"{path} is a workbook or document, which is not read; save the table as CSV or Parquet")
+        names = [name for name in inside if not name.endswith("/") and not name.startswith("__MACOSX/")]
+        if len(names) != 1:
+            raise InputError(f"{path} holds {len(names)} files ({listed(names)}); pack the one to read alone")
+        with archive.open(names[0]) as member:
+            _copy(path, member, spool)
+
+
+def _zst(path: str, file: BinaryIO, spool: BinaryIO) -> None:
+    try:
+        import zstandard
+    except ImportError:
+        raise InputError(f"{path} is packed with Zstandard, which needs an extra: {REMEDY}") from None
+    frame = None
+    try:
+        while rest := file.read(_ZST_BLOCK):
+            while rest:  # a frame after the other; a cut one would else be read as a shorter table
+                frame = zstandard.ZstdDecompressor().decompressobj() if frame is None else frame
+                _write(path, frame.decompress(rest), spool)
+                rest, frame = (frame.unused_data, None) if frame.eof else (b"", frame)
+    except zstandard.ZstdError:
+        raise EOFError from None
+    if frame is not None:
+        raise EOFError
+
+
+def _as_utf8(path: str, file: BinaryIO, spool: BinaryIO) -> tuple[BinaryIO, int, tuple[str, ...]]:
+    """The text file in UTF-8, past its mark if it has one, or written to spool as such; the most lines it can have; and
+    a note where its encoding had to be guessed.
+    """
+    head = file.read(3)
+    file.seek(0)
+    encoding = "utf-16" if head[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8"
+    sound = _decodes(file, encoding)
+    if not (encoding == "utf-8" and sound):
+        _recode(file, encoding if sound else "cp1252", spool)
+        file, head = spool, b""
+    lines = 1
+    for block in _blocks(file):
+        if b"\0" in block:
+            raise InputError(f"{path} is no text (it holds NUL characters); save it as CSV in UTF-8")
+        lines += block.count(b"\n") + block.count(b"\r")
+    file.seek(3 if head == b"\xef\xbb\xbf" else 0)
+    return file, lines, () if sound else ("not UTF-8: read as Windows-1252, which other alphabets will not survive",)
+
+
+def _decodes(file: BinaryIO, encoding: str) -> bool:
+    decoder = codecs.getincrementaldecoder(encoding)()
+    try:
+        for block in _blocks(file):
+            decoder.decode(block)
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return False
+    finally:
+        file.seek(0)
+    return True
+
+
+def _recode(file: BinaryIO, encoding: str, spool: BinaryIO) -> None:
+    """Write a file's text to spool as UTF-8."""
+    decoder = codecs.getincrementaldecoder(encoding)("replace")
+    for block in _blocks(file):
+        spool.write(decoder.decode(block).encode())
+    spool.write(decoder.decode(b"", final=True).encode())
+    spool.seek(0)

@@ -1,0 +1,1 @@
+"""Synthetic families with a known Bayes score."""

@@ -1,0 +1,1 @@
+"""Runs on workers, and the store that keeps them."""

@@ -1,0 +1,288 @@
+"""Where stacks run: in this process, in local processes of one thread each, or on the workers of a Dask cluster.
+
+A pool takes as many stacks at once as it has workers, so that a worker that dies takes one stack with it, and it is
+known which. Workers rebuild data from its recipe, compute and return; they write nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from multiprocessing import Pipe, resource_tracker
+from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING, Any, Protocol
+
+from focalbench.base.memory import peak_bytes
+from focalbench.base.provenance import versions_text
+from focalbench.errors import MachineError
+from focalbench.runs.arms import Run
+from focalbench.runs.result import Result
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+BACKENDS = ("serial", "loky", "dask")
+LOOK = 1.0  # seconds between two looks at workers, and between two signs of life
+SILENCE = 120.0  # seconds without a sign of life: longer than any call that lets no other thread of a worker run
+STANDSTILL, LITTLE = 900.0, 0.1  # seconds in which a worker that is not hanging has more than a little to compute
+SHARED = "/dev/shm"
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+
+Stack = tuple[Run, ...]
+
+_one_at_a_time = threading.Lock()  # a Dask worker may have several threads; a stack wants a process
+
+
+@dataclass(frozen=True)
+class Backend:
+    """name: one of BACKENDS. workers: processes of this machine. scheduler: a Dask scheduler's address, whose workers
+    are used instead; None is a cluster of this machine.
+    """
+
+    name: str = "serial"
+    workers: int = 1
+    scheduler: str | None = None
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a stack made: its results, the library versions of the worker, the seconds it took there, and the most bytes
+    of memory that this process has held by then (what it shares with others by its share); None where nobody says.
+    """
+
+    results: list[Result]
+    versions: str
+    seconds: float
+    peak_bytes: int | None
+
+
+class WorkerError(Exception):
+    """A worker ended, or had no memory, while it ran a stack. Its text says so: a worker ..."""
+
+    def __init__(self, what: str = "died, or had no memory") -> None:
+        super().__init__(what)
+
+
+class Pool(Protocol):
+    """Takes stacks and gives futures, which belong to it."""
+
+    def slots(self) -> int:
+        """How many stacks it wants at once, at least one."""
+
+    def submit(self, stack: Stack) -> Any:
+        """Begin a stack."""
+
+    def wait(self, futures: Collection[Any]) -> set[Any]:
+        """Those that have ended; perhaps none, after a moment. Raises MachineError where none ever will."""
+
+    def made(self, future: Any) -> Made:
+        """What an ended stack made. Raises WorkerError, and whatever the stack raised."""
+
+    def close(self, *, at_once: bool) -> None:
+        """Give workers back; at once: without waiting for what they do."""
+
+
+def make(stack: Stack) -> Made:
+    """Run one stack, in whatever process. Raises MemoryError where it does not fit."""
+    from focalbench.training.stack import (
+        run_stack,  # loads torch: where workers train, the planning process does without
+    )
+
+    try:
+        with _one_at_a_time:
+            start = time.perf_counter()
+            results = run_stack(stack)
+            return Made(results, versions_text(), time.perf_counter() - start, peak_bytes())
+    except RuntimeError as error:
+        if is_memory(error):
+            raise MemoryError from None
+        raise
+
+
+def is_memory(error: RuntimeError) -> bool:
+    """Whether torch had no memory, in its own words for CPU and GPU."""
+    return "allocate memory" in str(error) or "out of memory" in str(error)
+
+
+class SerialPool:
+    """This process."""
+
+    def slots(self) -> int:
+        """One."""
+        return 1
+
+    def submit(self, stack: Stack) -> Future[Made]:
+        """Run the stack now."""
+        future: Future[Made] = Future()
+        try:
+            future.set_result(make(stack))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+    def wait(self, futures: Collection[Future[Made]]) -> set[Future[Made]]:
+        """All."""
+        return set(futures)
+
+    def made(self, future: Future[Made]) -> Made:
+        """As Pool."""
+        return _made(future)
+
+    def close(self, *, at_once: bool) -> None:
+        """Nothing to give back."""
+
+
+class LokyWorker:
+    """An executor of one local process, which gives signs of life. silence: seconds since the last, as far as known."""
+
+    def __init__(self) -> None:
+        from joblib.externals.loky.process_executor import ProcessPoolExecutor
+
+        self._ear, mouth = Pipe(duplex=False)
+        begin = {"initializer": _begin_worker, "initargs": (os.getpid(), mouth)}
+        self.executor = ProcessPoolExecutor(max_workers=1, env=ONE_THREAD, **begin)
+        self.silence = 0.0
+
+    def listen(self, seconds: float) -> None:
+        """Take in the signs of life of the last seconds; end a process that has given none for long."""
+        self.silence += seconds
+        while self._ear.poll():
+            self._ear.recv_bytes()
+            self.silence = 0.0
+        if self.silence > SILENCE:
+            for pid in list(self.executor._processes):
+                with suppress(OSError):
+                    os.kill(pid, signal.SIGKILL)
+
+
+class LokyPool:
+    """Local processes, replaced when they die. One that is stopped, or hangs, is ended after a while."""
+
+    def __init__(self, workers: int) -> None:
+        with _starting():
+            self._idle = [LokyWorker() for _ in range(workers)]
+        self._busy: dict[Future[Made], LokyWorker] = {}
+        self._looked = time.monotonic()
+
+    def slots(self) -> int:
+        """One a process."""
+        return len(self._idle) + len(self._busy)
+
+    def submit(self, stack: Stack) -> Future[Made]:
+        """Give the stack to an idle process, or to a new one where that has died."""
+        worker = self._idle.pop()
+        with _deaf_children(), _starting():
+            try:
+                future: Future[Made] = worker.executor.submit(make, stack)
+            except BrokenProcessPool:
+                worker.executor.shutdown(kill_workers=True)
+                worker = LokyWorker()
+                future = worker.executor.submit(make, stack)
+        worker.silence = 0.0
+        self._busy[future] = worker
+        return future
+
+    def wait(self, futures: Collection[Future[Made]]) -> set[Future[Made]]:
+        """Those that have ended, perhaps none."""
+        done: set[Future[Made]] = wait(futures, LOOK, return_when=FIRST_COMPLETED).done
+        self._listen()
+        return done
+
+    def _listen(self) -> None:
+        now = time.monotonic()
+        for worker in self._busy.values():
+            worker.listen(min(now - self._looked, 2 * LOOK))  # no more, for all of us may have been stopped
+        self._looked = now
+
+    def made(self, future: Future[Made]) -> Made:
+        """As Pool."""
+        worker = self._busy.pop(future)
+        self._idle.append(worker)
+        try:
+            return _made(future)
+        except WorkerError:
+            if worker.silence > SILENCE:
+                what = f"gave no sign of life for {SILENCE:g} s, stopped or hanging, and was ended"
+                raise WorkerError(what) from None
+            raise
+
+    def close(self, *, at_once: bool) -> None:
+        """As Pool."""
+        for worker in (*self._busy.values(), *self._idle):
+            worker.executor.shutdown(wait=not at_once, kill_workers=at_once)
+
+
+@contextmanager
+def _starting() -> Iterator[None]:
+    """Raise MachineError where this machine has no room for another process."""
+    try:
+        yield
+    except OSError as error:
+        raise MachineError(f"no worker would start ({error.strerror}); {start_remedy()}") from None
+
+
+def start_remedy() -> str:
+    """What to do where no process would start: their locks lie in memory that has a folder, which may be full."""
+    with suppress(OSError):
+        if os.statvfs(SHARED).f_bavail == 0:
+            return f"{SHARED} is full: free some of it, or use --backend serial, which needs none"
+    return "use --backend serial, which needs no other process"
+
+
+@contextmanager
+def _deaf_children() -> Iterator[None]:
+    """Let processes that start here not hear Ctrl-C, which they would before they can ignore it; we hear it after."""
+    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    resource_tracker.ensure_running()  # which else starts with the first of them, and would lift the mask
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # which a process inherits
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
+def _begin_worker(coordinator: int, mouth: Connection) -> None:
+    """Ctrl-C is the coordinator's; and where that is killed its workers go, rather than train for nobody."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.set_blocking(mouth.fileno(), False)  # nobody may listen for a while
+    threading.Thread(target=_live, args=(coordinator, mouth), daemon=True).start()
+
+
+def _live(parent: int, mouth: Connection) -> None:
+    """Give signs of life until the parent ends, as long as this process gets on."""
+    progress = Progress()
+    while os.getppid() == parent:
+        time.sleep(LOOK)
+        if progress.is_made():
+            with suppress(OSError):
+                mouth.send_bytes(b".")
+    os._exit(1)
+
+
+class Progress:
+    """Whether this process computes: one whose calls wait for each other has other threads that could say it lives."""
+
+    def __init__(self) -> None:
+        self._computed, self._since = time.process_time(), time.monotonic()
+
+    def is_made(self) -> bool:
+        """Whether there was more than a little of it of late."""
+        if time.process_time() - self._computed > LITTLE:
+            self._computed, self._since = time.process_time(), time.monotonic()
+        return time.monotonic() - self._since < STANDSTILL
+
+
+def _made(future: Future[Made]) -> Made:
+    try:
+        return future.result()
+    except (BrokenProcessPool, MemoryError):
+        raise WorkerError from None

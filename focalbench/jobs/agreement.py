@@ -1,0 +1,195 @@
+"""A run then and now: the same, moved, or apart by no more than rounding moves it."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import cast
+
+from focalbench.analysis.records import METRICS, RUN_COLUMNS, Record
+from focalbench.errors import InputError
+from focalbench.runs.arms import Run
+from focalbench.runs.result import Number
+from focalbench.training.references import is_reference
+
+# Another processor rounds otherwise. Of 221 runs of 20 and 40 epochs trained again on one, half agreed to 1e-6 in all
+# that is measured, seven in eight to .001 in average precision; one parted by .23. After a quarter of the epochs one in
+# twenty had parted by more than 1e-4. So a run that parts is trained again at learning rates a few millionths apart:
+# what these differ by among themselves is rounding.
+NUDGE = 1e-6  # relative; some ten roundings of float32
+NUDGED = (4, 12)  # neighbours trained, and how many more where the first do not reach the old numbers
+# share of runs that rounding may part, and the number of a small sample; where there are more, none is trained again
+MOST_PARTED, FEW_PARTED = 0.5, 4
+
+LINE, ITERATED = ("calibration_slope", "calibration_intercept"), 1e-9  # its last digits hang on where a fit starts
+COUNTED = ("r_precision", "recall_at_fpr")  # move in steps of one positive
+MEASURED = (
+    *("val_average_precision", "test_average_precision", "bayes_average_precision", "test_prevalence"),
+    *(f"{split}_average_precision_{budget}" for split in ("val", "test") for budget in ("quarter", "half")),
+    *METRICS,
+)
+ADDED = ("split", "train_share")  # not recorded by older versions
+ASKED = tuple(name for name in RUN_COLUMNS if name not in (*MEASURED, "epoch", "classes", "data_sha256"))
+SAME, BETTER, WORSE, MISSING, INCOMPARABLE, ROUNDING = (
+    *("same", "better", "worse", "missing", "incomparable"),
+    "same but for rounding",
+)
+
+Train = Callable[[Sequence[Run]], Mapping[str, Record]]  # the records of runs, by run_id
+
+
+@dataclass(frozen=True)
+class Before:
+    """A run and the record it had (None: there is none), from which a new one may part by the tolerance: absolute
+    below 1, relative above; 0 is to the bit.
+    """
+
+    run: Run
+    record: Record | None
+    tolerance: float
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A run then and now. status: one of those above."""
+
+    label: str
+    status: str
+    detail: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.status}: {self.label}" + (f" ({self.detail})" if self.detail else "")
+
+
+def compare_runs(groups: Sequence[Sequence[Before]], now: Mapping[str, Record], train: Train) -> list[list[Comparison]]:
+    """Every run of some groups then and now. now: records by run_id; train: gives those of other runs.
+
+    What parts is trained again at learning rates a few millionths apart, unless much of its group has parted.
+    """
+    compared = [[_compare(before, now[before.run.run_id]) for before in group] for group in groups]
+    parted = [before for group, found in zip(groups, compared, strict=True) for before in _parted(group, found)]
+    reached = _reached(parted, now, train)
+    return [
+        [
+            replace(each, status=ROUNDING) if before.run.run_id in reached and each.status != SAME else each
+            for before, each in zip(group, found, strict=True)
+        ]
+        for group, found in zip(groups, compared, strict=True)
+    ]
+
+
+def _parted(group: Sequence[Before], compared: Sequence[Comparison]) -> list[Before]:
+    """Those whose difference may be rounding's; none where too many differ."""
+    parted = [
+        before
+        for before, each in zip(group, compared, strict=True)
+        if each.status in (BETTER, WORSE) and _can_part(before)
+    ]
+    return parted if len(parted) <= max(FEW_PARTED, MOST_PARTED * len(group)) else []
+
+
+def moved(comparisons: Sequence[Comparison]) -> list[Comparison]:
+    """Those that are not the same."""
+    return [comparison for comparison in comparisons if comparison.status not in (SAME, ROUNDING)]
+
+
+def label_of(row: Record) -> str:
+    """What tells a run from the others of its folder."""
+    noise = f" noise={row['label_noise']}" if row["label_noise"] else ""
+    return f"{row['dataset']}{noise} {row['arm']} lr={row['lr']} seed={row['seed']} restart={row['restart']}"
+
+
+def numbers(row: Record) -> dict[str, Number]:
+    """All that was measured of a run, single classes included. Raises InputError where their cell is not as written."""
+    try:
+        classes = json.loads(str(row["classes"])) if row["classes"] else []
+        by_class = {f"{name} of {each['name']}": value for each in classes for name, value in each.items()}
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        raise InputError(f"the classes of run {row['run_id']} cannot be read; run the experiment again") from None
+    return {name: row[name] for name in MEASURED} | by_class
+
+
+def _can_part(before: Before) -> bool:
+    """Whether rounding may explain a difference: a reference has no learning rate, and to the bit is to the bit."""
+    return before.tolerance > 0 and not is_reference(before.run)
+
+
+def _compare(before: Before, new: Record) -> Comparison:
+    label, old = label_of(new), before.record
+    if old is None:
+        return Comparison(label, MISSING, "not recorded")
+    for name in ASKED:
+        if name in ADDED and old[name] is None:
+            continue
+        if (old[name] or None) != (new[name] or None):  # a CSV file tells "" from None no more
+            return Comparison(label, INCOMPARABLE, f"{name} was {old[name]}, is {new[name]}")
+    then, now = numbers(old), numbers(new)
+    if then.keys() != now.keys():
+        return Comparison(label, INCOMPARABLE, "its classes are others")
+    for name, value in then.items():
+        if (status := _status(value, now[name], _slack(name, value, old, before.tolerance))) != SAME:
+            return Comparison(label, status, f"{name} {value} -> {now[name]}")
+    return Comparison(label, SAME)
+
+
+def _slack(name: str, value: Number, old: Record, tolerance: float) -> float:
+    """By how much a number of a record may part."""
+    size = max(1.0, abs(value) if isinstance(value, (int, float)) else 0.0)
+    if not tolerance:
+        return ITERATED * size if name.endswith(LINE) else 0.0
+    step = 1 / _steps(old) if name in COUNTED else 0.0
+    return step + tolerance * size
+
+
+def _steps(record: Record) -> float:
+    """How many test positives a run has; where they weigh less than a negative does, how many of these."""
+    positives, share = cast(int, record["test_positives"]), cast(float | None, record["test_prevalence"])
+    if share is None or record["classes"] is not None:
+        return positives
+    return min(positives, share / (1 - share) * (cast(int, record["test_rows"]) - positives))
+
+
+def _status(old: Number, new: Number, slack: float) -> str:
+    """Same, better, worse, or incomparable where only one of the two is a number."""
+    if not isinstance(old, (int, float)) or not isinstance(new, (int, float)):
+        return SAME if old == new else INCOMPARABLE
+    if abs(new - old) <= slack:
+        return SAME
+    return BETTER if new > old else WORSE
+
+
+def _reached(parted: Sequence[Before], now: Mapping[str, Record], train: Train) -> set[str]:
+    """The run_ids whose old numbers lie where rounding takes the new ones."""
+    near = {before.run.run_id: [now[before.run.run_id]] for before in parted}
+    waiting = list(parted)
+    for count in NUDGED if parted else ():
+        runs_of = [before.run for before in waiting]
+        neighbours = {run.run_id: _neighbours(run, len(near[run.run_id]), count) for run in runs_of}
+        made = train([run for runs in neighbours.values() for run in runs])
+        for run_id, runs in neighbours.items():
+            near[run_id] += [made[run.run_id] for run in runs]
+        waiting = [before for before in waiting if not _among(before, near[before.run.run_id])]
+        if not waiting:
+            break
+    return near.keys() - {before.run.run_id for before in waiting}
+
+
+def _neighbours(run: Run, first: int, count: int) -> list[Run]:
+    return [replace(run, lr=run.lr * (1 + NUDGE * place)) for place in range(first, first + count)]
+
+
+def _among(before: Before, near: Sequence[Record]) -> bool:
+    """Whether every old number lies among the new ones, or outside by no more than these lie apart."""
+    assert before.record is not None
+    every = [numbers(row) for row in near]
+    return all(
+        _lies_among(value, [row.get(name) for row in every], _slack(name, value, before.record, before.tolerance))
+        for name, value in numbers(before.record).items()
+    )
+
+
+def _lies_among(old: Number, new: Sequence[Number], slack: float) -> bool:
+    found = [value for value in new if isinstance(value, (int, float))]
+    if not isinstance(old, (int, float)) or not found:
+        return old in new
+    beyond = slack + max(found) - min(found)
+    return min(found) - beyond <= old <= max(found) + beyond

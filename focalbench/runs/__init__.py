@@ -1,0 +1,1 @@
+"""What is trained: arms, recipes, runs, and their identity."""

@@ -1,0 +1,217 @@
+"""The arms that a person chooses: those of the default sweep, and what the command line says of them."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import cast
+
+from focalbench.errors import InputError
+from focalbench.runs.arms import FOCAL, INITS, LOSSES, RIVALS, SOFTMAX, Alpha, Arm, Init
+
+BCE = Arm("bce")
+GAMMA_2 = Arm("focal", gamma=2.0)
+ALPHAS: tuple[Alpha, ...] = (0.25, 0.75, 0.9, 0.99)
+GAMMAS = (0.5, 1.0, 2.0, 3.0, 5.0)
+RETINANET = Arm("focal", alpha=0.25, gamma=2.0)
+OWN_ARMS = (
+    BCE,
+    Arm("pos_weight"),
+    *(Arm("alpha", alpha=alpha) for alpha in ALPHAS),
+    *(Arm("focal", gamma=gamma) for gamma in GAMMAS),
+    RETINANET,
+    *(Arm("focal", alpha="balanced", gamma=gamma) for gamma in (0.5, 1.0, 2.0)),
+)
+CE, WEIGHTED_CE, SOFTMAX_GAMMA_2 = Arm("ce"), Arm("weighted_ce"), Arm("softmax_focal", gamma=2.0)
+MULTICLASS_ARMS = (
+    CE,
+    WEIGHTED_CE,
+    *(Arm("softmax_focal", gamma=gamma) for gamma in GAMMAS),
+    *(Arm("softmax_focal", alpha="balanced", gamma=gamma) for gamma in (0.5, 1.0, 2.0)),
+    BCE,
+    Arm("pos_weight"),
+    GAMMA_2,
+    RETINANET,
+)
+# shown from zero bias too: what people do without thinking
+ZERO_STARTED = (BCE, Arm("pos_weight"), GAMMA_2, CE, WEIGHTED_CE, SOFTMAX_GAMMA_2)
+QUICK_ARMS = (BCE, Arm("pos_weight"), GAMMA_2, replace(BCE, init="zero"), replace(GAMMA_2, init="zero"))
+QUICK_MULTICLASS = (
+    CE,
+    WEIGHTED_CE,
+    SOFTMAX_GAMMA_2,
+    BCE,
+    *(replace(arm, init="zero") for arm in (CE, SOFTMAX_GAMMA_2)),
+)
+
+
+def with_zero_starts(arms: Sequence[Arm]) -> tuple[Arm, ...]:
+    """The arms at their own start, then those of BCE, pos_weight and gamma 2 among them from zero bias."""
+    return (*arms, *(replace(arm, init="zero") for arm in ZERO_STARTED if arm in arms))
+
+
+def in_order(arms: Iterable[Arm]) -> tuple[Arm, ...]:
+    """Arms in the one order of plans and tables, however they were typed: by start, loss, alpha, gamma, parameters (a
+    loss's usual ones first).
+    """
+    losses = (*SOFTMAX, *LOSSES, *RIVALS)
+
+    def place(arm: Arm) -> tuple[object, ...]:
+        loss = losses.index(arm.loss) if arm.loss in losses else len(losses)
+        weighting = 0 if arm.alpha is None else 2 if arm.alpha == "balanced" else 1
+        usual = arm.params == tuple((parameter.name, parameter.default) for parameter in RIVALS.get(arm.loss, ()))
+        values = (arm.alpha if weighting == 1 else 0.0, arm.gamma, not usual, arm.params)
+        return (INITS.index(arm.init), loss, arm.loss, weighting, *values)
+
+    return tuple(sorted(arms, key=place))
+
+
+def baseline_of(task: str) -> Arm:
+    """What the others are compared with: BCE, or the cross entropy of a softmax over classes."""
+    return CE if task == "multiclass" else BCE
+
+
+def own_arms(task: str) -> tuple[Arm, ...]:
+    """The arms of a task's default sweep, at their own starts."""
+    return MULTICLASS_ARMS if task == "multiclass" else OWN_ARMS
+
+
+def quick_arms(task: str) -> tuple[Arm, ...]:
+    """The few arms of a smoke test."""
+    return QUICK_MULTICLASS if task == "multiclass" else QUICK_ARMS
+
+
+def core_losses(task: str) -> tuple[str, ...]:
+    """The losses in closed form that a task has."""
+    return (*SOFTMAX, *LOSSES) if task == "multiclass" else LOSSES
+
+
+@dataclass(frozen=True)
+class ArmOptions:
+    """What the command line may say about arms; an empty tuple means: not said.
+
+    losses: names, rivals also as name:key=value,..., "rivals" for all of them. custom: arms of your own losses.
+    """
+
+    losses: tuple[str, ...] = ()
+    alphas: tuple[str, ...] = ()
+    gammas: tuple[float, ...] = ()
+    inits: tuple[str, ...] = ()
+    custom: tuple[Arm, ...] = ()
+
+    @property
+    def given(self) -> bool:
+        """Whether anything was said."""
+        return bool(self.losses or self.custom or self.alphas or self.gammas or self.inits)
+
+
+def chosen_arms(options: ArmOptions, task: str = "binary") -> tuple[Arm, ...]:
+    """The product of the options, the task's baseline always first. What is not said takes the default sweep's values.
+
+    Raises InputError for unknown values and for an option that no chosen loss uses.
+
+    >>> [arm.name for arm in chosen_arms(ArmOptions(losses=("focal",), gammas=(2.0,)))]
+    ['bce', 'gamma=2', 'bce (zero start)', 'gamma=2 (zero start)']
+    """
+    alphas = [read_alpha(text) for text in options.alphas]
+    arms = [baseline_of(task)]
+    for loss in _losses(options, task):
+        if loss == "alpha":
+            arms += _alpha_arms(alphas)
+        elif loss in FOCAL:
+            arms += _focal_arms(loss, alphas, options.gammas, task)
+        elif loss == "rivals":
+            arms += [Arm(name) for name in RIVALS]
+        else:
+            arms.append(_named_arm(loss))
+    arms += options.custom
+    unique = tuple(dict.fromkeys(arms))
+    if not options.inits:
+        return with_zero_starts(unique)
+    for init in options.inits:
+        if init not in INITS:
+            raise InputError(f"unknown --init {init!r}; choose one of {', '.join(INITS)}")
+    return tuple(replace(arm, init=cast(Init, init)) for init in dict.fromkeys(options.inits) for arm in unique)
+
+
+def _losses(options: ArmOptions, task: str) -> tuple[str, ...]:
+    losses = options.losses or (() if options.custom else SOFTMAX if task == "multiclass" else LOSSES)
+    if options.gammas and not set(FOCAL) & set(losses):
+        raise InputError("--gamma is used by --loss focal only; add it or leave --gamma out")
+    if options.alphas and not {"alpha", *FOCAL} & set(losses):
+        raise InputError("--alpha is used by --loss alpha and --loss focal only; add one or leave --alpha out")
+    if options.losses and set(options.alphas) == {"none"} and not set(FOCAL) & set(losses):
+        raise InputError("--alpha none means no weighting, which is --loss bce; give --loss alpha a number")
+    return losses
+
+
+def _named_arm(text: str) -> Arm:
+    """The arm of a loss as the command line names it.
+
+    >>> _named_arm("tversky:beta=0.9").name
+    'tversky beta=0.9'
+    """
+    name, _, rest = text.partition(":")
+    if name not in (*LOSSES, *SOFTMAX, *RIVALS):
+        known = ", ".join((*LOSSES, *SOFTMAX, "rivals", *RIVALS))
+        raise InputError(f"unknown --loss {text!r}; choose one of {known}, or your own as module:NAME")
+    try:
+        params = tuple((key, float(value)) for key, value in (part.split("=") for part in rest.split(",") if part))
+    except ValueError:
+        raise InputError(f"--loss {text}: write hyperparameters of {name} as name=number,... after the colon") from None
+    if params and name in (*LOSSES, *SOFTMAX):
+        raise InputError(f"--loss {text}: {name} takes its hyperparameters from --alpha and --gamma")
+    if len(dict(params)) < len(params):
+        raise InputError(f"--loss {text} names a hyperparameter twice")
+    return plain_arm(Arm(name, params=params))
+
+
+def read_alpha(text: str) -> Alpha:
+    """An alpha as the command line writes it. Raises InputError."""
+    if text == "none":
+        return None
+    if text == "balanced":
+        return "balanced"
+    try:
+        return float(text)
+    except ValueError:
+        raise InputError(f"--alpha takes none, balanced or a number in [0, 1], got {text!r}") from None
+
+
+def _alpha_arms(alphas: Sequence[Alpha]) -> list[Arm]:
+    values = [alpha for alpha in alphas if alpha is not None] if alphas else list(ALPHAS)
+    return [plain_arm(Arm("alpha", alpha=alpha)) for alpha in values]
+
+
+def _focal_arms(loss: str, alphas: Sequence[Alpha], gammas: Sequence[float], task: str) -> list[Arm]:
+    if not alphas and not gammas:
+        return [arm for arm in own_arms(task) if arm.loss == loss]
+    return [plain_arm(Arm(loss, alpha, gamma)) for alpha in alphas or (None,) for gamma in gammas or GAMMAS]
+
+
+def plain_arm(arm: Arm) -> Arm:
+    """One loss, one arm: focal without focusing is alpha or BCE, and alpha balanced is pos_weight up to a factor.
+
+    >>> plain_arm(Arm("focal", alpha="balanced", gamma=0.0)).name
+    'pos_weight'
+    >>> plain_arm(Arm("poly1", params=(("epsilon", 0.0),))).name
+    'bce'
+    """
+    if arm.loss in RIVALS:
+        return _plain_rival(arm)
+    if arm.loss not in ("alpha", *FOCAL) or arm.gamma != 0:
+        return arm
+    if arm.loss == "softmax_focal":
+        return Arm("weighted_ce" if arm.alpha == "balanced" else "ce", init=arm.init)
+    if arm.alpha == "balanced":
+        return Arm("pos_weight", init=arm.init)
+    return Arm("bce", init=arm.init) if arm.alpha is None else Arm("alpha", alpha=arm.alpha, init=arm.init)
+
+
+def _plain_rival(arm: Arm) -> Arm:
+    values = tuple(value for _, value in arm.params)
+    if arm.loss in ("class_balanced", "label_smoothed", "poly1", "logit_adjusted") and values == (0.0,):
+        return Arm("bce", init=arm.init)
+    if arm.loss == "asymmetric" and values[0] == values[1] and values[2] == 0:
+        return plain_arm(Arm("focal", gamma=values[0], init=arm.init))
+    if arm.loss == "tversky" and values[0] == values[1] == 0.5:
+        return Arm("dice", params=(("smooth", 2 * values[2]),), init=arm.init)
+    return arm

@@ -1,0 +1,224 @@
+"""The one training loop: a stack of runs in lockstep. It takes tensors and knows no files.
+
+All runs of a stack see the same rows in the same order and differ in loss, learning rate and initial weights.
+Selection is on validation average precision only; the test split is scored once, with the chosen parameters.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from focalbench.metrics.ranking import average_precision
+from focalbench.runs.arms import scored_epochs
+from focalbench.training.models import Architecture, Layer, Network, Parameters
+from focalbench.training.stack_loss import RunLoss, StackLoss, ranking_scores
+
+BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8  # Adam's defaults (Kingma and Ba, 2015, Algorithm 1)
+GATHERED = 65_536  # rows put into order at a time, so that a large table is never copied whole
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A split on the training device: features (sample, feature) float32, targets (sample,) float32 of 0/1, or
+    (sample, output) where there are several outputs.
+
+    weights: (sample,) float32 of mean 1, what each row counts for, or None for 1 each. known: (sample, output) float32,
+    1 where a label is known and 0 elsewhere, or None where all are.
+    """
+
+    features: Tensor
+    targets: Tensor
+    weights: Tensor | None = None
+    known: Tensor | None = None
+
+    @property
+    def in_loss(self) -> Tensor | None:
+        """What each row counts for in the loss, (sample,), or (output, sample) where labels are unknown; None for 1."""
+        if self.known is None or self.weights is None:
+            return self.weights if self.known is None else self.known.movedim(0, -1)
+        return self.known.movedim(0, -1) * self.weights
+
+    def take(self, index: Tensor) -> "Rows":
+        """The rows of an index (sample,) int64, in its order."""
+        weights, known = (None if each is None else each.index_select(0, index) for each in (self.weights, self.known))
+        return Rows(self.features.index_select(0, index), self.targets.index_select(0, index), weights, known)
+
+    def batches(self, size: int) -> Iterator["Rows"]:
+        """Parts of so many rows, the last one perhaps shorter."""
+        for start in range(0, len(self.targets), size):
+            part = slice(start, start + size)
+            weights, known = (None if each is None else each[part] for each in (self.weights, self.known))
+            yield Rows(self.features[part], self.targets[part], weights, known)
+
+
+@dataclass(frozen=True)
+class Member:
+    """What one run of a stack brings: initial layers, learning rate, and loss."""
+
+    layers: list[Layer]
+    lr: float
+    loss: RunLoss
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """What a stack shares: batch size, the row order of every epoch, (epoch, sample) int64, the outputs whose mean
+    average precision validation chooses by, and how often it is scored (0: after every epoch).
+    """
+
+    batch_size: int
+    orders: Sequence[NDArray[np.integer[Any]]]
+    measured: tuple[int, ...] = (0,)
+    evaluations: int = 0
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What validation chose within a budget of epochs: for each run the epoch (1-based; 0 = never finite), its
+    validation average precision (NaN = never finite), and the stack's parameters at that epoch.
+    """
+
+    epochs: NDArray[np.int64]
+    average_precision: NDArray[np.float64]
+    parameters: Parameters
+
+
+@dataclass(frozen=True)
+class Trained:
+    """curves: (run, evaluation) validation average precision, NaN where not finite; choices: by budget in epochs."""
+
+    curves: NDArray[np.float64]
+    diverged: NDArray[np.bool_]
+    choices: dict[int, Choice]
+
+
+class Adam:
+    """Adam without weight decay over one flat buffer, with a learning rate per run."""
+
+    def __init__(self, parameters: Parameters, lrs: Sequence[float]) -> None:
+        self.parameters = parameters.flat
+        self.first, self.second, self.scratch = (torch.zeros_like(parameters.flat) for _ in range(3))
+        rate = torch.tensor(lrs, dtype=torch.float32, device=parameters.flat.device).view(-1, 1, 1)
+        self.lr = torch.cat([rate.expand_as(view).flatten() for view in parameters.views])
+        self.steps = 0
+
+    def step(self, gradient: Tensor) -> None:
+        """One update, in place: lr m^ / (sqrt(v^) + eps), both corrections gathered into one factor."""
+        self.steps += 1
+        root = (1 - BETA2**self.steps) ** 0.5
+        self.first.lerp_(gradient, 1 - BETA1)
+        self.second.mul_(BETA2).addcmul_(gradient, gradient, value=1 - BETA2)
+        torch.sqrt(self.second, out=self.scratch)
+        self.scratch.add_(EPSILON * root)
+        torch.div(self.lr, self.scratch, out=self.scratch)
+        self.parameters.addcmul_(self.first, self.scratch, value=-root / (1 - BETA1**self.steps))
+
+
+def train(
+    architecture: Architecture, train: Rows, validation: Rows, members: Sequence[Member], schedule: Schedule
+) -> Trained:
+    """Train a stack and choose each run's epoch on validation, within a quarter, half and all of the epochs."""
+    device = str(train.features.device)
+    parameters = Parameters(architecture, len(members), device)
+    parameters.load([member.layers for member in members])
+    network = Network(architecture, parameters, schedule.batch_size)
+    losses = [member.loss for member in members]
+    loss = StackLoss(losses, len(schedule.orders), device)
+    adam = Adam(parameters, [member.lr for member in members])
+    selection = Selection(architecture, len(members), device)
+    choices: dict[int, Choice] = {}
+    scored = scored_epochs(len(schedule.orders), schedule.evaluations)
+    for epoch, order in enumerate(schedule.orders, 1):
+        loss.start(epoch - 1)
+        train_epoch(network, loss, adam, train, torch.from_numpy(order).to(device), schedule.batch_size)
+        if epoch not in scored:
+            continue
+        scores = ranking_scores(losses, score(network, validation.features))
+        selection.see(epoch, scores, macro_average_precision(scores, validation, schedule.measured), parameters)
+        if epoch in epoch_budgets(len(schedule.orders)):
+            choices[epoch] = selection.choice(architecture)
+    return Trained(np.stack(selection.curve, axis=1), selection.diverged, choices)
+
+
+def epoch_budgets(epochs: int) -> tuple[int, int, int]:
+    """A quarter, half and all of the epochs, rounded up.
+
+    >>> epoch_budgets(20)
+    (5, 10, 20)
+    """
+    return -(-epochs // 4), -(-epochs // 2), epochs
+
+
+def train_epoch(network: Network, loss: StackLoss, adam: Adam, rows: Rows, order: Tensor, batch_size: int) -> None:
+    """One pass over rows in an order (sample,): a gather for many batches is cheaper than one a batch."""
+    for part in torch.split(order, batch_size * max(1, GATHERED // batch_size)):
+        for batch in rows.take(part).batches(batch_size):
+            train_step(network, loss, adam, batch)
+
+
+def train_step(network: Network, loss: StackLoss, adam: Adam, batch: Rows) -> None:
+    """One step of every run on one batch."""
+    delta = loss.gradient(network.forward(batch.features), batch.targets.movedim(0, -1), batch.in_loss)
+    adam.step(network.backward(delta))
+
+
+def score(network: Network, features: Tensor) -> Tensor:
+    """Logits (run, output, sample) of all rows."""
+    logits = features.new_empty(network.runs, network.outputs[-1].shape[1], len(features))
+    for part, into in zip(torch.split(features, network.width), torch.split(logits, network.width, dim=2), strict=True):
+        into.copy_(network.forward(part)[:, :, : len(part)])
+    return logits
+
+
+def macro_average_precision(scores: Tensor, rows: Rows, measured: Sequence[int]) -> Tensor:
+    """Mean over some outputs of the average precision of scores (run, output, sample), each on the rows where it is
+    known: (run,); what is not finite is 0.
+
+    One output after the other, so that a run's bits do not depend on its company.
+    """
+    targets = rows.targets.view(len(rows.targets), -1)
+    total = scores.new_zeros(len(scores), dtype=torch.float64)
+    for output in measured:
+        each, wanted, weights = scores[:, output].nan_to_num(0, 0, 0), targets[:, output], rows.weights
+        if rows.known is not None:
+            seen = rows.known[:, output] > 0
+            each, wanted, weights = each[:, seen], wanted[seen], None if weights is None else weights[seen]
+        total += average_precision(each, wanted, weights)
+    return total / len(measured)
+
+
+class Selection:
+    """Keeps, per run, the best validation average precision so far, its epoch and its parameters."""
+
+    def __init__(self, architecture: Architecture, runs: int, device: str) -> None:
+        self.best = Parameters(architecture, runs, device)
+        self.epochs = np.zeros(runs, dtype=np.int64)
+        self.average_precision = np.full(runs, -np.inf)
+        self.diverged = np.zeros(runs, dtype=np.bool_)
+        self.curve: list[NDArray[np.float64]] = []
+
+    def see(self, epoch: int, scores: Tensor, precisions: Tensor, parameters: Parameters) -> None:
+        """Take in the validation scores (run, output, sample) after an epoch and their average precision (run,).
+
+        Scores that are not finite count as none; ties go to the earlier epoch.
+        """
+        value = precisions.cpu().numpy()
+        value[~scores.isfinite().flatten(1).all(dim=1).cpu().numpy()] = np.nan
+        self.diverged |= np.isnan(value)
+        better = value > self.average_precision  # False for NaN
+        self.epochs[better], self.average_precision[better] = epoch, value[better]
+        self.best.copy_runs(parameters, torch.from_numpy(better).to(scores.device))
+        self.curve.append(value)
+
+    def choice(self, architecture: Architecture) -> Choice:
+        """What would be chosen if training stopped here."""
+        runs = len(self.epochs)
+        kept = Parameters(architecture, runs, str(self.best.flat.device))
+        kept.flat.copy_(self.best.flat)
+        value = np.where(self.epochs > 0, self.average_precision, np.nan)
+        return Choice(self.epochs.copy(), value, kept)

@@ -1,0 +1,1 @@
+"""Somebody's own loss, asked for gradients in processes of its own."""

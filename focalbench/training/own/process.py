@@ -1,0 +1,103 @@
+"""The processes of somebody's own losses: one that runs nobody's code, one for each module, one for each run.
+
+The last are forked from the one that has imported the module, so that a run's loss finds the same state whatever ran
+before it or runs beside it.
+"""
+
+import json
+import os
+import random
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from multiprocessing.connection import Connection
+from typing import NoReturn
+
+import numpy as np
+import torch
+
+from focalbench.errors import InputError
+from focalbench.training.own.loading import Loading
+from focalbench.training.own.loss import found_in, make_loss, own_constant, told
+from focalbench.training.own.processes import serve
+from focalbench.training.own.source import module_hash
+from focalbench.training.rivals import ClassCounts
+
+HASH, CONSTANT, TRAIN = "hash", "constant", "train"  # the tasks
+GOOD, BAD = b"=", b"!"  # how an answer begins: what was asked for, or a sentence that says why not
+
+
+def main(handle: int) -> NoReturn:
+    """Serve until nobody can ask any more. What a loss prints goes to standard error."""
+    os.dup2(2, 1)
+    _as_a_worker()
+    serve(Connection(handle), _import)
+
+
+def _as_a_worker() -> None:
+    """One thread and no denormals, as where networks train."""
+    torch.set_num_threads(1)
+    torch.set_flush_denormal(True)
+
+
+def _import(channel: Connection) -> None:
+    """Import a module, the same way every time, and serve its runs."""
+    spec, folder, path = json.loads(channel.recv_bytes())
+    os.setpgid(0, 0)  # so that all of its runs can be ended with it
+    os.chdir(folder)
+    sys.path[:], sys.argv[1:] = path, []
+    random.seed(0)
+    np.random.seed(0)  # noqa: NPY002 (the one that a loss may draw from)
+    torch.manual_seed(0)
+    loading = Loading()
+    with _refusing(channel):
+        found_in(spec)
+        channel.send_bytes(GOOD)
+        serve(channel, partial(_work, spec, loading))
+
+
+@contextmanager
+def _refusing(channel: Connection) -> Iterator[None]:
+    """Answer with a sentence where what was asked for cannot be done; it is the last answer."""
+    try:
+        yield
+    except InputError as error:
+        channel.send_bytes(BAD + str(error).encode(errors="backslashreplace"))
+
+
+def _work(spec: str, loading: Loading, channel: Connection) -> None:
+    """Do one task."""
+    _as_a_worker()  # whatever the module has made of it
+    task, *arguments = json.loads(channel.recv_bytes())
+    with _refusing(channel):
+        if task == HASH:
+            channel.send_bytes(GOOD + _hash(spec, loading).encode())
+        elif task == CONSTANT:
+            channel.send_bytes(GOOD + repr(own_constant(spec, ClassCounts(*arguments))).encode())
+        else:
+            _train(spec, loading, channel)
+
+
+def _hash(spec: str, loading: Loading) -> str:
+    """Hash of the source, with what is loaded by the time that the loss has been tried."""
+    make_loss(spec)
+    with told(f"--loss {spec}"):
+        return module_hash(spec.split(":")[0], loading.modules, loading.files)
+
+
+def _train(spec: str, loading: Loading, channel: Connection) -> None:
+    """Move to the device that is named, then give the gradient of one batch after the other."""
+    loss = make_loss(spec)
+    channel.send_bytes(GOOD)
+    device = channel.recv_bytes().decode()
+    loss.to(device)
+    channel.send_bytes(GOOD)
+    modules, files, size = loading.modules, loading.files, loading.size
+    while True:
+        batch = torch.frombuffer(bytearray(channel.recv_bytes()), dtype=torch.float32).view(2, -1).to(device)
+        gradient = loss.gradient(*batch)
+        if loading.size > size and (late := loading.modules - modules or loading.files - files):
+            what = f"--loss {spec} loads {', '.join(sorted(late))} only while it trains"
+            raise InputError(f"{what}; import it where the module begins, for it is a part of what the loss is")
+        channel.send_bytes(GOOD + gradient.cpu().numpy().tobytes())

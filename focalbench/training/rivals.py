@@ -1,0 +1,153 @@
+"""The rivals as arms: which function a name means, where its last bias starts, and the way back to probabilities."""
+
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from focalbench.losses import comparators
+from focalbench.losses.binary import Hyperparameter, focal_star_loss
+from focalbench.losses.inverse import LARGEST_CONSTANT
+from focalbench.losses.reference import Array
+from focalbench.runs.arms import OF_A_BATCH
+
+# the ratio of their two gradients never turns
+WITH_A_WAY_BACK = ("focal_star", "label_smoothed", "poly1", "logit_adjusted")
+FLAT = 1e-6  # differences of a loss that are none, in float32 too
+ROUNDING = 1e-12  # of a flat bottom's values in float64
+FEW = 4096  # rows, or thereabouts, that stand for the training rows when a constant is sought
+
+
+class ClassCounts(NamedTuple):
+    """Training rows of each class, by weight where rows have one."""
+
+    positives: float
+    negatives: float
+
+    @property
+    def prevalence(self) -> float:
+        """Share of positives, in (0, 1)."""
+        return self.positives / (self.positives + self.negatives)
+
+
+class Rival(NamedTuple):
+    """A rival's name (a key of arms.RIVALS), its hyperparameters by name, and the training rows it is told of."""
+
+    name: str
+    params: tuple[tuple[str, float], ...]
+    counts: ClassCounts
+
+
+def rival_loss(rival: Rival, h: Mapping[str, Hyperparameter], logits: Tensor, targets: Tensor) -> Tensor:
+    """The loss of logits (run, output, sample), unreduced like them, or (run, output) for those of OF_A_BATCH.
+
+    h: the hyperparameters, which are not read from `rival`, as numbers or one value per run, (run, 1, 1). LDAM's
+    deferred weights are not applied.
+    """
+    match rival.name:
+        case "focal_star":
+            return focal_star_loss(logits, targets, gamma=h["gamma"], beta=h["beta"])
+        case "hinge":
+            return comparators.hinge_loss(logits, targets)
+        case "label_smoothed":
+            return comparators.label_smoothed_cross_entropy(logits, targets, smoothing=h["smoothing"])
+        case "poly1":
+            return comparators.poly1_loss(logits, targets, epsilon=h["epsilon"])
+        case "logit_adjusted":
+            return comparators.logit_adjusted_loss(logits, targets, prevalence=rival.counts.prevalence, tau=h["tau"])
+        case "asymmetric":
+            gammas = {"gamma_positive": h["gamma_positive"], "gamma_negative": h["gamma_negative"]}
+            return comparators.asymmetric_loss(logits, targets, margin=h["margin"], **gammas)
+        case "ldam":
+            counts = {"positives": rival.counts.positives, "negatives": rival.counts.negatives}
+            margins = {"max_margin": h["max_margin"], "scale": h["scale"]}
+            return comparators.ldam_loss(logits, targets, **counts, **margins)
+        case "ohem":
+            return comparators.ohem_loss(logits, targets, ratio=h["ratio"])
+        case "topk":
+            return comparators.topk_loss(logits, targets, share=h["share"])
+        case "dice":
+            return comparators.dice_loss(logits, targets, smooth=h["smooth"])
+        case "tversky":
+            return comparators.tversky_loss(logits, targets, alpha=h["alpha"], beta=h["beta"], smooth=h["smooth"])
+        case "smooth_ap":
+            return comparators.smooth_ap_loss(logits, targets, tau=h["tau"])
+    raise AssertionError(rival.name)
+
+
+# ---- where the last bias starts
+
+
+@cache
+def rival_constant(rival: Rival) -> float:
+    """The logit that, given to every row, minimises a rival's loss; see constant_of."""
+    h, counts = dict(rival.params), rival.counts
+    if rival.name == "smooth_ap":
+        return 0.0  # it sees only order; to find that out would take gigabytes
+    if rival.name in OF_A_BATCH:
+        targets, share = few_rows(counts), torch.ones(1, dtype=torch.float64)
+    else:
+        targets = torch.tensor([1.0, 0.0], dtype=torch.float64)
+        share = torch.tensor([counts.prevalence, 1 - counts.prevalence], dtype=torch.float64)
+        if h.get("start") == 0:  # LDAM, weighted from the first epoch on
+            share *= torch.tensor(comparators.class_balanced_weights(*counts, h["beta"]), dtype=torch.float64)
+
+    def loss(constants: Tensor) -> Tensor:
+        logits = constants.view(-1, 1, 1).expand(-1, 1, len(targets))
+        return (rival_loss(rival, h, logits, targets).view(len(constants), -1) * share).sum(1)
+
+    return constant_of(loss)
+
+
+def few_rows(counts: ClassCounts) -> Tensor:
+    """Targets (sample,) float64 of few rows that hold both classes nearly as the training rows do."""
+    positives = max(1, round(FEW * counts.prevalence))
+    targets = torch.zeros(max(positives + 1, round(positives / counts.prevalence)), dtype=torch.float64)
+    targets[:positives] = 1
+    return targets
+
+
+def constant_of(loss: Callable[[Tensor], Tensor], points: int = 241) -> float:
+    """The constant within +-30 that minimises loss(constants (point,)) -> (point,), by a grid and then bisection.
+
+    0 where none is better than both ends of the grid, where no gradient is left to start with: soft Dice is best with
+    everything called positive, and to a ranking loss, which sees only order, all are equal.
+    """
+    grid = torch.linspace(-LARGEST_CONSTANT, LARGEST_CONSTANT, points, dtype=torch.float64)
+    values = loss(grid).detach().nan_to_num(nan=torch.inf)
+    least = values.min()
+    if not bool(least + FLAT * max(1.0, abs(float(least))) < values[[0, -1]].min()):
+        return 0.0
+    lowest = (values <= least + ROUNDING).nonzero()[:, 0]  # several where the bottom is flat: the middle one
+    best = int(lowest[len(lowest) // 2])
+    low, high = float(grid[best - 1]), float(grid[best + 1])
+    for _ in range(60):
+        middle = (low + high) / 2
+        at = torch.tensor([middle], dtype=torch.float64, requires_grad=True)
+        (slope,) = torch.autograd.grad(loss(at).sum(), at)
+        if float(slope) == 0:
+            return middle
+        low, high = (low, middle) if float(slope) > 0 else (middle, high)
+    return (low + high) / 2
+
+
+# ---- the way back
+
+
+def rival_recovered(rival: Rival, logits: Tensor) -> Array | None:
+    """Logit of the class probability at which logits (sample,) minimise a rival's loss; None where there is none.
+
+    With A and B the sizes of the gradient for a positive and a negative it is log B - log A (inverse.py); infinite
+    for scores that no class probability gives, such as those beyond label smoothing's ends.
+    """
+    if rival.name not in WITH_A_WAY_BACK:
+        return None
+    x = logits.double().view(1, 1, -1).detach().requires_grad_()
+    size = []
+    for sign, target in ((-1, 1.0), (1, 0.0)):
+        loss = rival_loss(rival, dict(rival.params), x, torch.full((x.shape[-1],), target, dtype=x.dtype))
+        size.append(sign * torch.autograd.grad(loss.sum(), x)[0].flatten())
+    recovered: Array = (size[1].clamp(min=0).log() - size[0].clamp(min=0).log()).numpy()
+    return recovered

@@ -1,0 +1,137 @@
+"""Which rows form a batch: the order of the rows in every epoch, drawn from the run's own generator.
+
+Every arm of a seed sees the same batches. An epoch is an array of row numbers, cut into batches from the front; rows
+may come more than once. Where a sampler moves the rate of positives, starts, class weights and the way back to
+probabilities follow what was drawn (stack.py).
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from focalbench.base.randomness import generator
+from focalbench.datasets.dataset import Dataset
+from focalbench.errors import InputError
+
+Order = NDArray[np.integer[Any]]
+SAMPLERS = ("random", "stratified", "balanced", "quota:K", "hard", "groups")
+MOST_POSITIVE = 0.9  # share of a batch: beyond it an epoch, which sees all negatives, would be huge
+HARD_SHARE = 0.1  # of the negatives, those that look most like positives: the hard pool
+HARD_BATCH = 0.5  # of a batch's negatives, those that come from it
+
+
+def orders(sampler: str, train: Dataset, batch_size: int, epochs: int, seed: int, key: str) -> list[Order]:
+    """The rows of every epoch, (row drawn,) each, for a sampler's name; see check_sampler."""
+    drawn = _orders(sampler, train, batch_size, seed, key)
+    return [next(drawn).astype(np.int32) for _ in range(epochs)]  # half the memory, for many epochs of a large table
+
+
+def _orders(sampler: str, train: Dataset, batch_size: int, seed: int, key: str) -> Iterator[Order]:
+    rng = generator(seed, "batches" if sampler == "random" else f"batches {sampler}", key)
+    negatives = np.flatnonzero(train.targets == 0)
+    hard = hard_negatives(train) if sampler == "hard" else negatives
+    positives = _endless(np.flatnonzero(train.targets == 1), rng)
+    while True:
+        if sampler == "random":
+            yield rng.permutation(train.rows)
+        elif sampler == "stratified":
+            yield stratified(train.targets, rng)
+        elif sampler == "groups":
+            yield _whole_groups(train, rng)
+        elif sampler == "hard":
+            yield _hard_epoch(train.targets, hard, batch_size, rng)
+        else:
+            yield _quota_epoch(positives, rng.permutation(negatives), _quota(sampler, batch_size), batch_size)
+
+
+def check_sampler(sampler: str, batch_size: int) -> str:
+    """The one name of a sampler. Raises InputError unless it is one of these, and its quota fits into a batch.
+
+    random: every row once an epoch. stratified: the same, positives spread evenly, so that every batch is as near the
+    global rate as can be. balanced: half of every batch are positives. quota:K: K positives in every batch, at most
+    nine in ten, all negatives once an epoch, positives as often as that takes. hard: every row once, about half of
+    each batch's negatives from the tenth that a logistic regression scores highest, for as long as these last. groups:
+    whole groups (images) one after the other, in random order; whole ones a batch where the batch size is a multiple
+    of theirs.
+    """
+    name, _, count = sampler.partition(":")
+    if sampler in SAMPLERS and name not in ("quota", "balanced"):
+        return sampler
+    if sampler != "balanced" and not (name == "quota" and count.isascii() and count.isdigit()):
+        raise InputError(f"unknown sampler {sampler!r}; choose random, stratified, balanced, hard, groups, or quota:K")
+    quota, most = _quota(sampler, batch_size), int(MOST_POSITIVE * batch_size)
+    if not 1 <= quota <= most:
+        raise InputError(f"the sampler {sampler} needs 1 to {most} positives in a batch of {batch_size}, not {quota}")
+    return "balanced" if quota == batch_size // 2 else f"quota:{quota}"
+
+
+def _whole_groups(train: Dataset, rng: np.random.Generator) -> Order:
+    """Groups in random order, those cut short last, so that the others keep to their batches."""
+    if train.groups is None:
+        raise InputError("the sampler groups needs rows that come in groups, such as those of the data set dense")
+    sizes = np.bincount(train.groups)
+    places = rng.permutation(len(sizes)) + len(sizes) * (sizes < sizes.max())
+    return np.argsort(places[train.groups], kind="stable")
+
+
+def _quota(sampler: str, batch_size: int) -> int:
+    return batch_size // 2 if sampler == "balanced" else int(sampler.partition(":")[2])
+
+
+def stratified(targets: NDArray[np.int8], rng: np.random.Generator) -> Order:
+    """All rows, positives a constant distance apart (with a random first one), so no batch has two more than another.
+
+    targets: (row,) of 0/1. Returns (row,).
+    """
+    positives, negatives = (rng.permutation(np.flatnonzero(targets == label)) for label in (1, 0))
+    order = np.empty(len(targets), dtype=np.int64)
+    places = ((np.arange(len(positives)) + rng.random()) * len(targets) / max(len(positives), 1)).astype(np.int64)
+    taken = np.zeros(len(targets), dtype=np.bool_)
+    taken[places] = True
+    order[taken], order[~taken] = positives, negatives
+    return order
+
+
+def _endless(rows: Order, rng: np.random.Generator) -> Iterator[int]:
+    """The rows in one random order after the other, so that none comes twice before all have come once more."""
+    while True:
+        yield from rng.permutation(rows).tolist()
+
+
+def _quota_epoch(positives: Iterator[int], negatives: Order, quota: int, batch_size: int) -> Order:
+    """Batches of `quota` positives and batch_size - quota negatives, until all negatives have come."""
+    parts = []
+    for start in range(0, len(negatives), batch_size - quota):
+        some = negatives[start : start + batch_size - quota]
+        wanted = quota if len(some) == batch_size - quota else max(1, round(quota * len(some) / (batch_size - quota)))
+        parts += [np.array([next(positives) for _ in range(wanted)], dtype=np.int64), some]
+    return np.concatenate(parts)
+
+
+def hard_negatives(train: Dataset) -> Order:
+    """Rows of the negatives that a logistic regression scores highest: the hard pool, the same for every arm."""
+    from sklearn.linear_model import LogisticRegression
+
+    scores = LogisticRegression(max_iter=1000).fit(train.features, train.targets).decision_function(train.features)
+    negatives = np.flatnonzero(train.targets == 0)
+    count = max(1, round(HARD_SHARE * len(negatives)))
+    return negatives[np.argsort(-scores[negatives], kind="stable")[:count]]
+
+
+def _hard_epoch(targets: NDArray[np.int8], hard: Order, batch_size: int, rng: np.random.Generator) -> Order:
+    """All rows once: half of each batch hard negatives while these last, then the easy rest; positives anywhere."""
+    easy = rng.permutation(np.setdiff1d(np.flatnonzero(targets == 0), hard, assume_unique=True))
+    pool = rng.permutation(hard)
+    share = max(1, round(HARD_BATCH * batch_size))
+    parts: list[Order] = []
+    while len(pool) or len(easy):
+        from_pool, pool = pool[:share], pool[share:]
+        rest = batch_size - len(from_pool)
+        parts += [from_pool, easy[:rest]]
+        easy = easy[rest:]
+    negatives = np.concatenate(parts)
+    positives = rng.permutation(np.flatnonzero(targets == 1))
+    places = np.sort(rng.integers(0, len(negatives) + 1, len(positives)))
+    return np.insert(negatives, places, positives)
