@@ -12,9 +12,10 @@ The population is one in which classes overlap. Of the plain mixture, whose aver
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -45,6 +46,10 @@ TRAINING = Training(hidden=(16,), epochs=6, batch_size=256)
 ARMS = (Arm("bce"), Arm("pos_weight"), Arm("focal", gamma=2.0))
 COPIES = 4  # of the baseline, tested at once
 LEAST, ALARMS = 0.93, 0.05
+
+
+LOG = Path(__file__).parents[2] / "results" / "faults" / "coverage.jsonl"
+DIFFERENCES, MEAN = ("pos_weight - BCE", "gamma 2 - BCE", "copy - BCE"), "mean of BCE"
 
 
 @dataclass(frozen=True)
@@ -144,7 +149,7 @@ def test_intervals_of_re_splits_cover_the_truth_of_fresh_tables(name: str, table
     # the truth of a table's interval is the mean over the others, which its own estimate does not draw towards it
     truth = (TABLES * estimate.mean(axis=0) - estimate) / (TABLES - 1)
     covered, of_plain = ((np.abs(estimate - truth) <= width).mean(axis=0) for width in (half, narrow))
-    what = ["pos_weight - BCE", "gamma 2 - BCE", "copy - BCE", "mean of BCE"]
+    what = [*DIFFERENCES, MEAN]
     line = {
         "regime": name,
         "tables": TABLES,
@@ -160,3 +165,21 @@ def test_intervals_of_re_splits_cover_the_truth_of_fresh_tables(name: str, table
             log.write(json.dumps(line) + "\n")
     assert (covered >= LEAST - 2 * np.sqrt(LEAST * (1 - LEAST) / TABLES)).all(), line
     assert np.mean(alarms) <= ALARMS + 2 * np.sqrt(ALARMS * (1 - ALARMS) / TABLES), line
+
+
+def table_text(lines: Sequence[dict[str, Any]]) -> str:
+    """What was counted, as Markdown: lowest and highest over the three differences."""
+    rows = ["| regime | tables | differences | the same by plain t | width over plain t | mean of BCE | false alarms |"]
+    rows += ["|---|---:|---:|---:|---:|---:|---:|"]
+    for line in lines:
+        found = ([line[key][name] for name in DIFFERENCES] for key in ("coverage", "plain t", "width / plain"))
+        spans = (f"{min(values):.3g} to {max(values):.3g}" for values in found)
+        cells = [line["regime"], f"{line['tables']}", *spans, f"{line['coverage'][MEAN]:.3g}"]
+        rows.append("| " + " | ".join([*cells, f"{line['false alarms']:.3g}"]) + " |")
+    return "\n".join([*rows, ""])
+
+
+def test_the_counts_that_are_reported_are_those_of_the_log() -> None:
+    lines = [json.loads(line) for line in LOG.read_text(encoding="utf-8").splitlines()]
+    assert [line["regime"] for line in lines] == list(REGIMES)
+    assert LOG.with_suffix(".md").read_text(encoding="utf-8") == table_text(lines)
