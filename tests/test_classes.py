@@ -32,6 +32,7 @@ from focalbench.report.tables import class_grid, csv_text, latex, markdown, prin
 from focalbench.report.words import title
 from focalbench.runs.arm_choice import ArmOptions, baseline_of, chosen_arms, own_arms, plain_arm
 from focalbench.runs.arms import Arm, Recipe, Run, Task, Training
+from focalbench.runs.columns import Columns
 from focalbench.runs.result import Result
 from focalbench.training.arm_loss import run_loss
 from focalbench.training.evaluation import Curves, Values, macro
@@ -299,7 +300,7 @@ def test_rows_may_weigh_with_several_outputs(tmp_path: Path) -> None:
     x = rng.standard_normal((3000, 2)) + np.array([[k == "b", k == "c"] for k in kind]) * 2
     frame = pd.DataFrame({"x": x[:, 0], "z": x[:, 1], "y": kind, "w": rng.random(3000)})
     frame.to_csv(tmp_path / "w.csv", index=False)
-    recipe = resolve(Recipe(str(tmp_path / "w.csv"), 2000, target="y", weight="w", task="multiclass"))
+    recipe = resolve(Recipe(str(tmp_path / "w.csv"), 2000, columns=Columns(target="y", weight="w"), task="multiclass"))
     splits = build_splits(recipe, 0)
     constant = Run(recipe, TRAINING, Arm("ce"), 1e38, 0)
     for result, run in zip(run_stack((constant, replace(constant, lr=0.01))), "dc", strict=True):
@@ -320,7 +321,9 @@ def test_chance_counts_rows_by_their_weight(tmp_path: Path) -> None:
     p, q = (rng.random((2, 3000)) < [[0.2], [0.3]]).astype(int)
     frame = pd.DataFrame({"x": rng.standard_normal(3000), "p": p, "q": q, "w": 1 + 4 * p + q})
     frame.to_csv(tmp_path / "w.csv", index=False)
-    recipe = resolve(Recipe(str(tmp_path / "w.csv"), 2000, weight="w", task="multilabel", labels=("p", "q")))
+    recipe = resolve(
+        Recipe(str(tmp_path / "w.csv"), 2000, columns=Columns(weight="w", labels=("p", "q")), task="multilabel")
+    )
     (result,) = run_stack((Run(recipe, TRAINING, Arm("bce"), 1e38, 0),))  # never finite: every row scores alike
     assert result.values["test_average_precision"] == pytest.approx(result.values["test_prevalence"])
     assert float(result.values["test_prevalence"] or 0) > 0.4
@@ -376,12 +379,17 @@ def test_a_file_with_another_task_gets_that_tasks_arms() -> None:
         ({"task": "multiclass", "sampler": "balanced"}, "draws two classes only"),
         ({"task": "multilabel", "label_noise": 0.1}, "is for --task binary"),
         (
-            {"task": "multilabel", "datasets": ("d.csv",), "labels": ("a", "b"), "positive_rates": (0.1,)},
+            {
+                "task": "multilabel",
+                "datasets": ("d.csv",),
+                "columns": Columns(labels=("a", "b")),
+                "positive_rates": (0.1,),
+            },
             "no label has a rate of its own",
         ),
-        ({"labels": ("a", "b")}, "instead of --target"),
-        ({"task": "multilabel", "labels": ("a",)}, "give two or more --label"),
-        ({"task": "multilabel", "labels": ("a", "a")}, "holds an entry twice"),
+        ({"columns": Columns(labels=("a", "b"))}, "instead of --target"),
+        ({"task": "multilabel", "columns": Columns(labels=("a",))}, "give two or more --label"),
+        ({"task": "multilabel", "columns": Columns(labels=("a", "a"))}, "holds an entry twice"),
         ({"task": "multilabel", "datasets": ("d.csv",), "positive_rates": (None,)}, "needs --label"),
     ],
 )

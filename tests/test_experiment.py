@@ -22,6 +22,7 @@ from focalbench.runs.arm_choice import (
     with_zero_starts,
 )
 from focalbench.runs.arms import INITS, LOSSES, RIVALS, Arm, Recipe, Run, Training
+from focalbench.runs.columns import Columns
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=12)
 # of a data set, or of a file in the folder of the experiment
@@ -65,10 +66,13 @@ EXPERIMENTS = st.builds(
     Experiment,
     datasets=st.lists(NAME, min_size=1, max_size=4, unique_by=lambda name: Path(name).name).map(tuple),
     positive_rates=distinct(st.one_of(st.none(), st.floats(0, 1, exclude_min=True, exclude_max=True))),
-    target=st.one_of(st.none(), TEXT),
-    positive=st.one_of(st.none(), TEXT),
-    drop=lists(TEXT, 0),
-    drop_duplicates=st.booleans(),
+    columns=st.builds(
+        Columns,
+        target=st.one_of(st.none(), TEXT),
+        positive=st.one_of(st.none(), TEXT),
+        drop=lists(TEXT, 0),
+        drop_duplicates=st.booleans(),
+    ),
     label_noise=st.floats(0, 0.5, exclude_max=True),
     rows=up_to(MOST["rows"]),
     arms=arms(),
@@ -245,7 +249,7 @@ def test_a_value_out_of_range_is_refused(name: str, value: Any) -> None:
 
 
 def test_every_setting_is_written(tmp_path: Path) -> None:
-    text = to_toml(Experiment(target="y", positive="1", group="g", weight="w", epochs=3, margin=0.02))
+    text = to_toml(Experiment(columns=Columns(target="y", positive="1", group="g", weight="w"), epochs=3, margin=0.02))
     text = 'time = "t"\n' + text  # never with a group
     assert set(re.findall(r"^(\w+) =", text.split("[[arms]]")[0], re.M)) == set(KEYS) - {"arms"}
 
@@ -345,7 +349,7 @@ def test_rivals_are_named_one_by_one_or_all_together() -> None:
 
 def test_settings_that_contradict_one_another_are_refused() -> None:
     for options in (
-        {"group": "g", "time": "t"},
+        {"columns": Columns(group="g", time="t")},
         {"test_prevalence": "other"},
         {"datasets": ("mixture", "mixture:scale=0.7")},
         {"sampler": "quota:600"},

@@ -27,11 +27,18 @@ from focalbench.plan.planning import (
 )
 from focalbench.runs.arm_choice import BCE
 from focalbench.runs.arms import INITS, Alpha, Arm, Recipe, Run, Training
+from focalbench.runs.columns import COLUMN_KEYS, Columns
 from focalbench.runs.result import Result
 from focalbench.training.references import REFERENCES, is_reference
 
 SMALL = Experiment(positive_rates=(0.02,), rows=1500, seeds=2, references=False)
-RUN = Run(Recipe("d.csv", 900, 0.01, sha256="ab", target="y", path="/a/d.csv"), Training(), Arm("focal"), 0.01, 3)
+RUN = Run(
+    Recipe("d.csv", 900, 0.01, sha256="ab", columns=Columns(target="y"), path="/a/d.csv"),
+    Training(),
+    Arm("focal"),
+    0.01,
+    3,
+)
 
 
 def test_the_default_sweep_is_every_arm_rate_and_seed_and_a_surplus_of_equal_candidates() -> None:
@@ -284,8 +291,7 @@ def other(value: Any, name: str) -> Any:
 PARTS = [(part, f.name) for part in ("recipe", "training", "arm") for f in fields(getattr(RUN, part))]
 
 
-# drop_duplicates moves a table's reading where it moves anything
-UNMOVING = ("path", "dataset", "params", "source", "drop_duplicates")
+UNMOVING = ("path", "dataset", "params", "source", "columns")
 
 
 @pytest.mark.parametrize(("part", "name"), [p for p in PARTS if p[1] not in UNMOVING])
@@ -293,6 +299,14 @@ def test_every_field_that_moves_a_number_is_in_the_identity(part: str, name: str
     inner = getattr(RUN, part)
     changed = replace(RUN, **{part: replace(inner, **{name: other(getattr(inner, name), name)})})
     assert changed.run_id != RUN.run_id
+
+
+# drop_duplicates moves a table's reading where it moves anything
+@pytest.mark.parametrize("name", [key for key in COLUMN_KEYS if key != "drop_duplicates"])
+def test_what_is_said_of_columns_is_in_the_identity(name: str) -> None:
+    columns = RUN.recipe.columns
+    changed = replace(columns, **{name: other(getattr(columns, name), name)})
+    assert replace(RUN, recipe=replace(RUN.recipe, columns=changed)).run_id != RUN.run_id
 
 
 @pytest.mark.parametrize(("name", "value"), [("lr", 0.02), ("seed", 4), ("restart", 1)])
@@ -309,7 +323,7 @@ def test_where_a_file_lies_and_how_it_is_called_are_not() -> None:
 
 def ids_of_file(path: Path, content: str) -> list[str]:
     path.write_text(content)
-    experiment = replace(SMALL, datasets=(str(path),), target="y", positive_rates=(None,), rows=200)
+    experiment = replace(SMALL, datasets=(str(path),), columns=Columns(target="y"), positive_rates=(None,), rows=200)
     return [run.run_id for run in make_plan(experiment).runs]
 
 
@@ -339,7 +353,7 @@ ROWS = "\n".join(["a,b,y", *(f"{i * 7919 % 1009},{i % 97},{int(i % 5 == 0)}" for
 
 def of_file(path: Path, **options: Any) -> Experiment:
     path.write_text(ROWS)
-    return Experiment(datasets=(str(path),), positive_rates=(None,), target="y", seeds=1, **options)
+    return Experiment(datasets=(str(path),), positive_rates=(None,), columns=Columns(target="y"), seeds=1, **options)
 
 
 @pytest.mark.parametrize("name", ["dense_claims.csv", "dense.csv", "dense", "denser"])

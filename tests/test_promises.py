@@ -22,6 +22,7 @@ from focalbench.datasets.synthetic.mixtures import draw
 from focalbench.plan.experiment import Experiment
 from focalbench.plan.planning import make_plan, make_stacks
 from focalbench.runs.arms import Arm
+from focalbench.runs.columns import Columns
 from focalbench.runs.result import Number
 from focalbench.training.stack import run_stack
 
@@ -50,7 +51,9 @@ FRESH = Experiment(
     model="logistic",
     references=False,
 )
-RESPLIT = replace(FRESH, positive_rates=(None,), target="y", rows=40_000)  # of a table: 60%, 20% and 20% of its rows
+RESPLIT = replace(
+    FRESH, positive_rates=(None,), columns=Columns(target="y"), rows=40_000
+)  # of a table: 60%, 20% and 20% of its rows
 
 
 def seeds_of(experiment: Experiment) -> tuple[list[Seed], Influences]:

@@ -16,6 +16,7 @@ from focalbench.losses.inverse import best_constant
 from focalbench.plan.experiment import Experiment
 from focalbench.plan.planning import make_stacks
 from focalbench.runs.arms import Arm, Recipe, Run, Training
+from focalbench.runs.columns import Columns
 from focalbench.runs.result import Result
 from focalbench.training import stack as stack_module
 from focalbench.training.arm_loss import recovered
@@ -187,7 +188,7 @@ def weighted_file(folder: Path, rows: int = 3000) -> Path:
 
 def test_a_test_that_is_weighted_to_the_rate_keeps_all_its_positives(tmp_path: Path) -> None:
     path, training = str(weighted_file(tmp_path)), Training(hidden=(8,), epochs=4, batch_size=64)
-    thin = resolve(Recipe(path, 1200, 0.04, target="y", drop=("w",)))
+    thin = resolve(Recipe(path, 1200, 0.04, columns=Columns(target="y", drop=("w",))))
     weight = replace(thin, test_prevalence="weight")
     (a,), (b,) = (run_stack((Run(recipe, training, Arm("bce"), 0.01, 0),)) for recipe in (thin, weight))
     assert a.values["train_positives"] == b.values["train_positives"] == 48
@@ -202,8 +203,8 @@ def test_a_test_that_is_weighted_to_the_rate_keeps_all_its_positives(tmp_path: P
 
 def test_weights_of_rows_reach_training_the_start_and_the_metrics(tmp_path: Path) -> None:
     path, training = str(weighted_file(tmp_path)), Training(hidden=(8,), epochs=4, batch_size=64)
-    plain = resolve(Recipe(path, 1200, target="y", drop=("w",)))
-    weighted = resolve(Recipe(path, 1200, target="y", weight="w"))
+    plain = resolve(Recipe(path, 1200, columns=Columns(target="y", drop=("w",))))
+    weighted = resolve(Recipe(path, 1200, columns=Columns(target="y", weight="w")))
     splits = build_splits(weighted, 0)
     assert splits.train.weights is not None
     assert splits.train.features.shape[1] == 2
@@ -224,4 +225,4 @@ def test_weights_of_rows_reach_training_the_start_and_the_metrics(tmp_path: Path
 def test_losses_of_whole_batches_take_no_weights_of_rows() -> None:
     for arm in (Arm("ohem"), Arm("a:b", source="0")):
         with pytest.raises(InputError, match="takes no row weights"):
-            Experiment(datasets=("d.csv",), target="y", weight="w", arms=(Arm("bce"), arm))
+            Experiment(datasets=("d.csv",), columns=Columns(target="y", weight="w"), arms=(Arm("bce"), arm))

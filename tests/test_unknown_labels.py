@@ -18,6 +18,7 @@ from focalbench.losses.modules import SigmoidFocalLoss
 from focalbench.plan.experiment import Experiment
 from focalbench.plan.planning import make_plan
 from focalbench.runs.arms import Arm, Recipe, Run, Training
+from focalbench.runs.columns import Columns
 from focalbench.training import stack as stack_module
 from focalbench.training.arm_loss import run_loss
 from focalbench.training.loop import Rows
@@ -48,7 +49,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="module")
 def recipe(path: str) -> Recipe:
-    return resolve(Recipe(path, 2000, task="multilabel", labels=LABELS))
+    return resolve(Recipe(path, 2000, task="multilabel", columns=Columns(labels=LABELS)))
 
 
 def test_empty_cells_are_unknown_and_a_rate_counts_known_rows(path: str, recipe: Recipe) -> None:
@@ -165,10 +166,21 @@ def test_fully_known_labels_have_no_mask(tmp_path: Path) -> None:
     )
     frame.to_csv(tmp_path / "k.csv", index=False)
     table = load_table(
-        Recipe(str(tmp_path / "k.csv"), 300, task="multilabel", labels=("p", "q"), path=str(tmp_path / "k.csv"))
+        Recipe(
+            str(tmp_path / "k.csv"),
+            300,
+            task="multilabel",
+            columns=Columns(labels=("p", "q")),
+            path=str(tmp_path / "k.csv"),
+        )
     )
     assert table.known is None
-    assert parts(resolve(Recipe(str(tmp_path / "k.csv"), 300, task="multilabel", labels=("p", "q"))))[0].known is None
+    assert (
+        parts(resolve(Recipe(str(tmp_path / "k.csv"), 300, task="multilabel", columns=Columns(labels=("p", "q")))))[
+            0
+        ].known
+        is None
+    )
 
 
 @pytest.mark.parametrize(
@@ -186,7 +198,11 @@ def test_labels_that_leave_it_open_are_refused(
     rows = [f"{i},{cells[i % 3]},{'ill' if i % 4 else 'well'}" for i in range(600)]
     (tmp_path / "o.csv").write_text("\n".join(["x,p,q", *rows, ""]))
     with pytest.raises(InputError, match=says):
-        resolve(Recipe(str(tmp_path / "o.csv"), 300, task="multilabel", labels=("p", "q"), positive=positive))
+        resolve(
+            Recipe(
+                str(tmp_path / "o.csv"), 300, task="multilabel", columns=Columns(labels=("p", "q"), positive=positive)
+            )
+        )
 
 
 def test_positive_names_the_value_of_every_label(tmp_path: Path) -> None:
@@ -199,8 +215,7 @@ def test_positive_names_the_value_of_every_label(tmp_path: Path) -> None:
         task="multilabel",
         datasets=(str(tmp_path / "o.csv"),),
         positive_rates=(None,),
-        labels=("p", "q"),
-        positive="well",
+        columns=Columns(labels=("p", "q"), positive="well"),
         seeds=1,
     )
     plan = make_plan(experiment)
@@ -216,7 +231,7 @@ def test_a_label_known_to_be_one_only_in_some_split_is_refused(tmp_path: Path) -
     q = np.where(np.arange(3000) < 2, "0", np.where(rng.random(3000) < 0.5, "1", ""))
     frame = pd.DataFrame({"x": rng.random(3000), "p": (rng.random(3000) < 0.3).astype(int), "q": q})
     frame.to_csv(tmp_path / "l.csv", index=False)
-    recipe = resolve(Recipe(str(tmp_path / "l.csv"), 3000, task="multilabel", labels=("p", "q")))
+    recipe = resolve(Recipe(str(tmp_path / "l.csv"), 3000, task="multilabel", columns=Columns(labels=("p", "q"))))
     with pytest.raises(InputError, match="too few rows of q"):
         measured(recipe, 0)
 
@@ -228,7 +243,7 @@ def test_equal_rows_with_unknown_labels_stay_together(tmp_path: Path) -> None:
     frame.loc[rng.random(3000) < 0.3, "q"] = None
     frame.loc[frame["x"] < 100, "q"] = None  # sets of which nothing is known
     frame.to_csv(tmp_path / "l.csv", index=False)
-    recipe = resolve(Recipe(str(tmp_path / "l.csv"), 3000, task="multilabel", labels=("p", "q")))
+    recipe = resolve(Recipe(str(tmp_path / "l.csv"), 3000, task="multilabel", columns=Columns(labels=("p", "q"))))
     features = [set(part.features[:, 0].tolist()) for part in parts(recipe)]
     assert not features[0] & features[1] | features[1] & features[2] | features[0] & features[2]
     assert sum(len(part.targets) for part in parts(recipe)) > 2900

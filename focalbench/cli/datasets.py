@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from focalbench.cli.about import ABOUT
-from focalbench.cli.data import OF_A_FILE, check_table_options
+from focalbench.cli.columns import check_columns, column_options
 from focalbench.cli.messages import say
-from focalbench.cli.options import DATA, data_names, flag, repeatable, setting
+from focalbench.cli.options import DATA, data_names, setting
 from focalbench.runs.arms import Recipe, Task
+from focalbench.runs.columns import NO_COLUMNS, Columns
 
 if TYPE_CHECKING:
     from focalbench.datasets.card import FileCard
@@ -20,6 +20,7 @@ MOST_COLUMNS = 60  # listed one by one
 WIDTH = 79
 
 
+@column_options
 def datasets(
     name: Annotated[
         str | None,
@@ -27,16 +28,8 @@ def datasets(
             metavar="DATA", help="A data set or file whose card to show. Default: list all.", autocompletion=data_names
         ),
     ] = None,
-    target: Annotated[str | None, setting("target", DATA, "COL")] = None,
-    positive: Annotated[str | None, setting("positive", DATA, "VALUE")] = None,
     task: Annotated[Task, setting("task", DATA, "TASK")] = "binary",
-    label: Annotated[list[str] | None, repeatable("labels", DATA, "COL")] = None,
-    drop: Annotated[list[str] | None, repeatable("drop", DATA, "COL")] = None,
-    category: Annotated[list[str] | None, repeatable("category", DATA, "COL")] = None,
-    drop_duplicates: Annotated[bool, flag("--drop-duplicates", ABOUT["drop_duplicates"], DATA)] = False,
-    group: Annotated[str | None, setting("group", DATA, "COL")] = None,
-    time: Annotated[str | None, setting("time", DATA, "COL")] = None,
-    weight: Annotated[str | None, setting("weight", DATA, "COL")] = None,
+    columns: Columns = NO_COLUMNS,
 ) -> None:
     """List what a sweep takes as data, or show the card of one data set, or how a file is read."""
     from focalbench.datasets.card import ROWS, file_card
@@ -46,25 +39,11 @@ def datasets(
     if name is None:
         _list()
         return
-    recipe = Recipe(
-        name,
-        ROWS,
-        task=task,
-        target=target,
-        positive=positive,
-        labels=tuple(label or ()),
-        drop=tuple(drop or ()),
-        category=tuple(category or ()),
-        drop_duplicates=drop_duplicates,
-        group=group,
-        time=time,
-        weight=weight,
-    )
-    check_table_options(name, {option: getattr(recipe, option) for option in OF_A_FILE})
+    check_columns(name, columns)
     if is_synthetic(name) or name in REAL_TABLES:
         _show_known(name)
     else:
-        _show(file_card(recipe))
+        _show(file_card(Recipe(name, ROWS, task=task, columns=columns)))
 
 
 def _show_known(name: str) -> None:

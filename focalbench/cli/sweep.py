@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from focalbench.cli.about import ABOUT
-from focalbench.cli.data import check_table_options
+from focalbench.cli.columns import check_columns, column_options
 from focalbench.cli.folders import folder_of
 from focalbench.cli.job import foresee, make_backend, make_job, resolve_device, run_job
 from focalbench.cli.numbers import read_number, read_share
@@ -41,6 +41,7 @@ from focalbench.cli.options import (
 )
 from focalbench.errors import InputError
 from focalbench.runs.arms import Task, TestPrevalence
+from focalbench.runs.columns import NO_COLUMNS, Columns
 
 if TYPE_CHECKING:
     from focalbench.plan.experiment import Experiment
@@ -52,6 +53,7 @@ QUICK_LRS = (0.001, 0.003)
 USUAL_DATA = "mixture"
 
 
+@column_options
 def sweep(
     data: Annotated[
         str | None,
@@ -65,10 +67,8 @@ def sweep(
         str | None,
         typer.Option(help="DATA as an option.", autocompletion=data_names, metavar="DATA", rich_help_panel=DATA),
     ] = None,
-    target: Annotated[str | None, setting("target", DATA, "COL")] = None,
-    positive: Annotated[str | None, setting("positive", DATA, "VALUE")] = None,
     task: Annotated[Task, setting("task", DATA, "TASK")] = "binary",
-    label: Annotated[list[str] | None, repeatable("labels", DATA, "COL")] = None,
+    columns: Columns = NO_COLUMNS,
     pos_rate: Annotated[
         list[str] | None,
         typer.Option(
@@ -78,12 +78,6 @@ def sweep(
         ),
     ] = None,
     test_prevalence: Annotated[TestPrevalence, setting("test_prevalence", DATA)] = "weight",
-    drop: Annotated[list[str] | None, repeatable("drop", DATA, "COL")] = None,
-    category: Annotated[list[str] | None, repeatable("category", DATA, "COL")] = None,
-    drop_duplicates: Annotated[bool, flag("--drop-duplicates", ABOUT["drop_duplicates"], DATA)] = False,
-    group: Annotated[str | None, setting("group", DATA, "COL")] = None,
-    time: Annotated[str | None, setting("time", DATA, "COL")] = None,
-    weight: Annotated[str | None, setting("weight", DATA, "COL")] = None,
     label_noise: Annotated[str, setting("label_noise", DATA, "SHARE")] = "0",
     loss: Annotated[
         list[str] | None,
@@ -155,24 +149,14 @@ def sweep(
     from focalbench.runs.arm_choice import ArmOptions
 
     name = _data_name(data, dataset)
-    table_options = {
-        "target": target,
-        "labels": tuple(label or ()),
-        "positive": positive,
-        "drop": tuple(drop or ()),
-        "category": tuple(category or ()),
-        "drop_duplicates": drop_duplicates,
-        "group": group,
-        "time": time,
-        "weight": weight,
-    }
-    check_table_options(name, table_options)
+    check_columns(name, columns)
     if steps is not None and epochs is not None:
         raise InputError("--steps and --epochs are two ways to say how long to train; give one")
     lrs = tuple(dict.fromkeys(read_number("--lr", text) for text in lr or ()))
     settings: dict[str, Any] = {
         "task": task,
         "datasets": (name,),
+        "columns": columns,
         "positive_rates": _rates(pos_rate or []),
         "test_prevalence": test_prevalence,
         "label_noise": read_share("--label-noise", label_noise),
@@ -194,7 +178,7 @@ def sweep(
     named, custom = _split_losses(loss or [])
     gammas = tuple(read_number("--gamma", text) for text in gamma or ())
     options = ArmOptions(named, tuple(alpha or ()), gammas, tuple(init or ()), custom)
-    chosen = _experiment(settings | table_options, options, quick=quick)
+    chosen = _experiment(settings, options, quick=quick)
     experiment = replace(chosen, device=resolve_device(device))
     where = make_backend(backend, workers, scheduler, experiment.device)
     folder = out or folder_of(name)

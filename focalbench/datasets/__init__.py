@@ -1,7 +1,6 @@
 """Data sets: synthetic families, real tables, the user's file; split, thinned to an exact rate."""
 
 from focalbench.datasets.build import build_splits, load_table, resolve, split_counts
-from focalbench.datasets.columns.frame import Columns
 from focalbench.datasets.dataset import Counts, Dataset, SplitCounts, Splits
 from focalbench.datasets.files.file import file_sha256, read_table
 from focalbench.datasets.preprocessing import preprocess
@@ -9,6 +8,7 @@ from focalbench.datasets.prevalence import positive_count, synthetic_counts, tab
 from focalbench.datasets.synthetic.families import ABOUT, FAMILIES
 from focalbench.datasets.tables.installed import REAL_TABLES, Card, real_table
 from focalbench.datasets.tables.table import Table
+from focalbench.runs.columns import Columns
 
 __all__ = [
     "ABOUT",

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from focalbench.base.randomness import generator
-from focalbench.datasets.columns.frame import Columns
 from focalbench.datasets.dataset import Counts, Dataset, Known, Resampling, SplitCounts, Splits, Targets
 from focalbench.datasets.files.fetched import is_fetched, read_fetched
 from focalbench.datasets.files.file import SUFFIXES, exists, file_sha256, read_table
@@ -47,6 +46,7 @@ from focalbench.datasets.tables.targets import measured_outputs
 from focalbench.datasets.tables.weights import Weighed, weigh
 from focalbench.errors import InputError, TooFewPositivesError
 from focalbench.runs.arms import Recipe, Task
+from focalbench.runs.columns import COLUMN_KEYS, NO_COLUMNS
 
 _SPLITS = ("train", "validation", "test")
 MOST_ROWS = 10_000_000  # that anybody may ask for
@@ -62,21 +62,20 @@ def resolve(recipe: Recipe) -> Recipe:
         _check_no_columns(recipe)
         _check_task(recipe, task_of(recipe.dataset))
     if is_synthetic(recipe.dataset):
-        return replace(recipe, dataset=canonical(recipe.dataset), drop_duplicates=False)
+        return replace(recipe, dataset=canonical(recipe.dataset), columns=NO_COLUMNS)
     if recipe.dataset in REAL_TABLES:
         table = load_table(recipe)
         return replace(recipe, sha256=table.sha256, reading=table.reading)
     if is_fetched(recipe.dataset):
-        table, drop = load_table(recipe), tuple(sorted(set(recipe.drop)))
-        category = tuple(sorted(set(recipe.category)))
-        named = replace(recipe, sha256=table.sha256, target=table.target or None, drop=drop, category=category)
-        return replace(named, reading=table.reading)
+        table = load_table(recipe)
+        columns = replace(recipe.columns.in_order(), target=table.target or None)
+        return replace(recipe, sha256=table.sha256, columns=columns, reading=table.reading)
     path = recipe.path or recipe.dataset
     if not exists(path) and Path(path).suffix not in SUFFIXES:
         raise _unknown(recipe.dataset)
-    drop, category = (tuple(sorted(set(names))) for names in (recipe.drop, recipe.category))  # however they were typed
     sha256, absolute = file_sha256(path), str(Path(path).absolute())  # for workers that start elsewhere
-    named = replace(recipe, dataset=_label(path), path=absolute, sha256=sha256, drop=drop, category=category)
+    columns = recipe.columns.in_order()
+    named = replace(recipe, dataset=_label(path), path=absolute, sha256=sha256, columns=columns)
     return replace(named, reading=load_table(named).reading)
 
 
@@ -87,8 +86,7 @@ def _label(path: str) -> str:
 
 
 def _check_no_columns(recipe: Recipe) -> None:
-    options = ("target", "positive", "drop", "group", "time", "weight", "labels", "category")
-    if given := [name for name in options if getattr(recipe, name)]:
+    if given := [name for name in COLUMN_KEYS if name != "drop_duplicates" and getattr(recipe.columns, name)]:
         raise InputError(f"{recipe.dataset} has no use for {', '.join(given)}, which belong to a file; leave them out")
 
 
@@ -323,7 +321,7 @@ def with_folds(recipe: Recipe, seeds: Iterable[int]) -> Recipe:
 def _folded(recipe: Recipe, seeds: Iterable[int], why: TooFewPositivesError) -> Recipe:
     if is_synthetic(recipe.dataset) or recipe.task != "binary" or _more_rows_do(recipe):
         raise why
-    if recipe.time is not None:
+    if recipe.columns.time is not None:
         raise InputError(f"{why} ({FOLDS} folds, which need fewer, cannot be split by time)")
     folded = replace(recipe, folds=FOLDS, test_prevalence="thin")
     table = load_table(recipe)
@@ -359,26 +357,12 @@ def _pools(table: Table, recipe: Recipe, seed: int) -> tuple[Rows, Rows, Rows] |
 @lru_cache(maxsize=1)
 def _table(source: Recipe, path: str | None) -> Table:
     if source.dataset in REAL_TABLES:
-        return real_table(source.dataset, drop_duplicates=source.drop_duplicates)
+        return real_table(source.dataset, drop_duplicates=source.columns.drop_duplicates)
     if is_fetched(source.dataset):
-        return read_fetched(source.dataset, _columns(source))
+        return read_fetched(source.dataset, source.columns, source.task)
     if path is None:
         raise _unknown(source.dataset)
-    return read_table(path, _columns(source))
-
-
-def _columns(source: Recipe) -> Columns:
-    special = {"group": source.group, "time": source.time, "weight": source.weight}
-    return Columns(
-        source.target,
-        source.positive,
-        source.drop,
-        **special,
-        drop_duplicates=source.drop_duplicates,
-        task=source.task,
-        labels=source.labels,
-        category=source.category,
-    )
+    return read_table(path, source.columns, source.task)
 
 
 def _unknown(dataset: str) -> InputError:

@@ -23,6 +23,7 @@ from focalbench.runs.arm_choice import (
     with_zero_starts,
 )
 from focalbench.runs.arms import LOSSES, OF_A_BATCH, SOFTMAX, TASKS, Arm, is_custom
+from focalbench.runs.columns import COLUMN_KEYS, NO_COLUMNS, Columns
 from focalbench.training.samplers import check_sampler
 
 MOST = {"rows": 10_000_000, "seeds": 10_000, "steps": 10_000_000, "batch_size": 100_000}  # beyond: a slip of the hand
@@ -39,8 +40,8 @@ SAMPLERS_OF_CLASSES = ("random", "stratified", "groups")  # those that leave the
 class Experiment:
     """datasets x positive_rates (None: natural; (): the usual ones) x arms x lrs x seeds, on equal terms.
 
-    task: binary, multiclass (the rate is that of the rare class) or multilabel. labels: the columns of 0/1 that a
-    multilabel file predicts. arms: () are those of the default sweep of the task. rows: training rows; label_noise:
+    task: binary, multiclass (the rate is that of the rare class) or multilabel. columns: what is said
+    of those of a file. arms: () are those of the default sweep of the task. rows: training rows; label_noise:
     share of positives swapped, in [0, 0.5); steps: the budget of every run in optimiser steps (at least 20 epochs);
     epochs: passes over the rows instead; tuned: whether families of several arms get a row of their best, all with as
     many candidates; margin: the difference in average precision that matters, None for the usual one (verdicts.py);
@@ -52,15 +53,7 @@ class Experiment:
     task: str = "binary"
     datasets: tuple[str, ...] = ("mixture",)
     positive_rates: tuple[float | None, ...] = ()
-    target: str | None = None
-    labels: tuple[str, ...] = ()
-    positive: str | None = None
-    drop: tuple[str, ...] = ()
-    drop_duplicates: bool = False
-    category: tuple[str, ...] = ()
-    group: str | None = None
-    time: str | None = None
-    weight: str | None = None
+    columns: Columns = NO_COLUMNS
     test_prevalence: str = "weight"
     label_noise: float = 0.0
     rows: int = 40_000
@@ -115,16 +108,16 @@ class Experiment:
         object.__setattr__(self, "sampler", check_sampler(self.sampler, self.batch_size))
         names = [canonical(name) if is_synthetic(name) else Path(name).name for name in self.datasets]
         repeatable = {"positive_rates": self.positive_rates, "lrs": self.lrs, "arms": self.arms, "file names": names}
-        repeatable["labels"] = self.labels
+        repeatable["labels"] = self.columns.labels
         for name, values in repeatable.items():
             if len(set(values)) < len(values):
                 raise InputError(f"{name} holds an entry twice; name each once")
         for arm in self.arms:
             if (plain := plain_arm(arm)) != arm:
                 raise InputError(f"{arm.name} is {plain.name} up to a factor; name the loss {plain.loss}")
-            if self.weight and (arm.loss in OF_A_BATCH or is_custom(arm.loss)):
+            if self.columns.weight and (arm.loss in OF_A_BATCH or is_custom(arm.loss)):
                 raise InputError(f"{arm.loss} sees whole batches and takes no row weights; leave it or --weight out")
-        if self.group and self.time:
+        if self.columns.group and self.columns.time:
             raise InputError("--group and --time are two ways to split; give one")
         if self.test_prevalence not in ("thin", "weight"):
             raise InputError(f"unknown --test-prevalence {self.test_prevalence!r}; choose thin or weight")
@@ -144,9 +137,9 @@ class Experiment:
                 raise InputError(
                     f"{arm.loss} is for --task binary; {self.task} has {', '.join(core_losses(self.task))}"
                 )
-        if len(self.labels) == 1:
+        if len(self.columns.labels) == 1:
             raise InputError("--task multilabel predicts several columns: give two or more --label, or use --target")
-        if self.labels and (self.task != "multilabel" or self.target):
+        if self.columns.labels and (self.task != "multilabel" or self.columns.target):
             raise InputError("--label names what --task multilabel predicts, instead of --target")
         if self.task == "binary":
             return
@@ -161,12 +154,12 @@ class Experiment:
                 "the labels of a table share its rows, so no label has a rate of its own: leave --pos-rate "
                 'out (in a file: positive_rates = ["natural"])'
             )
-        if self.task == "multilabel" and tables and not self.labels:
+        if self.task == "multilabel" and tables and not self.columns.labels:
             raise InputError("--task multilabel needs --label for each column to predict, two or more of them")
 
     def _check_names(self) -> None:
         """What the files of results, which are UTF-8, could not hold: a file's name may be any bytes."""
-        values = (getattr(self, name) for name in KEYS)
+        values = (_setting(self, key) for key in KEYS)
         texts = (text for value in values for text in (value if isinstance(value, tuple) else (value,)))
         for text in texts:
             if isinstance(text, str) and any("\ud800" <= sign <= "\udfff" for sign in text):
@@ -185,16 +178,22 @@ def _usual_rates(datasets: Sequence[str]) -> tuple[float | None, ...]:
     return (USUAL_RATE,) if True in kinds else (None,)
 
 
-KEYS = tuple(each.name for each in fields(Experiment) if each.name != "places")
+_OWN = [each.name for each in fields(Experiment) if each.name != "places"]
+KEYS = tuple(key for name in _OWN for key in (COLUMN_KEYS if name == "columns" else (name,)))
+
+
+def _setting(experiment: Experiment, key: str) -> object:
+    """The value of one of KEYS."""
+    return getattr(experiment.columns if key in COLUMN_KEYS else experiment, key)
 
 
 def to_toml(experiment: Experiment) -> str:
     """The experiment as TOML, complete: reading it gives an equal experiment, if it has no loss of somebody's own."""
     lines = []
     for name in KEYS:
-        value = getattr(experiment, name)
+        value = _setting(experiment, name)
         if name == "positive_rates":
-            value = tuple("natural" if rate is None else rate for rate in value)
+            value = tuple("natural" if rate is None else rate for rate in experiment.positive_rates)
         if name != "arms" and value is not None:
             lines.append(f"{name} = {_toml(value)}")
     for arm in experiment.arms:
@@ -217,6 +216,7 @@ def _toml(value: object) -> str:
 def as_mapping(experiment: Experiment) -> dict[str, Any]:
     """All that an experiment is, for a manifest."""
     content = asdict(experiment)
+    content |= content.pop("columns")
     return {name: content[name] for name in KEYS}
 
 
@@ -307,12 +307,14 @@ def _inside(path: Path, name: str) -> str:
 
 def from_mapping(content: Mapping[str, Any], base: Experiment | None, where: str) -> Experiment:
     """`base` with the values of a parsed TOML table in place of its own; without one, what they leave out is usual."""
-    defaults = {name: getattr(Experiment(), name) for name in KEYS}
+    defaults = {name: _setting(Experiment(), name) for name in KEYS}
     changes: dict[str, Any] = {}
     for key, value in content.items():
         if key not in defaults:
             raise InputError(f"{where}: unknown key {key!r}; the keys are {', '.join(defaults)}")
         changes[key] = _value(key, value, defaults[key], where)
+    columns = NO_COLUMNS if base is None else base.columns
+    changes["columns"] = replace(columns, **{key: changes.pop(key) for key in COLUMN_KEYS if key in changes})
     if base is None:
         return Experiment(**changes)
     if changes.get("task", base.task) != base.task and "arms" not in changes:

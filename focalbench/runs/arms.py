@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple
 
 from focalbench.base.intervals import within
 from focalbench.errors import InputError
+from focalbench.runs.columns import NO_COLUMNS, Columns
 
 ENGINE_VERSION = 1  # raise it when a change moves the numbers of the same run
 
@@ -166,12 +167,11 @@ class Recipe:
     """Which rows a run sees, seed apart.
 
     task: binary, multiclass or multilabel. dataset: a synthetic family, a real table's name, or a file's name. sha256:
-    of the file's bytes, or "" where the generator is code. target, positive, drop, category and the like: the column
-    options of a file; reading: a hash of how its table differs from what version 0.1.0 made of the same bytes, "" where
-    it does not; labels: the columns to predict of a multilabel one. positive_rate: None is the table's
-    natural rate. label_noise: share of the positives whose label is swapped with a negative's. rows: training rows
-    asked for. folds: of a table with few positives, in the place of three splits; 0 for none. path: where a file lies;
-    moves nothing, so it is no part of the identity.
+    of the file's bytes, or "" where the generator is code. columns: what is said of those of a file; reading: a hash of
+    how its table differs from what version 0.1.0 made of the same bytes, "" where it does not. positive_rate: None is
+    the table's natural rate. label_noise: share of the positives whose label is swapped with a negative's. rows:
+    training rows asked for. folds: of a table with few positives, in the place of three splits; 0 for none. path: where
+    a file lies; moves nothing, so it is no part of the identity.
     """
 
     dataset: str
@@ -179,17 +179,9 @@ class Recipe:
     positive_rate: float | None = None
     label_noise: float = 0.0
     sha256: str = ""
-    target: str | None = None
-    positive: str | None = None
-    drop: tuple[str, ...] = ()
-    drop_duplicates: bool = False
-    group: str | None = None
-    time: str | None = None
-    weight: str | None = None
+    columns: Columns = NO_COLUMNS
     test_prevalence: TestPrevalence = "thin"
     task: Task = "binary"
-    labels: tuple[str, ...] = ()
-    category: tuple[str, ...] = ()
     reading: str = ""
     folds: int = 0
     path: str | None = field(default=None, compare=False)
@@ -207,7 +199,7 @@ class Recipe:
         compared with keeping it, on the same split.
         """
         # the constants once said which columns; stored and reported runs were drawn with them
-        return json.dumps([self.sha256 or self.dataset, self.target, None, [], False])
+        return json.dumps([self.sha256 or self.dataset, self.columns.target, None, [], False])
 
 
 @dataclass(frozen=True)
@@ -265,6 +257,7 @@ def _arm_json(arm: Arm) -> str:
 @lru_cache(maxsize=1024)
 def _recipe_json(recipe: Recipe) -> str:
     content = asdict(recipe)
+    content |= content.pop("columns")  # one level, as it was before they were put together
     for name in ("path", "task", "drop_duplicates"):  # the task is said among the training's settings
         del content[name]
     content["keep_duplicates"] = False  # as it once was called; what is done with them now is part of the reading

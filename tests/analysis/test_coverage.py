@@ -32,6 +32,7 @@ from focalbench.datasets.synthetic.mixtures import draw
 from focalbench.datasets.tables.table import Table
 from focalbench.metrics.ranking import average_precision
 from focalbench.runs.arms import Arm, Recipe, Run, TestPrevalence, Training
+from focalbench.runs.columns import Columns
 from focalbench.training import measuring
 from focalbench.training import stack as stack_module
 from focalbench.training.evaluation import Curves, Values
@@ -95,7 +96,9 @@ def table_of(regime: Regime, number: int) -> Table:
 
 def values_of(regime: Regime, table: Table) -> tuple[Floats, Floats, float]:
     """Average precision of every run and seed, (seed, run), their influence sums, (seed, run, bucket), and f."""
-    recipe = Recipe("t.csv", regime.rows, regime.rate, sha256=table.sha256, target="y", test_prevalence=regime.test)
+    recipe = Recipe(
+        "t.csv", regime.rows, regime.rate, sha256=table.sha256, columns=Columns(target="y"), test_prevalence=regime.test
+    )
     recipe = replace(recipe, folds=regime.folds)
     members = [(arm, 0) for arm in ARMS] + [(ARMS[0], restart) for restart in range(1, 1 + COPIES)]
     found = [

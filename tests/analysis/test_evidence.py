@@ -21,6 +21,7 @@ from focalbench.metrics.influence import BUCKETS
 from focalbench.report.influences import influences_text, read_influences
 from focalbench.report.words import details
 from focalbench.runs.arms import Arm, Recipe, Run, Training
+from focalbench.runs.columns import Columns
 from focalbench.runs.result import Result
 from focalbench.training.stack import run_stack
 from tests.runs import BCE, TABLE, ends, run_record, sums_of, two_arms
@@ -145,7 +146,7 @@ def test_a_table_is_the_same_from_the_store_and_from_influences_csv(tmp_path: Pa
         {} if task == "binary" else {"y": np.random.default_rng(1).choice(["a", "b", "c"], 2000, p=[0.6, 0.3, 0.1])}
     )
     path = table_of(tmp_path, **columns)
-    records, results = results_of(Recipe(str(path), 1000, target="y", task=task), 6)  # type: ignore[arg-type]
+    records, results = results_of(Recipe(str(path), 1000, columns=Columns(target="y"), task=task), 6)  # type: ignore[arg-type]
     text = influences_text(records, results.__getitem__)
     assert text is not None
     (tmp_path / "influences.csv").write_text(text)
@@ -199,7 +200,8 @@ def test_runs_say_how_their_table_was_split_and_which_units_share_a_bucket(
     i = np.arange(2000)
     path = table_of(tmp_path, g=i % 100, few=np.array(["p", "q", "r", "s", "t"])[i % 5], day=i // 20)
     others = {"g", "few", "day"} - set(options.values())
-    recipe = Recipe(str(path), 1000, target="y", drop=tuple(sorted(others)), **options)  # type: ignore[arg-type]
+    columns = Columns("y", drop=tuple(sorted(others)), **options)  # type: ignore[arg-type]
+    recipe = Recipe(str(path), 1000, columns=columns)
     records, results = results_of(recipe, 1)
     for row in records:
         assert row["split"] == kind

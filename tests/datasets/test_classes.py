@@ -23,6 +23,7 @@ from focalbench.datasets.synthetic.families import knobs, task_of
 from focalbench.datasets.tables.targets import measured_outputs
 from focalbench.errors import InputError
 from focalbench.runs.arms import Recipe
+from focalbench.runs.columns import Columns
 
 CLASSES = ("rare-class", "long-tail", "long-tail:classes=9", "rare-class:classes=3,dimension=3,distance=2")
 
@@ -185,7 +186,7 @@ def outputs(recipe: Recipe, seed: int = 0) -> list[NDArray[np.int64]]:
 
 
 def table_recipe(path: str, rate: float | None = None, positive: str | None = None) -> Recipe:
-    return resolve(Recipe(path, 40_000, rate, target="y", positive=positive, task="multiclass"))
+    return resolve(Recipe(path, 40_000, rate, columns=Columns(target="y", positive=positive), task="multiclass"))
 
 
 def test_a_files_classes_are_ordered_with_the_rare_one_last_and_spread_over_the_splits(tmp_path: Path) -> None:
@@ -238,7 +239,11 @@ def test_the_rare_class_is_chosen_after_duplicates_are_gone(tmp_path: Path) -> N
     copies = frame[frame["y"] == "b"]
     pd.concat([frame, copies, copies]).to_csv(path, index=False)  # 360 rows of b, of which 120 differ
     assert names_of(table_recipe(path)) == ("a", "b", "c")
-    assert names_of(replace(table_recipe(path), drop_duplicates=True, reading="")) == ("a", "c", "b")
+    assert names_of(replace(table_recipe(path), columns=Columns(target="y", drop_duplicates=True), reading="")) == (
+        "a",
+        "c",
+        "b",
+    )
 
 
 @pytest.mark.parametrize("option", ["time", "weight"])
@@ -248,8 +253,8 @@ def test_classes_are_counted_in_the_splits_they_lie_in(tmp_path: Path, option: s
     early = np.where(frame["y"] == "c", row % 1500, row)  # none of c among the latest rows
     few = np.where((frame["y"] == "c") & (row % 20 > 0), 0, 1)  # most of c weigh nothing
     frame.assign(o=early if option == "time" else few).to_csv(path, index=False)
-    recipe = Recipe(path, 2000, target="y", task="multiclass")
-    recipe = resolve(replace(recipe, time="o") if option == "time" else replace(recipe, weight="o"))
+    columns = Columns(target="y", time="o") if option == "time" else Columns(target="y", weight="o")
+    recipe = resolve(Recipe(path, 2000, columns=columns, task="multiclass"))
     splits = build_splits(recipe, 0)
     assert splits.names == ("a", "c", "b")
     assert splits.measured == (0, 2)
@@ -260,7 +265,7 @@ def test_a_class_whose_rows_all_weigh_nothing_is_refused(tmp_path: Path) -> None
     frame = pd.read_csv(path)
     frame.assign(w=(frame["y"] != "b").astype(int)).to_csv(path, index=False)
     with pytest.raises(InputError, match="leaves one class of y without any weight"):
-        load_table(resolve(Recipe(path, 2000, target="y", weight="w", task="multiclass")))
+        load_table(resolve(Recipe(path, 2000, columns=Columns(target="y", weight="w"), task="multiclass")))
 
 
 def test_a_blank_class_is_missing_and_names_fit_one_line(tmp_path: Path) -> None:
@@ -283,7 +288,7 @@ def labels_file(folder: Path, rates: dict[str, float], rows: int = 2000) -> str:
 
 def test_labels_are_columns_with_the_rarest_last(tmp_path: Path) -> None:
     path = labels_file(tmp_path, {"p": 0.08, "q": 0.3, "r": 0.5})
-    recipe = resolve(Recipe(path, 40_000, task="multilabel", labels=("p", "q", "r")))
+    recipe = resolve(Recipe(path, 40_000, task="multilabel", columns=Columns(labels=("p", "q", "r"))))
     table = load_table(recipe)
     assert table.names == ("q", "r", "p")
     frame = pd.read_csv(path)
@@ -296,7 +301,9 @@ def test_labels_are_columns_with_the_rarest_last(tmp_path: Path) -> None:
 
 
 def test_a_label_that_is_too_rare_is_refused(tmp_path: Path) -> None:
-    recipe = resolve(Recipe(labels_file(tmp_path, {"p": 0.1, "q": 0.3}), 150, task="multilabel", labels=("p", "q")))
+    recipe = resolve(
+        Recipe(labels_file(tmp_path, {"p": 0.1, "q": 0.3}), 150, task="multilabel", columns=Columns(labels=("p", "q")))
+    )
     with pytest.raises(InputError, match="cannot be had"):
         measured(recipe, 0)
 
@@ -307,7 +314,9 @@ def test_rows_that_differ_in_a_label_only_are_no_duplicates(tmp_path: Path) -> N
         {"x": np.repeat(rng.standard_normal(500), 4), "p": [0, 0, 1, 1] * 500, "q": [0, 1, 0, 0] * 500}
     )
     frame.to_csv(tmp_path / "d.csv", index=False)
-    recipe = Recipe(str(tmp_path / "d.csv"), 400, task="multilabel", labels=("p", "q"), drop_duplicates=True)
+    recipe = Recipe(
+        str(tmp_path / "d.csv"), 400, task="multilabel", columns=Columns(labels=("p", "q"), drop_duplicates=True)
+    )
     table = load_table(resolve(recipe))
     assert table.rows == 1500
     assert "removed 500 duplicate rows" in json.dumps(table.notes)

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from focalbench.datasets.build import _split_rows, build_splits, load_table, resolve, split_counts
-from focalbench.datasets.columns.frame import Columns, make_table
+from focalbench.datasets.columns.frame import make_table
 from focalbench.datasets.dataset import Counts, SplitCounts
 from focalbench.datasets.files.file import read_table
 from focalbench.datasets.prevalence import pool_counts, set_parts, table_counts
@@ -22,6 +22,7 @@ from focalbench.errors import InputError
 from focalbench.plan.experiment import Experiment
 from focalbench.plan.planning import make_plan
 from focalbench.runs.arms import Arm, Recipe, Run, Training
+from focalbench.runs.columns import COLUMN_KEYS, Columns
 
 # ---- what must not move: recorded from version 0.1.0, run id and the rows of the splits of seeds 0 and 3
 
@@ -85,7 +86,9 @@ def distinct(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.mark.parametrize("name", GOLDEN)
 def test_tables_without_equal_rows_keep_their_runs_and_splits(distinct: str, name: str) -> None:
     options, expected = GOLDEN[name]
-    recipe = resolve(Recipe(distinct, options.get("rows", 5000), **{k: v for k, v in options.items() if k != "rows"}))
+    columns = Columns(**{key: value for key, value in options.items() if key in COLUMN_KEYS})
+    others = {key: value for key, value in options.items() if key not in COLUMN_KEYS}
+    recipe = resolve(Recipe(distinct, **{"rows": 5000} | others, columns=columns))
     run_id = Run(recipe, Training(), Arm("bce"), 0.001, 3).run_id
     assert [run_id, *(rows_hash(recipe, seed) for seed in (0, 3))] == expected
     assert recipe.reading == ""
@@ -102,7 +105,9 @@ def rows_hash(recipe: Recipe, seed: int) -> str:
 def table_of(columns: str, *rows: str, **options: Any) -> Table:
     frame = pd.DataFrame([row.split() for row in rows], columns=columns.split())
     frame = frame.apply(pd.to_numeric, errors="coerce")
-    return make_table("d.csv", frame, Columns(options.pop("target", "y"), **options), "0" * 64)
+    task = options.pop("task", "binary")
+    said = options if "labels" in options else {"target": "y"} | options
+    return make_table("d.csv", frame, Columns(**said), "0" * 64, task=task)
 
 
 PATIENTS = ("1 5 2 0", "2 5 2 0", "3 5 2 1", "4 7 2 0", "4 7 2 0", "5 8 3 1")  # id, x, z, y
@@ -280,7 +285,7 @@ def faces(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def test_the_natural_rate_stays_and_nothing_leaks(faces: str) -> None:
-    recipe = resolve(Recipe(faces, 5000, target="y"))
+    recipe = resolve(Recipe(faces, 5000, columns=Columns(target="y")))
     table = load_table(recipe)
     assert (table.rows, table.positives) == (12_000, 600)
     frame = pd.read_csv(faces).drop(columns="y")
@@ -298,11 +303,11 @@ def each(recipe: Recipe) -> tuple[Any, ...]:
 
 
 def test_counts_of_every_seed_are_looked_at_when_planned(faces: str) -> None:
-    recipe = resolve(Recipe(faces, 5000, target="y"))
+    recipe = resolve(Recipe(faces, 5000, columns=Columns(target="y")))
     rare = replace(recipe, positive_rate=0.02)
     held = [Counts(part.rows, part.positives) for part in each(rare)]
     assert tuple(held) == split_counts(rare, 0).each
-    plan = make_plan(Experiment(datasets=(faces,), positive_rates=(None,), target="y", seeds=3))
+    plan = make_plan(Experiment(datasets=(faces,), positive_rates=(None,), columns=Columns(target="y"), seeds=3))
     assert any("--drop-duplicates removes" in note for note in plan.notes)
 
 
@@ -310,7 +315,7 @@ def test_a_rate_that_the_sets_cannot_give_is_refused_with_one_that_they_can(tmp_
     x = np.repeat([0, 1, 2, *range(10, 1000)], [40, 40, 40, *[1] * 990])
     frame = pd.DataFrame({"x": x, "z": x % 7, "y": (x < 3).astype(int)})  # all positives in three sets
     frame.to_csv(tmp_path / "d.csv", index=False)
-    recipe = resolve(Recipe(str(tmp_path / "d.csv"), 5000, 0.02, target="y"))
+    recipe = resolve(Recipe(str(tmp_path / "d.csv"), 5000, 0.02, columns=Columns(target="y")))
     with pytest.raises(InputError, match=r"choose a rate from 0\.0"):
         split_counts(recipe, 0)
     assert min(part.positives for part in split_counts(replace(recipe, positive_rate=None), 0).each) >= 20

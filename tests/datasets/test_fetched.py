@@ -92,21 +92,21 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_table_with_a_digit_target_comes_from_the_cache_by_number_and_by_name(cache: Path) -> None:
-    table = read_fetched(f"openml:{NUMBER}", Columns(None))
+    table = read_fetched(f"openml:{NUMBER}", Columns())
     assert (table.rows, len(table.frame.columns)) == (3000, 4)
     assert 100 < table.positives < 400
     assert table.categorical == ("colour",)
-    again = read_fetched("openml:cards", Columns(None))
+    again = read_fetched("openml:cards", Columns())
     assert again.sha256 == table.sha256
     cached = cache / "openml" / "openml.org" / "data" / "v1" / "download" / str(NUMBER) / "cards.arff.gz"
     assert cached.exists()  # the fault that is worked around deletes it
-    other = read_fetched(f"openml:{NUMBER}", Columns("colour", "red", drop=("code",)))
+    other = read_fetched(f"openml:{NUMBER}", Columns("colour", positive="red", drop=("code",)))
     assert list(other.frame.columns) == ["amount", "age", "Class"]
 
 
 def test_a_fetched_table_is_split_at_an_exact_rate(cache: Path) -> None:
     recipe = resolve(Recipe(f"openml:{NUMBER}", 1500, 0.04))
-    assert recipe == resolve(Recipe(f"openml:{NUMBER}", 1500, 0.04, target="Class"))  # its own target
+    assert recipe == resolve(Recipe(f"openml:{NUMBER}", 1500, 0.04, columns=Columns(target="Class")))  # its own target
     assert recipe.sha256 == load_table(recipe).sha256
     splits = build_splits(recipe, 0)
     assert splits.train.positives == round(0.04 * splits.train.rows)
@@ -140,7 +140,7 @@ def test_a_server_that_refuses_is_told_in_one_line(
 ) -> None:
     monkeypatch.setattr(_openml, "_DATA_INFO", f"{server}/api/v1/json/data/{{}}")
     with pytest.raises(InputError, match=f"openml:{number} cannot be had .*; check the name and the network") as error:
-        read_fetched(f"openml:{number}", Columns(None))
+        read_fetched(f"openml:{number}", Columns())
     assert "\n" not in str(error.value)
     del error
     gc.collect()
@@ -150,18 +150,18 @@ def test_damage_in_the_cache_is_told_in_one_line(cache: Path) -> None:
     file = cache / "openml" / "openml.org" / "api" / "v1" / "json" / "data" / f"{NUMBER}.gz"
     file.write_bytes(gzip.compress(b"{no json"))
     with pytest.raises(InputError, match="cannot be had"):
-        read_fetched(f"openml:{NUMBER}", Columns(None))
+        read_fetched(f"openml:{NUMBER}", Columns())
 
 
 def test_scikit_learns_own_tables() -> None:
-    table = read_fetched("sklearn:breast_cancer", Columns(None))
+    table = read_fetched("sklearn:breast_cancer", Columns())
     assert (table.rows, table.positives, len(table.frame.columns)) == (569, 357, 30)
-    digits = read_fetched("sklearn:digits", Columns(None, "9"))
+    digits = read_fetched("sklearn:digits", Columns(positive="9"))
     assert digits.positives == 180
     with pytest.raises(InputError, match="--positive"):
-        read_fetched("sklearn:digits", Columns(None))
+        read_fetched("sklearn:digits", Columns())
     with pytest.raises(InputError, match=r"did you mean breast_cancer\?"):
-        read_fetched("sklearn:breast_cancr", Columns(None))
+        read_fetched("sklearn:breast_cancr", Columns())
 
 
 def test_imbalanced_learns_tables_from_its_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -171,14 +171,14 @@ def test_imbalanced_learns_tables_from_its_cache(tmp_path: Path, monkeypatch: py
     rng = np.random.default_rng(0)
     labels = np.where(np.arange(400) < 120, 1, -1)
     np.savez(tmp_path / "zenodo" / "x1data.npz", data=rng.normal(size=(400, 3)), label=labels)
-    table = read_fetched("imblearn:ecoli", Columns(None))
+    table = read_fetched("imblearn:ecoli", Columns())
     assert (table.rows, table.positives) == (400, 120)
 
 
 def test_without_imbalanced_learn_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "imblearn.datasets", None)
     with pytest.raises(InputError, match="pip install imbalanced-learn"):
-        read_fetched("imblearn:ecoli", Columns(None))
+        read_fetched("imblearn:ecoli", Columns())
 
 
 def test_only_these_prefixes_are_fetched() -> None:

@@ -28,7 +28,7 @@ def write(folder: Path, text: str | bytes, name: str = "data.csv") -> str:
 
 
 def read(path: str, target: str = "y", positive: str | None = None, **options: Any) -> Table:
-    return read_table(path, Columns(target, positive, **options))
+    return read_table(path, Columns(target, positive=positive, **options))
 
 
 @pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
@@ -149,7 +149,7 @@ def csv_rows(count: int, shift: int = 0) -> str:
 
 def test_a_file_is_planned_built_and_guarded(tmp_path: Path) -> None:
     path = write(tmp_path, csv_rows(2000))
-    recipe = resolve(Recipe(path, 1000, 0.1, target="y"))
+    recipe = resolve(Recipe(path, 1000, 0.1, columns=Columns(target="y")))
     assert (recipe.dataset, recipe.path, recipe.sha256) == ("data.csv", path, file_sha256(path))
     splits, counts = build_splits(recipe, 0), split_counts(recipe, 0)
     for part, count in zip((splits.train, splits.validation, splits.test), counts.each, strict=True):
@@ -167,7 +167,7 @@ def test_two_files_of_one_name_are_two_tables(tmp_path: Path) -> None:
     for folder, shift in (("a", 0), ("b", 1)):
         (tmp_path / folder).mkdir()
         write(tmp_path / folder, csv_rows(2000, shift))
-    a, b = (resolve(Recipe(str(tmp_path / name / "data.csv"), 1000, 0.1, target="y")) for name in "ab")
+    a, b = (resolve(Recipe(str(tmp_path / name / "data.csv"), 1000, 0.1, columns=Columns(target="y"))) for name in "ab")
     assert load_table(a).sha256 != load_table(b).sha256
 
 

@@ -18,6 +18,7 @@ from focalbench.errors import InputError
 from focalbench.plan.experiment import Experiment
 from focalbench.plan.planning import make_plan
 from focalbench.runs.arms import Arm, Recipe, Run, Training
+from focalbench.runs.columns import COLUMN_KEYS, Columns
 from focalbench.training import measuring
 from focalbench.training.measuring import Prediction
 from focalbench.training.stack import run_stack
@@ -35,7 +36,9 @@ def table(path: Path, rows: int, positives: int, seed: int = 0) -> str:
 
 
 def folded(path: str, **options: Any) -> Recipe:
-    recipe = Recipe(path, rows=40_000, positive_rate=None, target="y", drop=("g",))
+    recipe = Recipe(path, rows=40_000, positive_rate=None, columns=Columns(target="y", drop=("g",)))
+    columns = {key: options.pop(key) for key in COLUMN_KEYS if key in options}
+    recipe = replace(recipe, columns=replace(recipe.columns, **columns))
     return with_folds(resolve(replace(recipe, **options)), [0])
 
 
@@ -76,7 +79,9 @@ def test_folds_are_planned_only_where_three_splits_have_too_few_positives(tmp_pa
     few = folded(table(tmp_path / "few.csv", 900, 99))
     assert few.folds == FOLDS
     assert split_counts(few, 0).test == Counts(900, 99)
-    plan = make_plan(Experiment(datasets=(table(tmp_path / "u.csv", 300, 30),), target="y", drop=("g",), seeds=2))
+    plan = make_plan(
+        Experiment(datasets=(table(tmp_path / "u.csv", 300, 30),), columns=Columns(target="y", drop=("g",)), seeds=2)
+    )
     assert any("30 positives are too few for three splits: 5 folds instead" in text for text in plan.warnings)
     # 180 training rows are one batch: the budget of 1,560 steps is as many epochs, and validation is scored 40 times
     training = plan.runs[0].training

@@ -245,7 +245,7 @@ def test_only_regular_files_are_opened(tmp_path: Path) -> None:
     assert "no regular file" in refusal(tmp_path / "pipe.csv")
     assert "no regular file" in refusal(Path("/dev/zero"))
     with pytest.raises(InputError, match="no regular file"):
-        resolve(Recipe("/dev/zero", 100, target="y"))
+        resolve(Recipe("/dev/zero", 100, columns=Columns(target="y")))
 
 
 @pytest.mark.parametrize(

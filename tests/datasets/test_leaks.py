@@ -10,6 +10,7 @@ from focalbench.datasets.tables.table import Table
 from focalbench.plan.experiment import Experiment
 from focalbench.plan.planning import make_plan
 from focalbench.runs.arms import Recipe
+from focalbench.runs.columns import Columns
 
 
 def table(**columns: object) -> Table:
@@ -53,12 +54,16 @@ def test_a_date_that_leaks_is_named_once_as_in_the_file_and_can_be_dropped(tmp_p
     columns = {"paid": days.strftime("%Y-%m-%d"), "paid_on": usual.strftime("%Y-%m-%d"), "x": rng.random(3000)}
     pd.DataFrame({**columns, "y": y.astype(int)}).to_csv(tmp_path / "d.csv", index=False)
     path = str(tmp_path / "d.csv")
-    experiment = Experiment(datasets=(path,), positive_rates=(None,), target="y", seeds=1)
+    experiment = Experiment(datasets=(path,), positive_rates=(None,), columns=Columns(target="y"), seeds=1)
     leaks = [text for text in make_plan(experiment).warnings if "alone reaches" in text]
     assert len(leaks) == 1
     assert "d.csv: the column paid alone reaches an average precision of" in leaks[0]
-    found = load_table(resolve(Recipe(path, 1000, target="y")))
+    found = load_table(resolve(Recipe(path, 1000, columns=Columns(target="y"))))
     owners = dict(found.derived)
     assert {owners[name] for name in owners if name.startswith("paid_on_")} == {"paid_on"}
     assert {name.removeprefix("paid_") for name, owner in owners.items() if owner == "paid"} >= {"year", "month", "day"}
-    assert not [text for text in make_plan(replace(experiment, drop=("paid",))).warnings if "alone reaches" in text]
+    assert not [
+        text
+        for text in make_plan(replace(experiment, columns=Columns(target="y", drop=("paid",)))).warnings
+        if "alone reaches" in text
+    ]

@@ -10,6 +10,7 @@ from focalbench.datasets.preprocessing import coded_width, preprocess
 from focalbench.datasets.tables.table import Table
 from focalbench.plan.experiment import Experiment
 from focalbench.plan.planning import make_plan, worker_bytes
+from focalbench.runs.columns import Columns
 
 TRAIN, VALIDATION, TEST = np.arange(0, 400), np.arange(400, 600), np.arange(600, 1000)
 SPLITS = (TRAIN, VALIDATION, TEST)
@@ -123,5 +124,7 @@ def test_the_width_planned_with_is_the_width_got() -> None:
 def test_a_worker_is_not_thought_to_hold_a_column_for_every_level(tmp_path: Path) -> None:
     rows = [f"{i % 977},c{i % 9_001},{int(i % 10 == 0)}" for i in range(20_000)]
     (tmp_path / "m.csv").write_text("\n".join(["x,merchant,y", *rows, ""]))
-    experiment = Experiment(datasets=(str(tmp_path / "m.csv"),), positive_rates=(None,), target="y", seeds=1)
+    experiment = Experiment(
+        datasets=(str(tmp_path / "m.csv"),), positive_rates=(None,), columns=Columns(target="y"), seeds=1
+    )
     assert worker_bytes(make_plan(experiment).runs) < 1e9

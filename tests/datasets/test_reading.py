@@ -250,7 +250,7 @@ OTHERWISE = {
 
 def planned(path: str, **options: Any) -> Recipe:
     load_table.__globals__["_table"].cache_clear()
-    return resolve(Recipe(path, 100, target="y", **options))
+    return resolve(Recipe(path, 100, columns=Columns(target="y", **options)))
 
 
 def test_only_what_is_read_otherwise_is_another_table(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from focalbench.errors import InputError
 from focalbench.plan.experiment import Experiment
 from focalbench.plan.planning import make_plan
 from focalbench.runs.arms import Arm, Recipe, Run, Training
+from focalbench.runs.columns import Columns
 from focalbench.training.stack import run_stack
 
 RNG = np.random.default_rng(0)
@@ -26,8 +27,7 @@ def plan_of(folder: Path, weights: object, **options: object) -> tuple[str, ...]
     experiment = Experiment(
         datasets=(str(folder / "w.csv"),),
         positive_rates=(None,),
-        target="y",
-        weight="w",
+        columns=Columns(target="y", weight="w"),
         seeds=4,
         **options,  # type: ignore[arg-type]
     )
@@ -61,7 +61,7 @@ def test_every_seed_is_looked_at(tmp_path: Path) -> None:
         weights = np.where(np.random.default_rng(seed).random(2000) < 0.22, 1.0, 0.0)
         frame = pd.DataFrame({"a": X[:, 0], "b": X[:, 1], "y": Y, "w": weights})
         frame.to_csv(tmp_path / "w.csv", index=False)
-        recipe = resolve(Recipe(str(tmp_path / "w.csv"), 40_000, target="y", weight="w"))
+        recipe = resolve(Recipe(str(tmp_path / "w.csv"), 40_000, columns=Columns(target="y", weight="w")))
         held = [positives_that_weigh(recipe, seed) for seed in range(4)]
         if held[0] >= 20 > min(held):
             with pytest.raises(InputError, match=r"with seed [123]"):
@@ -82,7 +82,7 @@ def test_only_proportions_count(tmp_path: Path, unit: float) -> None:
     found = []
     for each in (unit, 1.0):
         warnings = plan_of(tmp_path, np.full(2000, each))
-        recipe = resolve(Recipe(str(tmp_path / "w.csv"), 900, target="y", weight="w"))
+        recipe = resolve(Recipe(str(tmp_path / "w.csv"), 900, columns=Columns(target="y", weight="w")))
         np.testing.assert_array_equal(load_table(recipe).weights, 1.0)
         build._table.cache_clear()
         run = Run(recipe, Training(hidden=(4,), epochs=2), Arm("bce"), 0.01, 0)

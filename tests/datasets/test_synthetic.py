@@ -18,6 +18,7 @@ from focalbench.datasets.synthetic.families import canonical, knobs
 from focalbench.datasets.synthetic.mixtures import Cluster, draw, mixture
 from focalbench.errors import InputError
 from focalbench.runs.arms import Recipe
+from focalbench.runs.columns import Columns
 from focalbench.training.samplers import orders
 
 MIXTURES = ("mixture", "gaussians", "xor")
@@ -173,9 +174,9 @@ def test_senseless_knobs_are_refused(dataset: str, says: str) -> None:
 
 
 def test_column_options_are_refused_where_there_are_no_columns() -> None:
-    for options in ({"target": "y"}, {"group": "g"}, {"category": ("c",)}):
+    for columns in (Columns("y"), Columns(group="g"), Columns(category=("c",))):
         with pytest.raises(InputError, match="belong to a file"):
-            resolve(Recipe("mixture", 1000, 0.05, **options))
+            resolve(Recipe("mixture", 1000, 0.05, columns=columns))
 
 
 def test_one_data_set_has_one_name() -> None:

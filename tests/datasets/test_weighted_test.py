@@ -20,6 +20,7 @@ from focalbench.errors import InputError
 from focalbench.plan.experiment import Experiment, from_mapping
 from focalbench.plan.planning import make_plan
 from focalbench.runs.arms import Arm, Recipe, Run, Training
+from focalbench.runs.columns import Columns
 from focalbench.training.stack import run_stack
 
 THIN = Recipe("mixture", 1500, 0.02)  # 200 positives in 9,988 test rows
@@ -167,7 +168,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("rate", [0.03, 0.1, 0.3])
 @pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
 def test_a_table_keeps_every_row_that_is_left_for_the_test(file: str, options: dict[str, Any], rate: float) -> None:
-    thin = resolve(Recipe(file, 1000, rate, target="y", **options))
+    thin = resolve(Recipe(file, 1000, rate, columns=Columns(target="y", **options)))
     weight = replace(thin, test_prevalence="weight")
     few, all_rows = (_split_rows(load_table(recipe), recipe, 1) for recipe in (thin, weight))
     for mine, theirs in zip(few[:2], all_rows[:2], strict=True):
@@ -189,7 +190,9 @@ def test_a_table_keeps_every_row_that_is_left_for_the_test(file: str, options: d
 
 
 def test_noise_and_weights_go_together_on_a_table(file: str) -> None:
-    recipe = resolve(Recipe(file, 1000, 0.03, 0.2, target="y", test_prevalence="weight", **OPTIONS["groups"]))
+    recipe = resolve(
+        Recipe(file, 1000, 0.03, 0.2, columns=Columns(target="y", **OPTIONS["groups"]), test_prevalence="weight")
+    )
     splits = build_splits(recipe, 0)
     test, noisy = splits.test, splits.noisy_test_targets
     assert test.weights is not None

@@ -114,8 +114,6 @@ def test_tables_are_read_one_after_the_other_not_once_a_seed(tmp_path: Path, mon
     build._table.cache_clear()
     monkeypatch.setattr(build, "read_table", watch)
     paths = tuple(str(tmp_path / f"{i}.csv") for i in range(2))
-    tables = replace(
-        SMALL, datasets=paths, positive_rates=(None,), rows=200, target="y", drop_duplicates=False, seeds=4
-    )
+    tables = replace(SMALL, datasets=paths, positive_rates=(None,), rows=200, columns=Columns(target="y"), seeds=4)
     run_experiment(tables, make_plan(tables), tmp_path / "o", Backend(), lambda _: None)
     assert len(read) <= 6  # to plan, to group and to train

@@ -1,6 +1,5 @@
 """From a frame as it was read to a table: which column has which part to play, and what of it cannot be used."""
 
-from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ from focalbench.datasets.tables.table import Part, Table, are_few
 from focalbench.datasets.tables.targets import listed, rare_last, read_outputs
 from focalbench.errors import InputError
 from focalbench.runs.arms import Task
+from focalbench.runs.columns import Columns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,50 +23,21 @@ _HEAD = 20  # rows in which a header is looked for
 _NO_TEXT = Origin()
 
 
-@dataclass(frozen=True)
-class Columns:
-    """What a user says of a file's columns.
-
-    target: the column to predict; positive: the value that counts as 1, compared as text ("1" matches 1.0), not needed
-    for 0/1 or true/false; of a multiclass target the rare class, not needed where it is the rarest. task: binary,
-    multiclass or multilabel; labels: of a multilabel one the columns of 0/1 to predict, without target. drop: columns
-    to leave out. group: rows with the same value are never in two splits. time: the latest rows are the test. weight:
-    what a row counts for, >= 0.
-    """
-
-    target: str | None
-    positive: str | None = None
-    drop: tuple[str, ...] = ()
-    group: str | None = None
-    time: str | None = None
-    weight: str | None = None
-    drop_duplicates: bool = False
-    task: Task = "binary"
-    labels: tuple[str, ...] = ()
-    category: tuple[str, ...] = ()
-
-    @property
-    def predicted(self) -> tuple[str, ...]:
-        """The columns to predict."""
-        if self.task == "multilabel":
-            return self.labels
-        return () if self.target is None else (self.target,)
-
-    @property
-    def special(self) -> dict[str, str]:
-        """The columns that are no features, by the option that names them."""
-        named = {"--group": self.group, "--time": self.time, "--weight": self.weight}
-        return {option: name for option, name in named.items() if name is not None}
-
-
-def make_table(source: str, frame: "pd.DataFrame", columns: Columns, sha256: str, origin: Origin = _NO_TEXT) -> Table:
+def make_table(
+    source: str,
+    frame: "pd.DataFrame",
+    columns: Columns,
+    sha256: str,
+    origin: Origin = _NO_TEXT,
+    task: Task = "binary",
+) -> Table:
     """Return the table of a frame. source: the file's name for messages. sha256: of its bytes. origin: of the frame.
 
     How each column is read is told in the table's columns, notes and warnings; rows that are equal in all columns are
     removed where that is asked for. Raises InputError for what cannot be a table.
     """
-    _check_columns(source, frame, columns)
-    outputs = read_outputs(frame, columns.task, columns.predicted, columns.positive)
+    _check_columns(source, frame, columns, task)
+    outputs = read_outputs(frame, task, columns.predicted, columns.positive)
     style = read_style(frame.drop(columns=[*columns.predicted, *columns.drop, *columns.category]), origin)
     special = _special(frame, columns, style, origin)
     groups = next((special[part].values for part in ("time", "group") if part in special), None)
@@ -90,7 +61,7 @@ def make_table(source: str, frame: "pd.DataFrame", columns: Columns, sha256: str
         outputs = outputs.rows(kept)
         weights = None if weights is None else equal.summed(weights)[kept]
         groups = None if groups is None else groups[kept]
-    outputs = rare_last(outputs, columns.task, str(columns.target), columns.positive)
+    outputs = rare_last(outputs, task, str(columns.target), columns.positive)
     together = None if equal is None else equal.together(kept, groups)
     changes = tuple(change for each in special.values() for change in each.changes)
     changes += tuple(f"{name}: category" for name in declared)
@@ -125,10 +96,10 @@ def make_table(source: str, frame: "pd.DataFrame", columns: Columns, sha256: str
     )
 
 
-def _check_columns(source: str, frame: "pd.DataFrame", columns: Columns) -> None:
+def _check_columns(source: str, frame: "pd.DataFrame", columns: Columns, task: Task) -> None:
     names = [str(name) for name in frame.columns]
-    if not columns.predicted:
-        option = "--label for each column to predict" if columns.task == "multilabel" else "--target"
+    if not (columns.labels if task == "multilabel" else columns.target):
+        option = "--label for each column to predict" if task == "multilabel" else "--target"
         raise InputError(f"{source} needs a target column: {option} with one of {listed(names)}")
     for name in (*columns.predicted, *columns.drop, *columns.special.values(), *columns.category):
         if name not in names:

@@ -6,10 +6,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from focalbench.datasets.columns.frame import Columns, did_you_mean, make_table
+from focalbench.datasets.columns.frame import did_you_mean, make_table
 from focalbench.datasets.tables.table import Table
 from focalbench.datasets.tables.targets import listed
 from focalbench.errors import InputError
+from focalbench.runs.arms import Task
+from focalbench.runs.columns import Columns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,7 +31,7 @@ def is_fetched(dataset: str) -> bool:
     return dataset.partition(":")[0] in ("openml", "sklearn", "imblearn") and ":" in dataset
 
 
-def read_fetched(dataset: str, columns: Columns) -> Table:
+def read_fetched(dataset: str, columns: Columns, task: Task = "binary") -> Table:
     """Fetch a table, or take it from the library's cache. columns.target: None is the table's own target.
 
     Raises InputError for a name that there is not, a network that is missing, or columns that do not fit.
@@ -39,7 +41,7 @@ def read_fetched(dataset: str, columns: Columns) -> Table:
     frame, target = fetch(name)
     frame.columns = frame.columns.map(str)
     chosen = columns if columns.labels else replace(columns, target=columns.target or target)
-    return make_table(dataset, _plain(frame), chosen, _sha256(frame))
+    return make_table(dataset, _plain(frame), chosen, _sha256(frame), task=task)
 
 
 def _openml(name: str) -> tuple["pd.DataFrame", str]:

@@ -17,12 +17,14 @@ from pathlib import Path
 from typing import IO, BinaryIO, cast
 
 from focalbench.datasets.columns.features import Origin
-from focalbench.datasets.columns.frame import Columns, did_you_mean, make_table
+from focalbench.datasets.columns.frame import did_you_mean, make_table
 from focalbench.datasets.files.parquet import REMEDY, read_parquet
 from focalbench.datasets.files.text_table import open_text
 from focalbench.datasets.tables.table import Table
 from focalbench.datasets.tables.targets import listed
 from focalbench.errors import InputError, MachineError
+from focalbench.runs.arms import Task
+from focalbench.runs.columns import Columns
 
 SUFFIXES = (".csv", ".tsv", ".txt", ".gz", ".zip", ".zst", ".parquet")
 MOST_UNPACKED = 2**35  # bytes that an archive may unpack to
@@ -57,7 +59,7 @@ def file_sha256(path: str) -> str:
     return digest.hexdigest()
 
 
-def read_table(path: str, columns: Columns) -> Table:
+def read_table(path: str, columns: Columns, task: Task = "binary") -> Table:
     """Read a file with its target: CSV (comma, semicolon, tab or bar; UTF-8, UTF-16 or Windows-1252; plain, gz, zip or
     zst) or Parquet. A large file is never in memory as text.
 
@@ -69,14 +71,14 @@ def read_table(path: str, columns: Columns) -> Table:
         if file.read(4) == b"PAR1":
             file.seek(0)
             frame, kinds = read_parquet(path, file)
-            return make_table(path, frame, columns, digest, Origin(kinds=kinds))
+            return make_table(path, frame, columns, digest, Origin(kinds=kinds), task)
         file.seek(0)
         with _room():
             text, lines, notes = _as_utf8(path, _unpacked(path, file, unpacked), recoded)
         parts = open_text(path, text, lines)
         origin = Origin(parts.separator, texts=parts.texts)
         try:
-            table = make_table(path, parts.frame(columns.predicted), columns, digest, origin)
+            table = make_table(path, parts.frame(columns.predicted), columns, digest, origin, task)
         except MemoryError:
             raise MachineError(f"no memory for {path}; close other programs, or take fewer columns or rows") from None
     return replace(table, notes=notes + table.notes)
