@@ -10,7 +10,7 @@ import pytest
 
 from focalbench.execution.pools import Backend
 from focalbench.jobs import forecast as module
-from focalbench.jobs.forecast import forecast, shares, sizes_of, slowness, stack_seconds
+from focalbench.jobs.forecast import forecast, sizes_of, slowness, stack_seconds
 from focalbench.plan.experiment import Experiment
 from focalbench.plan.planning import make_plan, make_stacks
 from focalbench.runs.arms import Arm
@@ -70,13 +70,11 @@ def test_a_forecast_is_the_sum_of_its_stacks() -> None:
 
 
 def test_shares_are_of_the_cost_and_not_of_the_count() -> None:
-    small = make_plan(SMALL).runs
-    wide = make_plan(replace(SMALL, hidden=(256, 256))).runs
-    found = shares([*small, *wide], LOCAL)
-    assert sum(found.values()) == pytest.approx(1)
-    assert sum(found[run.run_id] for run in wide) > 3 * sum(found[run.run_id] for run in small)
-    unknown = [replace(run, training=replace(run.training, device="cuda")) for run in small]
-    assert set(shares(unknown, LOCAL).values()) == {1 / len(unknown)}
+    small, wide = (make_plan(replace(SMALL, hidden=hidden)) for hidden in ((16,), (256, 256)))
+    found = forecast(replace(small, runs=(*small.runs, *wide.runs)), (), LOCAL)
+    assert found is not None
+    assert sum(found.shares.values()) == pytest.approx(1)
+    assert sum(found.shares[run.run_id] for run in wide.runs) > 0.75
 
 
 def test_what_is_stored_takes_no_time_and_what_is_unknown_is_not_told() -> None:

@@ -1,8 +1,9 @@
 """Ours on the same problem: the trainer's own stacks, on one core or one process a core."""
 
+from collections.abc import Sequence
+from concurrent.futures import Executor
 from functools import lru_cache
 
-import joblib
 import numpy as np
 
 from focalbench.bench.problem import LR, SEED, Problem, drawn
@@ -23,10 +24,16 @@ def lockstep(problem: Problem, gammas: tuple[float, ...] = BCE) -> Work:
     return lambda: train_stacks(problem, problem.runs, gammas)
 
 
-def lockstep_everywhere(problem: Problem, parallel: joblib.Parallel, processes: int) -> Work:
-    """An epoch of equally many runs in each of some processes of one thread."""
-    share = problem.runs // processes
-    return lambda: parallel(joblib.delayed(train_stacks)(problem, share) for _ in range(processes))
+def lockstep_everywhere(problem: Problem, processes: Sequence[Executor]) -> Work:
+    """An epoch of equally many runs in each of some processes of one thread, an executor for each."""
+    share = problem.runs // len(processes)
+
+    def work() -> None:
+        begun = [process.submit(train_stacks, problem, share) for process in processes]
+        for each in begun:
+            each.result()
+
+    return work
 
 
 def train_stacks(problem: Problem, runs: int, gammas: tuple[float, ...] = BCE) -> None:

@@ -1,9 +1,11 @@
 """Training: seconds per run-epoch of every way to train a problem, and the share of the machine's matmul peak."""
 
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from multiprocessing import get_context
 
-import joblib
 import torch
 
 from focalbench.bench.lockstep import MIXED, lockstep, lockstep_everywhere, runs_of_a_stack
@@ -44,11 +46,13 @@ def training(problem: Problem, peers: Sequence[Peer], wanted: Wanted, scale: Sca
                 entries += _entries(name, peer, replace(problem, runs=runs), scale)
             except Exception as error:  # other libraries raise anything
                 failed.append(Row(_title(problem), name, "", note=f"failed: {type(error).__name__}: {error}"[:200]))
-    with joblib.Parallel(n_jobs=scale.cores) as parallel:
+    with ExitStack() as opened:
+        spawned = (ProcessPoolExecutor(1, get_context("spawn")) for _ in range(scale.cores))  # one each: none takes two
+        processes = [opened.enter_context(process) for process in spawned]
         entries.append(Entry(OURS, "1", lockstep(problem), problem.runs))
         entries.append(Entry(FOCAL, "1", lockstep(problem, MIXED), problem.runs))
         if problem.device == "cpu" and 1 < scale.cores <= problem.runs:
-            everywhere = lockstep_everywhere(problem, parallel, scale.cores)
+            everywhere = lockstep_everywhere(problem, processes)
             for _ in range(WARM):
                 everywhere()
             runs = problem.runs // scale.cores * scale.cores

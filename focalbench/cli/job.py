@@ -121,7 +121,8 @@ def _run(
     budget = None if job.budget is None else Budget(job.budget, begin)
     with working_in(job.folder, names):
         announce(plan, done, backend, found, as_json=job.as_json)
-        outcome = run_experiment(experiment, plan, job.folder, backend, see, job.store, budget)
+        shares = None if found is None else found.shares
+        outcome = run_experiment(experiment, plan, job.folder, backend, see, job.store, budget, shares)
         if finish is not None and outcome.ending.stopped is None:
             finish(outcome)
         return outcome

@@ -5,7 +5,7 @@ A dry run, which trains a little of everything, is nearer the truth and takes lo
 
 import time
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
@@ -34,10 +34,13 @@ STARTING, STARTING_WORKERS, FILE = 1.0, 2.5, 2e-3  # of this process, of workers
 
 @dataclass(frozen=True)
 class Forecast:
-    """Seconds of what is missing of a plan, and until its first seed is whole."""
+    """Seconds of what is missing of a plan, and until its first seed is whole; by run_id, what share of the training of
+    what is missing each run is.
+    """
 
     seconds: float
     first_seed: float
+    shares: Mapping[str, float]
 
 
 @dataclass(frozen=True)
@@ -64,22 +67,17 @@ def forecast(plan: Plan, stored: Collection[str], backend: Backend) -> Forecast 
     if not _is_known(missing, backend):
         return None
     if not missing:
-        return Forecast(FILE * len(plan.runs), 0.0)
+        return Forecast(FILE * len(plan.runs), 0.0, {})
     stacks = make_stacks(missing)
     costs = list(_costs(stacks, backend.workers))
     slower = slowness(backend.workers, min(PROBE_SECONDS, PROBE_SHARE * sum(costs)))
     start = STARTING + (STARTING_WORKERS if backend.name != "serial" else 0.0)
     first = [cost for stack, cost in zip(stacks, costs, strict=True) if _is_first(stack, stacks[0])]
     whole, seed = (slower * (start + makespan(each, backend.workers)) for each in (costs, first))
-    return Forecast(whole + slower * FILE * len(plan.runs), seed)
+    return Forecast(whole + slower * FILE * len(plan.runs), seed, _shares(stacks, costs))
 
 
-def shares(runs: Sequence[Run], backend: Backend) -> dict[str, float]:
-    """What part of the training of these runs each of them is, by run_id; equal parts where nothing is known."""
-    if not _is_known(runs, backend):
-        return {run.run_id: 1 / len(runs) for run in runs}
-    stacks = make_stacks(runs)
-    costs = list(_costs(stacks, backend.workers))
+def _shares(stacks: Sequence[Stack], costs: Sequence[float]) -> dict[str, float]:
     whole = sum(costs)
     pairs = zip(stacks, costs, strict=True)
     return {run.run_id: cost / len(stack) / whole for stack, cost in pairs for run in stack}

@@ -3,7 +3,7 @@
 import logging
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +18,6 @@ from focalbench.execution.drive import Finished, execute
 from focalbench.execution.pools import Backend
 from focalbench.execution.store import Store, is_begun
 from focalbench.jobs.budget import Budget
-from focalbench.jobs.forecast import shares
 from focalbench.plan.experiment import Experiment
 from focalbench.plan.planning import Plan, make_stacks
 from focalbench.plan.whole_seeds import Tally, Whole, part_of, shortened
@@ -108,21 +107,23 @@ def run_experiment(
     watch: Watch,
     database: Path | None = None,
     budget: Budget | None = None,
+    shares: Mapping[str, float] | None = None,
 ) -> Outcome:
     """Run what the store does not hold yet, then write every file of the folder, the manifest last.
 
     Ctrl-C, and a budget that is spent, end the training; then the folder is that of the whole seeds. Without any,
     KeyboardInterrupt and InputError say so.
     database: the store's file, by default in the folder; others may write to it meanwhile, not to the folder
-    (working_in). Raises InputError where the folder holds files of others by our names, StoreError and MachineError;
-    what was finished then is safe.
+    (working_in). shares: of the training that is missing, by run_id, as Forecast has them; None for equal ones. Raises
+    InputError where the folder holds files of others by our names, StoreError and MachineError; what was finished then
+    is safe.
     """
     names = names_in(folder, plan, database)
     refuse_foreign(folder, names)
     make_folder(folder)
     claim(folder, names)
     with Store(database or folder / DATABASE) as store:
-        sweep = _Sweep(experiment, plan, store, watch)
+        sweep = _Sweep(experiment, plan, store, watch, shares or {})
         stopped = sweep.train(backend, budget)
         return sweep.write(folder, stopped)
 
@@ -130,7 +131,9 @@ def run_experiment(
 class _Sweep:
     """A sweep that goes on: its runs come from the store or are trained, and become a folder."""
 
-    def __init__(self, experiment: Experiment, plan: Plan, store: Store, watch: Watch) -> None:
+    def __init__(
+        self, experiment: Experiment, plan: Plan, store: Store, watch: Watch, shares: Mapping[str, float]
+    ) -> None:
         store.check_takes(plan.runs)
         self.experiment, self.plan, self.store, self.watch = experiment, plan, store, watch
         done = store.done(plan.runs)
@@ -139,12 +142,11 @@ class _Sweep:
         self.state.seeds.see(run for run in plan.runs if run.run_id in done)
         self.failed: dict[str, Result] = {}
         self.records: dict[str, Record] = {}  # as far as they were asked for
-        self.shares: dict[str, float] = {}
+        self.shares = shares or {run.run_id: 1 / len(self.missing) for run in self.missing}
         self.begin = time.monotonic()
 
     def train(self, backend: Backend, budget: Budget | None) -> Stopped | None:
         """Train what is missing; say why it was stopped before its end, where there are whole seeds."""
-        self.shares = shares(self.missing, backend)
         try:
             self._train(backend, budget)
         except KeyboardInterrupt:
@@ -172,7 +174,7 @@ class _Sweep:
         else:
             self.store.add(finished.stack, finished.made.results, finished.made.versions)
             self.state.safe += len(finished.stack)
-        self.state.left -= sum(self.shares[run.run_id] for run in finished.stack)
+        self.state.left -= sum(self.shares.get(run.run_id, 0.0) for run in finished.stack)
         self.state.seeds.see(finished.stack)
 
     def _tell(self, budget: Budget | None) -> None:

@@ -17,7 +17,7 @@ from focalbench.plan.planning import make_plan
 from focalbench.report import folder as module
 from focalbench.report.figures import draw_results
 from focalbench.report.folder import reported
-from focalbench.runs.arms import Arm
+from focalbench.runs.arms import Arm, Task
 from tests.attempts import typed
 
 SMALL = Experiment(
@@ -104,9 +104,9 @@ def test_what_was_changed_is_not_shown(drawn: Path, command: str, name: str) -> 
 def test_tables_are_read_one_after_the_other_not_once_a_seed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[str] = []
 
-    def watch(path: str, columns: Columns) -> Table:
+    def watch(path: str, columns: Columns, task: Task) -> Table:
         read.append(path)
-        return read_table(path, columns)
+        return read_table(path, columns, task)
 
     for i in range(2):
         rows = (f"{j % 97},{j * i % 89},{int(j % 5 == 0)}" for j in range(500))
