@@ -70,6 +70,6 @@ def test_init_files_only_re_export() -> None:
 
 def test_the_root_holds_only_what_is_named() -> None:
     named = {"focalbench", "experiments", "tests", "results", "pyproject.toml", "README.md"}
-    named |= {"LICENSE", "CHANGELOG.md", "constraints.txt"}
+    named |= {"LICENSE", "CITATION.cff", "CHANGELOG.md", "constraints.txt"}
     tracked = {path.name for path in ROOT.parent.iterdir() if not path.name.startswith((".", "__"))}
     assert tracked - {"build", "figures", "focalbench.egg-info"} <= named

@@ -1,4 +1,4 @@
-"""What the README shows is what the repository holds."""
+"""What the README and the pages beside what they describe show is what the repository holds."""
 
 import re
 from collections.abc import Sequence
@@ -6,16 +6,24 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from focalbench.analysis.rows import ArmRow, read_rows
+from focalbench.cli.app import app
 from focalbench.report.tables import overview, summary
 
 ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = {
+    page: page.read_text(encoding="utf-8")
+    for pattern in ("README.md", "*/README.md", "focalbench/*/README.md", ".github/CONTRIBUTING.md")
+    for page in sorted(ROOT.glob(pattern))
+    if not page.parent.name.startswith(".pytest")
+}
+README, EVERY = PAGES[ROOT / "README.md"], "\n".join(PAGES.values())
 
 
 def block(name: str) -> str:
-    found = re.search(rf"<!-- {name} -->\n(.*?)<!-- /{name} -->", README, re.DOTALL)
+    found = re.search(rf"<!-- {name} -->\n(.*?)<!-- /{name} -->", EVERY, re.DOTALL)
     assert found
     return found.group(1)
 
@@ -53,7 +61,7 @@ def test_the_readmes_test_command_is_the_one_that_ci_runs() -> None:
 
 def test_the_readme_shows_the_output_of_the_sweep() -> None:
     assert "focalbench sweep --pos-rate 0.0015" in README
-    for word in ("mixture at rate 0.0015, 10 seeds", "bce", "gamma=2", "AUCPR: step-wise average precision"):
+    for word in ("mixture at rate 0.0015, 10 seeds", "Stay with BCE", "gamma=2", "last bias started at zero"):
         assert word in block("sweep")
 
 
@@ -76,12 +84,43 @@ def test_the_benchmarks_are_those_of_the_results(name: str, folders: Sequence[st
     assert block(name).splitlines()[2:] == lines
 
 
-SNIPPETS = re.findall(r"^```python\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
+SNIPPETS = re.findall(r"^```python\n(.*?)^```$", EVERY, re.DOTALL | re.MULTILINE)
 
 
-@pytest.mark.parametrize("snippet", SNIPPETS, ids=lambda text: text.splitlines()[0])
+@pytest.mark.parametrize("snippet", SNIPPETS, ids=range(len(SNIPPETS)))
 def test_every_snippet_runs_as_printed(snippet: str) -> None:
-    assert len(SNIPPETS) == 3
+    assert len(SNIPPETS) == 4
     for name in re.findall(r"^(?:import|from) (\w+)", snippet, re.MULTILINE):
         pytest.importorskip(name)  # what belongs to an extra
     exec(compile(snippet, "README.md", "exec"), {})
+
+
+def test_the_first_page_is_short() -> None:
+    assert len(README.encode()) <= 10_000
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_leads_somewhere(page: Path) -> None:
+    for link in re.findall(r"\]\(([^)#:\s]+)\)", PAGES[page]):
+        assert (page.parent / link).exists(), link
+
+
+COMMANDS = sorted(
+    {
+        " ".join(text.split())
+        for text in re.findall(r"^(focalbench [a-z-][^#\n]*)|`(focalbench [a-z-][^`]*)`", EVERY, re.MULTILINE)
+        for text in text
+        if text
+    }
+)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_that_is_shown_exists_with_its_options(command: str) -> None:
+    _, name, *words = command.split()
+    if name in ("COMMAND", "--help", "--install-completion"):
+        return
+    shown = CliRunner(env={"COLUMNS": "200", "TERM": "dumb"}).invoke(app, [name, "--help"])
+    assert shown.exit_code == 0, command
+    for option in (word.partition("=")[0] for word in words if re.match(r"--?[a-z]", word)):
+        assert re.search(rf"(?<![\w-]){option}(?![\w-])", shown.output), option
