@@ -15,7 +15,7 @@ from focalbench.analysis.verdicts import FLIP_SEED
 from focalbench.report.tables import markdown
 from focalbench.report.words import conclusions
 from focalbench.runs.result import Number
-from tests.runs import (
+from tests.support.runs import (
     BCE,
     FIVE,
     GAMMA,

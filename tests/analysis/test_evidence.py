@@ -24,7 +24,7 @@ from focalbench.runs.arms import Arm, Recipe, Run, Training
 from focalbench.runs.columns import Columns
 from focalbench.runs.result import Result
 from focalbench.training.stack import run_stack
-from tests.runs import BCE, TABLE, ends, run_record, sums_of, two_arms
+from tests.support.runs import BCE, TABLE, ends, run_record, sums_of, two_arms
 
 TRAINING = Training(hidden=(4,), epochs=2, batch_size=128)
 

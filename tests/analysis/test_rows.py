@@ -29,7 +29,7 @@ from focalbench.analysis.rows import (
 )
 from focalbench.errors import InputError
 from focalbench.runs.result import Number
-from tests.runs import two_arms
+from tests.support.runs import two_arms
 
 COLUMNS = [
     *("dataset", "positive_rate", "label_noise", "scope", "kind", "arm", "family", "loss", "alpha", "gamma", "init"),

@@ -19,8 +19,8 @@ from focalbench.plan.experiment import Experiment, to_toml
 from focalbench.plan.planning import Plan, make_plan
 from focalbench.runs.arms import Arm
 from tests.cli.test_sweep_process import FOCAL, REPEATED, files, here
-from tests.faults.harness import Ended as EndedProcess
-from tests.faults.harness import ended, start
+from tests.support.harness import Ended as EndedProcess
+from tests.support.harness import ended, start
 
 ONE = FOCAL + " --no-references --init own --workers 1"  # two runs a seed
 LONG = f"{ONE} --epochs 8 --seeds 24"
@@ -216,7 +216,7 @@ def test_a_budget_that_proves_below_one_seed_says_what_is_safe(tmp_path: Path, m
 @pytest.mark.parametrize("text", ["0", "-3s", "soon", "nan", "inf", "", "2 weeks", "1:30"])
 @pytest.mark.parametrize("command", ["sweep", "run e.toml"])
 def test_a_budget_is_a_time_above_0(text: str, command: str, tmp_path: Path) -> None:
-    from tests.attempts import typed
+    from tests.support.attempts import typed
 
     (tmp_path / "e.toml").write_text('datasets = ["mixture"]\n')
     said = typed([*command.split(), "--budget", text, "--out", "o"], tmp_path)

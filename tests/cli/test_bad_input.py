@@ -13,7 +13,7 @@ import pytest
 from focalbench.cli.job import worker_count
 from focalbench.errors import InputError
 from focalbench.execution.store import APPLICATION, FORMAT
-from tests.attempts import ENVIRONMENT, Files, attempt, contents, lay
+from tests.support.attempts import ENVIRONMENT, Files, attempt, contents, lay
 
 Finished = subprocess.CompletedProcess[str]
 

@@ -17,8 +17,8 @@ from focalbench.execution.pools import BACKENDS
 from focalbench.plan.experiment import KEYS, LEAST_EPOCHS, Experiment
 from focalbench.runs.arms import INITS, TASKS, Task
 from focalbench.training.samplers import SAMPLERS
-from tests import attempts
-from tests.attempts import typed
+from tests.support import attempts
+from tests.support.attempts import typed
 
 PANELS = ["Arguments", "Options", "Data", "Losses", "Training", "Statistics", "Running", "Output"]
 

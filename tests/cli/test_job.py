@@ -18,7 +18,7 @@ from focalbench.execution.pools import Backend
 from focalbench.plan.experiment import Experiment, load
 from focalbench.plan.planning import make_plan
 from tests.cli.test_sweep_process import FOCAL, SMALL, files, here, table
-from tests.faults.harness import run
+from tests.support.harness import run
 
 CSV = "x,c,y\n" + "".join(f"{i % 397},{'ab'[i % 2]},{int(i % 7 == 0)}\n" for i in range(900))
 FILE = 'datasets = ["d.csv"]\npositive_rates = ["natural"]\ntarget = "y"\nrows = 400\nepochs = 1\nseeds = 1\n'

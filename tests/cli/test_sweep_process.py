@@ -19,7 +19,7 @@ from PIL import Image
 from focalbench.analysis.records import RUN_COLUMNS
 from focalbench.analysis.rows import ArmRow, columns
 from focalbench.report.curves import CURVE_COLUMNS
-from tests.attempts import Said, typed
+from tests.support.attempts import Said, typed
 
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "COLUMNS": "100", "NO_COLOR": "1"}
 DATA = "sweep --dataset gaussians --pos-rate 0.02 --rows 1500 --epochs 2 --hidden 8 --lr 0.01 --device cpu"

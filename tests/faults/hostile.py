@@ -15,8 +15,8 @@ from typing import Literal
 from hypothesis import strategies as st
 
 from focalbench.plan.experiment import MOST, MOST_EPOCHS
-from tests.attempts import Files
 from tests.datasets.test_hostile import BY_HAND
+from tests.support.attempts import Files
 
 Text = st.SearchStrategy[str]
 

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 from focalbench.report.folder import STORE, WRITTEN
 from focalbench.report.formulas import FILES
-from tests.attempts import Files, Kind
 from tests.faults.hostile import TRAINED, Attempt, edited, rarely
+from tests.support.attempts import Files, Kind
 
 # what terminals, Markdown, LaTeX, rich, spreadsheets and mathtext would obey
 NAMES = [

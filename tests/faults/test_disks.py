@@ -14,7 +14,7 @@ from focalbench.errors import StoreError
 from focalbench.execution.store import Store
 from focalbench.runs.arms import Arm, Recipe, Run, Training
 from focalbench.runs.result import Result
-from tests.faults.harness import Ended, files, run
+from tests.support.harness import Ended, files, run
 
 Record = Callable[[str, object], None]
 SWEEP = (

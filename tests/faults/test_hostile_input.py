@@ -17,9 +17,9 @@ from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
 
 from focalbench.plan.experiment import KEYS
-from tests.attempts import Ended, Files, Said, attempt, contents, lay, typed
 from tests.faults.hostile import PLACE, VALUES, Attempt, command_lines, csv_sweeps, experiment_runs, readings
 from tests.faults.surroundings import limited, named, of_others, read, shared_state, special, under
+from tests.support.attempts import Ended, Files, Said, attempt, contents, lay, typed
 
 Record = Callable[[str, object], None]
 MACHINE = (1, 3)  # exit codes that blame it

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.harness import (
+from tests.support.harness import (
     ENVIRONMENT,
     NUMBERS,
     RUNS,

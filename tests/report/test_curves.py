@@ -5,7 +5,7 @@ from pathlib import Path
 from focalbench.analysis.records import read_csv, to_csv
 from focalbench.report.curves import CURVE_COLUMNS, CURVE_TEXTS, curve_records
 from focalbench.runs.result import Result
-from tests.runs import BCE, run_record
+from tests.support.runs import BCE, run_record
 
 
 def test_a_bin_that_is_empty_in_every_run_lies_nowhere_and_can_be_read_back(tmp_path: Path) -> None:

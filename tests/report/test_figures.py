@@ -23,7 +23,7 @@ from focalbench.report.curves import CURVE_COLUMNS
 from focalbench.report.figures import draw_results
 from focalbench.report.formulas import draw_formulas
 from focalbench.runs.result import Number
-from tests.runs import run_record
+from tests.support.runs import run_record
 
 MARKUP = ("$", "\\", "{", "}", "^", "1e")
 AWKWARD = (

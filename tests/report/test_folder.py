@@ -18,7 +18,7 @@ from focalbench.report import folder as module
 from focalbench.report.figures import draw_results
 from focalbench.report.folder import reported
 from focalbench.runs.arms import Arm, Task
-from tests.attempts import typed
+from tests.support.attempts import typed
 
 SMALL = Experiment(
     datasets=("gaussians",),

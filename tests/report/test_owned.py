@@ -20,7 +20,7 @@ from focalbench.report.folder import WRITTEN, write_manifest
 from focalbench.report.formulas import FILES
 from focalbench.report.owned import claim, finish_more, owned, working_in, write_texts
 from focalbench.runs.arms import Arm
-from tests.attempts import Files, attempt, contents, lay, typed
+from tests.support.attempts import Files, attempt, contents, lay, typed
 
 SMALL = Experiment(
     datasets=("gaussians",),

@@ -13,7 +13,7 @@ from focalbench.base.text import in_latex
 from focalbench.report import spread
 from focalbench.report.tables import latex, markdown, overview, print_rich, summary
 from focalbench.report.words import blurb, conclusions
-from tests.runs import BCE, GAMMA, by_arm, ends, run_record, two_arms
+from tests.support.runs import BCE, GAMMA, by_arm, ends, run_record, two_arms
 
 LONG = {**GAMMA, "arm": "alpha=balanced gamma=0.5"}
 

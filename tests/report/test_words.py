@@ -8,7 +8,7 @@ import pytest
 from focalbench.analysis.comparison import compare
 from focalbench.analysis.rows import ArmRow, Kind, Scope, Spread, Verdict
 from focalbench.report.words import conclusions, decision, details, wider_grids
-from tests.runs import BCE, FIVE, GAMMA, reference_record, run_record
+from tests.support.runs import BCE, FIVE, GAMMA, reference_record, run_record
 
 MARGIN = 0.01
 

@@ -24,7 +24,7 @@ from focalbench.analysis.rows import ArmRow, ClassRow, columns, read_rows, texts
 from focalbench.base.files import sha256
 from focalbench.base.text import in_figure, in_latex, in_markdown, shown
 from focalbench.report.tables import latex, markdown, overview, print_rich, summary
-from tests.attempts import Files, attempt, contents, typed
+from tests.support.attempts import Files, attempt, contents, typed
 
 HOSTILE = [
     *("<script>alert(1)</script>", "a|b", "`x`", "[x](http://x)", "![x](y)", "[/x]", "[bold]", "**b**", "_b_", "__b__"),
@@ -33,7 +33,7 @@ HOSTILE = [
     *("[x][y]", "[x]: y", "(__x__(", "a*b*c", "x_", "\ufeff", "\udcff", "<!-- x", "\0", "$", r"\$", "ä_ö", "™_x_"),
 ]
 NAMES = st.one_of(st.sampled_from(HOSTILE), st.text(max_size=12), st.text("ab_*`[]()<>|\\&~:/!$", max_size=12))
-COMMITTED = Path(__file__).parents[1] / "results" / "labels"
+COMMITTED = Path(__file__).parents[2] / "results" / "labels"
 MARKS = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 
 

@@ -41,8 +41,8 @@ from focalbench.training.models import Architecture, draw_weights
 from focalbench.training.references import BOOSTING, LOGISTIC
 from focalbench.training.rivals import ClassCounts
 from focalbench.training.stack import run_stack
-from tests.plain import plain_train
-from tests.runs import ends, mean_of
+from tests.support.plain import plain_train
+from tests.support.runs import ends, mean_of
 
 CLASSES = Recipe("rare-class:classes=4", 1500, 0.03, task="multiclass")
 LABELS = Recipe("labels:labels=3", 1500, 0.03, task="multilabel")

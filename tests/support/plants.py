@@ -1,6 +1,6 @@
 """Faults planted one by one into what a reported number passes, and the short runs that must find each.
 
-python -m tests.plants    trains some hundred runs and prints the table of results/faults/plants.md
+python -m tests.support.plants    trains some hundred runs and prints the table of results/faults/plants.md
 """
 
 import re
@@ -36,7 +36,7 @@ from focalbench.training import loop as training
 from focalbench.training.references import row_name
 from focalbench.training.rivals import Rival
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 Patches = Callable[[], list[Any]]  # what unittest.mock.patch gives
 FEW = r"^(bce|gamma=2)$"
 

@@ -18,7 +18,7 @@ from focalbench.training.loop import Adam, Member, Rows, Schedule, Trained, epoc
 from focalbench.training.models import Architecture, Network, Parameters, draw_weights
 from focalbench.training.rivals import ClassCounts, Rival
 from focalbench.training.stack_loss import SoftmaxFocal, StackLoss, WeightedFocal
-from tests.plain import plain_loss, plain_model, plain_train
+from tests.support.plain import plain_loss, plain_model, plain_train
 
 FEATURES, BATCH = 5, 48
 

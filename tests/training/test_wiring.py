@@ -33,8 +33,8 @@ from focalbench.training.rivals import ClassCounts
 from focalbench.training.samplers import orders as drawn_orders
 from focalbench.training.stack import run_stack
 from focalbench.training.stack_loss import WeightedFocal
-from tests.plain import Plain, plain_train
-from tests.runs import BCE, FIVE, GAMMA, TABLE, by_arm, ends, run_record, sums_of
+from tests.support.plain import Plain, plain_train
+from tests.support.runs import BCE, FIVE, GAMMA, TABLE, by_arm, ends, run_record, sums_of
 
 # label noise, so that clean and noisy test targets differ
 RECIPE = Recipe("gaussians", rows=600, positive_rate=0.05, label_noise=0.2)

@@ -19,7 +19,7 @@ from focalbench.errors import MachineError, StoreError
 from focalbench.execution.store import APPLICATION, FORMAT, Store, is_begun
 from focalbench.runs.arms import Arm, Recipe, Run, Training
 from focalbench.runs.result import Result
-from tests.attempts import typed
+from tests.support.attempts import typed
 
 RUNS = [Run(Recipe("mixture", 900, 0.02), Training(), Arm("focal", gamma=float(i)), 0.01, 0) for i in range(4)]
 

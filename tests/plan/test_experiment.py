@@ -139,7 +139,7 @@ def test_data_of_two_kinds_have_no_usual_rate(tmp_path: Path) -> None:
     assert load(written(tmp_path, text + 'positive_rates = ["natural"]'))[0].positive_rates == (None,)
 
 
-@pytest.mark.parametrize("path", sorted((Path(__file__).parent.parent / "experiments").glob("*.toml")), ids=str)
+@pytest.mark.parametrize("path", sorted((Path(__file__).parents[2] / "experiments").glob("*.toml")), ids=str)
 def test_the_committed_experiments_state_their_rates(path: Path) -> None:
     assert "positive_rates" in tomllib.loads(path.read_text(encoding="utf-8"))
 

@@ -37,7 +37,7 @@ from focalbench.training.arm_loss import run_loss
 from focalbench.training.references import is_reference
 from focalbench.training.rivals import ClassCounts
 from focalbench.training.stack_loss import RunLoss, WeightedFocal
-from tests.attempts import Said, typed
+from tests.support.attempts import Said, typed
 
 TINY = """
 datasets = ["gaussians"]

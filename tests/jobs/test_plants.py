@@ -9,8 +9,8 @@ import pytest
 from focalbench.execution.pools import Backend
 from focalbench.jobs.agreement import moved
 from focalbench.jobs.check import Target, check_all, open_case
-from tests.plants import FEW, PLANTS, ROOT, TABLES, Plant, found, found_in_files
-from tests.test_regression import forge
+from tests.jobs.test_check import forge
+from tests.support.plants import FEW, PLANTS, ROOT, TABLES, Plant, found, found_in_files
 
 BY_NAME = {plant.name: plant for plant in PLANTS}
 
