@@ -233,16 +233,12 @@ def scored_epochs(epochs: int, evaluations: int) -> list[int]:
     return [-(-epochs * i // count) for i in range(1, count + 1)]
 
 
+FIRST_COLUMNS = ("target", "positive", "drop")  # always part of it; later ones where they are used
 # what came later is left out of the identity where it is not used, so that stored runs keep their names
 _LATER: tuple[tuple[str, str, object], ...] = (
     ("arm", "params", ()),
     ("arm", "source", ""),
-    ("recipe", "group", None),
-    ("recipe", "time", None),
-    ("recipe", "weight", None),
     ("recipe", "test_prevalence", "thin"),
-    ("recipe", "labels", ()),
-    ("recipe", "category", ()),
     ("recipe", "reading", ""),
     ("recipe", "folds", 0),
     ("training", "evaluations", 0),
@@ -257,13 +253,19 @@ def _arm_json(arm: Arm) -> str:
 @lru_cache(maxsize=1024)
 def _recipe_json(recipe: Recipe) -> str:
     content = asdict(recipe)
-    content |= content.pop("columns")  # one level, as it was before they were put together
-    for name in ("path", "task", "drop_duplicates"):  # the task is said among the training's settings
+    # one level, as it was before they were put together
+    content |= {name: value for name, value in content.pop("columns").items() if _is_told(name, value)}
+    for name in ("path", "task"):  # the task is said among the training's settings
         del content[name]
     content["keep_duplicates"] = False  # as it once was called; what is done with them now is part of the reading
     if recipe.sha256:  # a renamed file is the same data
         del content["dataset"]
     return _json("recipe", content)
+
+
+def _is_told(key: str, value: object) -> bool:
+    """Whether what is said of columns is part of the identity; what is done with duplicates is part of the reading."""
+    return key in FIRST_COLUMNS or (key != "drop_duplicates" and value != getattr(NO_COLUMNS, key))
 
 
 @lru_cache(maxsize=1024)
