@@ -22,7 +22,7 @@ from focalbench.runs.arm_choice import (
     read_alpha,
     with_zero_starts,
 )
-from focalbench.runs.arms import LOSSES, OF_A_BATCH, SOFTMAX, TASKS, Arm, is_custom
+from focalbench.runs.arms import LOSSES, OF_A_BATCH, SOFTMAX, TASKS, Arm, Task, TestPrevalence, is_custom
 from focalbench.runs.columns import COLUMN_KEYS, NO_COLUMNS, Columns
 from focalbench.training.samplers import check_sampler
 
@@ -50,11 +50,11 @@ class Experiment:
     starts; no part of what an experiment is.
     """
 
-    task: str = "binary"
+    task: Task = "binary"
     datasets: tuple[str, ...] = ("mixture",)
     positive_rates: tuple[float | None, ...] = ()
     columns: Columns = NO_COLUMNS
-    test_prevalence: str = "weight"
+    test_prevalence: TestPrevalence = "weight"
     label_noise: float = 0.0
     rows: int = 40_000
     arms: tuple[Arm, ...] = ()

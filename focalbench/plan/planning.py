@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise, product
-from typing import cast
 
 from focalbench.datasets.build import load_table, measured, names_of, resolve, split_counts, weighed, width, with_folds
 from focalbench.datasets.prevalence import warnings_for, weighted_rate
@@ -15,7 +14,7 @@ from focalbench.datasets.tables.targets import listed
 from focalbench.datasets.tables.weights import check_weights, weight_warnings
 from focalbench.errors import InputError
 from focalbench.plan.experiment import LEAST_EPOCHS, Experiment
-from focalbench.runs.arms import Arm, Recipe, Run, Task, TestPrevalence, Training, is_custom
+from focalbench.runs.arms import Arm, Recipe, Run, Training, is_custom
 from focalbench.training.references import PROTOCOL, REFERENCES, is_reference
 
 EVALUATIONS = 40  # of validation at most
@@ -130,9 +129,9 @@ def _recipe(experiment: Experiment, dataset: str, rate: float | None) -> Recipe:
         rows=experiment.rows,
         positive_rate=rate,
         label_noise=experiment.label_noise,
-        task=cast(Task, experiment.task),
+        task=experiment.task,
         columns=experiment.columns,
-        test_prevalence=cast(TestPrevalence, experiment.test_prevalence),
+        test_prevalence=experiment.test_prevalence,
         path=dict(experiment.places).get(dataset),
     )
     if weighted_rate(recipe) is None:  # the same rows, so the same runs
