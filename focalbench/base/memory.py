@@ -70,7 +70,7 @@ def peak_bytes() -> int | None:
 
 
 def _shared() -> int | None:
-    """Kilobytes of this process's pages that are others' by right."""
+    """Kilobytes of resident memory that are attributed to other processes (Rss - Pss)."""
     held, share = (_line(Path("/proc/self/smaps_rollup"), name) for name in ("Rss:", "Pss:"))
     return None if held is None or share is None else held - share
 

@@ -116,9 +116,9 @@ def _is_planned(table: Table, recipe: Recipe) -> bool:
 
 
 def split_counts(recipe: Recipe, seed: int) -> SplitCounts:
-    """Return how many rows and positives each split will hold, which may hang on the seed where Table.dealt_whole.
+    """Return how many rows and positives each split will hold, which may depend on the seed where Table.dealt_whole.
 
-    Raises InputError for what cannot be had.
+    Raises InputError for what is not reachable.
     """
     if is_synthetic(recipe.dataset):
         return synthetic_counts(recipe)

@@ -88,7 +88,7 @@ def synthetic_counts(recipe: Recipe) -> SplitCounts:
     """Return the counts of a synthetic recipe: rows to train and to validate, 200 positives or more to test; 2,000 or
     more where they are weighted, beside as many negatives.
 
-    Raises InputError for a rate, noise or number of rows that cannot be had, naming the rates that can.
+    Raises InputError for a rate, noise or number of rows that is not reachable, naming the rates that are.
     """
     _check(recipe)
     if recipe.positive_rate is None:
@@ -151,7 +151,7 @@ def fold_counts(recipe: Recipe, rows: int, positives: int) -> Counts:
     if recipe.positive_rate is None:
         return Counts(rows, positives)
     if recipe.positive_rate > (top := max(EVEN, positives / rows)):
-        raise InputError(f"a positive rate of {recipe.positive_rate:g} cannot be had; choose one up to {top:.4g}")
+        raise InputError(f"a positive rate of {recipe.positive_rate:g} is not reachable; choose one up to {top:.4g}")
     return largest_split(recipe.positive_rate, positives, rows - positives)
 
 
@@ -250,7 +250,7 @@ def _checked(recipe: Recipe, rate: float, sizes: Sizes, top: float) -> SplitCoun
         remedy = f"choose a rate from {reachable[0]} to {reachable[1]}, or another number of rows"
     kind = TooFewPositivesError if rate <= top else InputError
     raise kind(
-        f"a positive rate of {rate:.6g} cannot be had: each split needs {MIN_POSITIVES} positives and enough "
+        f"a positive rate of {rate:.6g} is not reachable: each split needs {MIN_POSITIVES} positives and enough "
         f"negatives, and thinning only takes rows away; {remedy}"
     )
 

@@ -59,14 +59,14 @@ class Said:
 
 
 def make_pool(backend: Backend) -> Pool:
-    """The pool of a backend. Raises InputError where it cannot be had."""
+    """The pool of a backend. Raises InputError where it cannot be made."""
     if backend.name == "dask":
         return DaskPool(backend)
     return SerialPool() if backend.name == "serial" else LokyPool(backend.workers)
 
 
 def check_backend(backend: Backend) -> None:
-    """Raise InputError where the pool of a backend cannot be had; sooner than make_pool, and cheaper."""
+    """Raise InputError where the pool of a backend cannot be made; sooner than make_pool, and cheaper."""
     if backend.name == "dask":
         check_cluster(backend)
 

@@ -103,7 +103,7 @@ def _light(recipe: Recipe, seeds: Iterable[int]) -> list[str]:
 
 
 def _dealt_whole(recipe: Recipe) -> bool:
-    """Whether the counts of the splits may hang on the seed."""
+    """Whether the counts of the splits may depend on the seed."""
     return not is_synthetic(recipe.dataset) and load_table(recipe).dealt_whole
 
 

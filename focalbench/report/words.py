@@ -258,7 +258,7 @@ def _rarest(main: Sequence[ArmRow], classes: Sequence[ClassRow]) -> list[str]:
 
 
 def _starts(cell: Sequence[ArmRow]) -> list[str]:
-    """What starting the baseline elsewhere does, and which verdicts hang on the start."""
+    """What starting the baseline elsewhere does, and which verdicts depend on the start."""
     arms = [row for row in cell if row.kind is Kind.ARM]
     own = {row.name: row for row in arms if row.init == "own"}
     name, sentences = baseline_name(arms), []

@@ -22,7 +22,7 @@ Influences = tuple[tuple[float, ...], ...]
 
 @dataclass(frozen=True)
 class Measured:
-    """What is measured of one run: see store.Result."""
+    """What is measured of one run: see runs.result.Result."""
 
     values: Values
     curves: Curves

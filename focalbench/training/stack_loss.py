@@ -55,7 +55,7 @@ class StackLoss:
         ]
 
     def start(self, epoch: int) -> None:
-        """Begin an epoch, counted from 0: deferred weights hang on it."""
+        """Begin an epoch, counted from 0: deferred weights depend on it."""
         for _, part in self.parts:
             if isinstance(part, _RivalPart):
                 part.start(epoch)

@@ -304,7 +304,7 @@ def test_a_label_that_is_too_rare_is_refused(tmp_path: Path) -> None:
     recipe = resolve(
         Recipe(labels_file(tmp_path, {"p": 0.1, "q": 0.3}), 150, task="multilabel", columns=Columns(labels=("p", "q")))
     )
-    with pytest.raises(InputError, match="cannot be had"):
+    with pytest.raises(InputError, match="is not reachable"):
         measured(recipe, 0)
 
 

@@ -139,7 +139,9 @@ def test_a_server_that_refuses_is_told_in_one_line(
     cache: Path, server: str, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     monkeypatch.setattr(_openml, "_DATA_INFO", f"{server}/api/v1/json/data/{{}}")
-    with pytest.raises(InputError, match=f"openml:{number} cannot be had .*; check the name and the network") as error:
+    with pytest.raises(
+        InputError, match=f"openml:{number} cannot be fetched .*; check the name and the network"
+    ) as error:
         read_fetched(f"openml:{number}", Columns())
     assert "\n" not in str(error.value)
     del error
@@ -149,7 +151,7 @@ def test_a_server_that_refuses_is_told_in_one_line(
 def test_damage_in_the_cache_is_told_in_one_line(cache: Path) -> None:
     file = cache / "openml" / "openml.org" / "api" / "v1" / "json" / "data" / f"{NUMBER}.gz"
     file.write_bytes(gzip.compress(b"{no json"))
-    with pytest.raises(InputError, match="cannot be had"):
+    with pytest.raises(InputError, match="cannot be fetched"):
         read_fetched(f"openml:{NUMBER}", Columns())
 
 

@@ -94,7 +94,7 @@ def test_folds_are_planned_only_where_three_splits_have_too_few_positives(tmp_pa
         (24, {}, "24 positives in 600 rows at this rate; at least 25"),
         (60, {"positive_rate": 0.02}, "11 positives"),
         (60, {"time": "g", "drop": ()}, "cannot be split by time"),
-        (60, {"positive_rate": 0.7}, "cannot be had"),
+        (60, {"positive_rate": 0.7}, "is not reachable"),
     ],
 )
 def test_what_folds_cannot_do_is_refused(tmp_path: Path, positives: int, options: dict[str, Any], why: str) -> None:

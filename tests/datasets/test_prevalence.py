@@ -136,7 +136,7 @@ def test_the_natural_rate_leaves_few_rows_over() -> None:
         (Recipe("mixture", 40_000), "no natural positive rate"),
         (Recipe("mixture", 0, 0.1), "must be positive"),
         (Recipe("mixture", 19, 0.1), "no rate gives that"),
-        (Recipe("mixture", 40_000, 1e-300), "cannot be had"),
+        (Recipe("mixture", 40_000, 1e-300), "is not reachable"),
     ],
 )
 def test_bad_recipes_are_refused(recipe: Recipe, says: str) -> None:

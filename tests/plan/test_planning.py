@@ -111,7 +111,7 @@ def test_an_identity_is_the_canonical_json_of_all_that_it_holds() -> None:
 
 
 def test_what_cannot_be_had_is_refused_while_planning() -> None:
-    with pytest.raises(InputError, match="cannot be had"):
+    with pytest.raises(InputError, match="is not reachable"):
         make_plan(replace(SMALL, positive_rates=(0.02, 1e-6)))
 
 

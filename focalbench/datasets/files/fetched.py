@@ -91,7 +91,7 @@ def _tried(dataset: str, fetch: Callable[[], Any]) -> Any:
     except Exception as error:
         why = " ".join(str(error).split())[:200]
         remedy = "check the name and the network; what is in the cache needs none"
-        raise InputError(f"{dataset} cannot be had ({type(error).__name__}: {why}); {remedy}") from None
+        raise InputError(f"{dataset} cannot be fetched ({type(error).__name__}: {why}); {remedy}") from None
 
 
 def _plain(frame: "pd.DataFrame") -> "pd.DataFrame":

@@ -2,8 +2,8 @@
 
 Classes: each is two Gaussian clusters, on either side of the origin on an axis of its own, so a linear score per class
 cannot find it. The exact log odds of class k at a row x are log p_k - log(1 - p_k), p_k proportional to n_k f_k(x).
-Labels: each has dimensions of its own, drawn as the family mixture is, so it hangs on these alone, and its Bayes score
-is that mixture's.
+Labels: each has dimensions of its own, drawn as the family mixture is, so it depends on these alone, and its Bayes
+score is that mixture's.
 """
 
 import numpy as np

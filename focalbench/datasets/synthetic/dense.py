@@ -61,7 +61,7 @@ def _noise(rows: int, anchors: int, dimension: int, correlation: float, seed: in
 
 
 def _bayes(first: Floats, knob: dict[str, float], share: float) -> Floats:
-    """Log likelihood ratio, which hangs on the first feature alone. share: of the negatives that are hard."""
+    """Log likelihood ratio, which depends on the first feature alone. share: of the negatives that are hard."""
 
     def log_ratio(mean: float) -> Floats:  # to the background's density
         ratio: Floats = mean * first - mean**2 / 2

@@ -129,7 +129,7 @@ class Table:
 
     @property
     def dealt_whole(self) -> bool:
-        """Whether rows go to the splits in groups or sets, so that what a split holds may hang on the seed."""
+        """Whether rows go to the splits in groups or sets, so that what a split holds may depend on the seed."""
         return self.groups is not None or self.equal is not None
 
     @property
