@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from focalbench.analysis.rows import ArmRow, read_rows
+from focalbench.analysis.rows import ArmRow
+from focalbench.base.rows import read_rows
 from focalbench.cli.app import app
 from focalbench.report.tables import overview, summary
 

@@ -1,15 +1,13 @@
-"""From the records of runs to one row an arm: choose on validation, average over seeds, compare with the baseline."""
+"""From the rows of runs to one row an arm: choose on validation, average over seeds, compare with the baseline."""
 
-import json
-from collections.abc import Sequence
-from dataclasses import fields, replace
-from typing import cast
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from focalbench.analysis.evidence import Evidence, Influences, no_influences, spread
-from focalbench.analysis.records import Record
-from focalbench.analysis.rows import ArmRow, Calibration, Kind, Scores, Sizes, Spread, Verdict
+from focalbench.analysis.rows import ArmRow, Kind, Spread, Verdict
+from focalbench.analysis.run_rows import RunRow, Settings
 from focalbench.analysis.selection import (
     Entry,
     baseline_of,
@@ -20,12 +18,13 @@ from focalbench.analysis.selection import (
 )
 from focalbench.analysis.statistics import INTERVAL_SEEDS, LEAST_SEEDS, Floats, Sample, mean_interval
 from focalbench.analysis.verdicts import Finding, findings, moves_late, usual_margin
+from focalbench.runs.result import Early, Outcome, Status, mean_of
 
 EDGE_SHARE = 0.5  # of the seeds: beyond it, an end of the grid of learning rates is named
 
 
 def compare(
-    records: Sequence[Record],
+    runs: Sequence[RunRow],
     influences: Influences = no_influences,
     *,
     margin: float | None = None,
@@ -37,9 +36,9 @@ def compare(
     claims: whether differences are tested; without it every verdict is "smoke test".
     """
     rows: list[ArmRow] = []
-    for cell in cells_of(records):
+    for cell in cells_of(runs):
         evidence = Evidence(entries_of(cell), influences)
-        lost = failed_seeds(records, cell)
+        lost = failed_seeds(runs, cell)
         rows += [replace(row, failed_seeds=lost) for row in _compare_cell(evidence, margin, claims=claims)]
     return rows
 
@@ -60,8 +59,7 @@ def _usual_margin(evidence: Evidence) -> float:
     main = next(e for e in evidence.entries if e.kind is Kind.ARM and e.init == main_start(evidence.entries))
     baseline = baseline_of(main, evidence.entries)
     chance = float(_prevalence(baseline).mean())
-    synthetic = evidence.first["source"] == "synthetic"
-    return usual_margin(synthetic=synthetic, baseline=float(baseline.test.mean()), chance=chance)
+    return usual_margin(synthetic=evidence.is_synthetic, baseline=float(baseline.test.mean()), chance=chance)
 
 
 def families(evidence: Evidence) -> list[list[Entry]]:
@@ -93,33 +91,33 @@ def _untested(evidence: Evidence) -> dict[str, Finding]:
 
 
 def _row(entry: Entry, evidence: Evidence, finding: Finding, margin: float) -> ArmRow:
-    first, baseline = entry.chosen[0], baseline_of(entry, evidence.entries)
+    asked, outcome, baseline = entry.first, entry.chosen[0].outcome, baseline_of(entry, evidence.entries)
     is_arm, compared = entry.kind is Kind.ARM, baseline is not entry
     difference = evidence.difference(entry, baseline) if compared else None
     pointwise = _pointwise(difference)
     return ArmRow(
-        dataset=cast(str, first["dataset"]),
-        positive_rate=cast(float | None, first["positive_rate"]),
-        label_noise=cast(float, first["label_noise"]),
+        dataset=asked.dataset,
+        positive_rate=asked.positive_rate,
+        label_noise=asked.label_noise,
         scope=evidence.scope,
         kind=entry.kind,
         arm=entry.name,
-        family=cast(str, first["family"]),
-        loss=cast(str, first["loss"]) if is_arm else None,
-        alpha=cast(str | None, first["alpha"]) if is_arm else None,
-        gamma=cast(float | None, first["gamma"]) if is_arm else None,
+        family=asked.family,
+        loss=asked.loss if is_arm else None,
+        alpha=asked.alpha if is_arm else None,
+        gamma=asked.gamma if is_arm else None,
         init=entry.init,
         n_seeds=len(entry.chosen),
         failed_seeds=0,
         older_seeds=evidence.older_seeds,
         candidates=candidates(entry.considered),
-        diverged=sum(row["status"] == "diverged" for row in entry.considered),
+        diverged=sum(row.outcome.status is Status.DIVERGED for row in entry.considered),
         prevalence=float(_prevalence(entry).mean()),
-        test_prevalence=_mean(entry.column("test_prevalence")),
-        bayes_average_precision=_mean(entry.column("bayes_average_precision")),
-        n_classes=len(_classes(first, measured=True)) or None,
-        unmeasured=", ".join(_classes(first, measured=False)) or None,
-        sizes=Sizes(*(cast(int, first[each.name]) for each in fields(Sizes))),
+        test_prevalence=_mean(entry.by_seed(lambda each: each.test_prevalence)),
+        bayes_average_precision=_mean(entry.by_seed(lambda each: each.bayes_average_precision)),
+        n_classes=len(_classes(outcome, measured=True)) or None,
+        unmeasured=", ".join(_classes(outcome, measured=False)) or None,
+        sizes=outcome.sizes,
         average_precision=_within_0_and_1(spread(evidence.mean(entry))),
         delta=_delta(difference, finding),
         delta_low_pointwise=pointwise and pointwise[0],
@@ -130,12 +128,12 @@ def _row(entry: Entry, evidence: Evidence, finding: Finding, margin: float) -> A
         verdict=finding.verdict,
         seeds_to_decide=finding.seeds_to_decide,
         budget_limited=_budget_limited(entry, baseline, margin),
-        lrs=_grid(entry),
+        lrs=", ".join(f"{rate:g}" for rate in _rates(entry)) or None,
         lr_edge=_edge(entry),
         own_start=_own_start(entry, evidence),
-        average_precision_quarter=_within(entry, "quarter"),
-        average_precision_half=_within(entry, "half"),
-        scores=_scores(entry),
+        average_precision_quarter=_early(entry, lambda each: each.quarter),
+        average_precision_half=_early(entry, lambda each: each.half),
+        scores=mean_of([row.outcome.scores for row in entry.chosen]),
     )
 
 
@@ -156,11 +154,19 @@ def _delta(difference: Sample | None, finding: Finding) -> Spread | None:
 
 def _own_start(entry: Entry, evidence: Evidence) -> Spread | None:
     """The paired difference to the same arm at its own start."""
-    plain = entry.name.removesuffix(f" ({entry.init} start)")
     for other in evidence.entries:
-        if entry.kind is other.kind is Kind.ARM and other.init == "own" != entry.init and other.name == plain:
+        if entry.kind is other.kind is Kind.ARM and other.init == "own" != entry.init and _is_same(entry, other):
             return spread(evidence.difference(entry, other))
     return None
+
+
+def _is_same(entry: Entry, other: Entry) -> bool:
+    """Whether two arms differ in nothing but their starts."""
+
+    def loss(asked: Settings) -> tuple[object, ...]:
+        return asked.loss, asked.alpha, asked.gamma, asked.params
+
+    return loss(entry.first) == loss(other.first)
 
 
 def _budget_limited(entry: Entry, baseline: Entry, margin: float) -> bool | None:
@@ -169,57 +175,38 @@ def _budget_limited(entry: Entry, baseline: Entry, margin: float) -> bool | None
     """
     if entry.kind is Kind.REFERENCE or len(entry.chosen) < LEAST_SEEDS:
         return None
-    halfway = Sample(entry.test_within("half") - baseline.test_within("half"))
+    halfway = Sample(entry.test_early(lambda each: each.half) - baseline.test_early(lambda each: each.half))
     return moves_late(halfway, Sample(entry.test - baseline.test), margin)
 
 
-def _grid(entry: Entry) -> str | None:
-    rates = sorted({cast(float, row["lr"]) for row in entry.considered if row["lr"] is not None})
-    return ", ".join(f"{rate:g}" for rate in rates) or None
+def _rates(entry: Entry) -> list[float]:
+    """The grid of learning rates."""
+    return sorted({row.settings.lr for row in entry.considered if row.settings.lr is not None})
 
 
 def _edge(entry: Entry) -> float | None:
     """The end of the grid of learning rates that more than half of the seeds chose; none of a grid of one."""
-    rates = sorted({cast(float, row["lr"]) for row in entry.considered if row["lr"] is not None})
-    chosen = entry.column("lr")
+    rates = _rates(entry)
     ends = {rates[0], rates[-1]} if len(rates) > 1 else set()
+    chosen = np.array([row.settings.lr for row in entry.chosen], dtype=np.float64)
     return next((end for end in sorted(ends) if np.mean(chosen == end) > EDGE_SHARE), None)
 
 
-def _classes(row: Record, *, measured: bool) -> list[str]:
+def _classes(outcome: Outcome, *, measured: bool) -> list[str]:
     """The classes or labels that the average is over, or those left out; none for a binary target."""
-    every = [] if row["classes"] is None else json.loads(cast(str, row["classes"]))
-    return [each["name"] for each in every if (each["test_average_precision"] is not None) == measured]
+    return [each.name for each in outcome.classes or () if (each.test_average_precision is not None) == measured]
 
 
 def _prevalence(entry: Entry) -> Floats:
     """Of the test rows, by weight where they have one; the mean over classes: what chance reaches. (seed,)."""
-    counted = entry.column("test_positives") / entry.column("test_rows")
-    weighted = entry.column("test_prevalence")
+    counted = entry.by_seed(lambda each: each.sizes.test_positives / each.sizes.test_rows)
+    weighted = entry.by_seed(lambda each: each.test_prevalence)
     return np.where(np.isnan(weighted), counted, weighted)
 
 
-def _within(entry: Entry, budget: str) -> float | None:
+def _early(entry: Entry, budget: Callable[[Outcome], Early | None]) -> float | None:
     """Mean test AP had training, and the choice of epoch and candidate, stopped at an earlier budget."""
-    return None if entry.kind is Kind.REFERENCE else float(entry.test_within(budget).mean())
-
-
-def _scores(entry: Entry) -> Scores:
-    """The means of what else is measured."""
-    return Scores(
-        roc_auc=_mean(entry.column("roc_auc")),
-        r_precision=_mean(entry.column("r_precision")),
-        recall_at_fpr=_mean(entry.column("recall_at_fpr")),
-        raw=_calibration(entry, ""),
-        recovered=_calibration(entry, "recovered_"),
-        noisy_test_average_precision=_mean(entry.column("noisy_test_average_precision")),
-        positives_per_batch=_mean(entry.column("positives_per_batch")),
-        batches_without_positives=_mean(entry.column("batches_without_positives")),
-    )
-
-
-def _calibration(entry: Entry, prefix: str) -> Calibration:
-    return Calibration(*(_mean(entry.column(prefix + each.name)) for each in fields(Calibration)))
+    return None if entry.kind is Kind.REFERENCE else float(entry.test_early(budget).mean())
 
 
 def _mean(values: Floats) -> float | None:

@@ -3,22 +3,22 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import cast
 
 import numpy as np
 
-from focalbench.analysis.records import Record
 from focalbench.analysis.rows import Scope, Spread
-from focalbench.analysis.selection import Entry
+from focalbench.analysis.run_rows import Source
+from focalbench.analysis.selection import Entry, Trained
 from focalbench.analysis.statistics import INTERVAL_SEEDS, Floats, Sample, mean_interval, shared_covariance
+from focalbench.runs.result import SplitKind
 
 Influences = Callable[[str], Sequence[Sequence[float]]]  # of a run_id: sums by output and bucket; empty where none
 SCOPES = {
-    "rows": Scope.TABLE,
-    "groups": Scope.TABLE,
-    "folds": Scope.FOLDS,
-    "time": Scope.TRAINED,
-    "each group": Scope.GROUPS,
+    SplitKind.ROWS: Scope.TABLE,
+    SplitKind.GROUPS: Scope.TABLE,
+    SplitKind.FOLDS: Scope.FOLDS,
+    SplitKind.TIME: Scope.TRAINED,
+    SplitKind.EACH_GROUP: Scope.GROUPS,
 }
 
 
@@ -35,23 +35,27 @@ class Evidence:
     influences: Influences
 
     @property
-    def first(self) -> Record:
-        """A record of the cell."""
+    def first(self) -> Trained:
+        """A run of the cell."""
         return self.entries[0].chosen[0]
+
+    @property
+    def is_synthetic(self) -> bool:
+        """Whether every seed draws its own rows."""
+        return self.first.settings.source is Source.SYNTHETIC
 
     @cached_property
     def scope(self) -> Scope:
         """What intervals speak of."""
-        if self.first["source"] == "synthetic":
+        if self.is_synthetic:
             return Scope.DRAWS
-        if self.older_seeds or self.first["split"] is None:
-            return Scope.THIS_TABLE
-        return SCOPES[str(self.first["split"])]
+        split = self.first.outcome.split
+        return Scope.THIS_TABLE if self.older_seeds or split is None else SCOPES[split]
 
     @cached_property
     def older_seeds(self) -> int:
         """How many seeds have a run of a table without influences, made before these were kept."""
-        if self.first["source"] == "synthetic":
+        if self.is_synthetic:
             return 0
         lacking = ([not self.influences(run_id) for run_id in entry.run_ids] for entry in self.entries)
         return int(np.any(list(lacking), axis=0).sum())
@@ -61,7 +65,7 @@ class Evidence:
         """The mean share of the table's positives that train."""
         if self.scope not in (Scope.TABLE, Scope.FOLDS, Scope.GROUPS):
             return 0.0
-        return float(np.mean([cast(float, row["train_share"]) for row in self.entries[0].chosen]))
+        return float(self.entries[0].by_seed(lambda outcome: outcome.train_share).mean())
 
     @cached_property
     def _sums(self) -> dict[str, Floats]:

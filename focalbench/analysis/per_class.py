@@ -1,29 +1,28 @@
 """Each class or label by itself: every row's mean average precision, and its difference to the baseline."""
 
-import json
-from collections.abc import Sequence
-from typing import Any, cast
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from focalbench.analysis.evidence import Evidence, Influences, no_influences, spread
-from focalbench.analysis.records import Record
 from focalbench.analysis.rows import ClassRow, Kind
+from focalbench.analysis.run_rows import RunRow
 from focalbench.analysis.selection import Entry, baseline_of, cells_of, entries_of
 from focalbench.analysis.statistics import Floats
+from focalbench.runs.result import ClassOutcome
 
-Classes = list[list[dict[str, Any]]]  # by seed and class: what runs.csv holds of each
+OneClass = Sequence[ClassOutcome]  # by seed
 
 
-def per_class(records: Sequence[Record], influences: Influences = no_influences) -> list[ClassRow]:
+def per_class(runs: Sequence[RunRow], influences: Influences = no_influences) -> list[ClassRow]:
     """The rows of classes.csv from those of runs.csv: every arm and class in plan order; none for binary targets.
 
     Counts are means over the seeds. Differences are paired by seed, against the same baseline as the table's; their
     intervals are those of each by itself.
     """
     rows: list[ClassRow] = []
-    for cell in cells_of(records):
-        if cell[0]["classes"] is not None:
+    for cell in cells_of(runs):
+        if cell[0].outcome.classes is not None:
             entries = [entry for entry in entries_of(cell) if entry.kind is not Kind.TUNED]
             evidence = Evidence(entries, influences)
             rows += [row for entry in entries for row in _rows(entry, baseline_of(entry, entries), evidence)]
@@ -31,12 +30,10 @@ def per_class(records: Sequence[Record], influences: Influences = no_influences)
 
 
 def _rows(entry: Entry, baseline: Entry, evidence: Evidence) -> list[ClassRow]:
-    first = entry.chosen[0]
-    found, other = _classes(entry), _classes(baseline)
-    places = iter(range(len(found[0])))  # of the measured ones among the influences
+    places = iter(range(len(_classes(entry))))  # of the measured ones among the influences
     rows: list[ClassRow] = []
-    for k, name in enumerate(each["name"] for each in found[0]):
-        values, theirs = _column(found, k), _column(other, k)
+    for found, other in zip(_classes(entry), _classes(baseline), strict=True):
+        values, theirs = _precisions(found), _precisions(other)
         mean = difference = None
         if values is not None and theirs is not None:
             place = next(places)
@@ -44,18 +41,18 @@ def _rows(entry: Entry, baseline: Entry, evidence: Evidence) -> list[ClassRow]:
             if entry is not baseline:
                 difference = spread(evidence.of_output(values - theirs, place, entry, baseline))
         row = ClassRow(
-            dataset=cast(str, first["dataset"]),
-            positive_rate=cast(float | None, first["positive_rate"]),
+            dataset=entry.first.dataset,
+            positive_rate=entry.first.positive_rate,
             kind=entry.kind,
             arm=entry.name,
             init=entry.init,
-            name=name,
+            name=found[0].name,
             n_seeds=len(found),
-            train_positives=_mean(found, k, "train_positives") or 0.0,
-            val_positives=_mean(found, k, "val_positives") or 0.0,
-            test_positives=_mean(found, k, "test_positives") or 0.0,
-            prevalence=_prevalence(entry, found, k),
-            bayes_average_precision=_mean(found, k, "bayes_average_precision"),
+            train_positives=_mean(found, lambda each: each.train_positives) or 0.0,
+            val_positives=_mean(found, lambda each: each.val_positives) or 0.0,
+            test_positives=_mean(found, lambda each: each.test_positives) or 0.0,
+            prevalence=_prevalence(entry, found),
+            bayes_average_precision=_mean(found, lambda each: each.bayes_average_precision),
             average_precision=mean,
             delta=difference,
         )
@@ -63,21 +60,24 @@ def _rows(entry: Entry, baseline: Entry, evidence: Evidence) -> list[ClassRow]:
     return rows
 
 
-def _classes(entry: Entry) -> Classes:
-    return [json.loads(cast(str, row["classes"])) for row in entry.chosen]
+def _classes(entry: Entry) -> list[OneClass]:
+    """One after the other, each by seed."""
+    return list(zip(*(row.outcome.classes or () for row in entry.chosen), strict=True))
 
 
-def _column(found: Classes, k: int) -> Floats | None:
-    values = [classes[k]["test_average_precision"] for classes in found]
+def _precisions(found: OneClass) -> Floats | None:
+    values = [each.test_average_precision for each in found]
     return None if None in values else np.array(values, dtype=np.float64)
 
 
-def _mean(found: Classes, k: int, name: str) -> float | None:
-    values = [classes[k][name] for classes in found]
-    return None if None in values else float(np.mean(values))
+def _mean(found: OneClass, value: Callable[[ClassOutcome], float | None]) -> float | None:
+    values = [number for each in found if (number := value(each)) is not None]
+    return float(np.mean(values)) if len(values) == len(found) else None
 
 
-def _prevalence(entry: Entry, found: Classes, k: int) -> float:
+def _prevalence(entry: Entry, found: OneClass) -> float:
     """What chance reaches: a class's mean share of the test rows, by weight where they have one."""
-    counted = [each[k]["test_positives"] / run["test_rows"] for run, each in zip(entry.chosen, found, strict=True)]
-    return float(np.mean([each[k].get("test_prevalence", share) for each, share in zip(found, counted, strict=True)]))
+    rows = [row.outcome.sizes.test_rows for row in entry.chosen]
+    counted = (each.test_positives / count for each, count in zip(found, rows, strict=True))
+    pairs = zip(found, counted, strict=True)
+    return float(np.mean([share if each.test_prevalence is None else each.test_prevalence for each, share in pairs]))

@@ -5,139 +5,171 @@ entropy of a softmax where there is one) at that start; tuned rows (the best arm
 beside them.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import cast
+from typing import TypeVar
 
 import numpy as np
 
-from focalbench.analysis.records import FAILED, Record
 from focalbench.analysis.rows import Kind
+from focalbench.analysis.run_rows import RunRow, Settings
 from focalbench.analysis.statistics import Floats
-from focalbench.runs.result import Number
+from focalbench.runs.arms import with_start
+from focalbench.runs.result import Early, Outcome
+
+Key = TypeVar("Key", bound=Hashable)
+REFERENCE = "reference"  # the family of scikit-learn's models
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A row of runs.csv whose run did not fail."""
+
+    settings: Settings
+    outcome: Outcome
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One row in the making: the chosen record of every seed, and all records it was chosen among."""
+    """One row in the making: the chosen run of every seed, and all runs it was chosen among."""
 
     name: str
     kind: Kind
     init: str | None
-    chosen: tuple[Record, ...]
-    considered: tuple[Record, ...]
+    chosen: tuple[Trained, ...]
+    considered: tuple[Trained, ...]
 
-    def column(self, name: str) -> Floats:
-        """A metric of the chosen records by seed, (seed,); NaN where a run has none."""
-        return np.array([np.nan if r[name] is None else r[name] for r in self.chosen], dtype=np.float64)
+    @property
+    def first(self) -> Settings:
+        """What was asked of the first seed's run."""
+        return self.chosen[0].settings
+
+    def by_seed(self, value: Callable[[Outcome], float | None]) -> Floats:
+        """A number of the chosen runs by seed, (seed,); NaN where a run has none."""
+        found = (value(row.outcome) for row in self.chosen)
+        return np.array([np.nan if each is None else each for each in found], dtype=np.float64)
 
     @property
     def test(self) -> Floats:
         """Test average precision by seed, (seed,)."""
-        return self.column("test_average_precision")
+        return self.by_seed(lambda outcome: outcome.test_average_precision)
 
     @property
     def run_ids(self) -> list[str]:
         """The chosen runs."""
-        return [cast(str, row["run_id"]) for row in self.chosen]
+        return [row.settings.run_id for row in self.chosen]
 
-    def test_within(self, budget: str) -> Floats:
-        """Test average precision by seed had training, and the choice, stopped at a quarter or half of the epochs."""
-        by_seed = by(self.considered, "seed").values()
-        chosen = [choose(rows, f"val_average_precision_{budget}") for rows in by_seed]
-        return np.array([row[f"test_average_precision_{budget}"] for row in chosen], dtype=np.float64)
+    def test_early(self, budget: Callable[[Outcome], Early | None]) -> Floats:
+        """Test average precision by seed had training, and the choice, stopped at a part of the epochs."""
+        rows = [[found for row in of_seed if (found := budget(row.outcome))] for of_seed in by(self.considered, seed)]
+        chosen = [choose(of_seed, lambda early: early.val_average_precision) for of_seed in rows]
+        return np.array([early.test_average_precision for early in chosen], dtype=np.float64)
 
 
-def cells_of(records: Iterable[Record]) -> list[list[Record]]:
-    """The records of each data set at one rate, without the seeds of which a run failed; none where all are so."""
-    cells = (whole_seeds(list(cell)) for _, cell in groupby(records, key=_cell))
+def cells_of(rows: Iterable[RunRow]) -> list[list[Trained]]:
+    """The runs of each data set at one rate, without the seeds of which a run failed; none where all are so."""
+    cells = (whole_seeds(list(cell)) for _, cell in groupby(rows, key=lambda row: row.settings.cell))
     return [cell for cell in cells if cell]
 
 
-def failed_seeds(records: Iterable[Record], cell: Sequence[Record]) -> int:
+def failed_seeds(rows: Iterable[RunRow], cell: Sequence[Trained]) -> int:
     """How many seeds of a cell's data set and rate were left out."""
-    every = [row for row in records if _cell(row) == _cell(cell[0])]
-    return len(by(every, "seed")) - len(by(cell, "seed"))
+    every = {row.settings.seed for row in rows if row.settings.cell == cell[0].settings.cell}
+    return len(every) - len({row.settings.seed for row in cell})
 
 
-def whole_seeds(cell: list[Record]) -> list[Record]:
+def whole_seeds(cell: Sequence[RunRow]) -> list[Trained]:
     """A failed run has no number, and without it a seed's arms no longer have equal terms: the seed goes for all."""
-    failed = {row["seed"] for row in cell if row["status"] == FAILED}
-    return [row for row in cell if row["seed"] not in failed]
+    failed = {row.settings.seed for row in cell if row.outcome is None}
+    return [
+        Trained(row.settings, row.outcome)
+        for row in cell
+        if row.outcome is not None and row.settings.seed not in failed
+    ]
 
 
-def _cell(row: Record) -> tuple[Number, ...]:
-    return row["dataset"], row["positive_rate"], row["label_noise"]
-
-
-def entries_of(cell: Sequence[Record]) -> list[Entry]:
+def entries_of(cell: Sequence[Trained]) -> list[Entry]:
     """The rows in the making of a cell, with the runs that validation chose for each seed."""
     return [*_arms(cell), *_tuned(cell), *_references(cell)]
 
 
-def _arms(records: Sequence[Record]) -> list[Entry]:
-    fixed = [row for row in records if row["family"] != "reference" and row["restart"] == 0]
-    return [_entry(str(name), Kind.ARM, rows) for name, rows in by(fixed, "arm").items()]
+def _arms(cell: Sequence[Trained]) -> list[Entry]:
+    fixed = [row for row in cell if row.settings.family != REFERENCE and row.settings.restart == 0]
+    return [_entry(rows[0].settings.arm, Kind.ARM, rows) for rows in by(fixed, lambda asked: asked.arm)]
 
 
-def _tuned(records: Sequence[Record]) -> list[Entry]:
+def _tuned(cell: Sequence[Trained]) -> list[Entry]:
     """A row for every family that was given the same number of candidates as the largest one."""
     entries = []
-    for rows in by([row for row in records if row["family"] != "reference"], "init").values():
-        families = by(rows, "family")
-        most = max(map(candidates, families.values()))
-        baseline = families[baseline_family(rows)]
+    for rows in by([row for row in cell if row.settings.family != REFERENCE], lambda asked: asked.init):
+        families = by(rows, family)
+        most = max(map(candidates, families))
+        baseline = next(members for members in families if family(members[0].settings) == baseline_family(rows))
         if not candidates(baseline, restart=0) < most == candidates(baseline):
             continue  # nothing to tune, or the baseline was not given as many candidates
-        start = "" if rows[0]["init"] == "own" else f" ({rows[0]['init']} start)"
-        for family, members in families.items():
+        for members in families:
             if candidates(members) == most:
-                entries.append(_entry(f"{family}, tuned{start}", Kind.TUNED, members))
+                name = with_start(f"{family(members[0].settings)}, tuned", rows[0].settings.init)
+                entries.append(_entry(name, Kind.TUNED, members))
     return entries
 
 
-def _references(records: Sequence[Record]) -> list[Entry]:
-    groups = by([row for row in records if row["family"] == "reference"], "arm")
-    return [Entry(str(name), Kind.REFERENCE, None, tuple(rows), tuple(rows)) for name, rows in groups.items()]
+def _references(cell: Sequence[Trained]) -> list[Entry]:
+    groups = by([row for row in cell if row.settings.family == REFERENCE], lambda asked: asked.arm)
+    return [Entry(rows[0].settings.arm, Kind.REFERENCE, None, tuple(rows), tuple(rows)) for rows in groups]
 
 
-def by(records: Iterable[Record], column: str) -> dict[Number, list[Record]]:
-    """Records by their value in a column, in the order of its first ones."""
-    groups: dict[Number, list[Record]] = {}
-    for row in records:
-        groups.setdefault(row[column], []).append(row)
-    return groups
+def by(rows: Iterable[Trained], key: Callable[[Settings], Key]) -> list[list[Trained]]:
+    """Runs by something that was asked of them, in the order of the first ones."""
+    groups: dict[Key, list[Trained]] = {}
+    for row in rows:
+        groups.setdefault(key(row.settings), []).append(row)
+    return list(groups.values())
 
 
-def candidates(rows: Iterable[Record], restart: int | None = None) -> int:
+def seed(asked: Settings) -> int:
+    """The seed of a run."""
+    return asked.seed
+
+
+def family(asked: Settings) -> str:
+    """The family of a run's arm."""
+    return asked.family
+
+
+def candidates(rows: Iterable[Trained], restart: int | None = None) -> int:
     """How many were trained for a seed, of all or of one restart."""
-    counted = [row for row in rows if restart is None or row["restart"] == restart]
-    return len({(row["arm"], row["restart"], row["lr"]) for row in counted})
+    counted = [row.settings for row in rows if restart is None or row.settings.restart == restart]
+    return len({(asked.arm, asked.restart, asked.lr) for asked in counted})
 
 
-def _entry(name: str, kind: Kind, rows: list[Record]) -> Entry:
-    chosen = tuple(choose(of_seed, "val_average_precision") for of_seed in by(rows, "seed").values())
-    return Entry(name, kind, cast(str, rows[0]["init"]), chosen, tuple(rows))
+def _entry(name: str, kind: Kind, rows: Sequence[Trained]) -> Entry:
+    chosen = tuple(choose(of_seed, lambda row: row.outcome.val_average_precision) for of_seed in by(rows, seed))
+    return Entry(name, kind, rows[0].settings.init, chosen, tuple(rows))
 
 
-def choose(candidates: Sequence[Record], column: str) -> Record:
+Candidate = TypeVar("Candidate")
+
+
+def choose(candidates: Sequence[Candidate], validation: Callable[[Candidate], float | None]) -> Candidate:
     """The candidate with the best validation average precision; the first of equals; a missing value is worst."""
 
-    def value(row: Record) -> float:
-        return -np.inf if row[column] is None else cast(float, row[column])
+    def value(candidate: Candidate) -> float:
+        found = validation(candidate)
+        return -np.inf if found is None else found
 
     return max(candidates, key=value)
 
 
-def baseline_family(records: Iterable[Record]) -> str:
+def baseline_family(rows: Iterable[Trained]) -> str:
     """What the rows of a cell are compared with: the cross entropy of a softmax where there is one, else BCE."""
-    return "ce" if any(row["family"] == "ce" for row in records) else "bce"
+    return "ce" if any(row.settings.family == "ce" for row in rows) else "bce"
 
 
 def baseline_of(entry: Entry, entries: Sequence[Entry]) -> Entry:
     """The baseline of a row: of the same start, tuned for a tuned row, the main start's for a reference."""
     kind = Kind.ARM if entry.kind is Kind.REFERENCE else entry.kind
-    family = baseline_family(e.chosen[0] for e in entries)
-    baselines = [e for e in entries if e.kind is kind and e.chosen[0]["family"] == family]
+    wanted = baseline_family(e.chosen[0] for e in entries)
+    baselines = [e for e in entries if e.kind is kind and e.first.family == wanted]
     return next((e for e in baselines if e.init == entry.init), baselines[0])

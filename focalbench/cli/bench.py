@@ -117,12 +117,10 @@ def markdown(found: Survey, rounds: int) -> str:
 
 def csv_text(found: Survey) -> str:
     """All rows as CSV, unrounded."""
-    from dataclasses import asdict, fields
-
-    from focalbench.analysis.records import to_csv
+    from focalbench.base.rows import rows_text
     from focalbench.bench import Row
 
-    return to_csv(tuple(field.name for field in fields(Row)), [asdict(row) for row in found.rows])
+    return rows_text(Row, found.rows)
 
 
 def print_rich(found: Survey) -> None:

@@ -12,7 +12,7 @@ from focalbench.cli.progress import clock, counted
 from focalbench.datasets.tables.targets import listed
 
 if TYPE_CHECKING:
-    from focalbench.jobs.sweep import Ending, Outcome
+    from focalbench.jobs.sweep import Ending, SweepResult
 
 HARMLESS = "Looking at the table on the way did no harm: the number of seeds did not depend on it."
 OPTIMISTIC = (
@@ -26,7 +26,7 @@ class Ended:
     the way.
     """
 
-    outcome: Outcome
+    outcome: SweepResult
     seconds: float
     budget: float | None
     looked: bool

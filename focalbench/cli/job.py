@@ -22,7 +22,7 @@ from focalbench.errors import InputError, MachineError
 
 if TYPE_CHECKING:
     from focalbench.execution.pools import Backend
-    from focalbench.jobs.sweep import Outcome, State, Watch
+    from focalbench.jobs.sweep import State, SweepResult, Watch
     from focalbench.plan.experiment import Experiment
     from focalbench.plan.planning import Plan
 
@@ -69,7 +69,7 @@ def make_job(
     return Job(folder, store, backend, as_json, seconds)
 
 
-def run_job(make: Callable[[], Experiment], job: Job, finish: Callable[[Outcome], None] | None = None) -> Ended:
+def run_job(make: Callable[[], Experiment], job: Job, finish: Callable[[SweepResult], None] | None = None) -> Ended:
     """Plan and run an experiment into a folder, and finish it there, with pictures. make: may read data first.
 
     Ctrl-C leaves the table of the seeds that are whole; without any, and at SIGTERM, it says what is safe and exits
@@ -104,8 +104,8 @@ def run_job(make: Callable[[], Experiment], job: Job, finish: Callable[[Outcome]
 
 
 def _run(
-    experiment: Experiment, job: Job, see: Watch, finish: Callable[[Outcome], None] | None, begin: float
-) -> Outcome:
+    experiment: Experiment, job: Job, see: Watch, finish: Callable[[SweepResult], None] | None, begin: float
+) -> SweepResult:
     from focalbench.execution.drive import check_backend
     from focalbench.jobs.budget import Budget
     from focalbench.jobs.sweep import check_store, names_in, run_experiment

@@ -42,7 +42,7 @@ def conclude(ended: Ended, folder: Path, *, as_json: bool) -> None:
 
 def show_json(ended: Ended, folder: Path) -> None:
     """Print the outcome as one line of JSON."""
-    from focalbench.analysis.rows import flatten
+    from focalbench.base.rows import flatten
 
     outcome = ended.outcome
     content = {
@@ -107,7 +107,8 @@ def written_by_a_sweep(folder: Path) -> Iterator[None]:
 
 def read_classes(folder: Path) -> list[ClassRow]:
     """The table of single classes of a results folder; none where targets are binary."""
-    from focalbench.analysis.rows import ClassRow, read_rows
+    from focalbench.analysis.rows import ClassRow
+    from focalbench.base.rows import read_rows
     from focalbench.report.folder import CLASSES, check_unchanged
 
     if not (folder / CLASSES).is_file():
@@ -119,7 +120,8 @@ def read_classes(folder: Path) -> list[ClassRow]:
 
 def read_table(folder: Path) -> list[ArmRow]:
     """The table of a results folder. Raises InputError where there is none, or another program's."""
-    from focalbench.analysis.rows import ArmRow, read_rows
+    from focalbench.analysis.rows import ArmRow
+    from focalbench.base.rows import read_rows
     from focalbench.report.folder import TABLE, check_unchanged
 
     if not (folder / TABLE).is_file():

@@ -27,7 +27,7 @@ from focalbench.cli.options import (
 from focalbench.cli.stopping import stopping
 
 if TYPE_CHECKING:
-    from focalbench.jobs.sweep import Outcome
+    from focalbench.jobs.sweep import SweepResult
 
 
 def run(
@@ -85,7 +85,7 @@ def run(
     from focalbench.jobs.check import seal
     from focalbench.report.figures import draw_results
 
-    def finish(outcome: Outcome) -> None:
+    def finish(outcome: SweepResult) -> None:
         draw_results(job.folder)
         seal(job.folder, file, outcome.made_with, fitting_all(where, short), tuple(data or ()))
 

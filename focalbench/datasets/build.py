@@ -47,6 +47,7 @@ from focalbench.datasets.tables.weights import Weighed, weigh
 from focalbench.errors import InputError, TooFewPositivesError
 from focalbench.runs.arms import Recipe, Task
 from focalbench.runs.columns import COLUMN_KEYS, NO_COLUMNS
+from focalbench.runs.result import SplitKind
 
 _SPLITS = ("train", "validation", "test")
 MOST_ROWS = 10_000_000  # that anybody may ask for
@@ -281,16 +282,16 @@ def _resampling(table: Table, recipe: Recipe, rows: tuple[Rows, Rows, Rows]) -> 
     positives = (table.targets[:, None] if table.labels is None else table.labels) > 0
     share = positives[train].sum(axis=0) / np.maximum(positives.sum(axis=0), 1)
     if recipe.folds:
-        return Resampling("folds", _units(table)[test], share)
+        return Resampling(SplitKind.FOLDS, _units(table)[test], share)
     if table.groups is None:
-        return Resampling("rows", _units(table)[test], share)
+        return Resampling(SplitKind.ROWS, _units(table)[test], share)
     if table.ordered:
-        return Resampling("time", test, np.zeros_like(share))
+        return Resampling(SplitKind.TIME, test, np.zeros_like(share))
     groups = np.unique(table.groups)
     if are_few(groups):
-        return Resampling("each group", test, share)
+        return Resampling(SplitKind.EACH_GROUP, test, share)
     dealt = np.full_like(share, len(np.unique(table.groups[train])) / len(groups))
-    return Resampling("groups", _units(table)[test], dealt)
+    return Resampling(SplitKind.GROUPS, _units(table)[test], dealt)
 
 
 def _units(table: Table) -> Groups:

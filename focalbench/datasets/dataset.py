@@ -4,10 +4,11 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+from focalbench.runs.result import SplitKind
 
 Floats = NDArray[np.float64]
 Features = NDArray[np.float32]
@@ -111,13 +112,13 @@ class Dataset:
 class Resampling:
     """How the rows of a table come to the splits of a seed, which other seeds split otherwise.
 
-    kind: rows, groups, time (the same test rows for every seed), each group (of a few, one is tested on) or folds.
+    kind: how rows were dealt.
     units: (test rows,) which row or group of the table each test row is, the same for every seed. train_share:
     (outputs,) of the table's positives, or of its groups, that train, in [0, 1]; 0 for time, where all seeds train on
     the same rows.
     """
 
-    kind: Literal["rows", "groups", "each group", "time", "folds"]
+    kind: SplitKind
     units: NDArray[np.int64]
     train_share: Floats
 

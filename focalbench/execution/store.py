@@ -13,14 +13,16 @@ import stat
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
+from dataclasses import fields
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from focalbench.base.files import is_local
-from focalbench.errors import MachineError, StoreError
+from focalbench.base.rows import columns, flatten, lacking, renamed, rows_of
+from focalbench.errors import InputError, MachineError, StoreError
 from focalbench.runs.arms import Run
-from focalbench.runs.result import Result
+from focalbench.runs.result import Curves, Outcome, Result
 
 # 3: a result may hold influences. 2: rows carry their hash, results their library versions. 1: neither
 FORMAT, READ = 3, (2, 3)
@@ -29,7 +31,6 @@ WAIT = 60  # seconds for another process to finish its transaction
 BESIDE = ("-wal", "-shm", "-journal")  # end the names of what SQLite keeps beside a file of its own
 _DAMAGE = (sqlite3.DatabaseError, UnicodeDecodeError)  # the latter from names that are no text
 _REMEDY = "choose another file with --store, or move this one away"
-RENAMED = {"precision_at_k": "r_precision"}  # numbers that files of before hold under another name
 
 
 class Store:
@@ -99,7 +100,7 @@ class Store:
         """
         self.check_takes(runs)
         rows = [
-            (run.run_id, run.identity, _to_json(result), versions) for run, result in zip(runs, results, strict=True)
+            (run.run_id, run.identity, to_json(result), versions) for run, result in zip(runs, results, strict=True)
         ]
         try:
             with self._db:
@@ -127,9 +128,10 @@ class Store:
             row = self._db.execute(query, (run_id,)).fetchone()
         if row is None:
             raise KeyError(run_id)
-        values, curves, seconds, *kept = json.loads(self._checked(row)[2])
-        renamed = {RENAMED.get(name, name): value for name, value in values.items()}
-        return Result(run_id, renamed, curves, seconds, tuple(map(tuple, kept[0])) if kept else ())
+        try:
+            return result_of(run_id, self._checked(row)[2])
+        except InputError as error:
+            raise StoreError(f"{self.path} cannot be read at the run {run_id} ({error}); {_REMEDY}") from None
 
     def versions(self, runs: Iterable[Run]) -> set[str]:
         """The library versions under which the finished ones among `runs` were made."""
@@ -154,9 +156,22 @@ class Store:
         return row
 
 
-def _to_json(result: Result) -> str:
+def to_json(result: Result) -> str:
+    """A result as the store keeps it: numbers by name, curves by name, seconds, and influences if there are any."""
+    curves = {each.name: curve for each in fields(Curves) if (curve := getattr(result.curves, each.name))}
     kept = [result.influences] if result.influences else []
-    return json.dumps([result.values, result.curves, result.seconds, *kept])
+    return json.dumps([flatten(result.outcome), curves, result.seconds, *kept])
+
+
+def result_of(run_id: str, text: str) -> Result:
+    """The result that to_json wrote, of any version. Raises InputError where a number is of another kind."""
+    values, curves, seconds, *kept = json.loads(text)
+    now = renamed(Outcome)
+    named = {now.get(name, name): value for name, value in values.items()}
+    (outcome,) = rows_of(Outcome, [dict.fromkeys(columns(Outcome)) | named])
+    influences = tuple(map(tuple, kept[0])) if kept else ()
+    points = Curves(**{each.name: tuple(curves.get(each.name, ())) for each in fields(Curves)})
+    return Result(run_id, outcome, points, seconds, influences, lacking(Outcome, named))
 
 
 def _sha256(*texts: str) -> str:

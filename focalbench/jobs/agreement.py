@@ -1,14 +1,12 @@
 """A run then and now: the same, moved, or apart by no more than rounding moves it."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import cast
 
-from focalbench.analysis.records import METRICS, RUN_COLUMNS, Record
-from focalbench.errors import InputError
+from focalbench.analysis.run_rows import RunRow, Settings
+from focalbench.base.rows import Value, columns, flatten
 from focalbench.runs.arms import Run
-from focalbench.runs.result import Number
+from focalbench.runs.result import Outcome, Sizes
 from focalbench.training.references import is_reference
 
 # Another processor rounds otherwise. Of 221 runs of 20 and 40 epochs trained again on one, half agreed to 1e-6 in all
@@ -22,30 +20,29 @@ MOST_PARTED, FEW_PARTED = 0.5, 4
 
 LINE, ITERATED = ("calibration_slope", "calibration_intercept"), 1e-9  # its last digits hang on where a fit starts
 COUNTED = ("r_precision", "recall_at_fpr")  # move in steps of one positive
-MEASURED = (
-    *("val_average_precision", "test_average_precision", "bayes_average_precision", "test_prevalence"),
-    *(f"{split}_average_precision_{budget}" for split in ("val", "test") for budget in ("quarter", "half")),
-    *METRICS,
-)
 ADDED = ("split", "train_share")  # not recorded by older versions
-ASKED = tuple(name for name in RUN_COLUMNS if name not in (*MEASURED, "epoch", "classes", "data_sha256"))
+# beside the settings they must be the same for a comparison; the rest of an outcome is measured
+GIVEN = (*columns(Sizes), *ADDED, "status", "k")
+NOT_COMPARED = ("epoch", "classes", "data_sha256")
+MEASURED = tuple(name for name in columns(Outcome) if name not in (*GIVEN, *NOT_COMPARED))
 SAME, BETTER, WORSE, MISSING, INCOMPARABLE, ROUNDING = (
     *("same", "better", "worse", "missing", "incomparable"),
     "same but for rounding",
 )
 
-Train = Callable[[Sequence[Run]], Mapping[str, Record]]  # the records of runs, by run_id
+Train = Callable[[Sequence[Run]], Mapping[str, RunRow]]  # the rows of runs, by run_id
 
 
 @dataclass(frozen=True)
 class Before:
-    """A run and the record it had (None: there is none), from which a new one may part by the tolerance: absolute
-    below 1, relative above; 0 is to the bit.
+    """A run and the row it had (None: there is none), from which a new one may part by the tolerance: absolute below
+    1, relative above; 0 is to the bit. lacks: columns that the row's file was written without.
     """
 
     run: Run
-    record: Record | None
+    row: RunRow | None
     tolerance: float
+    lacks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -60,8 +57,8 @@ class Comparison:
         return f"{self.status}: {self.label}" + (f" ({self.detail})" if self.detail else "")
 
 
-def compare_runs(groups: Sequence[Sequence[Before]], now: Mapping[str, Record], train: Train) -> list[list[Comparison]]:
-    """Every run of some groups then and now. now: records by run_id; train: gives those of other runs.
+def compare_runs(groups: Sequence[Sequence[Before]], now: Mapping[str, RunRow], train: Train) -> list[list[Comparison]]:
+    """Every run of some groups then and now. now: rows by run_id; train: gives those of other runs.
 
     What parts is trained again at learning rates a few millionths apart, unless much of its group has parted.
     """
@@ -92,20 +89,17 @@ def moved(comparisons: Sequence[Comparison]) -> list[Comparison]:
     return [comparison for comparison in comparisons if comparison.status not in (SAME, ROUNDING)]
 
 
-def label_of(row: Record) -> str:
+def label_of(asked: Settings) -> str:
     """What tells a run from the others of its folder."""
-    noise = f" noise={row['label_noise']}" if row["label_noise"] else ""
-    return f"{row['dataset']}{noise} {row['arm']} lr={row['lr']} seed={row['seed']} restart={row['restart']}"
+    noise = f" noise={asked.label_noise}" if asked.label_noise else ""
+    return f"{asked.dataset}{noise} {asked.arm} lr={asked.lr} seed={asked.seed} restart={asked.restart}"
 
 
-def numbers(row: Record) -> dict[str, Number]:
-    """All that was measured of a run, single classes included. Raises InputError where their cell is not as written."""
-    try:
-        classes = json.loads(str(row["classes"])) if row["classes"] else []
-        by_class = {f"{name} of {each['name']}": value for each in classes for name, value in each.items()}
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-        raise InputError(f"the classes of run {row['run_id']} cannot be read; run the experiment again") from None
-    return {name: row[name] for name in MEASURED} | by_class
+def numbers(outcome: Outcome) -> dict[str, Value]:
+    """All that was measured of a run, single classes included."""
+    measured, classes = flatten(outcome), outcome.classes or ()
+    by_class = {f"{name} of {each.name}": value for each in classes for name, value in flatten(each).items()}
+    return {name: measured[name] for name in MEASURED} | by_class
 
 
 def _can_part(before: Before) -> bool:
@@ -113,26 +107,31 @@ def _can_part(before: Before) -> bool:
     return before.tolerance > 0 and not is_reference(before.run)
 
 
-def _compare(before: Before, new: Record) -> Comparison:
-    label, old = label_of(new), before.record
-    if old is None:
+def _compare(before: Before, new: RunRow) -> Comparison:
+    label, old = label_of(new.settings), before.row
+    if old is None or old.outcome is None or new.outcome is None:
         return Comparison(label, MISSING, "not recorded")
-    for name in ASKED:
-        if name in ADDED and old[name] is None:
-            continue
-        if (old[name] or None) != (new[name] or None):  # a CSV file tells "" from None no more
-            return Comparison(label, INCOMPARABLE, f"{name} was {old[name]}, is {new[name]}")
-    then, now = numbers(old), numbers(new)
+    given, now_given = _given(old), _given(new)
+    for name, value in given.items():
+        if value != now_given[name] and not (name in ADDED and value is None):
+            return Comparison(label, INCOMPARABLE, f"{name} was {value}, is {now_given[name]}")
+    then, now = numbers(old.outcome), numbers(new.outcome)
     if then.keys() != now.keys():
         return Comparison(label, INCOMPARABLE, "its classes are others")
     for name, value in then.items():
-        if (status := _status(value, now[name], _slack(name, value, old, before.tolerance))) != SAME:
+        slack = _slack(name, value, old.outcome, before.tolerance)
+        if name not in before.lacks and (status := _status(value, now[name], slack)) != SAME:
             return Comparison(label, status, f"{name} {value} -> {now[name]}")
     return Comparison(label, SAME)
 
 
-def _slack(name: str, value: Number, old: Record, tolerance: float) -> float:
-    """By how much a number of a record may part."""
+def _given(row: RunRow) -> dict[str, Value]:
+    """What has to be the same for a run to be compared."""
+    return {name: value for name, value in flatten(row).items() if name not in (*MEASURED, *NOT_COMPARED)}
+
+
+def _slack(name: str, value: Value, old: Outcome, tolerance: float) -> float:
+    """By how much a number of an outcome may part."""
     size = max(1.0, abs(value) if isinstance(value, (int, float)) else 0.0)
     if not tolerance:
         return ITERATED * size if name.endswith(LINE) else 0.0
@@ -140,15 +139,15 @@ def _slack(name: str, value: Number, old: Record, tolerance: float) -> float:
     return step + tolerance * size
 
 
-def _steps(record: Record) -> float:
+def _steps(outcome: Outcome) -> float:
     """How many test positives a run has; where they weigh less than a negative does, how many of these."""
-    positives, share = cast(int, record["test_positives"]), cast(float | None, record["test_prevalence"])
-    if share is None or record["classes"] is not None:
+    positives, share = outcome.sizes.test_positives, outcome.test_prevalence
+    if share is None or outcome.classes is not None:
         return positives
-    return min(positives, share / (1 - share) * (cast(int, record["test_rows"]) - positives))
+    return min(positives, share / (1 - share) * (outcome.sizes.test_rows - positives))
 
 
-def _status(old: Number, new: Number, slack: float) -> str:
+def _status(old: Value, new: Value, slack: float) -> str:
     """Same, better, worse, or incomparable where only one of the two is a number."""
     if not isinstance(old, (int, float)) or not isinstance(new, (int, float)):
         return SAME if old == new else INCOMPARABLE
@@ -157,7 +156,7 @@ def _status(old: Number, new: Number, slack: float) -> str:
     return BETTER if new > old else WORSE
 
 
-def _reached(parted: Sequence[Before], now: Mapping[str, Record], train: Train) -> set[str]:
+def _reached(parted: Sequence[Before], now: Mapping[str, RunRow], train: Train) -> set[str]:
     """The run_ids whose old numbers lie where rounding takes the new ones."""
     near = {before.run.run_id: [now[before.run.run_id]] for before in parted}
     waiting = list(parted)
@@ -177,17 +176,20 @@ def _neighbours(run: Run, first: int, count: int) -> list[Run]:
     return [replace(run, lr=run.lr * (1 + NUDGE * place)) for place in range(first, first + count)]
 
 
-def _among(before: Before, near: Sequence[Record]) -> bool:
+def _among(before: Before, near: Sequence[RunRow]) -> bool:
     """Whether every old number lies among the new ones, or outside by no more than these lie apart."""
-    assert before.record is not None
-    every = [numbers(row) for row in near]
+    assert before.row is not None
+    assert before.row.outcome is not None
+    old = before.row.outcome
+    every = [numbers(row.outcome) for row in near if row.outcome is not None]
     return all(
-        _lies_among(value, [row.get(name) for row in every], _slack(name, value, before.record, before.tolerance))
-        for name, value in numbers(before.record).items()
+        name in before.lacks
+        or _lies_among(value, [row.get(name) for row in every], _slack(name, value, old, before.tolerance))
+        for name, value in numbers(old).items()
     )
 
 
-def _lies_among(old: Number, new: Sequence[Number], slack: float) -> bool:
+def _lies_among(old: Value, new: Sequence[Value], slack: float) -> bool:
     found = [value for value in new if isinstance(value, (int, float))]
     if not isinstance(old, (int, float)) or not found:
         return old in new

@@ -22,14 +22,15 @@ import numpy as np
 
 from focalbench.analysis.comparison import compare
 from focalbench.analysis.per_class import per_class
-from focalbench.analysis.records import FAILED, RUN_COLUMNS, Record, read_csv, to_csv
-from focalbench.analysis.rows import ArmRow, ClassRow, flatten, read_rows
+from focalbench.analysis.rows import ArmRow, ClassRow
+from focalbench.analysis.run_rows import RunRow
 from focalbench.base.files import regular, sha256
 from focalbench.base.provenance import machine, versions, versions_text
+from focalbench.base.rows import flatten, lacking_columns, read_rows, rows_text
 from focalbench.errors import InputError
 from focalbench.execution.pools import Backend
 from focalbench.jobs.agreement import MISSING, Before, Comparison, compare_runs, label_of, moved
-from focalbench.jobs.sweep import fresh_records
+from focalbench.jobs.sweep import fresh_rows
 from focalbench.plan.experiment import MANIFEST, Experiment, as_mapping, load
 from focalbench.plan.planning import make_plan
 from focalbench.report.folder import (
@@ -88,12 +89,12 @@ class Case:
 
 @dataclass(frozen=True)
 class Report:
-    """What a check found: a case, every short and sampled run then and now, and the short ones' new records."""
+    """What a check found: a case, every short and sampled run then and now, and the short ones' new rows."""
 
     case: Case
     short: list[Comparison]
     sampled: list[Comparison]
-    fresh: list[Record]
+    fresh: list[RunRow]
 
     @property
     def changes(self) -> list[str]:
@@ -114,13 +115,13 @@ def seal(folder: Path, file: Path, made_with: Iterable[str], backend: Backend, g
     """
     experiment, checks = load(file, given)
     if checks:
-        write_texts(folder, {CHECK: to_csv(RUN_COLUMNS, rerun(file, backend, given))})
+        write_texts(folder, {CHECK: rows_text(RunRow, rerun(file, backend, given))})
     write_manifest(folder, experiment, made_with, {"experiment_file": _named(file)})
 
 
-def rerun(file: Path, backend: Backend, given: Sequence[Path] = ()) -> list[Record]:
-    """Run the [[check]] experiments of an experiment file afresh and return their records. given: as load takes it."""
-    return fresh_records(_short_runs(load(file, given)[1]), backend)
+def rerun(file: Path, backend: Backend, given: Sequence[Path] = ()) -> list[RunRow]:
+    """Run the [[check]] experiments of an experiment file afresh and return their rows. given: as load takes it."""
+    return fresh_rows(_short_runs(load(file, given)[1]), backend)
 
 
 def _short_runs(checks: Iterable[Experiment]) -> list[Run]:
@@ -153,17 +154,33 @@ def open_case(target: Target, draw: str | None = None, *, accepting: bool = Fals
     folder = target.folder
     experiment, checks = load(target.file, target.given)
     problems, outdated = verify_files(folder, target.file, target.given), _other_file(target)
-    short, recorded = _short_runs(checks), []
-    if short:
-        try:
-            recorded = read_csv(folder / CHECK, RUN_COLUMNS)
-        except InputError:
-            if not accepting:
-                raise
+    short = _short_runs(checks)
+    recorded = _recorded(folder / CHECK, accepting=accepting) if short else NOTHING
     planned = {run.run_id for run in short}
-    gone = [Comparison(label_of(row), MISSING, "no longer planned") for row in recorded if row["run_id"] not in planned]
+    gone = [asked for row in recorded.rows if (asked := row.settings).run_id not in planned]
     sampled = [] if problems else _sampled(folder, experiment, draw or sha256(folder / RUNS))
-    return Case(target, problems, outdated, gone, _befores(short, recorded, SHORT), sampled)
+    absent = [Comparison(label_of(asked), MISSING, "no longer planned") for asked in gone]
+    return Case(target, problems, outdated, absent, _befores(short, recorded, SHORT), sampled)
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """The rows of a file, and the columns that it was written without."""
+
+    rows: Sequence[RunRow]
+    lacks: tuple[str, ...]
+
+
+NOTHING = Recorded((), ())
+
+
+def _recorded(path: Path, *, accepting: bool = False) -> Recorded:
+    try:
+        return Recorded(read_rows(path, RunRow), lacking_columns(path, RunRow))
+    except InputError:
+        if not accepting:
+            raise
+        return NOTHING
 
 
 def _other_file(target: Target) -> list[str]:
@@ -175,16 +192,16 @@ def _other_file(target: Target) -> list[str]:
     return [f"{target.file} is not, to the byte, the file that {target.folder / MANIFEST} names"]
 
 
-def _befores(runs: Iterable[Run], records: Iterable[Record], tolerance: float) -> list[Before]:
-    known = {str(row["run_id"]): row for row in records}
-    return [Before(run, known.get(run.run_id), tolerance) for run in runs]
+def _befores(runs: Iterable[Run], recorded: Recorded, tolerance: float) -> list[Before]:
+    known = {row.settings.run_id: row for row in recorded.rows}
+    return [Before(run, known.get(run.run_id), tolerance, recorded.lacks) for run in runs]
 
 
 def _sampled(folder: Path, experiment: Experiment, draw: str) -> list[Before]:
-    records = [row for row in read_csv(folder / RUNS, RUN_COLUMNS) if row["status"] != FAILED]
-    there = {row["run_id"] for row in records}
+    recorded = _recorded(folder / RUNS)
+    there = {row.settings.run_id for row in recorded.rows if row.outcome is not None}
     runs = [run for run in make_plan(experiment).runs if run.run_id in there]
-    return _befores(sample(runs, draw), records, 0.0 if _made_here(folder) else FULL)
+    return _befores(sample(runs, draw), recorded, 0.0 if _made_here(folder) else FULL)
 
 
 def sample(runs: Iterable[Run], draw: str) -> list[Run]:
@@ -218,12 +235,12 @@ def check_all(cases: Sequence[Case], backend: Backend) -> list[Report]:
     return [_report(case, next(compared), next(compared), now) for case in cases]
 
 
-def _train(runs: Sequence[Run], backend: Backend) -> dict[str, Record]:
-    rows = fresh_records(list(dict.fromkeys(runs)), backend) if runs else []
-    return {str(row["run_id"]): row for row in rows}
+def _train(runs: Sequence[Run], backend: Backend) -> dict[str, RunRow]:
+    rows = fresh_rows(list(dict.fromkeys(runs)), backend) if runs else []
+    return {row.settings.run_id: row for row in rows}
 
 
-def _report(case: Case, short: list[Comparison], sampled: list[Comparison], now: Mapping[str, Record]) -> Report:
+def _report(case: Case, short: list[Comparison], sampled: list[Comparison], now: Mapping[str, RunRow]) -> Report:
     return Report(case, [*short, *case.gone], sampled, [now[before.run.run_id] for before in case.short])
 
 
@@ -240,17 +257,17 @@ def verify_files(folder: Path, file: Path, given: Sequence[Path] = ()) -> list[s
     if f"{folder / RUNS} {CHANGED}" in problems:
         return problems  # it may hold anything
     try:
-        records, table = read_csv(folder / RUNS, RUN_COLUMNS), read_rows(folder / TABLE, ArmRow)
+        runs, table = read_rows(folder / RUNS, RunRow), read_rows(folder / TABLE, ArmRow)
         influences = read_influences(folder / INFLUENCES)
         written = {name: regular(folder / name).read_text(encoding="utf-8") for name in (MARKDOWN, LATEX)}
-        again = compare(records, influences, margin=experiment.margin, claims=experiment.claims)
-        classes = per_class(records, influences)
+        again = compare(runs, influences, margin=experiment.margin, claims=experiment.claims)
+        classes = per_class(runs, influences)
         by_class = read_rows(folder / CLASSES, ClassRow) if classes else []
     except (InputError, OSError, KeyError, ValueError) as error:
         return [*problems, f"{folder} cannot be read back: {error}"]
-    if [row["run_id"] for row in records] != [run.run_id for run in make_plan(experiment).runs]:
+    if [row.settings.run_id for row in runs] != [run.run_id for run in make_plan(experiment).runs]:
         problems.append(f"{folder / RUNS} does not hold the runs that {file} plans with this version")
-    if manifest.get("data_sha256") != data_hashes(records):
+    if manifest.get("data_sha256") != data_hashes(runs):
         problems.append(f"the data hashes in {folder / MANIFEST} are not those of {RUNS}")
     problems += _different_cells(table, again, str(folder / TABLE))
     problems += _different_cells(by_class, classes, str(folder / CLASSES))
@@ -288,10 +305,10 @@ def _equal(before: object, after: object) -> bool:
     return before == after
 
 
-def accept(target: Target, fresh: Sequence[Record]) -> None:
+def accept(target: Target, fresh: Sequence[RunRow]) -> None:
     """Record fresh short runs, what made them and the file that declares them: what is compared with from now on."""
     folder = target.folder
-    write_texts(folder, {CHECK: to_csv(RUN_COLUMNS, fresh)})
+    write_texts(folder, {CHECK: rows_text(RunRow, fresh)})
     accepted = {"accepted": {"versions": versions(), "platform": machine()}, "experiment_file": _named(target.file)}
     finish_more(folder, [CHECK], accepted)
 

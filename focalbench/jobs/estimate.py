@@ -1,18 +1,19 @@
 """What a plan will cost, before it runs: time, memory and disk, from its own stacks trained for a few epochs here."""
 
 import heapq
-import json
 import time
 import tracemalloc
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 
-from focalbench.analysis.records import RUN_COLUMNS, record, to_csv
+from focalbench.analysis.run_rows import RunRow, run_row
 from focalbench.base.memory import free_bytes, peak_bytes
+from focalbench.base.rows import rows_text
 from focalbench.errors import MachineError
 from focalbench.execution.drive import make_pool
 from focalbench.execution.pools import Backend, Made, Pool, Stack, WorkerError
+from focalbench.execution.store import result_of, to_json
 from focalbench.plan.planning import Plan, make_stacks
 from focalbench.runs.arms import Run
 from focalbench.training.references import is_reference
@@ -142,18 +143,16 @@ def _run(pool: Pool, stacks: Sequence[Stack]) -> list[Made]:
 
 
 def _bytes(stack: Stack, made: Made) -> tuple[float, float]:
-    """What a run of a stack takes on disk, and its record in memory."""
+    """What a run of a stack takes on disk, and its row in memory."""
     tracemalloc.start()
-    records = [record(run, result) for run, result in zip(stack, made.results, strict=True)]
+    kept = [to_json(result) for result in made.results]
+    rows = [run_row(run, result_of(run.run_id, text).outcome) for run, text in zip(stack, kept, strict=True)]
     held, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    rows = to_csv(RUN_COLUMNS, records)
-    texts = [
-        json.dumps([result.values, result.curves]) + run.identity
-        for run, result in zip(stack, made.results, strict=True)
-    ]
+    texts = [text + run.identity for run, text in zip(stack, kept, strict=True)]
     curve = EPOCH_BYTES * (stack[0].training.epochs - MORE)  # of validation, which a trial has few epochs of
-    return (len(rows) + sum(map(len, texts))) / len(stack) + len(made.versions) + HEADER + curve, held / len(stack)
+    written = (len(rows_text(RunRow, rows)) + sum(map(len, texts))) / len(stack)
+    return written + len(made.versions) + HEADER + curve, held / len(stack)
 
 
 def makespan(seconds: Sequence[float], workers: int) -> float:

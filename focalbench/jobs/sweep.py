@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Literal
 
 from focalbench.analysis.comparison import compare
-from focalbench.analysis.records import FAILED, Record, record
 from focalbench.analysis.rows import ArmRow, ClassRow
+from focalbench.analysis.run_rows import RunRow, run_row
 from focalbench.base.provenance import other_versions
 from focalbench.errors import InputError, MachineError
 from focalbench.execution.drive import Finished, execute
@@ -74,7 +74,7 @@ class Ending:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class SweepResult:
     """The plan of a table, the table, that of single classes if any, how many runs were trained and how many taken from
     the store, those that failed, under which library versions all were made, and how training ended.
     """
@@ -108,7 +108,7 @@ def run_experiment(
     database: Path | None = None,
     budget: Budget | None = None,
     shares: Mapping[str, float] | None = None,
-) -> Outcome:
+) -> SweepResult:
     """Run what the store does not hold yet, then write every file of the folder, the manifest last.
 
     Ctrl-C, and a budget that is spent, end the training; then the folder is that of the whole seeds. Without any,
@@ -140,8 +140,7 @@ class _Sweep:
         self.missing = [run for run in plan.runs if run.run_id not in done]
         self.state = State(len(plan.runs), len(done), seeds=Tally(plan.runs), table=self.table)
         self.state.seeds.see(run for run in plan.runs if run.run_id in done)
-        self.failed: dict[str, Result] = {}
-        self.records: dict[str, Record] = {}  # as far as they were asked for
+        self.rows: dict[str, RunRow] = {}  # as far as they were asked for
         self.shares = shares or {run.run_id: 1 / len(self.missing) for run in self.missing}
         self.begin = time.monotonic()
 
@@ -150,6 +149,7 @@ class _Sweep:
         try:
             self._train(backend, budget)
         except KeyboardInterrupt:
+            self.state.safe = len(self.store.done(self.plan.runs))  # a stack may have been stored, and not counted yet
             if not self.state.seeds.count:
                 raise
             return "by hand" if self._is_short else None
@@ -170,7 +170,7 @@ class _Sweep:
     def _keep(self, finished: Finished) -> None:
         if finished.made is None:
             self.state.failed += finished.stack
-            self.failed |= {run.run_id: Result(run.run_id, {"status": FAILED}, {}, 0.0) for run in finished.stack}
+            self.rows |= {run.run_id: run_row(run, None) for run in finished.stack}
         else:
             self.store.add(finished.stack, finished.made.results, finished.made.versions)
             self.state.safe += len(finished.stack)
@@ -194,22 +194,19 @@ class _Sweep:
 
     def table(self, whole: Whole) -> list[ArmRow]:
         """The table of whole seeds."""
-        records, asked = self._records(part_of(self.plan, whole)), self.experiment
-        return compare(records, self._influences, margin=asked.margin, claims=asked.claims)
+        rows, asked = self._rows(part_of(self.plan, whole)), self.experiment
+        return compare(rows, self._influences, margin=asked.margin, claims=asked.claims)
 
     def _influences(self, run_id: str) -> Sequence[Sequence[float]]:
-        return self._result(run_id).influences
+        return self.store.result(run_id).influences
 
-    def _records(self, plan: Plan) -> list[Record]:
+    def _rows(self, plan: Plan) -> list[RunRow]:
         for run in plan.runs:
-            if run.run_id not in self.records:
-                self.records[run.run_id] = record(run, self._result(run.run_id))
-        return [self.records[run.run_id] for run in plan.runs]
+            if run.run_id not in self.rows:
+                self.rows[run.run_id] = run_row(run, self.store.result(run.run_id).outcome)
+        return [self.rows[run.run_id] for run in plan.runs]
 
-    def _result(self, run_id: str) -> Result:
-        return self.failed.get(run_id) or self.store.result(run_id)
-
-    def write(self, folder: Path, stopped: Stopped | None) -> Outcome:
+    def write(self, folder: Path, stopped: Stopped | None) -> SweepResult:
         """Write the folder of all seeds, or of those that are whole."""
         ending = self._ending(stopped)
         experiment, plan = self.experiment, self.plan
@@ -218,10 +215,12 @@ class _Sweep:
             logger.info("training is stopped; writing the table of the whole seeds")
             experiment, plan = shortened(experiment, plan, whole), part_of(plan, whole)
         made_with = frozenset(self.store.versions(plan.runs))
-        table, classes = write_results(folder, experiment, plan, self._records(plan), self._result)
+        table, classes = write_results(folder, experiment, plan, self._rows(plan), self.store.result)
         write_manifest(folder, experiment, made_with, {})
         old = self.state.total - len(self.missing)
-        return Outcome(plan, table, classes, self.state.safe - old, old, tuple(self.state.failed), made_with, ending)
+        return SweepResult(
+            plan, table, classes, self.state.safe - old, old, tuple(self.state.failed), made_with, ending
+        )
 
     def _ending(self, stopped: Stopped | None) -> Ending:
         seeds, left = self.state.seeds, self.state.seconds_left(time.monotonic() - self.begin)
@@ -257,11 +256,11 @@ def stored(plan: Plan, database: Path) -> set[str]:
         return store.done(plan.runs)
 
 
-def fresh_records(runs: Sequence[Run], backend: Backend) -> list[Record]:
-    """Train runs without any store and return their records in this order. Raises MachineError if a run fails."""
+def fresh_rows(runs: Sequence[Run], backend: Backend) -> list[RunRow]:
+    """Train runs without any store and return their rows in this order. Raises MachineError if a run fails."""
     by_id: dict[str, Result] = {}
     for finished in execute(make_stacks(runs), backend):
         if finished.made is None:
             raise MachineError(f"{len(finished.stack)} runs failed: their worker died each time, perhaps for memory")
         by_id |= {result.run_id: result for result in finished.made.results}
-    return [record(run, by_id[run.run_id]) for run in runs]
+    return [run_row(run, by_id[run.run_id].outcome) for run in runs]

@@ -1,71 +1,91 @@
 """Curves of a comparison, averaged over seeds: what the figures read. One row a point of curves.csv."""
 
-from collections.abc import Callable, Sequence
-from typing import cast
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated
 
 import numpy as np
-from numpy.typing import NDArray
 
-from focalbench.analysis.records import Record
+from focalbench.analysis.rows import Kind
+from focalbench.analysis.run_rows import RunRow
 from focalbench.analysis.selection import Entry, cells_of, entries_of
-from focalbench.analysis.statistics import Sample, mean_interval
-from focalbench.runs.arms import scored_epochs
-from focalbench.runs.result import Number, Result
-
-CURVE_COLUMNS = (
-    "dataset",
-    "positive_rate",
-    "label_noise",
-    "arm",
-    "kind",
-    "curve",
-    "x",
-    "mean",
-    "low",
-    "high",
-)
-CURVE_TEXTS = frozenset(("dataset", "arm", "kind", "curve"))
+from focalbench.analysis.statistics import Floats, Sample, mean_interval
+from focalbench.base.rows import As
+from focalbench.runs.arms import Cell, scored_epochs
+from focalbench.runs.result import Curves, Result
 
 
-def curve_records(records: Sequence[Record], result: Callable[[str], Result]) -> list[Record]:
+class Curve(StrEnum):
+    """Which curve a point lies on: average precision on validation by epoch, precision by recall on the test, share of
+    positives by mean probability of a bin.
+    """
+
+    VALIDATION = "validation"
+    PRECISION = "precision"
+    RELIABILITY = "reliability_observed"
+
+
+@dataclass(frozen=True, slots=True)
+class CurvePoint:
+    """A row of curves.csv: the mean over the seeds, with its 95% interval. x: None of a bin that is empty in all."""
+
+    dataset: str
+    positive_rate: float | None
+    label_noise: float
+    arm: str
+    kind: Kind
+    curve: Curve
+    x: Annotated[float | None, As(whole=True)]  # an epoch has no fraction
+    mean: float | None
+    low: float | None
+    high: float | None
+
+    @property
+    def cell(self) -> Cell:
+        """Of which table."""
+        return Cell(self.dataset, self.positive_rate, self.label_noise)
+
+
+def curve_points(rows: Sequence[RunRow], result: Callable[[str], Result]) -> list[CurvePoint]:
     """Validation AUCPR by epoch, precision at 200 recalls and reliability bins, of every row's chosen runs.
 
     result: of a run_id; asked for one row of the table after the other, because the curves of all would fill memory.
     """
-    return [point for cell in cells_of(records) for entry in entries_of(cell) for point in _entry_points(entry, result)]
+    return [point for cell in cells_of(rows) for entry in entries_of(cell) for point in _entry_points(entry, result)]
 
 
-def _entry_points(entry: Entry, result: Callable[[str], Result]) -> list[Record]:
-    chosen = [result(str(row["run_id"])).curves for row in entry.chosen]
-    points: list[Record] = []
-    for curve in ("validation", "precision", "reliability_observed"):
-        matrix = _matrix(chosen, curve)
-        if not matrix.size:
-            continue
-        count = matrix.shape[1]
-        grid = np.arange(1, count + 1) / (count if curve == "precision" else 1)
-        if curve == "validation":
-            grid = np.array(scored_epochs(cast(int, entry.chosen[0]["epochs"]), count))
-        if curve == "reliability_observed":
-            expected = np.ma.masked_invalid(_matrix(chosen, "reliability_expected"))
-            grid = expected.mean(axis=0).filled(np.nan)
-        points += [_point(entry, curve, x, column) for x, column in zip(grid.tolist(), matrix.T, strict=True)]
-    return points
+def _entry_points(entry: Entry, result: Callable[[str], Result]) -> Iterator[CurvePoint]:
+    curves = [result(run_id).curves for run_id in entry.run_ids]
+    for curve, grid, values in _grids(curves, entry.first.epochs or 0):
+        for x, column in zip(grid, values.T, strict=True):
+            yield _point(entry, curve, x, column)
 
 
-def _matrix(chosen: Sequence[dict[str, list[float | None]]], curve: str) -> NDArray[np.float64]:
+def _grids(curves: Sequence[Curves], epochs: int) -> Iterator[tuple[Curve, Sequence[float], Floats]]:
+    """Each curve that there is, with its places and its values, (run, point)."""
+    validation = _matrix([each.validation for each in curves])
+    if count := validation.shape[-1]:
+        yield Curve.VALIDATION, scored_epochs(epochs, count), validation
+    precision = _matrix([each.precision for each in curves])
+    if count := precision.shape[-1]:
+        yield Curve.PRECISION, (np.arange(1, count + 1) / count).tolist(), precision
+    observed = _matrix([each.reliability_observed for each in curves])
+    if observed.shape[-1]:
+        expected = np.ma.masked_invalid(_matrix([each.reliability_expected for each in curves]))
+        yield Curve.RELIABILITY, expected.mean(axis=0).filled(np.nan).tolist(), observed
+
+
+def _matrix(curves: Sequence[tuple[float | None, ...]]) -> Floats:
     """One curve of every run that has it, (run, point), NaN where it is not defined."""
-    return np.array([curves[curve] for curves in chosen if curve in curves], dtype=np.float64)
+    return np.array([curve for curve in curves if curve], dtype=np.float64)
 
 
-def _point(entry: Entry, curve: str, x: float, column: NDArray[np.float64]) -> Record:
-    present = column[~np.isnan(column)]
-    first = entry.chosen[0]
-    where = {name: first[name] for name in ("dataset", "positive_rate", "label_noise")}
-    place = None if np.isnan(x) else x  # a reliability bin that is empty in every run lies nowhere
-    point: dict[str, Number] = {**where, "arm": entry.name, "kind": entry.kind, "curve": curve, "x": place}
-    if not len(present):
-        return point | {"mean": None, "low": None, "high": None}
-    interval = mean_interval(Sample(present))
-    low, high = (None if np.isnan(v) else v for v in (interval.low, interval.high))
-    return point | {"mean": interval.estimate, "low": low, "high": high}
+def _point(entry: Entry, curve: Curve, x: float, column: Floats) -> CurvePoint:
+    first, present = entry.first, column[~np.isnan(column)]
+    low = mean = high = None
+    if len(present):
+        interval = mean_interval(Sample(present))
+        mean, (low, high) = interval.estimate, (None if np.isnan(v) else v for v in (interval.low, interval.high))
+    place = None if np.isnan(x) else x
+    return CurvePoint(*first.cell, entry.name, entry.kind, curve, place, mean, low, high)

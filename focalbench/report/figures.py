@@ -9,11 +9,11 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from focalbench.analysis.records import Record, read_csv
-from focalbench.analysis.rows import ArmRow, ClassRow, Kind, Spread, read_rows
+from focalbench.analysis.rows import ArmRow, ClassRow, Kind, Spread
 from focalbench.analysis.statistics import INTERVAL_SEEDS, LEAST_SEEDS
+from focalbench.base.rows import read_rows
 from focalbench.report import spread, style
-from focalbench.report.curves import CURVE_COLUMNS, CURVE_TEXTS
+from focalbench.report.curves import Curve, CurvePoint
 from focalbench.report.folder import CLASSES, CURVES, TABLE, picture_name
 from focalbench.report.owned import FIGURES, make_folder, write_bytes
 from focalbench.report.words import baseline_name, cells, how_taken, of_cell
@@ -43,16 +43,16 @@ def draw_results(folder: Path, out: Path | None = None) -> list[Path]:
 
 
 def _draw(folder: Path, target: Path) -> list[Path]:
-    table, curves = read_rows(folder / TABLE, ArmRow), read_csv(folder / CURVES, CURVE_COLUMNS, CURVE_TEXTS)
+    table, curves = read_rows(folder / TABLE, ArmRow), read_rows(folder / CURVES, CurvePoint)
     classes = read_rows(folder / CLASSES, ClassRow) if (folder / CLASSES).is_file() else []
     written = []
     for cell in cells(table):
-        name, where = picture_name(*cell[0].cell), cell[0].cell
+        name, here = picture_name(*cell[0].cell), [point for point in curves if point.cell == cell[0].cell]
         written += _by_gamma(cell, target, f"gamma_{name}")
         written += _differences(cell, target, f"differences_{name}")
-        written += _by_epoch(cell, [p for p in curves if _where(p) == where], target, f"epochs_{name}")
-        if here := of_cell(cell, classes):
-            written += _by_class(cell, here, target, f"classes_{name}")
+        written += _by_epoch(cell, here, target, f"epochs_{name}")
+        if by_class := of_cell(cell, classes):
+            written += _by_class(cell, by_class, target, f"classes_{name}")
     return written
 
 
@@ -61,10 +61,6 @@ def picture_place(folder: Path, out: Path | None = None) -> tuple[Path, str]:
     if out is None or out.resolve() == (folder / FIGURES).resolve():
         return folder, f"{FIGURES}/"
     return out, ""
-
-
-def _where(point: Record) -> tuple[object, ...]:
-    return point["dataset"], point["positive_rate"], point["label_noise"]
 
 
 def _followed(cell: Sequence[ArmRow]) -> tuple[str, ...]:
@@ -229,7 +225,7 @@ def _of_differences(cell: Sequence[ArmRow], rows: Sequence[tuple[ArmRow, Spread]
 # ---- validation AUCPR by epoch
 
 
-def _by_epoch(cell: list[ArmRow], curves: list[Record], folder: Path, name: str) -> list[Path]:
+def _by_epoch(cell: list[ArmRow], curves: list[CurvePoint], folder: Path, name: str) -> list[Path]:
     lines = _followed_curves(cell, curves)
     if not lines:
         return []
@@ -247,13 +243,14 @@ def _by_epoch(cell: list[ArmRow], curves: list[Record], folder: Path, name: str)
     return style.save(fig, folder, name)
 
 
-def _followed_curves(cell: Sequence[ArmRow], curves: Sequence[Record]) -> list[tuple[ArmRow, Values, Values]]:
+def _followed_curves(cell: Sequence[ArmRow], curves: Sequence[CurvePoint]) -> list[tuple[ArmRow, Values, Values]]:
     """Rows of the table with epochs and validation AUCPR; one of several that are equal: pos_weight's start is zero."""
     found: list[tuple[ArmRow, Values, Values]] = []
     for row in cell:
-        if row.kind is Kind.ARM and row.arm.split(" (")[0] in _followed(cell):
-            points = [p for p in curves if p["arm"] == row.arm and p["curve"] == "validation"]
-            x, y = (np.array([p[n] for p in points if p["mean"] is not None], dtype=float) for n in ("x", "mean"))
+        if row.kind is Kind.ARM and row.name in _followed(cell):
+            mine = [point for point in curves if point.arm == row.arm and point.curve is Curve.VALIDATION]
+            points = np.array([(point.x, point.mean) for point in mine if point.mean is not None], dtype=np.float64)
+            x, y = points.reshape(-1, 2).T
             if len(x) and not any(np.array_equal(y, other) for _, _, other in found):
                 found.append((row, x, y))
     return found

@@ -4,26 +4,28 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 from focalbench.analysis.comparison import compare
 from focalbench.analysis.per_class import per_class
-from focalbench.analysis.records import RUN_COLUMNS, Record, read_csv, to_csv
-from focalbench.analysis.rows import ArmRow, ClassRow, read_rows, rows_text
+from focalbench.analysis.rows import ArmRow, ClassRow
+from focalbench.analysis.run_rows import RunRow
 from focalbench.base.files import sha256
 from focalbench.base.provenance import machine
+from focalbench.base.rows import Value, read_rows, rows_text
 from focalbench.datasets.tables.table import ColumnReading
 from focalbench.errors import InputError
 from focalbench.execution.store import BESIDE
 from focalbench.plan.experiment import MANIFEST, Experiment, as_mapping, files_of, to_toml
 from focalbench.plan.planning import Plan
-from focalbench.report.curves import CURVE_COLUMNS, curve_records
+from focalbench.report.curves import CurvePoint, curve_points
 from focalbench.report.influences import influences_text
 from focalbench.report.owned import FIGURES, TIMINGS, finish, owned, read_manifest, remove_own, write_texts
 from focalbench.report.tables import latex, markdown
 from focalbench.report.words import LONGEST
-from focalbench.runs.result import Number, Result
+from focalbench.runs.arms import Cell
+from focalbench.runs.result import Result
 
 DATABASE = "runs.sqlite"
 STORE = (DATABASE, *(DATABASE + ending for ending in BESIDE))
@@ -36,49 +38,63 @@ PICTURE = re.compile(rf"{FIGURES}/({'|'.join(PICTURES)})_[A-Za-z0-9._-]+\.(png|s
 RUNS, INFLUENCES, CURVES, EXPERIMENT = "runs.csv", "influences.csv", "curves.csv", "experiment.toml"
 TABLE, MARKDOWN, LATEX, CLASSES, CHECK = "table.csv", "table.md", "table.tex", "classes.csv", "check.csv"
 COLUMNS = "columns.csv"  # how those of a file were read
-COLUMN_COLUMNS = tuple(field.name for field in fields(ColumnReading))
 WRITTEN = (RUNS, INFLUENCES, TIMINGS, CURVES, EXPERIMENT, TABLE, MARKDOWN, LATEX, CLASSES, COLUMNS, CHECK, MANIFEST)
 
 
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """A row of timings.csv: a run's share of the seconds of its stack; 0 of one that failed."""
+
+    run_id: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class ReadColumn:
+    """A row of columns.csv."""
+
+    dataset: str
+    reading: ColumnReading
+
+
 def write_results(
-    folder: Path, experiment: Experiment, plan: Plan, records: Sequence[Record], result: Callable[[str], Result]
+    folder: Path, experiment: Experiment, plan: Plan, runs: Sequence[RunRow], result: Callable[[str], Result]
 ) -> tuple[list[ArmRow], list[ClassRow]]:
     """Write the files of a finished plan and return the table and its classes; write_manifest comes last.
 
-    result: of a run_id, for what records leave out.
+    result: of the run_id of one that did not fail, for what its row leaves out.
     """
 
     def influences(run_id: str) -> tuple[tuple[float, ...], ...]:
         return result(run_id).influences
 
-    table = compare(records, influences, margin=experiment.margin, claims=experiment.claims)
-    classes, text = per_class(records, influences), rows_text(ArmRow, table)
+    table = compare(runs, influences, margin=experiment.margin, claims=experiment.claims)
+    classes, text = per_class(runs, influences), rows_text(ArmRow, table)
     made_before = hashlib.sha256(text.encode()).hexdigest() == _named_hash(folder, TABLE)
-    run_ids = [str(row["run_id"]) for row in records]
-    seconds: list[Record] = [{"run_id": run_id, "seconds": result(run_id).seconds} for run_id in run_ids]
+    timings = [Timing(row.settings.run_id, _seconds(row, result)) for row in runs]
     texts = {
-        RUNS: to_csv(RUN_COLUMNS, records),
-        TIMINGS: to_csv(("run_id", "seconds"), seconds),
+        RUNS: rows_text(RunRow, runs),
+        TIMINGS: rows_text(Timing, timings),
         TABLE: text,
         MARKDOWN: markdown(table, classes),
         LATEX: latex(table, classes),
-        CURVES: to_csv(CURVE_COLUMNS, curve_records(records, result)),
+        CURVES: rows_text(CurvePoint, curve_points(runs, result)),
         EXPERIMENT: to_toml(experiment),
     }
     if classes:
         texts[CLASSES] = rows_text(ClassRow, classes)
-    if (sums := influences_text(records, result)) is not None:
+    if (sums := influences_text(runs, result)) is not None:
         texts[INFLUENCES] = sums
     if plan.columns:
-        texts[COLUMNS] = to_csv(("dataset", *COLUMN_COLUMNS), [_column_record(*read) for read in plan.columns])
+        texts[COLUMNS] = rows_text(ReadColumn, (ReadColumn(*read) for read in plan.columns))
     write_texts(folder, texts)
     outdated = [] if made_before else filter(PICTURE.fullmatch, owned(folder))  # of another table
     remove_own(folder, [*outdated, *(name for name in (CLASSES, COLUMNS, INFLUENCES) if name not in texts)])
     return table, classes
 
 
-def _column_record(dataset: str, column: ColumnReading) -> Record:
-    return {"dataset": dataset} | asdict(column)
+def _seconds(row: RunRow, result: Callable[[str], Result]) -> float:
+    return 0.0 if row.outcome is None else result(row.settings.run_id).seconds
 
 
 def _named_hash(folder: Path, name: str) -> object:
@@ -97,7 +113,7 @@ def write_manifest(folder: Path, experiment: Experiment, made_with: Iterable[str
         "versions": [json.loads(versions) for versions in sorted(made_with)],
         "platform": machine(),
         "same_numbers": _same_numbers(made_with),
-        "data_sha256": data_hashes(read_csv(folder / RUNS, RUN_COLUMNS)),
+        "data_sha256": data_hashes(read_rows(folder / RUNS, RunRow)),
         "files": {},
         **_data_files(experiment),
         **extra,
@@ -121,11 +137,16 @@ def _same_numbers(made_with: Iterable[str]) -> str:
     return f"{what} was not recorded: {OTHER_MACHINE}"
 
 
-def data_hashes(records: Iterable[Record]) -> list[dict[str, Number]]:
-    """The hash of every data set, rate and seed that runs were trained on."""
-    columns = ("dataset", "positive_rate", "label_noise", "seed", "data_sha256")
-    distinct = dict.fromkeys(tuple(row[name] for name in columns) for row in records)
-    return [dict(zip(columns, values, strict=True)) for values in distinct]
+def data_hashes(runs: Iterable[RunRow]) -> list[dict[str, Value]]:
+    """The hash of every data set, rate and seed that runs were trained on; None where all failed."""
+    distinct = dict.fromkeys(map(_data, runs))
+    names = ("dataset", "positive_rate", "label_noise", "seed", "data_sha256")
+    return [dict(zip(names, values, strict=True)) for values in distinct]
+
+
+def _data(row: RunRow) -> tuple[Value, ...]:
+    sha256 = None if row.outcome is None else row.outcome.data_sha256
+    return *row.settings.cell, row.settings.seed, sha256
 
 
 def reported(folder: Path) -> list[str]:
@@ -141,9 +162,6 @@ def _pictures_of_table(folder: Path) -> list[str]:
         return []
 
 
-Cell = tuple[str, float | None, float]  # data set, rate and label noise
-
-
 def picture_files(cells: Iterable[Cell]) -> list[str]:
     """The names in a results folder of the pictures of these data sets."""
     names = dict.fromkeys(picture_name(*cell) for cell in cells)
@@ -152,7 +170,7 @@ def picture_files(cells: Iterable[Cell]) -> list[str]:
 
 def to_write(plan: Plan, *, store: bool, pictures: bool) -> list[str]:
     """The names of all that a plan's results may become in a folder, its store and its pictures among them or not."""
-    cells = {(run.recipe.dataset, run.recipe.positive_rate, run.recipe.label_noise) for run in plan.runs}
+    cells = {run.recipe.cell for run in plan.runs}
     results = [name for name in WRITTEN if name != MANIFEST]
     return [*results, *(STORE if store else ()), *(sorted(picture_files(cells)) if pictures else ())]
 

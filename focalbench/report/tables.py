@@ -6,7 +6,8 @@ from rich.console import Console, JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
-from focalbench.analysis.rows import ArmRow, ClassRow, Kind, Verdict, rows_text
+from focalbench.analysis.rows import ArmRow, ClassRow, Kind, Verdict
+from focalbench.base.rows import rows_text
 from focalbench.base.text import in_latex, in_markdown, shown
 from focalbench.report import spread
 from focalbench.report.words import (

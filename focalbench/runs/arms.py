@@ -128,7 +128,21 @@ class Arm:
         parts += [f"gamma={_short(self.gamma)}"] if self.loss in FOCAL else []
         usual = {(parameter.name, parameter.default) for parameter in RIVALS.get(self.loss, ())}
         parts += [f"{name}={_short(value)}" for name, value in self.params if (name, value) not in usual]
-        return " ".join(parts) + ("" if self.init == "own" else f" ({self.init} start)")
+        return with_start(" ".join(parts), self.init)
+
+
+def with_start(name: str, init: str | None) -> str:
+    """The label of a row: its arm's name, and where it starts unless at its own constant."""
+    return name if init in (None, "own") else f"{name} ({init} start)"
+
+
+def without_start(label: str, init: str | None) -> str:
+    """The name that with_start put into a label.
+
+    >>> without_start(with_start("gamma=2", "zero"), "zero")
+    'gamma=2'
+    """
+    return label.removesuffix(with_start("", init))
 
 
 def is_custom(loss: str) -> bool:
@@ -162,6 +176,14 @@ def _short(value: float | str) -> str:
     return value if isinstance(value, str) else repr(value).removesuffix(".0")
 
 
+class Cell(NamedTuple):
+    """What the rows of one table share: a data set at one rate, with its label noise."""
+
+    dataset: str
+    positive_rate: float | None
+    label_noise: float
+
+
 @dataclass(frozen=True)
 class Recipe:
     """Which rows a run sees, seed apart.
@@ -190,6 +212,11 @@ class Recipe:
         object.__setattr__(self, "label_noise", float(self.label_noise) + 0.0)  # as of an arm's numbers
         if self.positive_rate is not None:
             object.__setattr__(self, "positive_rate", float(self.positive_rate))
+
+    @property
+    def cell(self) -> Cell:
+        """Which table its runs stand in."""
+        return Cell(self.dataset, self.positive_rate, self.label_noise)
 
     @property
     def key(self) -> str:

@@ -1,6 +1,7 @@
-"""What is measured on a run's test scores: one dictionary of numbers and one of curves, for arms and references."""
+"""What is measured on one output's test scores, for arms and references."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,71 +11,70 @@ from torch import Tensor
 
 from focalbench.losses.reference import Array
 from focalbench.metrics import calibration, ranking, threshold
-from focalbench.runs.result import Number
+from focalbench.runs.result import NO_CALIBRATION, Calibration, Curves, Scores, mean_of
 
 GRID_POINTS = 200
 RELIABILITY_BINS = 10
 FALSE_POSITIVE_RATE = 0.01
 
-Values = dict[str, Number]
-Curves = dict[str, list[float | None]]
+
+@dataclass(frozen=True)
+class Measured:
+    """What is measured of test rows. k: the number of rows that R-precision looks at, None where rows are weighted."""
+
+    average_precision: float
+    k: int | None
+    scores: Scores
+    curves: Curves
 
 
-def measure(
-    logits: Tensor, back: Array | None, targets: Tensor, weights: Tensor | None = None
-) -> tuple[Values, Curves]:
+def measure(logits: Tensor, back: Array | None, targets: Tensor, weights: Tensor | None = None) -> Measured:
     """Measure one output of one run: finite test logits (sample,) against targets (sample,) of 0/1.
 
-    Calibration is given raw and after the inverse of the loss ("recovered_"), of the logits `back` (sample,), which is
+    Calibration is given raw and after the inverse of the loss ("recovered"), of the logits `back` (sample,), which is
     None where a loss has no inverse, and missing where it has none for a score. weights: (sample,) of the rows, or
-    None; with them "k", the number of rows that R-precision looks at, is missing.
+    None.
     """
     row = logits[None]
-    values: Values = {
-        "test_average_precision": float(ranking.average_precision(row, targets, weights)),
-        "roc_auc": float(ranking.roc_auc(row, targets, weights)),
-        **_counted(row, targets, weights),
-    }
-    calibrated = _calibration(row, targets, weights)
-    values |= calibrated
-    if back is not None and np.isfinite(back).all():
-        moved = not np.array_equal(back, logits.double().numpy())  # by BCE's way back nothing is
-        recovered = _calibration(torch.from_numpy(back)[None], targets, weights) if moved else calibrated
-        values |= {f"recovered_{name}": value for name, value in recovered.items()}
+    raw = _calibration(row, targets, weights)
+    scores = Scores(
+        roc_auc=float(ranking.roc_auc(row, targets, weights)),
+        r_precision=float(threshold.r_precision(row, targets, weights)),
+        recall_at_fpr=float(threshold.recall_at_fpr(row, targets, FALSE_POSITIVE_RATE, weights)),
+        raw=raw,
+        recovered=_recovered(logits, raw, back, targets, weights),
+    )
     reliability = calibration.reliability_grid(row, targets, RELIABILITY_BINS, weights)[0]
-    curves: Curves = {
-        "precision": _finite(ranking.precision_recall_grid(row, targets, GRID_POINTS, weights)[0].tolist()),
-        "reliability_expected": _finite(reliability[:, 0].tolist()),
-        "reliability_observed": _finite(reliability[:, 1].tolist()),
-    }
-    return values, curves
+    curves = Curves(
+        precision=finite(ranking.precision_recall_grid(row, targets, GRID_POINTS, weights)[0].tolist()),
+        reliability_expected=finite(reliability[:, 0].tolist()),
+        reliability_observed=finite(reliability[:, 1].tolist()),
+    )
+    k = int(targets.sum()) if weights is None else None
+    return Measured(float(ranking.average_precision(row, targets, weights)), k, scores, curves)
 
 
-def macro(measured: Sequence[tuple[Values, Curves]]) -> tuple[Values, Curves]:
+def macro(measured: Sequence[Measured]) -> Measured:
     """The mean over outputs of everything measured; missing where it is missing for one of them."""
-    every = [values for values, _ in measured]
-    means: Values = {name: _mean([values.get(name) for values in every]) for name in every[0]}
-    means.pop("k", None)
-    points = zip(*(curves["precision"] for _, curves in measured), strict=True)
-    return means, {"precision": [_mean(point) for point in points]}
+    points = zip(*(each.curves.precision for each in measured), strict=True)
+    precision = tuple(None if None in point else float(np.mean(point)) for point in points)
+    average_precision = float(np.mean([each.average_precision for each in measured]))
+    return Measured(average_precision, None, mean_of([each.scores for each in measured]), Curves(precision=precision))
 
 
-def _mean(values: Sequence[Number]) -> float | None:
-    numbers = [value for value in values if isinstance(value, (int, float))]
-    return float(np.mean(numbers)) if len(numbers) == len(values) else None
+def _recovered(
+    logits: Tensor, raw: Calibration, back: Array | None, targets: Tensor, weights: Tensor | None
+) -> Calibration:
+    if back is None or not np.isfinite(back).all():
+        return NO_CALIBRATION
+    if np.array_equal(back, logits.double().numpy()):  # by BCE's way back nothing is moved
+        return raw
+    return _calibration(torch.from_numpy(back)[None], targets, weights)
 
 
-def _counted(row: Tensor, targets: Tensor, weights: Tensor | None) -> Values:
-    return {
-        "r_precision": float(threshold.r_precision(row, targets, weights)),
-        **({"k": int(targets.sum())} if weights is None else {}),
-        "recall_at_fpr": float(threshold.recall_at_fpr(row, targets, FALSE_POSITIVE_RATE, weights)),
-    }
-
-
-def _calibration(logits: Tensor, targets: Tensor, weights: Tensor | None) -> Values:
+def _calibration(logits: Tensor, targets: Tensor, weights: Tensor | None) -> Calibration:
     numbers = calibration.summary(logits, targets, weights)[0].tolist()
-    return {name: finite_or_none(value) for name, value in zip(calibration.SUMMARY, numbers, strict=True)}
+    return Calibration(**dict(zip(calibration.SUMMARY, finite(numbers), strict=True)))
 
 
 def finite_or_none(value: float) -> float | None:
@@ -82,18 +82,24 @@ def finite_or_none(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
-def _finite(values: list[float]) -> list[float | None]:
-    return [finite_or_none(value) for value in values]
+def finite(values: Sequence[float]) -> tuple[float | None, ...]:
+    """Each of them, as finite_or_none."""
+    return tuple(map(finite_or_none, values))
 
 
-def batch_accounting(targets: NDArray[np.int8], orders: Sequence[NDArray[np.integer[Any]]], batch_size: int) -> Values:
+@dataclass(frozen=True)
+class BatchCounts:
     """Positives per batch (mean) and the share of batches without any, over all epochs."""
+
+    positives: float
+    without: float
+
+
+def batch_counts(targets: NDArray[np.int8], orders: Sequence[NDArray[np.integer[Any]]], batch_size: int) -> BatchCounts:
+    """Of the batches that orders of rows make. targets: (rows,)."""
     counts = [
         int(targets[order[start : start + batch_size]].sum())
         for order in orders
         for start in range(0, len(order), batch_size)
     ]
-    return {
-        "positives_per_batch": float(np.mean(counts)),
-        "batches_without_positives": float(np.mean([count == 0 for count in counts])),
-    }
+    return BatchCounts(float(np.mean(counts)), float(np.mean([count == 0 for count in counts])))

@@ -1,9 +1,8 @@
 """From what a trained run says of its test rows to all that is kept of the run."""
 
 import hashlib
-import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -13,34 +12,35 @@ from focalbench.datasets.dataset import Dataset, Known, Resampling, Splits
 from focalbench.losses.reference import Array
 from focalbench.metrics.influence import average_precision_influences, bucket_sums
 from focalbench.metrics.ranking import average_precision
-from focalbench.runs.result import Number
-from focalbench.training.evaluation import Curves, Values, finite_or_none, macro, measure
-
-EARLY = ("quarter", "half")  # of the epochs: what a smaller budget would have chosen
-Influences = tuple[tuple[float, ...], ...]
+from focalbench.runs.result import ClassOutcome, Curves, Early, Influences, Outcome, Sizes, SplitKind, Status
+from focalbench.training.evaluation import BatchCounts, Measured, finite, macro, measure
 
 
 @dataclass(frozen=True)
-class Measured:
-    """What is measured of one run: see runs.result.Result."""
+class Fit:
+    """What training itself left. epoch: the chosen one; early_val: what validation reached by smaller budgets, a
+    quarter and a half of the epochs; curve: validation average precision by scored epoch. A reference has none of them.
+    """
 
-    values: Values
-    curves: Curves
-    influences: Influences = ()
+    status: Status
+    val_average_precision: float | None
+    epoch: int | None = None
+    early_val: tuple[float | None, ...] = ()
+    curve: tuple[float | None, ...] = ()
+    batches: BatchCounts | None = None
 
 
 @dataclass(frozen=True)
 class Prediction:
     """What a run says of test rows. scores: (output, sample), by which they rank; recovered: of each output,
     (sample,) float64, the logits behind the loss, or None where it has no way back; early: the scores that smaller
-    budgets chose, in the order of EARLY, none of a reference. values, curves: what training itself left.
+    budgets chose, in the order of fit.early_val.
     """
 
     scores: Tensor
     recovered: Sequence[Array | None]
+    fit: Fit
     early: Sequence[Tensor] = ()
-    values: Values = field(default_factory=dict)
-    curves: Curves = field(default_factory=dict)
 
 
 def pooled_predictions(of_folds: Sequence[Prediction]) -> Prediction:
@@ -50,26 +50,37 @@ def pooled_predictions(of_folds: Sequence[Prediction]) -> Prediction:
     outputs = range(len(of_folds[0].recovered))
     recovered = [_joined([fold.recovered[k] for fold in of_folds]) for k in outputs]
     early = [torch.cat(list(parts), dim=1) for parts in zip(*(fold.early for fold in of_folds), strict=True)]
-    values = {name: _pooled(name, [fold.values[name] for fold in of_folds]) for name in of_folds[0].values}
-    every = [np.array(fold.curves.get("validation", []), dtype=np.float64) for fold in of_folds]
-    curves: Curves = (
-        {"validation": [finite_or_none(value) for value in np.mean(every, axis=0)]} if len(every[0]) else {}
+    scores = torch.cat([fold.scores for fold in of_folds], dim=1)
+    return Prediction(scores, recovered, _pooled_fit([fold.fit for fold in of_folds]), early)
+
+
+def _pooled_fit(fits: Sequence[Fit]) -> Fit:
+    epochs = [fit.epoch for fit in fits if fit.epoch is not None]
+    batches = [fit.batches for fit in fits if fit.batches is not None]
+    curves = np.array([fit.curve for fit in fits], dtype=np.float64)
+    return Fit(
+        status=Status.DIVERGED if any(fit.status is Status.DIVERGED for fit in fits) else Status.OK,
+        val_average_precision=_mean([fit.val_average_precision for fit in fits]),
+        epoch=int(np.median(epochs)) if epochs else None,
+        early_val=tuple(_mean(values) for values in zip(*(fit.early_val for fit in fits), strict=True)),
+        curve=finite(curves.mean(axis=0).tolist()),
+        batches=_mean_counts(batches) if batches else None,
     )
-    return Prediction(torch.cat([fold.scores for fold in of_folds], dim=1), recovered, early, values, curves)
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    """None where one is missing."""
+    numbers = [value for value in values if value is not None]
+    return float(np.mean(numbers)) if len(numbers) == len(values) else None
+
+
+def _mean_counts(batches: Sequence[BatchCounts]) -> BatchCounts:
+    return BatchCounts(*np.mean([(each.positives, each.without) for each in batches], axis=0).tolist())
 
 
 def _joined(parts: Sequence[Array | None]) -> Array | None:
     known = [part for part in parts if part is not None]
     return np.concatenate(known) if len(known) == len(parts) else None
-
-
-def _pooled(name: str, values: Sequence[Number]) -> Number:
-    if name == "status":
-        return "diverged" if "diverged" in values else "ok"
-    numbers = [value for value in values if isinstance(value, (int, float))]
-    if len(numbers) < len(values):
-        return None
-    return int(np.median(numbers)) if name == "epoch" else float(np.mean(numbers))
 
 
 def pooled_splits(folds: Sequence[Splits]) -> Splits:
@@ -91,24 +102,88 @@ def pooled_splits(folds: Sequence[Splits]) -> Splits:
     return replace(folds[0], test=test, noisy_test_targets=joined_noisy, resampling=resampling)
 
 
-def measured_run(prediction: Prediction, splits: Splits) -> Measured:
+@dataclass(frozen=True)
+class Facts:
+    """What the rows of a run's splits are; of several folds, the first one's training and validation rows: see
+    runs.result.Outcome.
+    """
+
+    sizes: Sizes
+    test_prevalence: float | None
+    split: SplitKind | None
+    train_share: float | None
+    bayes_average_precision: float | None
+    data_sha256: str
+
+
+def facts_of(folds: Sequence[Splits]) -> Facts:
+    """What is kept of the data themselves."""
+    splits = pooled_splits(folds)
+    resampling, ceilings = splits.resampling, _ceilings(splits)
+    parts = (splits.train, splits.validation, splits.test)
+    return Facts(
+        sizes=Sizes(*(count for part in parts for count in (part.rows, part.positives))),
+        test_prevalence=_test_prevalence(splits),
+        split=None if resampling is None else resampling.kind,
+        train_share=None if resampling is None else float(resampling.train_share[list(splits.measured)].mean()),
+        bayes_average_precision=float(np.mean(ceilings)) if ceilings else None,
+        data_sha256=_hash([fold.sha256 for fold in folds]),
+    )
+
+
+def _test_prevalence(splits: Splits) -> float | None:
+    if splits.names:
+        return float(splits.test.shares()[list(splits.measured)].mean())  # of those measured: what chance reaches
+    if splits.test.weights is not None:
+        return float(f"{splits.test.prevalence:.12g}")  # a rate asked for without its rounding
+    return None
+
+
+def outcome_of(prediction: Prediction, splits: Splits, facts: Facts) -> tuple[Outcome, Curves, Influences]:
     """All that is kept of a run, from what it says of the test rows of splits."""
-    scores, test = prediction.scores, splits.test
+    scores, test, fit = prediction.scores, splits.test, prediction.fit
     outputs, weights = torch.from_numpy(np.ascontiguousarray(test.outputs.T)), weights_of(test)
     every = {
         k: _measure_known(test.where_known(k), scores[k], prediction.recovered[k], outputs[k], weights)
         for k in splits.measured
     }
-    values, curves = macro(list(every.values())) if splits.names else every[0]
-    if splits.names:
-        values["classes"] = _by_class(splits, {k: found["test_average_precision"] for k, (found, _) in every.items()})
-    if splits.noisy_test_targets is not None:
-        observed = average_precision(scores, torch.from_numpy(splits.noisy_test_targets), weights)
-        values["noisy_test_average_precision"] = float(observed)
-    for name, early in zip(EARLY, prediction.early, strict=False):
-        of_output = [_known_precision(early[k], outputs[k], weights, test.where_known(k)) for k in splits.measured]
-        values[f"test_average_precision_{name}"] = float(np.mean(of_output))
-    return Measured(values | prediction.values, curves | prediction.curves, _influences(scores, splits))
+    measured = macro(list(every.values())) if splits.names else every[0]
+
+    def average(ranked: Tensor) -> float:
+        found = [_known_precision(ranked[k], outputs[k], weights, test.where_known(k)) for k in splits.measured]
+        return float(np.mean(found))
+
+    early = list(map(Early, fit.early_val, map(average, prediction.early)))
+    outcome = Outcome(
+        epoch=fit.epoch,
+        sizes=facts.sizes,
+        test_prevalence=facts.test_prevalence,
+        split=facts.split,
+        train_share=facts.train_share,
+        val_average_precision=fit.val_average_precision,
+        test_average_precision=measured.average_precision,
+        bayes_average_precision=facts.bayes_average_precision,
+        status=fit.status,
+        quarter=early[0] if early else None,
+        half=early[1] if early else None,
+        scores=replace(
+            measured.scores,
+            noisy_test_average_precision=_noisy_precision(scores, splits),
+            positives_per_batch=None if fit.batches is None else fit.batches.positives,
+            batches_without_positives=None if fit.batches is None else fit.batches.without,
+        ),
+        k=measured.k,
+        classes=_classes(splits, {k: each.average_precision for k, each in every.items()}) if splits.names else None,
+        data_sha256=facts.data_sha256,
+    )
+    return outcome, replace(measured.curves, validation=fit.curve), _influences(scores, splits)
+
+
+def _noisy_precision(scores: Tensor, splits: Splits) -> float | None:
+    noisy = splits.noisy_test_targets
+    if noisy is None:
+        return None
+    return float(average_precision(scores, torch.from_numpy(noisy), weights_of(splits.test)))
 
 
 def _known_precision(scores: Tensor, targets: Tensor, weights: Tensor | None, known: Known) -> float:
@@ -137,7 +212,7 @@ def _sums_of(scores: Array, splits: Splits, resampling: Resampling, output: int)
 
 def _measure_known(
     known: Known, scores: Tensor, back: Array | None, targets: Tensor, weights: Tensor | None
-) -> tuple[Values, Curves]:
+) -> Measured:
     """Measure an output on the rows where it is known."""
     if known.all():
         return measure(scores, back, targets, weights)
@@ -153,32 +228,9 @@ def _measure_known(
 # ---- of the data
 
 
-def data_values(folds: Sequence[Splits]) -> Values:
-    """What the rows of a run's splits are; of several folds, the first one's training and validation rows."""
-    splits = pooled_splits(folds)
-    values: Values = {"data_sha256": _hash([fold.sha256 for fold in folds])}
-    for name, part in _named(splits):
-        values |= {f"{name}_rows": part.rows, f"{name}_positives": part.positives}
-    ceilings = _ceilings(splits)
-    values["bayes_average_precision"] = float(np.mean(ceilings)) if ceilings else None
-    if splits.names:
-        shares = splits.test.shares()[list(splits.measured)]
-        values["test_prevalence"] = float(shares.mean())  # of those measured: what chance reaches
-    elif splits.test.weights is not None:
-        values["test_prevalence"] = float(f"{splits.test.prevalence:.12g}")  # a rate asked for without its rounding
-    if splits.resampling is not None:
-        values["split"] = splits.resampling.kind
-        values["train_share"] = float(splits.resampling.train_share[list(splits.measured)].mean())
-    return values
-
-
 def _hash(hashes: Sequence[str]) -> str:
     """One hash for several; a single one is itself."""
     return hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest()
-
-
-def _named(splits: Splits) -> tuple[tuple[str, Dataset], ...]:
-    return ("train", splits.train), ("val", splits.validation), ("test", splits.test)
 
 
 def _ceilings(splits: Splits) -> list[float]:
@@ -191,17 +243,14 @@ def _ceilings(splits: Splits) -> list[float]:
     return [float(average_precision(logits[k : k + 1], outputs[k], weights)) for k in splits.measured]
 
 
-def _by_class(splits: Splits, precisions: dict[int, Number]) -> str:
-    """What each class holds and reaches, as JSON; no average precision where it was not measured."""
+def _classes(splits: Splits, precisions: dict[int, float]) -> tuple[ClassOutcome, ...]:
+    """What each class holds and reaches; no average precision where it was not measured."""
     bayes = dict(zip(splits.measured, _ceilings(splits), strict=False))
-    counts = {f"{name}_positives": part.outputs.sum(axis=0, dtype=np.int64).tolist() for name, part in _named(splits)}
-    if splits.test.weights is not None or splits.test.known is not None:  # else counts tell it
-        counts["test_prevalence"] = splits.test.shares().tolist()
-    return json.dumps(
-        [
-            {"name": name}
-            | {split: held[k] for split, held in counts.items()}
-            | {"bayes_average_precision": bayes.get(k), "test_average_precision": precisions.get(k)}
-            for k, name in enumerate(splits.names)
-        ]
+    parts = (splits.train, splits.validation, splits.test)
+    counts = np.array([part.outputs.sum(axis=0, dtype=np.int64) for part in parts]).T.tolist()
+    weighted = splits.test.weights is not None or splits.test.known is not None  # else counts tell it
+    shares = splits.test.shares().tolist() if weighted else [None] * len(counts)
+    return tuple(
+        ClassOutcome(name, train, val, test, share, bayes.get(k), precisions.get(k))
+        for k, (name, (train, val, test), share) in enumerate(zip(splits.names, counts, shares, strict=True))
     )

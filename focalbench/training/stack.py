@@ -15,16 +15,15 @@ from focalbench.datasets.dataset import Dataset, Floats, Splits, Targets
 from focalbench.losses.inverse import log_odds
 from focalbench.losses.multiclass import leads
 from focalbench.runs.arms import SOFTMAX, Arm, Recipe, Run, Training
-from focalbench.runs.result import Result
+from focalbench.runs.result import Curves, Influences, Outcome, Result, Status
 from focalbench.training.arm_loss import recovered_outputs, run_loss, start_biases
-from focalbench.training.evaluation import Curves, Values, batch_accounting, finite_or_none
+from focalbench.training.evaluation import batch_counts, finite, finite_or_none
 from focalbench.training.loop import Choice, Member, Rows, Schedule, Trained, epoch_budgets, score, train
 from focalbench.training.measuring import (
-    EARLY,
-    Measured,
+    Fit,
     Prediction,
-    data_values,
-    measured_run,
+    facts_of,
+    outcome_of,
     pooled_predictions,
     pooled_splits,
 )
@@ -42,20 +41,20 @@ def run_stack(stack: tuple[Run, ...]) -> list[Result]:
     start = time.perf_counter()
     folds = _folds(stack[0].recipe, stack[0].seed)  # first: what is read may be tiny, such as weights
     with one_thread():
-        measured, common = _measured(stack, folds), data_values(folds)
+        measured = _measured(stack, folds)
     seconds = (time.perf_counter() - start) / len(stack)
     return [
-        Result(run.run_id, common | each.values, each.curves, seconds, each.influences)
-        for run, each in zip(stack, measured, strict=True)
+        Result(run.run_id, outcome, curves, seconds, influences)
+        for run, (outcome, curves, influences) in zip(stack, measured, strict=True)
     ]
 
 
-def _measured(stack: tuple[Run, ...], folds: Sequence[Splits]) -> list[Measured]:
+def _measured(stack: tuple[Run, ...], folds: Sequence[Splits]) -> list[tuple[Outcome, Curves, Influences]]:
     """Fit on each fold in turn, and measure on the test rows of all."""
-    test = pooled_splits(folds)
+    test, facts = pooled_splits(folds), facts_of(folds)
     if is_reference(stack[0]):
         fitted = [_fit_reference(stack[0], splits) for splits in folds]
-        return [measured_run(pooled_predictions(fitted), test)]
+        return [outcome_of(pooled_predictions(fitted), test, facts)]
     setups = [_set_up(stack[0], splits) for splits in folds]
     members = [[_member(run, setup) for run in stack] for setup in setups]
     names = list(map(_apart_from_its_name, stack, zip(*members, strict=True)))
@@ -64,7 +63,7 @@ def _measured(stack: tuple[Run, ...], folds: Sequence[Splits]) -> list[Measured]
         _train([stack[i] for i in once], [of_fold[i] for i in once], setup)
         for of_fold, setup in zip(members, setups, strict=True)
     ]
-    found = [measured_run(pooled_predictions(of_run), test) for of_run in zip(*predicted, strict=True)]
+    found = [outcome_of(pooled_predictions(of_run), test, facts) for of_run in zip(*predicted, strict=True)]
     by_name = dict(zip(dict.fromkeys(names), found, strict=True))
     return [by_name[name] for name in names]
 
@@ -99,8 +98,7 @@ def _fit_reference(run: Run, splits: Splits) -> Prediction:
     logits[list(measured)] = torch.from_numpy(np.stack([scores for scores, _ in fitted]))
     counts = drawn_counts(splits.train, [np.arange(splits.train.rows)])
     validation = float(np.mean([precision for _, precision in fitted]))
-    values: Values = {"status": "ok", "val_average_precision": validation}
-    return replace(_prediction(run, logits, splits, counts), values=values)
+    return _prediction(run, logits, splits, counts, Fit(Status.OK, validation))
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,9 +139,7 @@ def _train(runs: Sequence[Run], members: Sequence[Member], setup: Setup) -> Iter
     rows, validation = _rows(splits.train, training.device), _rows(splits.validation, training.device)
     schedule = Schedule(training.batch_size, setup.drawn, splits.measured, training.evaluations)
     trained = train(setup.architecture, rows, validation, members, schedule)
-    batches = batch_accounting(splits.train.targets, setup.drawn, training.batch_size)
-    for each in _predictions(runs, [member.loss for member in members], trained, setup):
-        yield replace(each, values=each.values | batches)
+    yield from _predictions(runs, [member.loss for member in members], trained, setup)
 
 
 def _rows(part: Dataset, device: str) -> Rows:
@@ -188,17 +184,18 @@ def _predictions(
     logits = chosen(whole)
     sooner = [chosen(choice) if np.any(choice.epochs != whole.epochs) else logits for choice in early]
     ranked = [ranking_scores(losses, each) for each in sooner]
+    batches = batch_counts(setup.splits.train.targets, setup.drawn, training.batch_size)
     for i, run in enumerate(runs):
-        values: Values = {
-            "status": "diverged" if trained.diverged[i] else "ok",
-            "epoch": int(whole.epochs[i]),
-            "val_average_precision": finite_or_none(whole.average_precision[i]),
-        }
-        for name, choice in zip(EARLY, early, strict=True):
-            values[f"val_average_precision_{name}"] = finite_or_none(choice.average_precision[i])
-        curves: Curves = {"validation": [finite_or_none(value) for value in trained.curves[i]]}
-        predicted = _prediction(run, logits[i] if whole.epochs[i] else None, setup.splits, setup.counts)
-        yield replace(predicted, early=[each[i] for each in ranked], values=values, curves=curves)
+        fit = Fit(
+            status=Status.DIVERGED if trained.diverged[i] else Status.OK,
+            val_average_precision=finite_or_none(whole.average_precision[i]),
+            epoch=int(whole.epochs[i]),
+            early_val=tuple(finite_or_none(choice.average_precision[i]) for choice in early),
+            curve=finite(trained.curves[i]),
+            batches=batches,
+        )
+        predicted = _prediction(run, logits[i] if whole.epochs[i] else None, setup.splits, setup.counts, fit)
+        yield replace(predicted, early=[each[i] for each in ranked])
 
 
 def _test_logits(architecture: Architecture, choice: Choice, test: Rows, batch_size: int) -> Tensor:
@@ -207,7 +204,7 @@ def _test_logits(architecture: Architecture, choice: Choice, test: Rows, batch_s
     return score(network, test.features).nan_to_num(0, 0, 0)
 
 
-def _prediction(run: Run, logits: Tensor | None, splits: Splits, counts: Sequence[ClassCounts]) -> Prediction:
+def _prediction(run: Run, logits: Tensor | None, splits: Splits, counts: Sequence[ClassCounts], fit: Fit) -> Prediction:
     """What a run's test logits (output, sample) say; None is the arm's best constant, where no epoch was finite.
 
     counts: what training drew; where a sampler moved the rate, the way back to probabilities moves it back.
@@ -219,4 +216,4 @@ def _prediction(run: Run, logits: Tensor | None, splits: Splits, counts: Sequenc
     if not splits.names:  # with several outputs no sampler moves a rate
         shift = log_odds(splits.train.prevalence) - log_odds(counts[0].prevalence)
         recovered = [None if back is None else back + shift for back in recovered]
-    return Prediction(leads(logits[None])[0] if run.arm.loss in SOFTMAX else logits, recovered)
+    return Prediction(leads(logits[None])[0] if run.arm.loss in SOFTMAX else logits, recovered, fit)

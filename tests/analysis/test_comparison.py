@@ -8,33 +8,35 @@ import pytest
 from scipy import stats
 
 from focalbench.analysis.comparison import compare
-from focalbench.analysis.records import FAILED, Record
 from focalbench.analysis.rows import Kind, Scope, Verdict
+from focalbench.analysis.run_rows import RunRow
 from focalbench.analysis.statistics import Sample, shared_covariance, simultaneous_critical
 from focalbench.analysis.verdicts import FLIP_SEED
+from focalbench.base.rows import Value
 from focalbench.report.tables import markdown
 from focalbench.report.words import conclusions
-from focalbench.runs.result import Number
 from tests.support.runs import (
     BCE,
     FIVE,
     GAMMA,
     TABLE,
     by_arm,
+    changed,
     draws,
     ends,
+    failed,
+    made_row,
     mean_of,
-    number,
-    reference_record,
-    run_record,
+    outcome_of,
+    reference_row,
     sums_of,
     two_arms,
 )
 
 
-def by_seed(rows: list[Record], arms: int) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+def by_seed(rows: list[RunRow], arms: int) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
     """Test average precision, (arm, seed)."""
-    return np.array([number(row["test_average_precision"]) for row in rows]).reshape(arms, -1)
+    return np.array([outcome_of(row).test_average_precision for row in rows]).reshape(arms, -1)
 
 
 def test_the_pointwise_interval_of_the_paired_difference_is_scipys() -> None:
@@ -49,8 +51,8 @@ def test_the_pointwise_interval_of_the_paired_difference_is_scipys() -> None:
 
 
 def test_the_interval_of_a_difference_is_simultaneous_over_its_start() -> None:
-    rows = [*two_arms(10, 0.05), *(run_record(FIVE, seed, value) for seed, value in enumerate(draws(0.41, 10, 2)))]
-    rows += [reference_record(seed, value) for seed, value in enumerate(draws(0.5, 10, 3))]
+    rows = [*two_arms(10, 0.05), *(made_row(FIVE, seed, value) for seed, value in enumerate(draws(0.41, 10, 2)))]
+    rows += [reference_row(seed, value) for seed, value in enumerate(draws(0.5, 10, 3))]
     test, table = by_seed(rows, 4), by_arm(compare(rows))
     differences = (test[1:] - test[0]).T
     critical = simultaneous_critical(differences, np.random.default_rng(FLIP_SEED))
@@ -81,8 +83,8 @@ def test_a_table_adds_what_its_seeds_share() -> None:
 
 
 def test_the_learning_rate_is_chosen_on_validation_not_on_test() -> None:
-    rows = [run_record(BCE, seed, 0.4, lr=lr, val=val) for seed in range(6) for lr, val in ((0.01, 0.3), (0.1, 0.2))]
-    tempting = [{**row, "test_average_precision": 0.9} if row["lr"] == 0.1 else row for row in rows]
+    rows = [made_row(BCE, seed, 0.4, lr=lr, val=val) for seed in range(6) for lr, val in ((0.01, 0.3), (0.1, 0.2))]
+    tempting = [changed(row, test_average_precision=0.9) if row.settings.lr == 0.1 else row for row in rows]
     assert compare(tempting)[0].average_precision.mean == pytest.approx(0.4)
 
 
@@ -94,7 +96,7 @@ def test_fewer_than_six_seeds_get_no_p_value_and_no_claim() -> None:
 
 
 def test_identical_values_are_no_difference() -> None:
-    rows = [run_record(arm, seed, value) for arm in (BCE, GAMMA) for seed, value in enumerate(draws(0.4, 8))]
+    rows = [made_row(arm, seed, value) for arm in (BCE, GAMMA) for seed, value in enumerate(draws(0.4, 8))]
     row = by_arm(compare(rows))["gamma=2"]
     assert (mean_of(row.delta), row.p_adjusted, row.verdict) == (0, 1, Verdict.WITHIN)
     assert ends(row.delta) == (0, 0)
@@ -102,9 +104,9 @@ def test_identical_values_are_no_difference() -> None:
 
 def test_a_diverged_run_counts_at_its_value_and_is_counted() -> None:
     rows = two_arms(8, 0.0)
-    rows[-1] = {**rows[-1], "status": "diverged", "val_average_precision": None, "test_average_precision": 0.01}
+    rows[-1] = changed(rows[-1], status="diverged", val_average_precision=None, test_average_precision=0.01)
     row = by_arm(compare(rows))["gamma=2"]
-    values = [number(r["test_average_precision"]) for r in rows[8:]]
+    values = [outcome_of(each).test_average_precision for each in rows[8:]]
     assert row.average_precision.mean == pytest.approx(np.mean(values))
     assert (row.diverged, row.n_seeds) == (1, 8)
     assert "1 run diverged" in " ".join(conclusions(compare(rows)))
@@ -112,13 +114,9 @@ def test_a_diverged_run_counts_at_its_value_and_is_counted() -> None:
 
 def test_a_failed_run_takes_its_seed_from_all_arms_and_it_is_said() -> None:
     rows = two_arms(10, 0.05)
-    broken = [
-        {**row, "status": FAILED, "test_average_precision": None, "val_average_precision": None}
-        if (row["arm"], row["seed"]) in (("gamma=2", 3), ("bce", 8))
-        else row
-        for row in rows
-    ]
-    table, whole = compare(broken), compare([row for row in rows if row["seed"] not in (3, 8)])
+    lost = ("gamma=2", 3), ("bce", 8)
+    broken = [failed(row) if (row.settings.arm, row.settings.seed) in lost else row for row in rows]
+    table, whole = compare(broken), compare([row for row in rows if row.settings.seed not in (3, 8)])
     assert [row.failed_seeds for row in table] == [2, 2]
     assert [replace(row, failed_seeds=0) for row in table] == whole
     (sentence,) = (text for text in conclusions(table) if "left out" in text)
@@ -127,18 +125,18 @@ def test_a_failed_run_takes_its_seed_from_all_arms_and_it_is_said() -> None:
 
 
 def test_where_every_seed_has_a_failed_run_there_is_no_row() -> None:
-    rows = [{**row, "status": FAILED} if row["arm"] == "gamma=2" else row for row in two_arms(6, 0.05)]
-    other = [{**row, "dataset": "xor"} for row in two_arms(6, 0.05)]
+    rows = [failed(row) if row.settings.arm == "gamma=2" else row for row in two_arms(6, 0.05)]
+    other = [changed(row, dataset="xor") for row in two_arms(6, 0.05)]
     assert compare(rows) == []
     assert {row.dataset for row in compare([*rows, *other])} == {"xor"}
     assert "AUCPR" in markdown(compare(rows))
 
 
-def moved_late(rows: list[Record], arm: str, change: float) -> list[Record]:
+def moved_late(rows: list[RunRow], arm: str, change: float) -> list[RunRow]:
     """The same runs, of which one arm stood so much lower at half of the epochs."""
     return [
-        {**row, "test_average_precision_half": number(row["test_average_precision"]) - change}
-        if row["arm"] == arm
+        changed(row, test_average_precision_half=outcome_of(row).test_average_precision - change)
+        if row.settings.arm == arm
         else row
         for row in rows
     ]
@@ -165,13 +163,9 @@ def test_the_mark_depends_on_the_margin() -> None:
 
 
 def test_an_end_of_the_grid_that_most_seeds_chose_is_named() -> None:
-    def chosen(share: int, lrs: tuple[float, ...] = (0.001, 0.003, 0.01)) -> list[Record]:
+    def chosen(share: int, lrs: tuple[float, ...] = (0.001, 0.003, 0.01)) -> list[RunRow]:
         return [
-            {
-                **row,
-                "lr": lr,
-                "val_average_precision": 0.5 + (lr == (lrs[-1] if int(str(row["seed"])) < share else lrs[1])),
-            }
+            changed(row, lr=lr, val_average_precision=0.5 + (lr == (lrs[-1] if row.settings.seed < share else lrs[1])))
             for row in two_arms(10, 0.05)
             for lr in lrs
         ]
@@ -186,9 +180,9 @@ def test_an_end_of_the_grid_that_most_seeds_chose_is_named() -> None:
 
 
 def test_tuned_rows_choose_among_equally_many_candidates() -> None:
-    rows = [run_record(BCE, s, 0.4 - r / 20, val=0.3 + r / 20, restart=r) for r in (0, 1) for s in range(6)]
-    rows += [run_record(GAMMA, s, 0.5, val=0.2 + 0.2 * (s < 3)) for s in range(6)]
-    rows += [run_record(FIVE, s, 0.3, val=0.3) for s in range(6)]
+    rows = [made_row(BCE, s, 0.4 - r / 20, val=0.3 + r / 20, restart=r) for r in (0, 1) for s in range(6)]
+    rows += [made_row(GAMMA, s, 0.5, val=0.2 + 0.2 * (s < 3)) for s in range(6)]
+    rows += [made_row(FIVE, s, 0.3, val=0.3) for s in range(6)]
     table = by_arm(compare(rows))
     assert [table[name].candidates for name in ("bce", "bce, tuned", "focal, tuned")] == [1, 2, 2]
     assert table["focal, tuned"].average_precision.mean == pytest.approx((3 * 0.5 + 3 * 0.3) / 6)
@@ -197,19 +191,20 @@ def test_tuned_rows_choose_among_equally_many_candidates() -> None:
 
 
 def test_nothing_is_tuned_when_bce_had_fewer_candidates() -> None:
-    rows = [run_record(BCE, s, 0.4) for s in range(6)]
-    rows += [run_record(arm, s, 0.4) for arm in (GAMMA, FIVE) for s in range(6)]
+    rows = [made_row(BCE, s, 0.4) for s in range(6)]
+    rows += [made_row(arm, s, 0.4) for arm in (GAMMA, FIVE) for s in range(6)]
     assert [row.arm for row in compare(rows) if row.kind is Kind.TUNED] == []
 
 
-def from_zero(rows: list[Record], **changes: Number) -> list[Record]:
+def from_zero(rows: list[RunRow], **changes: Value) -> list[RunRow]:
     """The same runs, started at zero."""
-    return [{**row, "init": "zero", "arm": f"{row['arm']} (zero start)"} | changes for row in rows]
+    return [changed(row, init="zero", arm=f"{row.settings.arm} (zero start)", **changes) for row in rows]
 
 
 def test_starts_are_families_of_their_own_and_their_disagreement_is_said() -> None:
-    lower, names = two_arms(10, 0.1), ("test_average_precision", "test_average_precision_half")
-    zero = from_zero([{**row, **{name: number(row[name]) - 0.2 for name in names}} for row in lower])
+    reached = {row: outcome_of(row).test_average_precision - 0.2 for row in two_arms(10, 0.1)}
+    lower = [changed(row, test_average_precision=ap, test_average_precision_half=ap) for row, ap in reached.items()]
+    zero = from_zero(lower)
     table = compare(two_arms(10, 0.0) + zero)
     rows = by_arm(table)
     assert rows["gamma=2"].verdict in (Verdict.WITHIN, Verdict.UNDECIDED)

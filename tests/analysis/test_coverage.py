@@ -33,9 +33,10 @@ from focalbench.datasets.tables.table import Table
 from focalbench.metrics.ranking import average_precision
 from focalbench.runs.arms import Arm, Recipe, Run, TestPrevalence, Training
 from focalbench.runs.columns import Columns
+from focalbench.runs.result import NO_CALIBRATION, Curves, Scores
 from focalbench.training import measuring
 from focalbench.training import stack as stack_module
-from focalbench.training.evaluation import Curves, Values
+from focalbench.training.evaluation import Measured
 from focalbench.training.stack import run_stack
 
 Floats = NDArray[np.float64]
@@ -105,16 +106,15 @@ def values_of(regime: Regime, table: Table) -> tuple[Floats, Floats, float]:
         run_stack(tuple(Run(recipe, TRAINING, arm, 0.01, seed, restart) for arm, restart in members))
         for seed in range(SEEDS)
     ]
-    values = np.array([[each.values["test_average_precision"] for each in of_seed] for of_seed in found])
+    values = np.array([[each.outcome.test_average_precision for each in of_seed] for of_seed in found])
     sums = np.array([[each.influences[0] for each in of_seed] for of_seed in found])
-    return values, sums, float(str(found[0][0].values["train_share"]))
+    return values, sums, found[0][0].outcome.train_share or 0.0
 
 
-def only_average_precision(
-    logits: Tensor, back: object, targets: Tensor, weights: Tensor | None = None
-) -> tuple[Values, Curves]:
+def only_average_precision(logits: Tensor, back: object, targets: Tensor, weights: Tensor | None = None) -> Measured:
     """In the place of all that is measured."""
-    return {"test_average_precision": float(average_precision(logits[None], targets, weights))}, {}
+    found = float(average_precision(logits[None], targets, weights))
+    return Measured(found, None, Scores(None, None, None, NO_CALIBRATION, NO_CALIBRATION), Curves())
 
 
 @pytest.fixture

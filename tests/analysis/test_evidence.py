@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import get_args, get_type_hints
 
 import numpy as np
 import pandas as pd
@@ -11,33 +10,33 @@ import pytest
 from focalbench.analysis.comparison import compare
 from focalbench.analysis.evidence import SCOPES, Evidence
 from focalbench.analysis.per_class import per_class
-from focalbench.analysis.records import Record, record
 from focalbench.analysis.rows import Scope
-from focalbench.analysis.selection import entries_of
+from focalbench.analysis.run_rows import RunRow, run_row
+from focalbench.analysis.selection import cells_of, entries_of
 from focalbench.analysis.statistics import shared_covariance
 from focalbench.datasets.build import resolve
-from focalbench.datasets.dataset import Resampling
 from focalbench.metrics.influence import BUCKETS
 from focalbench.report.influences import influences_text, read_influences
 from focalbench.report.words import details
 from focalbench.runs.arms import Arm, Recipe, Run, Training
 from focalbench.runs.columns import Columns
-from focalbench.runs.result import Result
+from focalbench.runs.result import Curves, Result, SplitKind
 from focalbench.training.stack import run_stack
-from tests.support.runs import BCE, TABLE, ends, run_record, sums_of, two_arms
+from tests.support.runs import BCE, TABLE, changed, ends, made_row, outcome_of, outcome_with, sums_of, two_arms
 
 TRAINING = Training(hidden=(4,), epochs=2, batch_size=128)
 
 
-def evidence_of(rows: Sequence[Record]) -> Evidence:
-    return Evidence(entries_of(rows), sums_of(rows, 0.001))
+def evidence_of(rows: Sequence[RunRow], outputs: int = 1) -> Evidence:
+    (cell,) = cells_of(rows)
+    return Evidence(entries_of(cell), sums_of(rows, 0.001, outputs))
 
 
 # ---- scope
 
 
 def test_every_way_to_split_has_a_scope() -> None:
-    assert set(SCOPES) == set(get_args(get_type_hints(Resampling)["kind"]))
+    assert set(SCOPES) == set(SplitKind)
 
 
 @pytest.mark.parametrize(
@@ -81,7 +80,7 @@ def test_one_run_without_influences_makes_a_table_speak_of_itself_only_and_its_s
 
 
 def test_the_train_share_of_a_table_is_the_mean_over_its_seeds() -> None:
-    rows = [{**row, "train_share": 0.5 + 0.02 * int(str(row["seed"]))} for row in two_arms(6, 0.05, **TABLE)]
+    rows = [changed(row, train_share=0.5 + 0.02 * row.settings.seed) for row in two_arms(6, 0.05, **TABLE)]
     assert evidence_of(rows).train_share == pytest.approx(0.55)
 
 
@@ -101,8 +100,7 @@ def test_a_difference_shares_what_the_differences_of_its_influences_do() -> None
 
 def test_of_several_outputs_the_mean_shares_what_the_mean_influences_do() -> None:
     rows = two_arms(6, 0.05, **TABLE)
-    sums = sums_of(rows, 0.001, outputs=3)
-    found = Evidence(entries_of(rows), sums)
+    sums, found = sums_of(rows, 0.001, outputs=3), evidence_of(rows, outputs=3)
     bce, gamma = found.entries
     every = np.array([[sums(f"{arm} {seed}") for seed in range(6)] for arm in ("bce", "gamma=2")])
     assert found.mean(bce).shared == pytest.approx(shared_covariance(every[0].mean(axis=1)))
@@ -131,13 +129,13 @@ def table_of(folder: Path, **columns: object) -> Path:
     return folder / "t.csv"
 
 
-def results_of(recipe: Recipe, seeds: int) -> tuple[list[Record], dict[str, Result]]:
+def results_of(recipe: Recipe, seeds: int) -> tuple[list[RunRow], dict[str, Result]]:
     recipe = resolve(recipe)
     arms = [Arm("ce"), Arm("bce")] if recipe.task == "multiclass" else [Arm("bce"), Arm("focal", gamma=2.0)]
     runs = [Run(recipe, TRAINING, arm, 0.01, seed) for arm in arms for seed in range(seeds)]
     stacks = (run_stack((runs[seed], runs[seeds + seed])) for seed in range(seeds))
     found = {result.run_id: result for stack in stacks for result in stack}
-    return [record(run, found[run.run_id]) for run in runs], found
+    return [run_row(run, found[run.run_id].outcome) for run in runs], found
 
 
 @pytest.mark.parametrize("task", ["binary", "multiclass"])
@@ -146,8 +144,8 @@ def test_a_table_is_the_same_from_the_store_and_from_influences_csv(tmp_path: Pa
         {} if task == "binary" else {"y": np.random.default_rng(1).choice(["a", "b", "c"], 2000, p=[0.6, 0.3, 0.1])}
     )
     path = table_of(tmp_path, **columns)
-    records, results = results_of(Recipe(str(path), 1000, columns=Columns(target="y"), task=task), 6)  # type: ignore[arg-type]
-    text = influences_text(records, results.__getitem__)
+    rows, results = results_of(Recipe(str(path), 1000, columns=Columns(target="y"), task=task), 6)  # type: ignore[arg-type]
+    text = influences_text(rows, results.__getitem__)
     assert text is not None
     (tmp_path / "influences.csv").write_text(text)
     from_file = read_influences(tmp_path / "influences.csv")
@@ -155,33 +153,33 @@ def test_a_table_is_the_same_from_the_store_and_from_influences_csv(tmp_path: Pa
     for run_id, sums in stored.items():
         assert np.array_equal(from_file(run_id), sums)
         assert np.shape(sums) == (1 if task == "binary" else 3, BUCKETS)
-    table = compare(records, stored.__getitem__)
-    assert compare(records, from_file) == table
-    assert per_class(records, from_file) == per_class(records, stored.__getitem__)
-    assert bool(per_class(records, from_file)) == (task == "multiclass")
+    table = compare(rows, stored.__getitem__)
+    assert compare(rows, from_file) == table
+    assert per_class(rows, from_file) == per_class(rows, stored.__getitem__)
+    assert bool(per_class(rows, from_file)) == (task == "multiclass")
     assert {row.scope for row in table} == {Scope.TABLE}
-    assert ends(table[1].delta) != ends(compare(records)[1].delta)  # influences count
+    assert ends(table[1].delta) != ends(compare(rows)[1].delta)  # influences count
     lines = text.splitlines()[1:]
     (tmp_path / "influences.csv").write_text(
         "\n".join([text.splitlines()[0], *lines[1 if task == "binary" else 3 :], ""])
     )
-    assert {row.scope for row in compare(records, read_influences(tmp_path / "influences.csv"))} == {Scope.THIS_TABLE}
+    assert {row.scope for row in compare(rows, read_influences(tmp_path / "influences.csv"))} == {Scope.THIS_TABLE}
 
 
 def test_only_chosen_runs_leave_influences() -> None:
     rows = [
-        run_record(BCE, seed, 0.5, val, **TABLE, lr=lr, run_id=f"{seed} {lr}")
+        made_row(BCE, seed, 0.5, val, **TABLE, lr=lr, run_id=f"{seed} {lr}")
         for seed in range(2)
         for lr, val in ((0.01, 0.3), (0.1, 0.6))
     ]
-    text = influences_text(rows, lambda run_id: Result(run_id, {}, {}, 0.0, ((0.5,) * BUCKETS,)))
+    text = influences_text(rows, lambda run_id: Result(run_id, outcome_with(), Curves(), 0.0, ((0.5,) * BUCKETS,)))
     assert text is not None
     assert [line.split(",")[0] for line in text.splitlines()[1:]] == ["0 0.1", "1 0.1"]
 
 
 def test_without_influences_there_is_no_file(tmp_path: Path) -> None:
     rows = two_arms(6, 0.05)
-    assert influences_text(rows, lambda run_id: Result(run_id, {}, {}, 0.0)) is None
+    assert influences_text(rows, lambda run_id: Result(run_id, outcome_with(), Curves(), 0.0)) is None
     assert read_influences(tmp_path / "influences.csv")("any") == ()
 
 
@@ -202,11 +200,11 @@ def test_runs_say_how_their_table_was_split_and_which_units_share_a_bucket(
     others = {"g", "few", "day"} - set(options.values())
     columns = Columns("y", drop=tuple(sorted(others)), **options)  # type: ignore[arg-type]
     recipe = Recipe(str(path), 1000, columns=columns)
-    records, results = results_of(recipe, 1)
-    for row in records:
-        assert row["split"] == kind
-        assert row["train_share"] == pytest.approx(share, abs=0.15)
-        ((*sums,),) = results[str(row["run_id"])].influences
+    rows, results = results_of(recipe, 1)
+    for row in rows:
+        assert outcome_of(row).split == kind
+        assert outcome_of(row).train_share == pytest.approx(share, abs=0.15)
+        ((*sums,),) = results[row.settings.run_id].influences
         assert np.sum(sums) == pytest.approx(0, abs=1e-3)  # centred within each class
         filled = np.count_nonzero(sums)
         assert filled <= 20 if kind == "groups" else filled > 150  # 20 groups are tested on, or 400 rows
@@ -215,4 +213,4 @@ def test_runs_say_how_their_table_was_split_and_which_units_share_a_bucket(
 def test_fresh_draws_keep_no_influences() -> None:
     (result,) = run_stack((Run(Recipe("gaussians", 600, 0.05), TRAINING, Arm("bce"), 0.01, 0),))
     assert result.influences == ()
-    assert "split" not in result.values
+    assert result.outcome.split is None

@@ -14,8 +14,8 @@ import pytest
 
 from focalbench.analysis.comparison import compare
 from focalbench.analysis.evidence import Influences, no_influences
-from focalbench.analysis.records import Record, record
 from focalbench.analysis.rows import ArmRow, Spread, Verdict
+from focalbench.analysis.run_rows import RunRow, run_row
 from focalbench.analysis.verdicts import LEVEL
 from focalbench.datasets.dataset import Counts
 from focalbench.datasets.synthetic.mixtures import draw
@@ -23,10 +23,10 @@ from focalbench.plan.experiment import Experiment
 from focalbench.plan.planning import make_plan, make_stacks
 from focalbench.runs.arms import Arm
 from focalbench.runs.columns import Columns
-from focalbench.runs.result import Number
 from focalbench.training.stack import run_stack
+from tests.support.runs import outcome_of
 
-Seed = tuple[Record, ...]  # a record of every arm
+Seed = tuple[RunRow, ...]  # a row of every arm
 Block = Sequence[Seed]
 Note = Callable[[str, object], None]
 T = TypeVar("T")
@@ -60,8 +60,8 @@ def seeds_of(experiment: Experiment) -> tuple[list[Seed], Influences]:
     """Every seed of an experiment, run here, and the influences of their test rows."""
     runs = make_plan(experiment).runs
     results = {result.run_id: result for stack in make_stacks(runs) for result in run_stack(stack)}
-    records = [record(run, results[run.run_id]) for run in runs]
-    arms = [records[i : i + experiment.seeds] for i in range(0, len(records), experiment.seeds)]
+    rows = [run_row(run, results[run.run_id].outcome) for run in runs]
+    arms = [rows[i : i + experiment.seeds] for i in range(0, len(rows), experiment.seeds)]
     sums = {run_id: result.influences for run_id, result in results.items()}
     return list(zip(*arms, strict=True)), sums.__getitem__
 
@@ -111,9 +111,8 @@ def alarmed(blocks: Sequence[Block], influences: Influences) -> bool:
     return any(row.verdict in (Verdict.BETTER, Verdict.WORSE) for row in compare(copies, influences))
 
 
-def _as(name: str, seed: int, run: Record) -> Record:
-    other: dict[str, Number] = {"dataset": "one", "arm": name, "family": name, "seed": seed}
-    return {**run, **other}
+def _as(name: str, seed: int, run: RunRow) -> RunRow:
+    return replace(run, settings=replace(run.settings, dataset="one", arm=name, family=name, seed=seed))
 
 
 def at_most(share: float, families: int) -> float:
@@ -178,7 +177,7 @@ def hold_on_a_table(experiment: Experiment, effort: Effort, note: Note) -> None:
     False alarms are therefore rare with it; across tables they are not, see below.
     """
     seeds, influences = seeds_of(experiment)
-    where = f"re-splits of one table, {seeds[0][0]['train_rows']} rows to train on"
+    where = f"re-splits of one table, {outcome_of(seeds[0][0]).sizes.train_rows} rows to train on"
     blocks = parts(seeds, SEEDS, effort.blocks)
     tables, plain = [judged(block, influences) for block in blocks], [judged(block) for block in blocks]
     found = covered(tables, len(seeds), where, note)

@@ -19,9 +19,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from rich.console import Console
 
-from focalbench.analysis.records import read_csv, to_csv
-from focalbench.analysis.rows import ArmRow, ClassRow, columns, read_rows, texts
+from focalbench.analysis.rows import ArmRow, ClassRow
 from focalbench.base.files import sha256
+from focalbench.base.rows import columns, csv_text, flatten, read_rows
 from focalbench.base.text import in_figure, in_latex, in_markdown, shown
 from focalbench.report.tables import latex, markdown, overview, print_rich, summary
 from tests.support.attempts import Files, attempt, contents, typed
@@ -197,8 +197,8 @@ def test_values_that_no_sweep_writes_are_one_sentence(
 ) -> None:
     """In a folder whose manifest was made to fit."""
     folder = Path(shutil.copytree(COMMITTED, tmp_path / "r"))
-    rows = read_csv(folder / "table.csv", columns(ArmRow), texts(ArmRow))
-    (folder / "table.csv").write_text(to_csv(columns(ArmRow), [{**row, column: value} for row in rows]))
+    rows = [{**flatten(row), column: value}.values() for row in read_rows(folder / "table.csv", ArmRow)]
+    (folder / "table.csv").write_text(csv_text(columns(ArmRow), rows))
     manifest = json.loads((folder / "manifest.json").read_text())
     manifest["files"]["table.csv"] = sha256(folder / "table.csv")
     (folder / "manifest.json").write_text(json.dumps(manifest))

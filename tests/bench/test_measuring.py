@@ -147,7 +147,7 @@ def test_the_plain_sweep_is_the_lockstep_sweep() -> None:
     runs = make_plan(small).runs[::5]
     splits = build_splits(runs[0].recipe, runs[0].seed)
     for run, result in zip(runs, run_stack(runs), strict=True):
-        assert train_plainly(run, splits) == pytest.approx(result.values["test_average_precision"], abs=5e-3), run.arm
+        assert train_plainly(run, splits) == pytest.approx(result.outcome.test_average_precision, abs=5e-3), run.arm
 
 
 # ---- figures

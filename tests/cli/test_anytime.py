@@ -14,7 +14,7 @@ import pytest
 
 from focalbench.cli.ending import HARMLESS, Ended
 from focalbench.execution.pools import Backend
-from focalbench.jobs.sweep import Ending, Outcome, State, Stopped, run_experiment
+from focalbench.jobs.sweep import Ending, State, Stopped, SweepResult, run_experiment
 from focalbench.plan.experiment import Experiment, to_toml
 from focalbench.plan.planning import Plan, make_plan
 from focalbench.runs.arms import Arm
@@ -92,7 +92,7 @@ class Pressed:
             raise KeyboardInterrupt
 
 
-def outcome_of(experiment: Experiment, folder: Path, pressed: int = 99) -> Outcome:
+def swept(experiment: Experiment, folder: Path, pressed: int = 99) -> SweepResult:
     return run_experiment(experiment, make_plan(experiment), folder, Backend(), Pressed(pressed))
 
 
@@ -114,31 +114,31 @@ def test_what_was_stopped_is_the_sweep_of_its_whole_seeds(
     tmp_path: Path,
 ) -> None:
     experiment = replace(SMALL, datasets=datasets)
-    stopped = outcome_of(experiment, tmp_path / "o", pressed)
+    stopped = swept(experiment, tmp_path / "o", pressed)
     ending = stopped.ending
     assert (ending.stopped, ending.seeds, ending.planned, ending.left_out) == ("by hand", seeds, 3, left_out)
     assert ending.runs[0] < ending.runs[1] == len(make_plan(experiment).runs)
     shorter = replace(experiment, datasets=kept, seeds=seeds)
-    assert outcome_of(shorter, tmp_path / "short").table == stopped.table
+    assert swept(shorter, tmp_path / "short").table == stopped.table
     assert files(tmp_path / "o") == files(tmp_path / "short")
-    whole = outcome_of(experiment, tmp_path / "o")
+    whole = swept(experiment, tmp_path / "o")
     assert (whole.ending.stopped, whole.old_runs, whole.new_runs) == (
         None,
         ending.runs[0],
         ending.runs[1] - ending.runs[0],
     )
-    assert outcome_of(experiment, tmp_path / "whole").table == whole.table
+    assert swept(experiment, tmp_path / "whole").table == whole.table
     assert files(tmp_path / "o") == files(tmp_path / "whole")
 
 
 def test_without_a_whole_seed_the_interruption_is_the_callers(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
-        outcome_of(SMALL, tmp_path / "o", 0)
+        swept(SMALL, tmp_path / "o", 0)
     assert not (tmp_path / "o" / "runs.csv").exists()
 
 
 def test_ctrl_c_when_all_is_done_is_no_stop(tmp_path: Path) -> None:
-    assert outcome_of(SMALL, tmp_path / "o", 3).ending.stopped is None
+    assert swept(SMALL, tmp_path / "o", 3).ending.stopped is None
 
 
 def test_a_budget_stops_at_a_whole_seed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -232,8 +232,8 @@ def ended_with(
     stopped: Stopped | None, looked: bool = True, old_runs: int = 0, seeds: int = 5, left_out: Sequence[str] = ()
 ) -> Ended:
     ending = Ending(seeds, 10, stopped, tuple(left_out), (31, 60), 50.0)
-    outcome = Outcome(Plan((), (), ()), [], [], 31, old_runs, (), frozenset(), ending)
-    return Ended(outcome, 92.0, 90.0 if stopped == "by budget" else None, looked)
+    result = SweepResult(Plan((), (), ()), [], [], 31, old_runs, (), frozenset(), ending)
+    return Ended(result, 92.0, 90.0 if stopped == "by budget" else None, looked)
 
 
 @pytest.mark.parametrize(

@@ -16,9 +16,10 @@ from xml.etree import ElementTree
 import pytest
 from PIL import Image
 
-from focalbench.analysis.records import RUN_COLUMNS
-from focalbench.analysis.rows import ArmRow, columns
-from focalbench.report.curves import CURVE_COLUMNS
+from focalbench.analysis.rows import ArmRow
+from focalbench.analysis.run_rows import RunRow
+from focalbench.base.rows import columns
+from focalbench.report.curves import CurvePoint
 from tests.support.attempts import Said, typed
 
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "COLUMNS": "100", "NO_COLOR": "1"}
@@ -77,7 +78,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_every_file_is_there_with_its_columns(home: Path) -> None:
     assert {path.name for path in (home / "a").iterdir()} == RESULTS | {"runs.sqlite"}
-    expected = {"runs.csv": RUN_COLUMNS, "table.csv": columns(ArmRow), "curves.csv": CURVE_COLUMNS}
+    expected = {"runs.csv": columns(RunRow), "table.csv": columns(ArmRow), "curves.csv": columns(CurvePoint)}
     for name, wanted in (expected | {"timings.csv": ("run_id", "seconds")}).items():
         with (home / "a" / name).open() as file:
             assert tuple(next(csv.reader(file))) == wanted

@@ -134,13 +134,13 @@ def test_average_precision_is_that_of_all_folds_scores_together(
     assert len(targets) == 400
     for result, (_, of_folds) in zip(results, seen, strict=True):
         scores = np.concatenate([fold.scores[0].numpy() for fold in of_folds])
-        assert result.values["test_average_precision"] == pytest.approx(average_precision_score(targets, scores))
-        chosen = [float(str(fold.values["val_average_precision"])) for fold in of_folds]
-        assert result.values["val_average_precision"] == pytest.approx(np.mean(chosen))
-        assert (result.values["test_rows"], result.values["test_positives"]) == (400, 40)
-        assert result.values["split"] == "folds"
-        assert result.values["train_share"] == pytest.approx(0.6)
+        assert result.outcome.test_average_precision == pytest.approx(average_precision_score(targets, scores))
+        chosen = [fold.fit.val_average_precision for fold in of_folds]
+        assert result.outcome.val_average_precision == pytest.approx(np.mean(np.array(chosen, dtype=np.float64)))
+        assert (result.outcome.sizes.test_rows, result.outcome.sizes.test_positives) == (400, 40)
+        assert result.outcome.split == "folds"
+        assert result.outcome.train_share == pytest.approx(0.6)
         assert abs(sum(result.influences[0])) < 1e-3  # centred within each class
     alone = run_stack(runs[1:])
-    assert alone[0].values == results[1].values  # the same run in any company
+    assert alone[0].outcome == results[1].outcome  # the same run in any company
     assert alone[0].influences == results[1].influences

@@ -15,6 +15,7 @@ from focalbench.plan.experiment import Experiment
 from focalbench.plan.planning import make_plan
 from focalbench.runs.arms import Arm, Recipe, Run, Training
 from focalbench.runs.columns import Columns
+from focalbench.runs.result import Status
 from focalbench.training.stack import run_stack
 
 RNG = np.random.default_rng(0)
@@ -86,9 +87,9 @@ def test_only_proportions_count(tmp_path: Path, unit: float) -> None:
         np.testing.assert_array_equal(load_table(recipe).weights, 1.0)
         build._table.cache_clear()
         run = Run(recipe, Training(hidden=(4,), epochs=2), Arm("bce"), 0.01, 0)
-        values = run_stack((run,))[0].values
-        assert values["status"] == "ok"
-        assert np.isfinite(float(values["log_loss"] or "nan"))
+        outcome = run_stack((run,))[0].outcome
+        assert outcome.status is Status.OK
+        assert np.isfinite(outcome.scores.raw.log_loss or np.nan)
         found.append(warnings)
     assert found[0] == found[1]
 

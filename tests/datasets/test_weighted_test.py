@@ -102,13 +102,13 @@ def test_the_ceiling_estimates_that_at_the_rate_with_less_spread() -> None:
 
 
 def test_a_run_says_the_rate_and_reports_every_metric() -> None:
-    values = run_stack((Run(WEIGHT, Training(hidden=(4,), epochs=1), Arm("bce"), 0.01, 0),))[0].values
+    outcome = run_stack((Run(WEIGHT, Training(hidden=(4,), epochs=1), Arm("bce"), 0.01, 0),))[0].outcome
     test = build_splits(WEIGHT, 0).test
     ceiling = average_precision_score(test.targets, test.bayes_logits, sample_weight=test.weights)
-    assert values["bayes_average_precision"] == pytest.approx(ceiling)
-    assert values["test_prevalence"] == 0.02
-    assert {"r_precision", "recall_at_fpr"} <= values.keys()
-    assert "k" not in values
+    assert outcome.bayes_average_precision == pytest.approx(ceiling)
+    assert outcome.test_prevalence == 0.02
+    assert None not in (outcome.scores.r_precision, outcome.scores.recall_at_fpr)
+    assert outcome.k is None
 
 
 # ---- label noise
@@ -135,11 +135,11 @@ def test_average_precision_on_noisy_labels_is_weighted() -> None:
     """A run that diverges scores every row alike: what it reaches is the share of the labels, by weight."""
     runs = [Run(replace(WEIGHT, label_noise=noise), Training(hidden=(4,), epochs=1), Arm("bce"), 1e30, 0)
             for noise in (0.0, 0.2)]  # fmt: skip
-    clean, noisy = (run_stack((run,))[0].values for run in runs)
-    assert clean["status"] == noisy["status"] == "diverged"
-    assert "noisy_test_average_precision" not in clean
-    assert noisy["test_average_precision"] == pytest.approx(0.02)
-    assert noisy["noisy_test_average_precision"] == pytest.approx(0.02, abs=1e-4)
+    clean, noisy = (run_stack((run,))[0].outcome for run in runs)
+    assert clean.status == noisy.status == "diverged"
+    assert clean.scores.noisy_test_average_precision is None
+    assert noisy.test_average_precision == pytest.approx(0.02)
+    assert noisy.scores.noisy_test_average_precision == pytest.approx(0.02, abs=1e-4)
 
 
 # ---- tables

@@ -29,7 +29,8 @@ from focalbench.execution.cluster import DaskPool
 from focalbench.execution.drive import Attempt, Finished, Said, check_backend, execute
 from focalbench.execution.pools import Backend, LokyPool, LokyWorker, Made, Progress, SerialPool, Stack, WorkerError
 from focalbench.runs.arms import Arm, Recipe, Run, Training
-from focalbench.runs.result import Result
+from focalbench.runs.result import Curves, Result
+from tests.support.runs import outcome_with
 
 
 def stack(seed: int, runs: int) -> Stack:
@@ -37,7 +38,7 @@ def stack(seed: int, runs: int) -> Stack:
 
 
 def made(runs: Stack) -> Made:
-    return Made([Result(run.run_id, {}, {}, 0.0) for run in runs], "{}", 0.0, None)
+    return Made([Result(run.run_id, outcome_with(), Curves(), 0.0) for run in runs], "{}", 0.0, None)
 
 
 @dataclass

@@ -14,20 +14,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from focalbench.analysis.rows import ArmRow, Scope, read_rows
+from focalbench.analysis.rows import ArmRow, Scope
+from focalbench.base.rows import Record, Value, flatten, read_rows
 from focalbench.errors import MachineError, StoreError
 from focalbench.execution.store import APPLICATION, FORMAT, Store, is_begun
 from focalbench.runs.arms import Arm, Recipe, Run, Training
-from focalbench.runs.result import Result
+from focalbench.runs.result import ClassOutcome, Curves, Outcome, Result
 from tests.support.attempts import typed
+from tests.support.runs import outcome_with
 
 RUNS = [Run(Recipe("mixture", 900, 0.02), Training(), Arm("focal", gamma=float(i)), 0.01, 0) for i in range(4)]
 
 
-def result(run: Run, value: float | None = 0.5) -> Result:
-    return Result(
-        run.run_id, {"test_average_precision": value, "k": 7, "status": "ok"}, {"validation": [0.1, None]}, 2.5
-    )
+def result(run: Run, value: float = 0.5) -> Result:
+    return Result(run.run_id, outcome_with(test_average_precision=value, k=7), Curves(validation=(0.1, None)), 2.5)
 
 
 def results(runs: list[Run]) -> list[Result]:
@@ -46,21 +46,14 @@ def test_what_was_added_is_there_after_reopening(tmp_path: Path) -> None:
             list(store.results(RUNS))
 
 
-NUMBERS = st.one_of(
-    st.none(), st.integers(-(2**70), 2**70), st.text(), st.floats(allow_nan=False, allow_infinity=False)
-)
-
-
 @settings(max_examples=50)
 @given(
-    values=st.dictionaries(st.text(), NUMBERS),
-    curve=st.lists(st.one_of(st.none(), st.floats(-1e308, 1e308))),
+    outcome=st.from_type(Outcome),
+    curves=st.from_type(Curves),
     sums=st.lists(st.lists(st.floats(-1, 1), max_size=3), max_size=2),
 )
-def test_numbers_come_back_to_the_last_bit(
-    values: dict[str, float | int | str | None], curve: list[float | None], sums: list[list[float]]
-) -> None:
-    stored = Result(RUNS[0].run_id, values, {"validation": curve}, 1 / 3, tuple(map(tuple, sums)))
+def test_numbers_come_back_to_the_last_bit(outcome: Outcome, curves: Curves, sums: list[list[float]]) -> None:
+    stored = Result(RUNS[0].run_id, outcome, curves, 1 / 3, tuple(map(tuple, sums)))
     with tempfile.TemporaryDirectory() as folder, Store(Path(folder) / "runs.sqlite") as store:
         store.add(RUNS[:1], [stored], "v1")
         (found,) = store.results(RUNS[:1])
@@ -75,13 +68,6 @@ def test_a_finished_run_stays_as_it_is(tmp_path: Path) -> None:
         assert store.versions(RUNS) == {"v1", "v2"}
         assert store.versions(RUNS[1:]) == {"v2"}
         assert store.versions(RUNS[2:]) == set()
-
-
-def test_what_was_stored_under_an_old_name_is_read_under_that_of_now(tmp_path: Path) -> None:
-    old = Result(RUNS[0].run_id, {"precision_at_k": 0.25, "k": 7}, {}, 2.5)
-    with Store(tmp_path / "runs.sqlite") as store:
-        store.add(RUNS[:1], [old], "v1")
-        assert store.result(RUNS[0].run_id).values == {"r_precision": 0.25, "k": 7}
 
 
 def test_a_stack_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
@@ -144,13 +130,15 @@ def test_another_versions_database_is_refused_and_untouched(tmp_path: Path, stat
 # ---- what older versions wrote
 
 
-def format_2(path: Path, runs: list[Run]) -> Path:
-    """A store as the version before wrote it: no influences, user_version 2."""
+def format_2(path: Path, runs: list[Run], values: Record | None = None) -> Path:
+    """A store as the version before wrote it: no influences, user_version 2. values: of each run, if given."""
     connection = sqlite3.connect(path)
     connection.executescript(f"{OURS} {SIGNED} PRAGMA user_version = 2;")
     for run in runs:
         kept = result(run)
-        row = (run.run_id, run.identity, json.dumps([kept.values, kept.curves, kept.seconds]), "v1")
+        numbers = flatten(kept.outcome) if values is None else values
+        text = json.dumps([numbers, {"validation": kept.curves.validation}, kept.seconds])
+        row = (run.run_id, run.identity, text, "v1")
         signed = hashlib.sha256(json.dumps(row).encode()).hexdigest()
         connection.execute("INSERT INTO runs VALUES (?, ?, ?, ?, ?)", (*row, signed))
     connection.commit()
@@ -197,6 +185,49 @@ def test_what_has_no_influences_is_stored_as_the_version_before_did(tmp_path: Pa
         new = store._db.execute("SELECT * FROM runs").fetchall()
     with Store(format_2(tmp_path / "old.sqlite", RUNS[:1])) as store:
         assert store._db.execute("SELECT * FROM runs").fetchall() == new
+
+
+def test_what_was_stored_under_an_old_name_is_read_under_that_of_now(tmp_path: Path) -> None:
+    values = flatten(outcome_with(k=7))
+    values = {name: value for name, value in values.items() if name != "r_precision"} | {"precision_at_k": 0.25}
+    with Store(format_2(tmp_path / "runs.sqlite", RUNS[:1], values)) as store:
+        assert store.result(RUNS[0].run_id).outcome == outcome_with(r_precision=0.25, k=7)
+
+
+CLASSES = tuple(ClassOutcome(name, 30, 10, 10, None, None, 0.5) for name in "ab")
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        outcome_with(),  # no "k", no "classes", no "recovered_ece"
+        outcome_with(k=7, recovered_ece=0.25, epoch=None, split="folds", bayes_average_precision=None),
+        replace(outcome_with(test_average_precision_half=0.5), classes=CLASSES),
+    ],
+)
+def test_what_older_versions_left_out_is_none(tmp_path: Path, outcome: Outcome) -> None:
+    values = {name: value for name, value in flatten(outcome).items() if value is not None}
+    assert len(values) < len(flatten(outcome))
+    with Store(format_2(tmp_path / "runs.sqlite", RUNS[:1], values)) as store:
+        found = store.result(RUNS[0].run_id)
+    assert found == replace(result(RUNS[0]), outcome=outcome)
+    assert found.lacks == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("train_rows", value) for value in ("1000", 1000.5, None, True)),
+        *(("test_average_precision", value) for value in ("0.5", None)),
+        *(("roc_auc", "a\nb"), ("status", "fine"), ("split", "folded"), ("classes", "[1]"), ("data_sha256", 7)),
+    ],
+)
+def test_a_stored_number_of_another_kind_is_one_sentence(tmp_path: Path, name: str, value: Value) -> None:
+    path = format_2(tmp_path / "runs.sqlite", RUNS[:1], flatten(outcome_with()) | {name: value})
+    says = rf"cannot be read at the run {RUNS[0].run_id} \(.* is no {name} of this version\); choose another file"
+    with Store(path) as store, pytest.raises(StoreError, match=says) as told:
+        store.result(RUNS[0].run_id)
+    assert "\n" not in str(told.value)
 
 
 def older(path: Path) -> None:
@@ -306,7 +337,7 @@ def test_a_full_disk_loses_nothing_that_was_there(tmp_path: Path) -> None:
         (pages,) = store._db.execute("PRAGMA page_count").fetchone()
         store._db.execute(f"PRAGMA max_page_count = {pages}")
         long = [result(run) for run in RUNS[1:]]
-        long[0].curves["validation"] = [0.1] * 5000
+        long[0] = replace(long[0], curves=Curves(validation=(0.1,) * 5000))
         with pytest.raises(MachineError, match=r"database or disk is full\); make room"):
             store.add(RUNS[1:], long, "v1")
         assert store.done(RUNS) == {RUNS[0].run_id}

@@ -13,8 +13,9 @@ import pytest
 from focalbench.errors import StoreError
 from focalbench.execution.store import Store
 from focalbench.runs.arms import Arm, Recipe, Run, Training
-from focalbench.runs.result import Result
+from focalbench.runs.result import Curves, Result
 from tests.support.harness import Ended, files, run
+from tests.support.runs import outcome_with
 
 Record = Callable[[str, object], None]
 SWEEP = (
@@ -102,7 +103,8 @@ ALL = [Run(Recipe("mixture", 900, 0.02), Training(), Arm("focal", gamma=float(i)
 
 
 def result_of(run: Run) -> Result:
-    return Result(run.run_id, {"test_average_precision": run.arm.gamma / 100}, {"validation": [0.5] * 40}, 1.0)
+    outcome = outcome_with(test_average_precision=run.arm.gamma / 100)
+    return Result(run.run_id, outcome, Curves(validation=(0.5,) * 40), 1.0)
 
 
 def add(store: Store, runs: list[Run]) -> None:

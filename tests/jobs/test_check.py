@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 
 from focalbench.analysis.comparison import compare
-from focalbench.analysis.records import RUN_COLUMNS, Record, read_csv, to_csv
-from focalbench.analysis.rows import ArmRow, read_rows
+from focalbench.analysis.rows import ArmRow
+from focalbench.analysis.run_rows import RunRow
 from focalbench.base.files import sha256
 from focalbench.base.randomness import generator
+from focalbench.base.rows import Value, csv_text, flatten, read_rows, rows_text
 from focalbench.datasets import build as build_module
 from focalbench.datasets.dataset import Dataset, Splits
 from focalbench.datasets.prevalence import Swaps
@@ -25,19 +26,21 @@ from focalbench.jobs import agreement
 from focalbench.jobs import check as regression
 from focalbench.jobs.agreement import MISSING, ROUNDING, SAME, Before, Comparison, compare_runs, moved
 from focalbench.jobs.check import SHORT, Target, accept, check_all, open_case, rerun, sample, seal, verify_files
-from focalbench.jobs.sweep import fresh_records, run_experiment
+from focalbench.jobs.sweep import fresh_rows, run_experiment
 from focalbench.plan.experiment import MANIFEST, Experiment, load
 from focalbench.plan.planning import make_plan
 from focalbench.report.folder import CHECK, LATEX, MARKDOWN, RUNS, TABLE
 from focalbench.report.owned import write_texts
-from focalbench.report.tables import csv_text, latex, markdown
+from focalbench.report.tables import latex, markdown
 from focalbench.runs.arms import Arm, Run
+from focalbench.runs.result import ClassOutcome
 from focalbench.training import stack
 from focalbench.training.arm_loss import run_loss
 from focalbench.training.references import is_reference
 from focalbench.training.rivals import ClassCounts
 from focalbench.training.stack_loss import RunLoss, WeightedFocal
 from tests.support.attempts import Said, typed
+from tests.support.runs import changed, outcome_of
 
 TINY = """
 datasets = ["gaussians"]
@@ -86,7 +89,7 @@ def what_moved(folder: Path, file: Path) -> list[Comparison]:
     return moved(check_all([case], Backend())[0].short)
 
 
-def untrained(runs: Sequence[Run]) -> dict[str, Record]:
+def untrained(runs: Sequence[Run]) -> dict[str, RunRow]:
     assert not runs
     return {}
 
@@ -125,7 +128,7 @@ def test_a_hand_edited_number_is_caught(project: tuple[Path, Path]) -> None:
 
 def test_a_number_edited_in_the_runs_is_caught_even_with_a_forged_hash(project: tuple[Path, Path]) -> None:
     folder, _ = project
-    value = repr(read_csv(folder / RUNS, RUN_COLUMNS)[7]["test_average_precision"])
+    value = repr(outcome_of(read_rows(folder / RUNS, RunRow)[7]).test_average_precision)
     edit(folder / RUNS, value, repr(float(value) + 0.001))
     forge_hash(folder, RUNS)
     problems = verify_files(*project)
@@ -184,7 +187,7 @@ def test_selection_on_the_test_split_is_caught(project: tuple[Path, Path], monke
         return replace(splits, validation=test)
 
     monkeypatch.setattr(stack, "_folds", lambda recipe, seed: [peeking(build_module.build_splits(recipe, seed))])
-    monkeypatch.setattr(agreement, "ASKED", ("status",))
+    monkeypatch.setattr(agreement, "NOT_COMPARED", (*agreement.NOT_COMPARED, "val_positives"))
     assert {line.status for line in what_moved(*project)} & {"better", "worse"}
 
 
@@ -205,22 +208,22 @@ def test_a_rate_spoiled_by_label_noise_is_caught(project: tuple[Path, Path], mon
 # ---- runs then and now
 
 
-def shifted(row: Record, change: float, name: str = "val_average_precision") -> Record:
-    return {**row, name: float(str(row[name])) + change}
+def shifted(row: RunRow, change: float, name: str = "val_average_precision") -> RunRow:
+    return changed(row, **{name: float(str(flatten(row)[name])) + change})
 
 
-def befores(file: Path, old: Sequence[Record], tolerance: float = SHORT) -> list[Before]:
-    known = {row["run_id"]: row for row in old}
+def befores(file: Path, old: Sequence[RunRow], tolerance: float = SHORT) -> list[Before]:
+    known = by_id(old)
     runs = [run for check in load(file)[1] for run in make_plan(check).runs]
     return [Before(run, known.get(run.run_id), tolerance) for run in runs]
 
 
-def by_id(rows: Sequence[Record]) -> dict[str, Record]:
-    return {str(row["run_id"]): row for row in rows}
+def by_id(rows: Sequence[RunRow]) -> dict[str, RunRow]:
+    return {row.settings.run_id: row for row in rows}
 
 
 def test_within_the_tolerance_is_the_same_and_beyond_it_is_not(project: tuple[Path, Path]) -> None:
-    old = read_csv(project[0] / CHECK, RUN_COLUMNS)
+    old = read_rows(project[0] / CHECK, RunRow)
     for change, status in ((0.5, "same"), (1.5, "better"), (-1.5, "worse")):
         new = by_id([shifted(row, change * SHORT) for row in old])
         [compared] = compare_runs([befores(project[1], old)], new, untrained)
@@ -235,11 +238,11 @@ def test_what_counts_positives_may_part_by_one_of_them(
     project: tuple[Path, Path], share: float | None, steps: int, change: float, status: str
 ) -> None:
     """By what it weighs, or by a negative where that weighs more: 2,000 of weight .1 beside negatives of weight 1."""
-    counts: Record = {"test_positives": 2000, "test_rows": 135_133, "test_prevalence": share, "r_precision": 0.5}
-    first, *rest = [{**row, **counts} for row in read_csv(project[0] / CHECK, RUN_COLUMNS)]
+    counts: dict[str, Value] = {"test_positives": 2000, "test_rows": 135_133, "test_prevalence": share}
+    first, *rest = [changed(row, **counts, r_precision=0.5) for row in read_rows(project[0] / CHECK, RunRow)]
     moved_by = shifted(first, change / steps + SHORT, "r_precision")
 
-    def train(runs: Sequence[Run]) -> dict[str, Record]:
+    def train(runs: Sequence[Run]) -> dict[str, RunRow]:
         return {run.run_id: moved_by for run in runs}
 
     [compared] = compare_runs([befores(project[1], [first, *rest])], by_id([moved_by, *rest]), train)
@@ -249,19 +252,20 @@ def test_what_counts_positives_may_part_by_one_of_them(
 @pytest.mark.parametrize(
     ("column", "value"), [("train_rows", 7), ("status", "diverged"), ("arm", "other"), ("roc_auc", None)]
 )
-def test_what_rounding_never_moves_is_incomparable(project: tuple[Path, Path], column: str, value: object) -> None:
-    first, *rest = read_csv(project[0] / CHECK, RUN_COLUMNS)
-    new = by_id([{**first, column: value}, *rest])  # type: ignore[dict-item]
+def test_what_rounding_never_moves_is_incomparable(project: tuple[Path, Path], column: str, value: Value) -> None:
+    first, *rest = read_rows(project[0] / CHECK, RunRow)
+    new = by_id([changed(first, **{column: value}), *rest])
     [compared] = compare_runs([befores(project[1], [first, *rest])], new, untrained)
     assert Counter(line.status for line in compared) == {"incomparable": 1, SAME: len(rest)}
 
 
 def test_numbers_of_single_classes_are_compared(project: tuple[Path, Path]) -> None:
-    first, *rest = read_csv(project[0] / CHECK, RUN_COLUMNS)
-    classes = ([{"name": "a", "ap": ap}, {"name": "b", "ap": 0.5}] for ap in (0.1, 0.3))
-    old, new = ({**first, "classes": json.dumps(each)} for each in classes)
+    first, *rest = read_rows(project[0] / CHECK, RunRow)
+    a, b = (ClassOutcome(name, 30, 10, 10, None, None, 0.5) for name in "ab")
+    classes = ((replace(a, test_average_precision=ap), b) for ap in (0.1, 0.3))
+    old, new = (replace(first, outcome=replace(outcome_of(first), classes=each)) for each in classes)
 
-    def train(runs: Sequence[Run]) -> dict[str, Record]:
+    def train(runs: Sequence[Run]) -> dict[str, RunRow]:
         return {run.run_id: new for run in runs}
 
     [compared] = compare_runs([befores(project[1], [old, *rest])], by_id([new, *rest]), train)
@@ -270,8 +274,15 @@ def test_numbers_of_single_classes_are_compared(project: tuple[Path, Path]) -> N
 
 @pytest.mark.parametrize("cell", ["[1]", "[", '[{"a": 1}]', "[" * 10**5, '"text"', "1"])
 def test_classes_that_nobody_wrote_are_refused(project: tuple[Path, Path], cell: str) -> None:
-    with pytest.raises(InputError, match="cannot be read; run the experiment again"):
-        agreement.numbers({**read_csv(project[0] / CHECK, RUN_COLUMNS)[0], "classes": cell})
+    write_classes(project[0] / CHECK, cell)
+    with pytest.raises(InputError, match=r"check\.csv: .* is no classes of this version; run the experiment again"):
+        open_case(Target(*project))
+
+
+def write_classes(path: Path, cell: str) -> None:
+    """Write the classes of a file's first run."""
+    first, *rest = map(flatten, read_rows(path, RunRow))
+    path.write_text(csv_text(list(first), [row.values() for row in (first | {"classes": cell}, *rest)]))
 
 
 @pytest.mark.parametrize(
@@ -286,16 +297,16 @@ def test_classes_that_nobody_wrote_are_refused(project: tuple[Path, Path], cell:
 def test_what_parts_is_the_same_only_where_rounding_reaches_that_far(
     project: tuple[Path, Path], neighbours: list[float], status: str, rounds: int
 ) -> None:
-    first, *rest = read_csv(project[0] / CHECK, RUN_COLUMNS)
+    first, *rest = read_rows(project[0] / CHECK, RunRow)
     name, asked = "test_average_precision", []
 
-    def train(runs: Sequence[Run]) -> dict[str, Record]:
+    def train(runs: Sequence[Run]) -> dict[str, RunRow]:
         asked.append(runs)
         before = sum(map(len, asked[:-1]))
         assert all(abs(run.lr / 0.01 - 1) < 2e-5 for run in runs)
-        return {run.run_id: {**first, name: neighbours[before + i]} for i, run in enumerate(runs)}
+        return {run.run_id: changed(first, **{name: neighbours[before + i]}) for i, run in enumerate(runs)}
 
-    old, now = [{**first, name: 0.5}, *rest], by_id([{**first, name: 0.4}, *rest])
+    old, now = [changed(first, **{name: 0.5}), *rest], by_id([changed(first, **{name: 0.4}), *rest])
     [compared] = compare_runs([befores(project[1], old)], now, train)
     assert compared[0].status == status
     assert [line.status for line in compared[1:]] == [SAME] * len(rest)
@@ -323,10 +334,10 @@ def test_a_sample_holds_every_arm_and_a_reference_once_and_another_word_draws_an
 
 def forge(folder: Path, change: float, arm: str = "gamma=2") -> None:
     """Raise an arm's test scores, and make tables and hashes again."""
-    records = read_csv(folder / RUNS, RUN_COLUMNS)
-    records = [shifted(row, change, "test_average_precision") if row["arm"] == arm else row for row in records]
-    table = compare(records)
-    texts = {RUNS: to_csv(RUN_COLUMNS, records), TABLE: csv_text(table)}
+    rows = read_rows(folder / RUNS, RunRow)
+    rows = [shifted(row, change, "test_average_precision") if row.settings.arm == arm else row for row in rows]
+    table = compare(rows)
+    texts = {RUNS: rows_text(RunRow, rows), TABLE: rows_text(ArmRow, table)}
     write_texts(folder, texts | {MARKDOWN: markdown(table, []), LATEX: latex(table, [])})
     for name in (RUNS, TABLE, MARKDOWN, LATEX):
         forge_hash(folder, name)
@@ -367,13 +378,13 @@ def test_runs_as_they_were_made_are_found_the_same(project: tuple[Path, Path], e
 def test_what_rounding_moves_in_a_run_is_the_same_elsewhere_and_not_here(project: tuple[Path, Path]) -> None:
     """A learning rate that is nearer than a neighbour's stands for another processor; runs at .3 hang on it."""
     runs = [replace(before.run, lr=0.3) for before in open_case(Target(*project)).sampled]
-    other = fresh_records([replace(run, lr=run.lr * (1 + agreement.NUDGE / 3)) for run in runs], Backend())
-    olds = [{**row, "run_id": run.run_id, "lr": run.lr} for row, run in zip(other, runs, strict=True)]
-    now = by_id(fresh_records(runs, Backend()))
+    other = fresh_rows([replace(run, lr=run.lr * (1 + agreement.NUDGE / 3)) for run in runs], Backend())
+    olds = [changed(row, run_id=run.run_id, lr=run.lr) for row, run in zip(other, runs, strict=True)]
+    now = by_id(fresh_rows(runs, Backend()))
 
     def compared(tolerance: float) -> list[str]:
         groups = [[Before(run, old, tolerance)] for run, old in zip(runs, olds, strict=True)]
-        return [line.status for [line] in compare_runs(groups, now, lambda some: by_id(fresh_records(some, Backend())))]
+        return [line.status for [line] in compare_runs(groups, now, lambda some: by_id(fresh_rows(some, Backend())))]
 
     assert compared(1e-12) == [ROUNDING] * 3
     assert set(compared(0.0)) <= {"better", "worse"}
@@ -454,6 +465,5 @@ def test_other_short_runs_are_told_and_accepted_and_move_nothing_else(project: t
 
 def test_changed_runs_are_read_no_further(project: tuple[Path, Path]) -> None:
     folder, _ = project
-    first, *rest = read_csv(folder / RUNS, RUN_COLUMNS)
-    (folder / RUNS).write_text(to_csv(RUN_COLUMNS, [{**first, "classes": "[1]"}, *rest]))  # which nobody wrote
+    write_classes(folder / RUNS, "[1]")  # which nobody wrote
     assert verify_files(*project) == [f"{folder / RUNS} was changed after it was made"]

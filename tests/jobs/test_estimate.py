@@ -13,8 +13,9 @@ from focalbench.jobs.estimate import estimate
 from focalbench.plan.experiment import Experiment
 from focalbench.plan.planning import PROCESS_BYTES, make_plan, make_stacks, worker_bytes
 from focalbench.runs.arms import Recipe
-from focalbench.runs.result import Result
+from focalbench.runs.result import Curves, Result
 from focalbench.training.references import is_reference
+from tests.support.runs import outcome_with
 
 SMALL = Experiment(positive_rates=(0.02,), rows=1500, seeds=3, epochs=10, hidden=(64, 64), lrs=(0.01,))
 BEGIN, EPOCH, REFERENCE = 0.5, 0.25, 3.0
@@ -40,8 +41,8 @@ class Steady:
     def made(self, future: tuple[int, Stack]) -> Made:
         stack = future[1]
         assert stack[0].training.epochs <= 4  # a trial is short
-        values: dict[str, float | int | str | None] = {"test_average_precision": 0.5}
-        results = [Result(run.run_id, values, {"precision": [0.123456789] * 200}, 1.0) for run in stack]
+        curves = Curves(precision=(0.123456789,) * 200)
+        results = [Result(run.run_id, outcome_with(), curves, 1.0) for run in stack]
         return Made(results, "{}", seconds(stack), 10**9)
 
     def close(self, *, at_once: bool) -> None:

@@ -12,7 +12,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from focalbench.analysis.records import record
+from focalbench.analysis.run_rows import Source, run_row
 from focalbench.datasets.build import build_splits
 from focalbench.errors import InputError
 from focalbench.plan.experiment import Experiment
@@ -28,7 +28,6 @@ from focalbench.plan.planning import (
 from focalbench.runs.arm_choice import BCE
 from focalbench.runs.arms import INITS, Alpha, Arm, Recipe, Run, Training
 from focalbench.runs.columns import COLUMN_KEYS, Columns
-from focalbench.runs.result import Result
 from focalbench.training.references import REFERENCES, is_reference
 
 SMALL = Experiment(positive_rates=(0.02,), rows=1500, seeds=2, references=False)
@@ -367,6 +366,6 @@ def test_a_file_is_not_taken_for_a_family_by_its_name(tmp_path: Path, name: str)
 def test_a_file_that_is_called_as_a_table_is_still_the_file(tmp_path: Path, name: str) -> None:
     (run, *_) = make_plan(of_file(tmp_path / name)).runs
     assert run.recipe.dataset == (name if name.endswith(".csv") else f"./{name}")
-    assert record(run, Result(run.run_id, {}, {}, 0.0))["source"] == "table"
+    assert run_row(run, None).settings.source is Source.TABLE
     splits = build_splits(run.recipe, 0)
     assert splits.train.rows + splits.validation.rows + splits.test.rows > 990

@@ -1,8 +1,8 @@
 """Every figure that the tool draws, of plain and of awkward results: texts apart, whole, and as they were meant."""
 
-import json
 import tempfile
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cache
 from itertools import combinations
 from pathlib import Path
@@ -16,14 +16,15 @@ from matplotlib.transforms import Bbox
 
 from focalbench.analysis.comparison import compare
 from focalbench.analysis.per_class import per_class
-from focalbench.analysis.records import Record, to_csv
-from focalbench.analysis.rows import ArmRow, ClassRow, rows_text
+from focalbench.analysis.rows import ArmRow, ClassRow
+from focalbench.analysis.run_rows import RunRow
+from focalbench.base.rows import Value, rows_text
 from focalbench.report import style
-from focalbench.report.curves import CURVE_COLUMNS
+from focalbench.report.curves import Curve, CurvePoint
 from focalbench.report.figures import draw_results
 from focalbench.report.formulas import draw_formulas
-from focalbench.runs.result import Number
-from tests.support.runs import run_record
+from focalbench.runs.result import ClassOutcome
+from tests.support.runs import made_row, outcome_of
 
 MARKUP = ("$", "\\", "{", "}", "^", "1e")
 AWKWARD = (
@@ -37,7 +38,7 @@ AWKWARD = (
 Drawn = list[tuple[Figure, list[Text]]]  # figures, and the texts that stand in each
 
 
-ARMS: tuple[tuple[str, str, Number, Number], ...] = (
+ARMS: tuple[tuple[str, str, Value, Value], ...] = (
     ("bce", "bce", None, 0.0),
     ("pos_weight", "pos_weight", None, 0.0),
     ("gamma=2", "focal", None, 2.0),
@@ -46,41 +47,40 @@ ARMS: tuple[tuple[str, str, Number, Number], ...] = (
 )
 
 
-def arm(name: str, loss: str, alpha: Number, gamma: Number, start: str = "own") -> dict[str, Number]:
+def arm(name: str, loss: str, alpha: Value, gamma: Value, start: str = "own") -> dict[str, Value]:
     named = name if start == "own" else f"{name} ({start} start)"
     return {"arm": named, "family": loss, "loss": loss, "alpha": alpha, "gamma": gamma, "init": start}
 
 
 def runs(
-    values: Callable[[int, int], float], arms: Sequence[dict[str, Number]], seeds: int, **changes: Number
-) -> list[Record]:
+    values: Callable[[int, int], float], arms: Sequence[dict[str, Value]], seeds: int, **changes: Value
+) -> list[RunRow]:
     """A run of every arm and seed; values: of an arm's and a seed's number."""
-    return [run_record(each, s, values(i, s), **changes) for i, each in enumerate(arms) for s in range(seeds)]
+    return [made_row(each, s, values(i, s), **changes) for i, each in enumerate(arms) for s in range(seeds)]
 
 
-def every_start() -> list[dict[str, Number]]:
+def every_start() -> list[dict[str, Value]]:
     return [arm(*each, start) for start in ("own", "prior", "zero") for each in ARMS]
 
 
 def near(center: float, spread: float) -> Callable[[int, int], float]:
-    return lambda i, s: min(1.0, max(0.0, center + spread * np.sin(7 * i + 3 * s)))
+    return lambda i, s: min(1.0, max(0.0, center + spread * float(np.sin(7 * i + 3 * s))))
 
 
-def with_classes(rows: Sequence[Record], names: Sequence[str]) -> list[Record]:
+def with_classes(rows: Sequence[RunRow], names: Sequence[str]) -> list[RunRow]:
     """The same runs of a softmax, with classes of these names."""
-    found: list[Record] = []
+    found: list[RunRow] = []
     for row in rows:
-        value = float(str(row["test_average_precision"]))
-        classes = [
-            {"name": name, "train_positives": 10 ** (8 - k % 8), "val_positives": 10, "test_positives": 1 + k}
-            | {"bayes_average_precision": 0.9, "test_average_precision": value * (1 - k / 50)}
+        outcome = outcome_of(row)
+        classes = tuple(
+            ClassOutcome(name, 10 ** (8 - k % 8), 10, 1 + k, None, 0.9, outcome.test_average_precision * (1 - k / 50))
             for k, name in enumerate(names)
-        ]
-        found.append({**row, "classes": json.dumps(classes), "test_prevalence": 0.25})
+        )
+        found.append(replace(row, outcome=replace(outcome, classes=classes, test_prevalence=0.25)))
     return found
 
 
-SOFTMAX: tuple[tuple[str, str, Number, Number], ...] = (
+SOFTMAX: tuple[tuple[str, str, Value, Value], ...] = (
     ("ce", "ce", None, 0.0),
     ("weighted_ce", "weighted_ce", None, 0.0),
     ("softmax gamma=2", "softmax_focal", None, 2.0),
@@ -91,7 +91,7 @@ FEW = [arm(*each) for each in ARMS[:3]]
 NAMED = [*FEW, *({**arm(*ARMS[0]), "arm": name, "family": name, "loss": name} for name in AWKWARD)]
 FOUR = [arm(*each) for each in ARMS[:4]]
 SEVERAL = [arm(*each) for each in SOFTMAX]
-CASES: dict[str, list[Record]] = {
+CASES: dict[str, list[RunRow]] = {
     "every start": runs(near(0.4, 0.05), every_start(), 6, epoch=20),
     "all alike": runs(near(0.99, 0.0), FOUR, 6),
     "nearly alike": runs(near(0.99, 1e-7), FEW, 6),
@@ -116,15 +116,13 @@ FOLDER = "headline"  # a real one
 TEN = tuple(range(1, 11))
 
 
-def curves_of(table: Sequence[ArmRow], epochs: Sequence[int]) -> list[Record]:
+def curves_of(table: Sequence[ArmRow], epochs: Sequence[int]) -> list[CurvePoint]:
     """A learning curve for every row, that ends at its average precision."""
-    where = ("dataset", "positive_rate", "label_noise", "arm", "kind")
     return [
-        {name: getattr(row, name) for name in where}
-        | {"curve": "validation", "x": float(x), "low": None, "high": None}
-        | {"mean": row.average_precision.mean * x / epochs[-1]}
+        CurvePoint(*row.cell, row.arm, row.kind, Curve.VALIDATION, float(x), mean, None, None)
         for row in table
         for x in epochs
+        for mean in [row.average_precision.mean * x / epochs[-1]]
     ]
 
 
@@ -137,7 +135,7 @@ def draw(case: str, folder: Path, epochs: Sequence[int]) -> None:
     else:
         table, classes = compare(CASES[case]), per_class(CASES[case])
         (folder / "table.csv").write_text(rows_text(ArmRow, table), encoding="utf-8")
-        (folder / "curves.csv").write_text(to_csv(CURVE_COLUMNS, curves_of(table, epochs)), encoding="utf-8")
+        (folder / "curves.csv").write_text(rows_text(CurvePoint, curves_of(table, epochs)), encoding="utf-8")
         if classes:
             (folder / "classes.csv").write_text(rows_text(ClassRow, classes), encoding="utf-8")
         draw_results(folder)

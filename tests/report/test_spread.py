@@ -13,14 +13,14 @@ from focalbench.base.text import in_latex
 from focalbench.report import spread
 from focalbench.report.tables import latex, markdown, overview, print_rich, summary
 from focalbench.report.words import blurb, conclusions
-from tests.support.runs import BCE, GAMMA, by_arm, ends, run_record, two_arms
+from tests.support.runs import BCE, GAMMA, by_arm, changed, ends, made_row, outcome_of, two_arms
 
 LONG = {**GAMMA, "arm": "alpha=balanced gamma=0.5"}
 
 
 def compared(bce: list[float], gamma: list[float]) -> list[ArmRow]:
-    rows = [run_record(BCE, seed, value) for seed, value in enumerate(bce)]
-    return compare(rows + [run_record(LONG, seed, value) for seed, value in enumerate(gamma)])
+    rows = [made_row(BCE, seed, value) for seed, value in enumerate(bce)]
+    return compare(rows + [made_row(LONG, seed, value) for seed, value in enumerate(gamma)])
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_what_stands_beside_a_mean(bce: list[float], gamma: list[float], shown: 
 @pytest.mark.parametrize("seeds", [1, 2, 3, 4, 5])
 def test_fewer_than_four_seeds_make_no_interval_anywhere(seeds: int) -> None:
     rows = two_arms(seeds, 0.05)
-    values = np.array([row["test_average_precision"] for row in rows], dtype=float).reshape(2, seeds)
+    values = np.array([outcome_of(row).test_average_precision for row in rows]).reshape(2, seeds)
     table, difference = compare(rows), values[1] - values[0]
     row = by_arm(table)["gamma=2"]
     assert row.delta is not None
@@ -73,10 +73,10 @@ def test_fewer_than_four_seeds_make_no_interval_anywhere(seeds: int) -> None:
 
 
 def test_a_sentence_tells_the_seeds_range_as_such() -> None:
-    zero = [{**row, "init": "zero", "arm": f"{row['arm']} (zero start)"} for row in two_arms(3, 0.0)]
+    zero = [changed(row, init="zero", arm=f"{row.settings.arm} (zero start)") for row in two_arms(3, 0.0)]
     said = " ".join(conclusions(compare([*two_arms(3, 0.05), *zero])))
     assert "instead of its own constant changes by +.000." in said
-    moved = [{**row, "test_average_precision": 0.1 * (1 + int(str(row["seed"])))} for row in zero]
+    moved = [changed(row, test_average_precision=0.1 * (1 + row.settings.seed)) for row in zero]
     table = compare([*two_arms(3, 0.05), *moved])
     change = by_arm(table)["bce (zero start)"].own_start
     assert change is not None

@@ -8,14 +8,14 @@ import pytest
 from focalbench.analysis.comparison import compare
 from focalbench.analysis.rows import ArmRow, Kind, Scope, Spread, Verdict
 from focalbench.report.words import conclusions, decision, details, wider_grids
-from tests.support.runs import BCE, FIVE, GAMMA, reference_record, run_record
+from tests.support.runs import BCE, FIVE, GAMMA, made_row, reference_row
 
 MARGIN = 0.01
 
 
 def template(name: str) -> ArmRow:
-    arms = [run_record(arm, seed, 0.4) for arm in (BCE, GAMMA, FIVE) for seed in range(10)]
-    rows = compare(arms + [reference_record(seed, 0.4) for seed in range(10)])
+    arms = [made_row(arm, seed, 0.4) for arm in (BCE, GAMMA, FIVE) for seed in range(10)]
+    rows = compare(arms + [reference_row(seed, 0.4) for seed in range(10)])
     return next(row for row in rows if row.arm == name)
 
 

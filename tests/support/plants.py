@@ -16,8 +16,9 @@ import numpy as np
 import torch
 
 from focalbench.analysis import evidence, per_class, selection
-from focalbench.analysis.records import RUN_COLUMNS, Record, read_csv
+from focalbench.analysis.run_rows import RunRow
 from focalbench.base.randomness import generator
+from focalbench.base.rows import lacking_columns, read_rows
 from focalbench.datasets import build
 from focalbench.datasets.splits import deal_groups
 from focalbench.datasets.synthetic import dense
@@ -25,7 +26,7 @@ from focalbench.datasets.synthetic import mixtures as synthetic
 from focalbench.execution.pools import Backend
 from focalbench.jobs.agreement import Before, Comparison, compare_runs, moved
 from focalbench.jobs.check import SHORT, verify_files
-from focalbench.jobs.sweep import fresh_records
+from focalbench.jobs.sweep import fresh_rows
 from focalbench.losses.binary import Weights
 from focalbench.metrics import calibration, ranking, threshold
 from focalbench.plan.experiment import load
@@ -126,16 +127,16 @@ def never_diverged(selection: Any, *rest: Any) -> None:
 
 
 _see = training.Selection.see
-_prediction, _measured_run = stack._prediction, measuring.measured_run
+_prediction, _outcome_of = stack._prediction, measuring.outcome_of
 
 
-def zeros_for_none(run: Run, logits: Any, splits: Any, counts: Any) -> Any:
+def zeros_for_none(run: Run, logits: Any, splits: Any, *rest: Any) -> Any:
     """A diverged run measured at 0, not at its best constant."""
-    return _prediction(run, torch.zeros(1, splits.test.rows) if logits is None else logits, splits, counts)
+    return _prediction(run, torch.zeros(1, splits.test.rows) if logits is None else logits, splits, *rest)
 
 
-def unweighted_test(prediction: Any, splits: Any) -> Any:
-    return _measured_run(prediction, replace(splits, test=replace(splits.test, weights=None)))
+def unweighted_test(prediction: Any, splits: Any, facts: Any) -> Any:
+    return _outcome_of(prediction, replace(splits, test=replace(splits.test, weights=None)), facts)
 
 
 def budgets(quarter: Callable[[int], int], half: Callable[[int], int]) -> Patches:
@@ -337,7 +338,7 @@ DATA = (
         changed(stack, "_drawn_of", lambda _, targets, _weights, drawn: stack_drawn(targets, drawn)),
         "tables",
     ),
-    Plant("row weights: not in the test", constant(stack, "measured_run", unweighted_test), "tables"),
+    Plant("row weights: not in the test", constant(stack, "outcome_of", unweighted_test), "tables"),
     Plant(
         "row weights: not in the references",
         changed(references, "_row_weights", lambda *_: None),
@@ -372,11 +373,11 @@ MEASURES = (
     Plant("the Bayes ceiling", changed(measuring, "_ceilings", lambda found, *_: [1.01 * value for value in found])),
     Plant(
         "positives in a batch",
-        changed(stack, "batch_accounting", lambda found, *_: found | {"positives_per_batch": 1.0}),
+        changed(stack, "batch_counts", lambda found, *_: replace(found, positives=1.0)),
     ),
     Plant(
         "chance, of several labels",
-        changed(stack, "data_values", lambda found, *_: found | {"test_prevalence": 0.5}),
+        changed(stack, "facts_of", lambda found, *_: replace(found, test_prevalence=0.5)),
         "labels",
     ),
     Plant(
@@ -395,7 +396,7 @@ MEASURES = (
     ),
     Plant(
         "classes: told under other names",
-        changed(measuring, "_by_class", lambda found, *_: found.replace("class", "x").replace("label", "y")),
+        changed(measuring, "_classes", lambda found, *_: tuple(replace(each, name=f"x{each.name}") for each in found)),
         "classes",
         "^ce$",
     ),
@@ -431,9 +432,9 @@ def stack_drawn(targets: Any, drawn: Sequence[Any]) -> Any:
 @cache
 def befores(folder: str) -> list[Before]:
     """The short runs of a folder, and what check.csv says of them."""
-    known = {row["run_id"]: row for row in read_csv(ROOT / "results" / folder / "check.csv", RUN_COLUMNS)}
-    checks = load(ROOT / "experiments" / f"{folder}.toml")[1]
-    return [Before(run, known[run.run_id], SHORT) for check in checks for run in make_plan(check).runs]
+    path, checks = ROOT / "results" / folder / "check.csv", load(ROOT / "experiments" / f"{folder}.toml")[1]
+    known, lacks = {row.settings.run_id: row for row in read_rows(path, RunRow)}, lacking_columns(path, RunRow)
+    return [Before(run, known[run.run_id], SHORT, lacks) for check in checks for run in make_plan(check).runs]
 
 
 def found(plant: Plant) -> list[Comparison]:
@@ -459,8 +460,8 @@ def found_in_files(plant: Plant) -> list[str]:
         return verify_files(ROOT / "results" / "labels", ROOT / "experiments" / "labels.toml")
 
 
-def train(runs: Sequence[Run]) -> dict[str, Record]:
-    return {str(row["run_id"]): row for row in fresh_records(runs, Backend())}
+def train(runs: Sequence[Run]) -> dict[str, RunRow]:
+    return {row.settings.run_id: row for row in fresh_rows(runs, Backend())}
 
 
 @contextmanager

@@ -60,7 +60,7 @@ def run_of(spec: str, lr: float = 0.01) -> Run:
 
 
 def values(results: list[Result]) -> list[object]:
-    return [(result.values, result.curves) for result in results]
+    return [(result.outcome, result.curves) for result in results]
 
 
 BCE = tuple(Run(RECIPE, TRAINING, Arm(loss), 0.01, 0) for loss in ("bce", "pos_weight"))
@@ -162,10 +162,10 @@ def test_a_gradient_is_that_of_the_loss_itself_bit_by_bit(folder: Path) -> None:
 def test_its_runs_are_those_of_the_same_loss_of_this_package(folder: Path) -> None:
     (folder / "mine.py").write_text(LOSS)
     prior = replace(run_of("mine:loss"), arm=Arm("mine:loss", init="prior", source=source_hash("mine:loss")))
-    mine, bce = (result.values for result in run_stack((prior, replace(prior, arm=Arm("bce", init="prior")))))
-    assert mine["test_average_precision"] == pytest.approx(bce["test_average_precision"], abs=2e-3)
-    assert mine["log_loss"] == pytest.approx(bce["log_loss"], rel=1e-3)
-    assert "recovered_log_loss" not in mine
+    mine, bce = (result.outcome for result in run_stack((prior, replace(prior, arm=Arm("bce", init="prior")))))
+    assert mine.test_average_precision == pytest.approx(bce.test_average_precision, abs=2e-3)
+    assert mine.scores.raw.log_loss == pytest.approx(bce.scores.raw.log_loss, rel=1e-3)
+    assert mine.scores.recovered.log_loss is None
     assert custom_constant("mine:loss", COUNTS) == own_constant("mine:loss", COUNTS)
 
 

@@ -104,12 +104,12 @@ def test_probabilities_are_recovered_whatever_rate_the_sampler_trains_at(sampler
     training = Training(hidden=(8,), epochs=6, batch_size=128, sampler=sampler)
     arms = (Arm("bce"), Arm("pos_weight"), Arm("focal", gamma=2.0))
     results = run_stack(tuple(Run(recipe, training, arm, 0.01, 0) for arm in arms))
-    ratios = [float(result.values["recovered_expected_observed"] or 0) for result in results]
+    ratios = [float(result.outcome.scores.recovered.expected_observed or 0) for result in results]
     assert ratios == pytest.approx(
         [1] * 3, abs=0.5
     )  # a small model; balanced batches, taken at their word, expect 25 times too many
     splits = build_splits(recipe, 0)
     drawn = orders(sampler, splits.train, 128, 6, 0, recipe.key)
     positives = [splits.train.targets[batch].sum() for order in drawn for batch in batches(order, 128)]
-    assert results[0].values["positives_per_batch"] == pytest.approx(np.mean(positives))
-    assert results[0].values["batches_without_positives"] == pytest.approx(np.mean(np.array(positives) == 0))
+    assert results[0].outcome.scores.positives_per_batch == pytest.approx(np.mean(positives))
+    assert results[0].outcome.scores.batches_without_positives == pytest.approx(np.mean(np.array(positives) == 0))

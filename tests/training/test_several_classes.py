@@ -20,29 +20,30 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from focalbench.analysis.comparison import compare
 from focalbench.analysis.per_class import per_class
-from focalbench.analysis.records import Record, record, to_csv
-from focalbench.analysis.rows import ClassRow, rows_text
+from focalbench.analysis.rows import ClassRow
+from focalbench.analysis.run_rows import RunRow, run_row
+from focalbench.base.rows import rows_text
 from focalbench.datasets.build import build_splits, resolve
 from focalbench.errors import InputError
 from focalbench.plan.experiment import Experiment, from_mapping
 from focalbench.plan.planning import make_plan, make_stacks
-from focalbench.report.curves import CURVE_COLUMNS
+from focalbench.report.curves import CurvePoint
 from focalbench.report.figures import draw_results
 from focalbench.report.tables import class_grid, csv_text, latex, markdown, print_rich
 from focalbench.report.words import title
 from focalbench.runs.arm_choice import ArmOptions, baseline_of, chosen_arms, own_arms, plain_arm
 from focalbench.runs.arms import Arm, Recipe, Run, Task, Training
 from focalbench.runs.columns import Columns
-from focalbench.runs.result import Result
+from focalbench.runs.result import NO_CALIBRATION, ClassOutcome, Curves, Result, Scores
 from focalbench.training.arm_loss import run_loss
-from focalbench.training.evaluation import Curves, Values, macro
+from focalbench.training.evaluation import Measured, macro
 from focalbench.training.loop import Member, Rows, Schedule, macro_average_precision, train
 from focalbench.training.models import Architecture, draw_weights
 from focalbench.training.references import BOOSTING, LOGISTIC
 from focalbench.training.rivals import ClassCounts
 from focalbench.training.stack import run_stack
 from tests.support.plain import plain_train
-from tests.support.runs import ends, mean_of
+from tests.support.runs import changed, ends, mean_of, outcome_of, outcome_with
 
 CLASSES = Recipe("rare-class:classes=4", 1500, 0.03, task="multiclass")
 LABELS = Recipe("labels:labels=3", 1500, 0.03, task="multilabel")
@@ -63,7 +64,7 @@ def runs_of(recipe: Recipe, seeds: int = 2) -> list[Run]:
 
 
 def by_id(results: list[Result]) -> dict[str, Any]:
-    return {result.run_id: (result.values, result.curves) for result in results}
+    return {result.run_id: (result.outcome, result.curves) for result in results}
 
 
 def members_of(recipe: Recipe) -> tuple[list[Member], Rows, Rows]:
@@ -127,18 +128,17 @@ def test_what_is_measured_is_the_mean_of_scikit_learns_over_the_outputs(
     for run, result, logits in zip(runs, run_stack(tuple(runs)), seen, strict=True):
         softmax = run.arm in SOFTMAX_ARMS
         scores = log_odds_of(logits.astype(np.float64)) if softmax else logits
-        values = result.values
+        outcome = result.outcome
         close = partial(pytest.approx, abs=1e-4)  # float32 ties a few rows that float64 tells apart
-        assert values["test_average_precision"] == close(average_precision_score(test.outputs, scores.T))
-        assert values["roc_auc"] == close(roc_auc_score(test.outputs, scores.T))
+        assert outcome.test_average_precision == close(average_precision_score(test.outputs, scores.T))
+        assert outcome.scores.roc_auc == close(roc_auc_score(test.outputs, scores.T))
         each = [average_precision_score(test.outputs[:, k], scores[k]) for k in range(len(scores))]
-        found = json.loads(str(values["classes"]))
-        assert [entry["test_average_precision"] for entry in found] == close(each)
-        assert [entry["test_positives"] for entry in found] == test.outputs.sum(axis=0).tolist()
-        assert values["bayes_average_precision"] == pytest.approx(
-            np.mean([entry["bayes_average_precision"] for entry in found])
-        )
-        assert values["test_prevalence"] == pytest.approx(test.outputs.mean())
+        found = outcome.classes or ()
+        assert [entry.test_average_precision for entry in found] == close(each)
+        assert [entry.test_positives for entry in found] == test.outputs.sum(axis=0).tolist()
+        ceilings = np.array([entry.bayes_average_precision for entry in found], dtype=np.float64)
+        assert outcome.bayes_average_precision == pytest.approx(ceilings.mean())
+        assert outcome.test_prevalence == pytest.approx(test.outputs.mean())
 
 
 @BOTH
@@ -146,7 +146,7 @@ def test_the_way_back_mends_what_class_weights_moved(recipe: Recipe) -> None:
     long, rows = replace(TRAINING, epochs=12, hidden=(32, 32)), replace(recipe, rows=6000)
     weighted = [Arm("weighted_ce")] if recipe.task == "multiclass" else []
     for result in run_stack(tuple(Run(rows, long, arm, 0.01, 0) for arm in (*weighted, Arm("pos_weight")))):
-        raw, back = (result.values[name] for name in ("log_loss_skill", "recovered_log_loss_skill"))
+        raw, back = (each.log_loss_skill for each in (result.outcome.scores.raw, result.outcome.scores.recovered))
         assert isinstance(raw, float)
         assert isinstance(back, float)
         assert back > max(raw + 0.05, 0.3)
@@ -162,27 +162,26 @@ def test_a_class_that_cannot_be_measured_is_left_out_of_the_mean() -> None:
 
 
 def test_a_mean_over_outputs_is_missing_where_one_is_missing() -> None:
-    curves: Curves = {"precision": [0.5, 1.0]}
-    values, means = macro(
-        [({"a": 1.0, "b": None, "k": 3}, curves), ({"a": 2.0, "b": 1.0, "k": 4}, {"precision": [1.0, 0.0]})]
-    )
-    assert values == {"a": 1.5, "b": None}
-    assert means == {"precision": [0.75, 0.5]}
+    first = Scores(1.0, None, 0.5, replace(NO_CALIBRATION, brier=0.1), NO_CALIBRATION)
+    second = Scores(2.0, 1.0, 0.25, replace(NO_CALIBRATION, brier=0.3, ece=0.1), NO_CALIBRATION)
+    found = macro([Measured(0.5, 3, first, Curves((), (0.5, 1.0))), Measured(1.0, 4, second, Curves((), (1.0, 0.0)))])
+    assert (found.average_precision, found.k, found.curves) == (0.75, None, Curves((), (0.75, 0.5)))
+    assert found.scores == Scores(1.5, None, 0.375, replace(NO_CALIBRATION, brier=0.2), NO_CALIBRATION)
 
 
 def test_references_are_fitted_for_every_output() -> None:
     for recipe, model, arm in ((CLASSES, LOGISTIC, Arm("pos_weight")), (LABELS, BOOSTING, Arm("bce"))):
         small = replace(recipe, rows=700)
         (result,) = run_stack((Run(small, Training(model=model, hidden=(), epochs=0), arm, 0.0, 0),))
-        found = [entry["test_average_precision"] for entry in json.loads(str(result.values["classes"]))]
-        assert result.values["test_average_precision"] == pytest.approx(np.mean(found))
-        assert min(found) > 0.03
+        found = np.array([each.test_average_precision for each in result.outcome.classes or ()], dtype=np.float64)
+        assert result.outcome.test_average_precision == pytest.approx(found.mean())
+        assert found.min() > 0.03
 
 
 # ---- the table
 
 
-def records(seeds: int = 7) -> list[Record]:
+def rows_of_classes(seeds: int = 7) -> list[RunRow]:
     """Runs of two arms on three classes whose average precisions are known."""
     rows = []
     for name, family, shift in (("ce", "ce", 0.0), ("softmax gamma=2", "softmax_focal", 0.05)):
@@ -196,39 +195,34 @@ def records(seeds: int = 7) -> list[Record]:
                 for k, value in enumerate(each)
             ]
             mean = float(np.mean([value for value in each if value is not None]))
-            values: Values = {
-                f"{split}_average_precision{budget}": mean for split in ("val", "test") for budget in ("", "_quarter")
-            }
-            values |= {
-                "val_average_precision_half": mean,
-                "test_average_precision_half": mean,
-                "epoch": 2,
-                "status": "ok",
-            }
-            values |= {f"{split}_{what}": 100 for split in ("train", "val", "test") for what in ("rows", "positives")}
-            values |= {"classes": json.dumps(classes), "test_prevalence": 0.5}
-            row = record(run, Result(run.run_id, values, {}, 0.0))
-            assert row["arm"] == name
+            reached = ("test_average_precision", "val_average_precision")
+            values = {f"{name}{budget}": mean for name in reached for budget in ("", "_quarter", "_half")}
+            sizes = {f"{split}_{what}": 100 for split in ("train", "val", "test") for what in ("rows", "positives")}
+            outcome = outcome_with(**values, **sizes, epoch=2, classes=json.dumps(classes), test_prevalence=0.5,
+                                   bayes_average_precision=None)  # fmt: skip
+            row = run_row(run, outcome)
+            assert row.settings.arm == name
             rows.append(row)
     return rows
 
 
 def test_the_baseline_of_classes_is_the_cross_entropy_of_a_softmax() -> None:
-    table = compare(records())
+    table = compare(rows_of_classes())
     assert [row.verdict for row in table] == ["baseline", "better"]
     assert table[0].n_classes == 2
-    assert title(table, per_class(records())).endswith("mean over 2 classes, chance 0.1300 to 0.1300 by class")
+    assert title(table, per_class(rows_of_classes())).endswith("mean over 2 classes, chance 0.1300 to 0.1300 by class")
     assert "chance" not in title(table)
-    text = markdown(table, per_class(records()))
+    text = markdown(table, per_class(rows_of_classes()))
     assert "vs CE" in text
     assert "Better than CE: softmax gamma=2" in text
     assert "BCE" not in text.split("AUCPR: step-wise")[0]
 
 
 def test_single_classes_are_compared_by_seed() -> None:
-    found = per_class(records())
+    found = per_class(rows_of_classes())
     assert [(row.arm, row.name) for row in found][2:4] == [("ce", "c2"), ("softmax gamma=2", "c0")]
-    values = np.array([json.loads(str(row["classes"]))[2]["test_average_precision"] for row in records()]).reshape(2, 7)
+    classes = [outcome_of(row).classes or () for row in rows_of_classes()]
+    values = np.array([each[2].test_average_precision for each in classes], dtype=np.float64).reshape(2, 7)
     last = found[-1]
     assert mean_of(last.average_precision) == pytest.approx(values[1].mean())
     low, high = stats.ttest_rel(values[1], values[0]).confidence_interval()
@@ -239,22 +233,24 @@ def test_single_classes_are_compared_by_seed() -> None:
 
 
 def test_the_grid_shows_measured_classes_with_the_rarest_last() -> None:
-    grid = class_grid(compare(records()), per_class(records()))
+    grid = class_grid(compare(rows_of_classes()), per_class(rows_of_classes()))
     assert grid[0] == ["arm", "c0", "c2"]
     assert grid[1] == ["(training rows)", "30", "10"]
     assert grid[2] == ["(chance)", ".1300", ".1300"]
     assert [line[0] for line in grid[3:]] == ["ce", "softmax gamma=2"]
 
 
+def with_classes(row: RunRow, classes: list[ClassOutcome]) -> RunRow:
+    return replace(row, outcome=replace(outcome_of(row), classes=tuple(classes)))
+
+
 def test_chance_is_each_classs_own() -> None:
     """Classes of 1% and 53%: their mean share, a quarter, is the chance of none."""
     held = {"c0": 1, "c1": 13, "c2": 53}
-    rows: list[Record] = []
-    for row in records():
-        classes = json.loads(str(row["classes"]))
-        rows.append(
-            {**row, "classes": json.dumps([{**each, "test_positives": held[each["name"]]} for each in classes])}
-        )
+    rows = [
+        with_classes(row, [replace(each, test_positives=held[each.name]) for each in outcome_of(row).classes or ()])
+        for row in rows_of_classes()
+    ]
     table, classes = compare(rows), per_class(rows)
     assert [row.prevalence for row in classes[:3]] == pytest.approx([0.01, 0.13, 0.53])
     for text in (markdown(table, classes), latex(table, classes)):
@@ -263,17 +259,15 @@ def test_chance_is_each_classs_own() -> None:
 
 
 def test_a_never_finite_run_counts_at_chance() -> None:
-    rows = [dict(row) for row in records()]
-    for row in rows:
-        row["val_average_precision"] = None
+    rows = [changed(row, val_average_precision=None) for row in rows_of_classes()]
     assert all(row.budget_limited is False for row in compare(rows))
 
 
 def test_odd_names_are_shown_as_they_are(tmp_path: Path) -> None:
-    names = ["[/b]", "$\\frac{$|x"]
+    names = {"c0": "[/b]", "c1": "c1", "c2": "$\\frac{$|x"}
     odd = [
-        {**row, "classes": str(row["classes"]).replace("c0", names[0]).replace("c2", json.dumps(names[1])[1:-1])}
-        for row in records()
+        with_classes(row, [replace(each, name=names[each.name]) for each in outcome_of(row).classes or ()])
+        for row in rows_of_classes()
     ]
     table, classes = compare(odd), per_class(odd)
     console = Console(file=io.StringIO(), width=100)
@@ -284,14 +278,14 @@ def test_odd_names_are_shown_as_they_are(tmp_path: Path) -> None:
     assert r"\$\textbackslash frac\{\$$|$x" in latex(table, classes)
     for name, text in (("table.csv", csv_text(table)), ("classes.csv", rows_text(ClassRow, classes))):
         (tmp_path / name).write_text(text)
-    (tmp_path / "curves.csv").write_text(to_csv(CURVE_COLUMNS, []))
+    (tmp_path / "curves.csv").write_text(rows_text(CurvePoint, []))
     assert any(path.name.startswith("classes_") for path in draw_results(tmp_path))
 
 
 def test_classes_left_out_are_named() -> None:
-    (first, _) = compare(records())
+    (first, _) = compare(rows_of_classes())
     assert (first.n_classes, first.unmeasured) == (2, "c1")
-    assert "Too few rows to measure c1" in markdown(compare(records()), per_class(records()))
+    assert "Too few rows to measure c1" in markdown(compare(rows_of_classes()), per_class(rows_of_classes()))
 
 
 def test_rows_may_weigh_with_several_outputs(tmp_path: Path) -> None:
@@ -304,15 +298,15 @@ def test_rows_may_weigh_with_several_outputs(tmp_path: Path) -> None:
     splits = build_splits(recipe, 0)
     constant = Run(recipe, TRAINING, Arm("ce"), 1e38, 0)
     for result, run in zip(run_stack((constant, replace(constant, lr=0.01))), "dc", strict=True):
-        values = result.values
-        assert values["test_prevalence"] == pytest.approx(1 / 3)
+        outcome = result.outcome
+        assert outcome.test_prevalence == pytest.approx(1 / 3)
         if run == "d":
-            assert values["test_average_precision"] == pytest.approx(1 / 3)
+            assert outcome.test_average_precision == pytest.approx(1 / 3)
         else:
-            assert float(values["test_average_precision"] or 0) > 0.5
+            assert outcome.test_average_precision > 0.5
     assert splits.test.weights is not None
     shares = np.average(splits.test.outputs, axis=0, weights=splits.test.weights)
-    (row, *_) = (record(constant, result) for result in run_stack((constant,)))
+    (row, *_) = (run_row(constant, result.outcome) for result in run_stack((constant,)))
     assert [each.prevalence for each in per_class([row])] == pytest.approx(shares)
 
 
@@ -325,8 +319,8 @@ def test_chance_counts_rows_by_their_weight(tmp_path: Path) -> None:
         Recipe(str(tmp_path / "w.csv"), 2000, columns=Columns(weight="w", labels=("p", "q")), task="multilabel")
     )
     (result,) = run_stack((Run(recipe, TRAINING, Arm("bce"), 1e38, 0),))  # never finite: every row scores alike
-    assert result.values["test_average_precision"] == pytest.approx(result.values["test_prevalence"])
-    assert float(result.values["test_prevalence"] or 0) > 0.4
+    assert result.outcome.test_average_precision == pytest.approx(result.outcome.test_prevalence)
+    assert float(result.outcome.test_prevalence or 0) > 0.4
 
 
 # ---- plans

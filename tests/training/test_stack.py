@@ -20,7 +20,7 @@ from focalbench.runs.columns import Columns
 from focalbench.runs.result import Result
 from focalbench.training import stack as stack_module
 from focalbench.training.arm_loss import recovered
-from focalbench.training.evaluation import batch_accounting, measure
+from focalbench.training.evaluation import BatchCounts, batch_counts, measure
 from focalbench.training.loop import Member, Rows, Schedule, Trained, train
 from focalbench.training.models import Architecture
 from focalbench.training.references import REFERENCES
@@ -37,7 +37,7 @@ def runs(seeds: int = 2, recipe: Recipe = RECIPE) -> list[Run]:
 
 
 def by_id(results: list[Result]) -> dict[str, tuple[object, object]]:
-    return {result.run_id: (result.values, result.curves) for result in results}
+    return {result.run_id: (result.outcome, result.curves) for result in results}
 
 
 def test_a_run_has_the_same_result_alone_in_a_stack_and_in_any_order() -> None:
@@ -52,11 +52,11 @@ def test_a_run_has_the_same_result_alone_in_a_stack_and_in_any_order() -> None:
 def test_every_split_holds_exactly_the_positives_asked_for_label_noise_included() -> None:
     noisy = replace(RECIPE, label_noise=0.3)
     for result in run_stack(tuple(runs(1, noisy))):
-        for split in ("train", "val", "test"):
-            rows = result.values[f"{split}_rows"]
-            assert isinstance(rows, int)
-            assert result.values[f"{split}_positives"] == round(0.02 * rows)
-        assert result.values["noisy_test_average_precision"] != result.values["test_average_precision"]
+        sizes = result.outcome.sizes
+        assert sizes.train_positives == round(0.02 * sizes.train_rows)
+        assert sizes.val_positives == round(0.02 * sizes.val_rows)
+        assert sizes.test_positives == round(0.02 * sizes.test_rows)
+        assert result.outcome.scores.noisy_test_average_precision != result.outcome.test_average_precision
 
 
 def set_up(run: Run) -> Setup:
@@ -84,7 +84,7 @@ def test_balanced_alpha_without_gamma_would_be_pos_weight_bit_for_bit() -> None:
     twin = run_stack(
         (Run(RECIPE, TRAINING, Arm("pos_weight"), 0.01, 0), Run(RECIPE, TRAINING, Arm("alpha", "balanced"), 0.01, 0))
     )
-    assert twin[0].values == twin[1].values
+    assert twin[0].outcome == twin[1].outcome
 
 
 @pytest.mark.parametrize("loss", [Arm("pos_weight"), Arm("focal", "balanced", 2.0)])
@@ -112,56 +112,56 @@ def test_a_start_by_two_names_is_trained_once_for_the_bits_of_each(loss: Arm, mo
 
 def test_another_restart_draws_other_weights_on_the_same_data() -> None:
     first, second = run_stack((runs(1)[0], replace(runs(1)[0], restart=1)))
-    assert first.values["data_sha256"] == second.values["data_sha256"]
-    assert first.curves["validation"] != second.curves["validation"]
+    assert first.outcome.data_sha256 == second.outcome.data_sha256
+    assert first.curves.validation != second.curves.validation
 
 
 def test_measures_are_scikit_learns() -> None:
     splits = build_splits(RECIPE, 0)
     logits = torch.randn(splits.test.rows, generator=torch.Generator().manual_seed(0)) - 3
     targets = torch.from_numpy(splits.test.targets)
-    values, curves = measure(logits, recovered(Arm("bce"), ClassCounts(1, 49), logits), targets)
+    found = measure(logits, recovered(Arm("bce"), ClassCounts(1, 49), logits), targets)
     truth, probability = splits.test.targets, torch.sigmoid(logits.double()).numpy()
-    assert values["test_average_precision"] == pytest.approx(average_precision_score(truth, logits))
-    assert values["roc_auc"] == pytest.approx(roc_auc_score(truth, logits))
-    assert values["brier"] == pytest.approx(brier_score_loss(truth, probability))
-    assert values["log_loss"] == pytest.approx(log_loss(truth, probability))
-    assert values["recovered_brier"] == pytest.approx(values["brier"])  # BCE needs no way back
+    assert found.average_precision == pytest.approx(average_precision_score(truth, logits))
+    assert found.scores.roc_auc == pytest.approx(roc_auc_score(truth, logits))
+    assert found.scores.raw.brier == pytest.approx(brier_score_loss(truth, probability))
+    assert found.scores.raw.log_loss == pytest.approx(log_loss(truth, probability))
+    assert found.scores.recovered.brier == pytest.approx(found.scores.raw.brier)  # BCE needs no way back
     fit = LogisticRegression(C=np.inf, tol=1e-10).fit(logits[:, None], truth)
-    assert values["calibration_slope"] == pytest.approx(fit.coef_[0, 0], rel=1e-3, abs=1e-4)
-    assert len(curves["precision"]) == 200
+    assert found.scores.raw.calibration_slope == pytest.approx(fit.coef_[0, 0], rel=1e-3, abs=1e-4)
+    assert len(found.curves.precision) == 200
 
 
 def test_the_inverse_recovers_what_reweighting_moved() -> None:
     targets = torch.from_numpy(build_splits(RECIPE, 0).test.targets)
     counts = ClassCounts(int(targets.sum()), int((targets == 0).sum()))
     logits = torch.zeros(len(targets), dtype=torch.float64)  # pos_weight's best constant: probability one half
-    values, _ = measure(logits, recovered(Arm("pos_weight"), counts, logits), targets)
-    assert values["expected_observed"] == pytest.approx(0.5 / float(targets.double().mean()))
-    assert values["recovered_expected_observed"] == pytest.approx(1.0)
+    scores = measure(logits, recovered(Arm("pos_weight"), counts, logits), targets).scores
+    assert scores.raw.expected_observed == pytest.approx(0.5 / float(targets.double().mean()))
+    assert scores.recovered.expected_observed == pytest.approx(1.0)
 
 
 def test_batches_are_accounted_for() -> None:
     targets = np.array([1, 0, 0, 0, 1, 0], dtype=np.int8)
-    values = batch_accounting(targets, [np.array([0, 4, 1, 2, 3, 5]), np.array([0, 1, 2, 4, 5, 3])], 3)
-    assert values == {"positives_per_batch": 1.0, "batches_without_positives": 0.25}
+    counts = batch_counts(targets, [np.array([0, 4, 1, 2, 3, 5]), np.array([0, 1, 2, 4, 5, 3])], 3)
+    assert counts == BatchCounts(positives=1.0, without=0.25)
 
 
 def test_references_are_fitted_one_by_one() -> None:
     for model, arm in REFERENCES:
         run = Run(RECIPE, Training(model=model, hidden=(), epochs=0), arm, 0.0, 0)
         (result,) = run_stack((run,))
-        assert isinstance(result.values["test_average_precision"], float)
-        assert result.values["test_average_precision"] > 0.05
+        assert isinstance(result.outcome.test_average_precision, float)
+        assert result.outcome.test_average_precision > 0.05
 
 
 def test_a_run_that_never_is_finite_counts_at_chance_and_keeps_its_row() -> None:
     wild, calm = Run(RECIPE, TRAINING, Arm("bce"), 1e38, 0), Run(RECIPE, TRAINING, Arm("bce"), 0.01, 0)
     lost, other = run_stack((wild, calm))
-    assert (lost.values["status"], lost.values["epoch"], lost.values["val_average_precision"]) == ("diverged", 0, None)
-    assert lost.values["test_average_precision"] == pytest.approx(0.02, abs=1e-3)
-    assert lost.values["roc_auc"] == 0.5
-    assert lost.values["log_loss_skill"] == pytest.approx(0.0, abs=1e-4)
+    assert (lost.outcome.status, lost.outcome.epoch, lost.outcome.val_average_precision) == ("diverged", 0, None)
+    assert lost.outcome.test_average_precision == pytest.approx(0.02, abs=1e-3)
+    assert lost.outcome.scores.roc_auc == 0.5
+    assert lost.outcome.scores.raw.log_loss_skill == pytest.approx(0.0, abs=1e-4)
     assert by_id([other]) == by_id(run_stack((calm,)))
 
 
@@ -191,14 +191,14 @@ def test_a_test_that_is_weighted_to_the_rate_keeps_all_its_positives(tmp_path: P
     thin = resolve(Recipe(path, 1200, 0.04, columns=Columns(target="y", drop=("w",))))
     weight = replace(thin, test_prevalence="weight")
     (a,), (b,) = (run_stack((Run(recipe, training, Arm("bce"), 0.01, 0),)) for recipe in (thin, weight))
-    assert a.values["train_positives"] == b.values["train_positives"] == 48
-    assert a.values["val_average_precision"] == b.values["val_average_precision"]  # training sees no difference
-    assert int(b.values["test_positives"] or 0) > 1.5 * int(a.values["test_positives"] or 0)
-    assert b.values["test_prevalence"] == pytest.approx(0.04)
-    assert "test_prevalence" not in a.values
-    assert {"r_precision", "recall_at_fpr"} <= b.values.keys()
-    assert "k" not in b.values
-    assert float(b.values["test_average_precision"] or 0) > 0.1
+    assert a.outcome.sizes.train_positives == b.outcome.sizes.train_positives == 48
+    assert a.outcome.val_average_precision == b.outcome.val_average_precision  # training sees no difference
+    assert int(b.outcome.sizes.test_positives or 0) > 1.5 * int(a.outcome.sizes.test_positives or 0)
+    assert b.outcome.test_prevalence == pytest.approx(0.04)
+    assert a.outcome.test_prevalence is None
+    assert None not in (b.outcome.scores.r_precision, b.outcome.scores.recall_at_fpr)
+    assert b.outcome.k is None
+    assert float(b.outcome.test_average_precision or 0) > 0.1
 
 
 def test_weights_of_rows_reach_training_the_start_and_the_metrics(tmp_path: Path) -> None:
@@ -214,12 +214,12 @@ def test_weights_of_rows_reach_training_the_start_and_the_metrics(tmp_path: Path
     arms = (Arm("bce"), Arm("pos_weight"), Arm("poly1"), Arm("focal", gamma=2.0))
     results = run_stack(tuple(Run(weighted, training, arm, 0.01, 0) for arm in arms))
     (other,) = run_stack((Run(plain, training, Arm("bce"), 0.01, 0),))
-    assert results[0].values["test_average_precision"] != other.values["test_average_precision"]
-    expected = [float(result.values["recovered_expected_observed"] or 0) for result in results]
+    assert results[0].outcome.test_average_precision != other.outcome.test_average_precision
+    expected = [float(result.outcome.scores.recovered.expected_observed or 0) for result in results]
     assert expected == pytest.approx([1] * 4, abs=0.25)
     for model, arm in REFERENCES:
         (reference,) = run_stack((Run(weighted, Training(model=model, hidden=(), epochs=0), arm, 0.0, 0),))
-        assert float(reference.values["test_average_precision"] or 0) > 0.1
+        assert float(reference.outcome.test_average_precision or 0) > 0.1
 
 
 def test_losses_of_whole_batches_take_no_weights_of_rows() -> None:

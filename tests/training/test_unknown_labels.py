@@ -1,6 +1,5 @@
 """A label that is empty in some rows: these rows count in no loss and no metric of it, and in all of the others."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -123,12 +122,9 @@ def numbers(stack: tuple[Run, ...], reference: Run, splits: Splits) -> list[Any]
 
 def without_counts(measured: Any) -> str:
     """Without the positives that a class is said to have, which are those of the labels."""
-    values = measured.values
-    classes = [
-        {name: value for name, value in entry.items() if not name.endswith("_positives")}
-        for entry in json.loads(values["classes"])
-    ]
-    return json.dumps([{**values, "classes": classes}, measured.curves, measured.influences])
+    outcome, curves, influences = measured
+    classes = [replace(each, train_positives=0, val_positives=0, test_positives=0) for each in outcome.classes]
+    return repr((replace(outcome, classes=classes, data_sha256=""), curves, influences))
 
 
 def test_what_is_measured_is_scikit_learns_of_the_known_rows(recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -145,10 +141,11 @@ def test_what_is_measured_is_scikit_learns_of_the_known_rows(recipe: Recipe, mon
     (result,) = stack_module.run_stack((Run(recipe, TRAINING, Arm("bce"), 0.01, 0),))
     known = [test.where_known(k) for k in range(3)]
     pairs = [(test.outputs[known[k], k], seen[0][k, known[k]]) for k in range(3)]
-    found = [entry["test_average_precision"] for entry in json.loads(str(result.values["classes"]))]
+    classes = result.outcome.classes or ()
+    found = [each.test_average_precision for each in classes if each.test_average_precision is not None]
     assert found == pytest.approx([average_precision_score(*pair) for pair in pairs], abs=1e-6)
-    assert result.values["roc_auc"] == pytest.approx(np.mean([roc_auc_score(*pair) for pair in pairs]), abs=1e-6)
-    assert result.values["test_prevalence"] == pytest.approx(np.mean([pair[0].mean() for pair in pairs]))
+    assert result.outcome.scores.roc_auc == pytest.approx(np.mean([roc_auc_score(*pair) for pair in pairs]), abs=1e-6)
+    assert result.outcome.test_prevalence == pytest.approx(np.mean([pair[0].mean() for pair in pairs]))
     assert min(found) > 0.12
 
 

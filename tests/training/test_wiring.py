@@ -34,7 +34,7 @@ from focalbench.training.samplers import orders as drawn_orders
 from focalbench.training.stack import run_stack
 from focalbench.training.stack_loss import WeightedFocal
 from tests.support.plain import Plain, plain_train
-from tests.support.runs import BCE, FIVE, GAMMA, TABLE, by_arm, ends, run_record, sums_of
+from tests.support.runs import BCE, FIVE, GAMMA, TABLE, by_arm, changed, ends, made_row, sums_of
 
 # label noise, so that clean and noisy test targets differ
 RECIPE = Recipe("gaussians", rows=600, positive_rate=0.05, label_noise=0.2)
@@ -81,19 +81,20 @@ def test_a_whole_run_is_the_plain_loop_on_the_same_draws(test_prevalence: TestPr
             return found, found.model(torch.from_numpy(splits.test.features))[:, 0].numpy()
 
     results = run_stack(tuple(replace(run, recipe=recipe) for run in RUNS))
-    assert [result.values["epoch"] for result in results] == [2, 3, 2]  # else the last epoch's parameters would do
+    assert [result.outcome.epoch for result in results] == [2, 3, 2]  # else the last epoch's parameters would do
     for run, result in zip(RUNS, results, strict=True):
-        values, (expected, logits) = result.values, plain(run, 3)
-        assert result.curves["validation"] == pytest.approx(expected.curve, abs=1e-4)
-        assert values["epoch"] == expected.epoch
-        assert values["val_average_precision"] == pytest.approx(max(expected.curve), abs=1e-4)
-        assert values["test_average_precision"] == pytest.approx(precision(truth, logits), abs=1e-4)
-        assert values["noisy_test_average_precision"] == pytest.approx(precision(noisy, logits), abs=1e-4)
-        assert values["bayes_average_precision"] == pytest.approx(precision(truth, splits.test.bayes_logits))
-        for budget, epochs in (("quarter", 1), ("half", 2)):  # as if training had stopped there
+        outcome, (expected, logits) = result.outcome, plain(run, 3)
+        assert result.curves.validation == pytest.approx(expected.curve, abs=1e-4)
+        assert outcome.epoch == expected.epoch
+        assert outcome.val_average_precision == pytest.approx(max(expected.curve), abs=1e-4)
+        assert outcome.test_average_precision == pytest.approx(precision(truth, logits), abs=1e-4)
+        assert outcome.scores.noisy_test_average_precision == pytest.approx(precision(noisy, logits), abs=1e-4)
+        assert outcome.bayes_average_precision == pytest.approx(precision(truth, splits.test.bayes_logits))
+        for early, epochs in ((outcome.quarter, 1), (outcome.half, 2)):  # as if training had stopped there
             stopped, logits = plain(run, epochs)
-            assert values[f"val_average_precision_{budget}"] == pytest.approx(max(stopped.curve), abs=1e-4)
-            assert values[f"test_average_precision_{budget}"] == pytest.approx(precision(truth, logits), abs=1e-4)
+            assert early is not None
+            assert early.val_average_precision == pytest.approx(max(stopped.curve), abs=1e-4)
+            assert early.test_average_precision == pytest.approx(precision(truth, logits), abs=1e-4)
 
 
 # ---- batch orders and initial weights
@@ -154,8 +155,9 @@ def test_a_reference_is_fitted_on_training_rows_and_chosen_on_validation() -> No
     for elsewhere in (test, noisy, precisions(splits.train, splits.train.targets)):
         assert np.argmax(elsewhere) != best  # at this seed every other choice would show
     (result,) = run_stack((run,))
-    names = ("val_average_precision", "test_average_precision", "noisy_test_average_precision")
-    assert [result.values[name] for name in names] == pytest.approx([validation[best], test[best], noisy[best]])
+    outcome = result.outcome
+    found = outcome.val_average_precision, outcome.test_average_precision, outcome.scores.noisy_test_average_precision
+    assert found == pytest.approx((validation[best], test[best], noisy[best]))
 
 
 def some_logits(rows: int = 400) -> tuple[NDArray[np.float64], NDArray[np.integer[Any]]]:
@@ -177,19 +179,19 @@ def some_logits(rows: int = 400) -> tuple[NDArray[np.float64], NDArray[np.intege
 def test_calibration_is_measured_raw_and_where_the_arms_own_gradients_balance(arm: Arm, alpha: float | None) -> None:
     logits, targets = some_logits()
     back = recovered(arm, ClassCounts(1, 9), torch.from_numpy(logits))
-    values, _ = measure(torch.from_numpy(logits), back, torch.from_numpy(targets))
+    scores = measure(torch.from_numpy(logits), back, torch.from_numpy(targets)).scores
     pull_up, pull_down = (abs(focal_gradient(logits, y, alpha=alpha, gamma=arm.gamma)) for y in (1, 0))
-    assert values["recovered_log_loss"] == pytest.approx(log_loss(targets, pull_down / (pull_up + pull_down)))
-    assert values["log_loss"] == pytest.approx(log_loss(targets, 1 / (1 + np.exp(-logits))))
+    assert scores.recovered.log_loss == pytest.approx(log_loss(targets, pull_down / (pull_up + pull_down)))
+    assert scores.raw.log_loss == pytest.approx(log_loss(targets, 1 / (1 + np.exp(-logits))))
 
 
 def test_the_reliability_curve_is_that_of_the_raw_probabilities() -> None:
     logits, targets = some_logits()
-    _, curves = measure(torch.from_numpy(logits), None, torch.from_numpy(targets))
+    curves = measure(torch.from_numpy(logits), None, torch.from_numpy(targets)).curves
     ranked = np.sort(logits[targets == 1])
     top = logits >= ranked[9 * len(ranked) // 10]  # the last bin starts at its lowest positive
-    assert curves["reliability_expected"][-1] == pytest.approx((1 / (1 + np.exp(-logits[top]))).mean())
-    assert curves["reliability_observed"][-1] == pytest.approx(targets[top].mean())
+    assert curves.reliability_expected[-1] == pytest.approx((1 / (1 + np.exp(-logits[top]))).mean())
+    assert curves.reliability_observed[-1] == pytest.approx(targets[top].mean())
 
 
 # ---- a real table, split anew for every seed
@@ -206,7 +208,7 @@ def table_values() -> NDArray[np.float64]:
 
 
 RUNS_OF_TABLE = [
-    run_record(arm, seed, float(value), **TABLE)
+    made_row(arm, seed, float(value), **TABLE)
     for arm, of in zip(ARMS, table_values(), strict=True)
     for seed, value in enumerate(of)
 ]
@@ -247,7 +249,7 @@ def test_what_re_splits_share_is_in_every_interval_and_p_value_of_a_table() -> N
 
 
 def test_a_table_decides_less_than_as_many_fresh_draws() -> None:
-    fresh = by_arm(compare([{**row, "source": "synthetic"} for row in RUNS_OF_TABLE]))
+    fresh = by_arm(compare([changed(row, source="synthetic") for row in RUNS_OF_TABLE]))
     verdicts = [[rows[str(arm["arm"])].verdict for arm in ARMS[1:]] for rows in (fresh, table_rows())]
     assert verdicts == [[Verdict.BETTER] * 3, [Verdict.BETTER, Verdict.UNDECIDED, Verdict.UNDECIDED]]
 
@@ -256,7 +258,7 @@ def test_a_smaller_budget_chooses_on_its_own_validation_value() -> None:
     names = [f"{part}_average_precision_{budget}" for budget in ("quarter", "half") for part in ("val", "test")]
     candidates = ((0.9, 0.1, 0.8, 0.2, 0.9), (0.5, 0.9, 0.3, 0.5, 0.4), (0.4, 0.5, 0.2, 0.9, 0.1))
     rows = [
-        run_record(BCE, seed, 0.6 - val / 10, val, lr=lr, source="table", **dict(zip(names, budgets, strict=True)))
+        made_row(BCE, seed, 0.6 - val / 10, val, lr=lr, source="table", **dict(zip(names, budgets, strict=True)))
         for seed in range(6)
         for lr, (val, *budgets) in enumerate(candidates, 1)
     ]

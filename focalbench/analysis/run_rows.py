@@ -1,0 +1,99 @@
+"""The rows of runs.csv: what was asked of a run, then what came out."""
+
+import json
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated
+
+from focalbench.base.rows import As
+from focalbench.datasets.synthetic.families import is_synthetic
+from focalbench.runs.arms import LOSSES, SOFTMAX, Arm, Cell, Run
+from focalbench.runs.result import Outcome, Status
+from focalbench.training.references import is_reference, row_name
+
+
+class Source(StrEnum):
+    """Where rows come from."""
+
+    SYNTHETIC = "synthetic"
+    TABLE = "table"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What was asked of a run. arm: its label, or a reference's name; family: arms that are tuned together, or
+    "reference"; params: all that makes up an arm's loss beside its name, as JSON; hidden: units per layer, as 64-64.
+
+    init, lr, batch_size and epochs: None of a reference. alpha, gamma: None of a loss that takes none.
+    """
+
+    run_id: str
+    dataset: str
+    source: Source
+    positive_rate: float | None
+    label_noise: float
+    arm: str
+    family: str
+    loss: str
+    alpha: str | None
+    gamma: float | None
+    init: str | None
+    params: str
+    lr: float | None
+    seed: int
+    restart: int
+    model: str
+    hidden: str
+    sampler: str
+    batch_size: int | None
+    epochs: int | None
+
+    @property
+    def cell(self) -> Cell:
+        """Which table it stands in."""
+        return Cell(self.dataset, self.positive_rate, self.label_noise)
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """A row of runs.csv. outcome: None of a run that failed."""
+
+    settings: Settings
+    outcome: Annotated[Outcome | None, As(absent=(("status", Status.FAILED.value),))]
+
+
+def run_row(run: Run, outcome: Outcome | None) -> RunRow:
+    """The row of a run and of what came out; None where it failed."""
+    return RunRow(_settings(run), outcome)
+
+
+def _settings(run: Run) -> Settings:
+    reference, recipe, training = is_reference(run), run.recipe, run.training
+    return Settings(
+        run_id=run.run_id,
+        dataset=recipe.dataset,
+        source=Source.SYNTHETIC if is_synthetic(recipe.dataset) else Source.TABLE,
+        positive_rate=recipe.positive_rate,
+        label_noise=recipe.label_noise,
+        arm=row_name(run),
+        family="reference" if reference else run.arm.family,
+        loss=run.arm.loss,
+        alpha=None if run.arm.alpha is None else str(run.arm.alpha),
+        gamma=run.arm.gamma if run.arm.loss in (*LOSSES, *SOFTMAX) else None,
+        init=None if reference else run.arm.init,
+        params=_params(run.arm),
+        lr=None if reference else run.lr,
+        seed=run.seed,
+        restart=run.restart,
+        model=training.model,
+        hidden="-".join(map(str, training.hidden)),
+        sampler=training.sampler,
+        batch_size=training.batch_size or None,
+        epochs=training.epochs or None,
+    )
+
+
+def _params(arm: Arm) -> str:
+    if arm.loss in (*LOSSES, *SOFTMAX):
+        return json.dumps({"alpha": arm.alpha, "gamma": arm.gamma})
+    return json.dumps(dict(arm.params) | ({"source": arm.source} if arm.source else {}))
