@@ -36,7 +36,7 @@ PARTS: tuple[tuple[str, Any, str], ...] = (
     ("scoring validation", training, "score"),
     ("scoring validation", training, "macro_average_precision"),
     ("measuring on the test rows", stack, "score"),
-    ("measuring on the test rows", stack, "measured_run"),
+    ("measuring on the test rows", stack, "outcome_of"),
     ("references", stack, "_fit_reference"),
 )
 
