@@ -19,6 +19,7 @@ from focalbench.bench.plain_loop import train_plainly
 from focalbench.bench.problem import Problem, drawn
 from focalbench.bench.rows import OURS, Goal, Scale, row
 from focalbench.bench.startup import loaded_before_the_first_batch
+from focalbench.bench.sweep_time import PARTS
 from focalbench.bench.timing import Timing, interleaved
 from focalbench.datasets.build import build_splits
 from focalbench.errors import InputError
@@ -244,3 +245,8 @@ def test_a_sweep_that_never_trains_is_no_start(monkeypatch: pytest.MonkeyPatch) 
 def test_a_command_that_fails_is_told() -> None:
     with pytest.raises(InputError, match="exit code 2"):
         memory.run(["sweep", "--dataset", "nowhere.csv"])
+
+
+def test_the_parts_of_a_seed_are_functions_that_there_are() -> None:
+    for name, module, function in PARTS:
+        assert callable(getattr(module, function)), name
