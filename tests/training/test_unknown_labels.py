@@ -121,7 +121,7 @@ def numbers(stack: tuple[Run, ...], reference: Run, splits: Splits) -> list[Any]
 
 
 def without_counts(measured: Any) -> str:
-    """Without the positives that a class is said to have, which are those of the labels."""
+    """Without the positives that a class is said to have and the hash of the data, which are those of the labels."""
     outcome, curves, influences = measured
     classes = [replace(each, train_positives=0, val_positives=0, test_positives=0) for each in outcome.classes]
     return repr((replace(outcome, classes=classes, data_sha256=""), curves, influences))
