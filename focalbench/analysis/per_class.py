@@ -30,9 +30,9 @@ def per_class(runs: Sequence[RunRow], influences: Influences = no_influences) ->
 
 
 def _rows(entry: Entry, baseline: Entry, evidence: Evidence) -> list[ClassRow]:
-    places = iter(range(len(_classes(entry))))  # of the measured ones among the influences
-    rows: list[ClassRow] = []
-    for found, other in zip(_classes(entry), _classes(baseline), strict=True):
+    classes, rows = _classes(entry), list[ClassRow]()
+    places = iter(range(len(classes)))  # of the measured ones among the influences
+    for found, other in zip(classes, _classes(baseline), strict=True):
         values, theirs = _precisions(found), _precisions(other)
         mean = difference = None
         if values is not None and theirs is not None:

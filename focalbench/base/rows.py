@@ -152,7 +152,8 @@ def _cells(row: object) -> Iterator[Value]:
         elif not is_dataclass(each.kind):
             yield _cell_of(value, each.written)
         elif value is None:
-            yield from (dict(each.written.absent).get(name) for name in columns(each.kind))
+            absent = dict(each.written.absent)
+            yield from (absent.get(name) for name in columns(each.kind))
         else:
             yield from _cells(value)
 

@@ -22,11 +22,11 @@ OPTIMISTIC = (
 
 @dataclass(frozen=True)
 class Ended:
-    """An outcome, the seconds of the whole command, its budget of seconds if any, and whether the table was shown on
-    the way.
+    """What a sweep came to, the seconds of the whole command, its budget of seconds if any, and whether the table was
+    shown on the way.
     """
 
-    outcome: SweepResult
+    result: SweepResult
     seconds: float
     budget: float | None
     looked: bool
@@ -34,16 +34,16 @@ class Ended:
     @property
     def by_hand(self) -> bool:
         """Whether somebody stopped it."""
-        return self.outcome.ending.stopped == "by hand"
+        return self.result.ending.stopped == "by hand"
 
     def done(self) -> str:
         """What was done, in which time."""
-        trained = f"{self.outcome.new_runs} runs trained, {self.outcome.old_runs} taken from the store"
-        return f"{counted(self.outcome.ending.seeds, 'seed')} in {clock(self.seconds)}: {trained}."
+        trained = f"{self.result.new_runs} runs trained, {self.result.old_runs} taken from the store"
+        return f"{counted(self.result.ending.seeds, 'seed')} in {clock(self.seconds)}: {trained}."
 
     def stopped(self) -> str:
         """Why it ended before its end, what is left, and what that would bring; nothing where all is done."""
-        ending = self.outcome.ending
+        ending = self.result.ending
         if ending.stopped is None:
             return ""
         seeds, (safe, runs) = f"{ending.seeds} of {ending.planned} seeds", ending.runs
@@ -59,8 +59,8 @@ class Ended:
         if not self.looked:
             return ""
         if self.by_hand:
-            return OPTIMISTIC.format(self.outcome.ending.planned)
-        return "" if self.outcome.old_runs else HARMLESS
+            return OPTIMISTIC.format(self.result.ending.planned)
+        return "" if self.result.old_runs else HARMLESS
 
 
 def _left_out(ending: Ending) -> list[str]:

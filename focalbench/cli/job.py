@@ -95,12 +95,12 @@ def run_job(make: Callable[[], Experiment], job: Job, finish: Callable[[SweepRes
             watch(state)
 
         try:
-            outcome = _run(make(), job, see, finish, begin)
+            result = _run(make(), job, see, finish, begin)
         except (MachineError, InputError) as error:
             if latest is None:
                 raise
             raise type(error)(f"{error}; {safe()}") from None
-    return Ended(outcome, time.monotonic() - begin, job.budget, watch.looked)
+    return Ended(result, time.monotonic() - begin, job.budget, watch.looked)
 
 
 def _run(
@@ -122,10 +122,10 @@ def _run(
     with working_in(job.folder, names):
         announce(plan, done, backend, found, as_json=job.as_json)
         shares = None if found is None else found.shares
-        outcome = run_experiment(experiment, plan, job.folder, backend, see, job.store, budget, shares)
-        if finish is not None and outcome.ending.stopped is None:
-            finish(outcome)
-        return outcome
+        result = run_experiment(experiment, plan, job.folder, backend, see, job.store, budget, shares)
+        if finish is not None and result.ending.stopped is None:
+            finish(result)
+        return result
 
 
 def foresee(make: Callable[[], Experiment], job: Job) -> None:

@@ -1,4 +1,4 @@
-"""Printing a finished outcome, and reading one back."""
+"""Printing a finished sweep, and reading one back."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ def conclude(ended: Ended, folder: Path, *, as_json: bool) -> None:
     if ended.by_hand:
         print(ended.stopped(), file=sys.stderr, flush=True)
         raise typer.Exit(128 + signal.SIGINT)
-    outcome = ended.outcome
-    if outcome.failed:
-        names = sorted({run.arm.name for run in outcome.failed})
-        seeds = sorted({run.seed for run in outcome.failed})
-        what = f"{len(outcome.failed)} runs failed ({listed(names)}; seeds {listed(list(map(str, seeds)))})"
+    result = ended.result
+    if result.failed:
+        names = sorted({run.arm.name for run in result.failed})
+        seeds = sorted({run.seed for run in result.failed})
+        what = f"{len(result.failed)} runs failed ({listed(names)}; seeds {listed(list(map(str, seeds)))})"
         raise MachineError(
             f"{what}: each time their worker died or had no memory; their seeds are left out of the table. The same "
             "command tries them again; fewer --workers leave each more memory"
@@ -41,23 +41,23 @@ def conclude(ended: Ended, folder: Path, *, as_json: bool) -> None:
 
 
 def show_json(ended: Ended, folder: Path) -> None:
-    """Print the outcome as one line of JSON."""
+    """Print the result as one line of JSON."""
     from focalbench.base.rows import flatten
 
-    outcome = ended.outcome
+    result = ended.result
     content = {
         "event": "end",
-        "runs": len(outcome.plan.runs),
-        "trained": outcome.new_runs,
-        "failed": [run.run_id for run in outcome.failed],
+        "runs": len(result.plan.runs),
+        "trained": result.new_runs,
+        "failed": [run.run_id for run in result.failed],
         "folder": str(folder),
-        "seeds": outcome.ending.seeds,
-        "planned_seeds": outcome.ending.planned,
-        "stopped": outcome.ending.stopped,
+        "seeds": result.ending.seeds,
+        "planned_seeds": result.ending.planned,
+        "stopped": result.ending.stopped,
         "seconds": ended.seconds,
-        "seconds_left": outcome.ending.seconds_left,
-        "table": list(map(flatten, outcome.table)),
-        "classes": list(map(flatten, outcome.classes)),
+        "seconds_left": result.ending.seconds_left,
+        "table": list(map(flatten, result.table)),
+        "classes": list(map(flatten, result.classes)),
     }
     print(json.dumps(content), flush=True)
 
@@ -69,15 +69,15 @@ def show(ended: Ended, folder: Path) -> None:
     from focalbench.cli.messages import say
     from focalbench.report.tables import print_rich
 
-    outcome = ended.outcome
-    print_rich(outcome.table, Console(), outcome.classes)
-    for command in _wider(outcome.table):
+    result = ended.result
+    print_rich(result.table, Console(), result.classes)
+    for command in _wider(result.table):
         say(f"A wider grid of learning rates: {command}")
     stopped = "" if ended.by_hand else ended.stopped()
     for sentence in filter(None, (stopped[:1].upper() + stopped[1:], ended.peeking())):
         say(sentence.removesuffix(".") + ".")
     say(f"{ended.done()} Files: {folder}")
-    if outcome.other_versions:
+    if result.other_versions:
         say("Some runs were made with other library versions; a new --out makes all of them anew.")
     say(f"Pictures: focalbench plot {folder}")
 

@@ -85,9 +85,9 @@ def run(
     from focalbench.jobs.check import seal
     from focalbench.report.figures import draw_results
 
-    def finish(outcome: SweepResult) -> None:
+    def finish(result: SweepResult) -> None:
         draw_results(job.folder)
-        seal(job.folder, file, outcome.made_with, fitting_all(where, short), tuple(data or ()))
+        seal(job.folder, file, result.made_with, fitting_all(where, short), tuple(data or ()))
 
     if dry_run:
         foresee(lambda: experiment, job)

@@ -112,10 +112,9 @@ class Dataset:
 class Resampling:
     """How the rows of a table come to the splits of a seed, which other seeds split otherwise.
 
-    kind: how rows were dealt.
-    units: (test rows,) which row or group of the table each test row is, the same for every seed. train_share:
-    (outputs,) of the table's positives, or of its groups, that train, in [0, 1]; 0 for time, where all seeds train on
-    the same rows.
+    kind: how rows were dealt. units: (test rows,) which row or group of the table each test row is, the same for every
+    seed. train_share: (outputs,) of the table's positives, or of its groups, that train, in [0, 1]; 0 for time, where
+    all seeds train on the same rows.
     """
 
     kind: SplitKind

@@ -144,8 +144,8 @@ def _run(pool: Pool, stacks: Sequence[Stack]) -> list[Made]:
 
 def _bytes(stack: Stack, made: Made) -> tuple[float, float]:
     """What a run of a stack takes on disk, and its row in memory."""
-    tracemalloc.start()
     kept = [to_json(result) for result in made.results]
+    tracemalloc.start()
     rows = [run_row(run, result_of(run.run_id, text).outcome) for run, text in zip(stack, kept, strict=True)]
     held, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
