@@ -13,7 +13,7 @@ from statistics import median
 from focalbench.base.provenance import machine
 from focalbench.datasets.build import build_splits
 from focalbench.datasets.tables.installed import REAL_TABLES, real_table
-from focalbench.runs.arms import Recipe
+from focalbench.runs.run import Recipe
 
 
 def seconds(work: Callable[[], object], rounds: int) -> float:

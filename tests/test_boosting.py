@@ -15,7 +15,7 @@ from focalbench.datasets import Dataset, Splits, build_splits
 from focalbench.errors import InputError
 from focalbench.losses import reference
 from focalbench.losses.reference import Array
-from focalbench.runs.arms import Recipe
+from focalbench.runs.run import Recipe
 
 ALPHAS = (None, 0.01, 0.25, 0.9)
 GAMMAS = (0.0, 0.1, 0.5, 1.0, 2.0, 5.0)

@@ -5,8 +5,9 @@ from enum import StrEnum
 from typing import Annotated
 
 from focalbench.base.rows import As
-from focalbench.runs.arms import Cell, without_start
+from focalbench.runs.arm import without_start
 from focalbench.runs.result import Scores, Sizes
+from focalbench.runs.run import Cell
 
 
 class Kind(StrEnum):

@@ -7,8 +7,10 @@ from typing import Annotated
 
 from focalbench.base.rows import As
 from focalbench.datasets.synthetic.families import is_synthetic
-from focalbench.runs.arms import LOSSES, SOFTMAX, Arm, Cell, Run
+from focalbench.runs.arm import Arm
+from focalbench.runs.catalogue import SIGMOID, SOFTMAX
 from focalbench.runs.result import Outcome, Status
+from focalbench.runs.run import Cell, Run
 from focalbench.training.references import is_reference, row_name
 
 
@@ -79,7 +81,7 @@ def _settings(run: Run) -> Settings:
         family="reference" if reference else run.arm.family,
         loss=run.arm.loss,
         alpha=None if run.arm.alpha is None else str(run.arm.alpha),
-        gamma=run.arm.gamma if run.arm.loss in (*LOSSES, *SOFTMAX) else None,
+        gamma=run.arm.gamma if run.arm.loss in (*SIGMOID, *SOFTMAX) else None,
         init=None if reference else run.arm.init,
         params=_params(run.arm),
         lr=None if reference else run.lr,
@@ -94,6 +96,6 @@ def _settings(run: Run) -> Settings:
 
 
 def _params(arm: Arm) -> str:
-    if arm.loss in (*LOSSES, *SOFTMAX):
+    if arm.loss in (*SIGMOID, *SOFTMAX):
         return json.dumps({"alpha": arm.alpha, "gamma": arm.gamma})
     return json.dumps(dict(arm.params) | ({"source": arm.source} if arm.source else {}))

@@ -15,7 +15,7 @@ import numpy as np
 from focalbench.analysis.rows import Kind
 from focalbench.analysis.run_rows import RunRow, Settings
 from focalbench.analysis.statistics import Floats
-from focalbench.runs.arms import with_start
+from focalbench.runs.arm import with_start
 from focalbench.runs.result import Early, Outcome
 
 Key = TypeVar("Key", bound=Hashable)

@@ -16,7 +16,7 @@ from focalbench.execution.pools import Backend
 from focalbench.jobs.sweep import run_experiment
 from focalbench.plan.experiment import Experiment
 from focalbench.plan.planning import make_plan
-from focalbench.runs.arms import Arm
+from focalbench.runs.arm import Arm
 
 SMALL = Problem((16,), 256)
 TOGETHER = (1, 4, 12, 48)  # runs of one stack

@@ -18,7 +18,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits as bce
 from focalbench.base.randomness import generator
 from focalbench.datasets.dataset import Dataset, Splits
 from focalbench.losses.binary import focal_loss
-from focalbench.runs.arms import Run
+from focalbench.runs.run import Run
 from focalbench.training.arm_loss import run_loss, start_biases
 from focalbench.training.models import Architecture, draw_weights
 from focalbench.training.samplers import orders

@@ -21,7 +21,7 @@ from focalbench.bench.trainer import on_threads
 from focalbench.datasets.build import build_splits
 from focalbench.plan.experiment import Experiment
 from focalbench.plan.planning import make_plan, make_stacks
-from focalbench.runs.arms import Run
+from focalbench.runs.run import Run
 from focalbench.training import loop as training
 from focalbench.training import stack
 from focalbench.training.references import is_reference

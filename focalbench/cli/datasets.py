@@ -10,8 +10,9 @@ import typer
 from focalbench.cli.columns import check_columns, column_options
 from focalbench.cli.messages import say
 from focalbench.cli.options import DATA, data_names, setting
-from focalbench.runs.arms import Recipe, Task
+from focalbench.runs.catalogue import Task
 from focalbench.runs.columns import NO_COLUMNS, Columns
+from focalbench.runs.run import Recipe
 
 if TYPE_CHECKING:
     from focalbench.datasets.card import FileCard

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from focalbench.jobs.estimate import Estimate
     from focalbench.jobs.forecast import Forecast
     from focalbench.plan.planning import Plan
-    from focalbench.runs.arms import Arm, Run
+    from focalbench.runs.arm import Arm
+    from focalbench.runs.run import Run
 
 logger = logging.getLogger(__name__)
 

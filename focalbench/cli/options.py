@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal
 import typer
 
 from focalbench.cli.about import ABOUT
-from focalbench.runs.arms import INITS, LOSSES, RIVALS, SOFTMAX
+from focalbench.runs.arm import INITS
+from focalbench.runs.catalogue import CATALOGUE
 
 DATA, LOSS, TRAINING, STATISTICS = "Data", "Losses", "Training", "Statistics"  # panels
 RUNNING, OUTPUT = "Running", "Output"
@@ -87,7 +88,7 @@ def data_names(incomplete: str) -> list[str]:
 
 def loss_names(incomplete: str) -> list[str]:
     """The losses whose name begins so."""
-    names = (*LOSSES, *SOFTMAX, "rivals", *RIVALS)
+    names = (*CATALOGUE, "rivals")
     return [name for name in names if name.startswith(incomplete)]
 
 

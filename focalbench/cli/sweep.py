@@ -40,13 +40,14 @@ from focalbench.cli.options import (
     setting,
 )
 from focalbench.errors import InputError
-from focalbench.runs.arms import Task, TestPrevalence
+from focalbench.runs.catalogue import Task
 from focalbench.runs.columns import NO_COLUMNS, Columns
+from focalbench.runs.run import TestPrevalence
 
 if TYPE_CHECKING:
     from focalbench.plan.experiment import Experiment
+    from focalbench.runs.arm import Arm
     from focalbench.runs.arm_choice import ArmOptions
-    from focalbench.runs.arms import Arm
 
 QUICK_ROWS, QUICK_SEEDS, QUICK_STEPS, ENOUGH_POSITIVES = 8_000, 3, 780, 20
 QUICK_LRS = (0.001, 0.003)
@@ -216,7 +217,7 @@ def _experiment(settings: dict[str, Any], options: ArmOptions, *, quick: bool) -
 
 def _split_losses(losses: list[str]) -> tuple[tuple[str, ...], tuple[Arm, ...]]:
     """The losses named from this package, and the arms of those given as module:NAME, which are imported here."""
-    from focalbench.runs.arms import Arm, is_custom
+    from focalbench.runs.arm import Arm, is_custom
 
     own = [text for text in losses if is_custom(text)]
     if not own:

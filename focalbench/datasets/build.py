@@ -45,9 +45,10 @@ from focalbench.datasets.tables.table import Groups, Table, are_few
 from focalbench.datasets.tables.targets import measured_outputs
 from focalbench.datasets.tables.weights import Weighed, weigh
 from focalbench.errors import InputError, TooFewPositivesError
-from focalbench.runs.arms import Recipe, Task
+from focalbench.runs.catalogue import Task
 from focalbench.runs.columns import COLUMN_KEYS, NO_COLUMNS
 from focalbench.runs.result import SplitKind
+from focalbench.runs.run import Recipe
 
 _SPLITS = ("train", "validation", "test")
 MOST_ROWS = 10_000_000  # that anybody may ask for

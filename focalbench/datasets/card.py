@@ -12,7 +12,7 @@ from focalbench.datasets.tables.leaks import leak_warnings
 from focalbench.datasets.tables.reading import told
 from focalbench.datasets.tables.table import ColumnReading, Table
 from focalbench.errors import InputError
-from focalbench.runs.arms import Recipe
+from focalbench.runs.run import Recipe
 
 ROWS = 40_000  # training rows that the reachable rates are given for: the sweep's default
 

@@ -12,7 +12,7 @@ from focalbench.datasets.dataset import Counts, Floats, SplitCounts
 from focalbench.datasets.synthetic.dense import room
 from focalbench.datasets.synthetic.families import family_of, is_synthetic, knobs
 from focalbench.errors import InputError, TooFewPositivesError
-from focalbench.runs.arms import Recipe
+from focalbench.runs.run import Recipe
 
 MIN_POSITIVES = 20  # fewer in a split: refused
 CHOICE_POSITIVES = 30  # fewer in validation: warned, the choice of epoch and learning rate costs

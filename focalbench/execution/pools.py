@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from focalbench.base.memory import peak_bytes
 from focalbench.base.provenance import versions_text
 from focalbench.errors import MachineError
-from focalbench.runs.arms import Run
 from focalbench.runs.result import Result
+from focalbench.runs.run import Run
 
 if TYPE_CHECKING:
     from collections.abc import Collection

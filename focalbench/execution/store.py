@@ -21,8 +21,8 @@ from typing import Self
 from focalbench.base.files import is_local
 from focalbench.base.rows import columns, flatten, lacking, renamed, rows_of
 from focalbench.errors import InputError, MachineError, StoreError
-from focalbench.runs.arms import Run
 from focalbench.runs.result import Curves, Outcome, Result
+from focalbench.runs.run import Run
 
 # 3: a result may hold influences. 2: rows carry their hash, results their library versions. 1: neither
 FORMAT, READ = 3, (2, 3)

@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 
 from focalbench.analysis.run_rows import RunRow, Settings
 from focalbench.base.rows import Value, columns, flatten
-from focalbench.runs.arms import Run
 from focalbench.runs.result import Outcome, Sizes
+from focalbench.runs.run import Run
 from focalbench.training.references import is_reference
 
 # Another processor rounds otherwise. Of 221 runs of 20 and 40 epochs trained again on one, half agreed to 1e-6 in all

@@ -49,7 +49,7 @@ from focalbench.report.folder import (
 from focalbench.report.influences import read_influences
 from focalbench.report.owned import finish_more, read_manifest, write_texts
 from focalbench.report.tables import latex, markdown
-from focalbench.runs.arms import Run
+from focalbench.runs.run import Run
 from focalbench.training.references import is_reference
 
 SHORT = 1e-4  # what short runs may part by: they have few epochs

@@ -15,7 +15,7 @@ from focalbench.execution.drive import make_pool
 from focalbench.execution.pools import Backend, Made, Pool, Stack, WorkerError
 from focalbench.execution.store import result_of, to_json
 from focalbench.plan.planning import Plan, make_stacks
-from focalbench.runs.arms import Run
+from focalbench.runs.run import Run
 from focalbench.training.references import is_reference
 
 FEW, MORE = 2, 4  # epochs of a trial, whose difference is what an epoch costs

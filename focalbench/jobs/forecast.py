@@ -16,7 +16,8 @@ from focalbench.datasets.build import names_of, split_counts, width
 from focalbench.execution.pools import Backend, Stack
 from focalbench.jobs.estimate import makespan
 from focalbench.plan.planning import Plan, make_stacks
-from focalbench.runs.arms import Recipe, Run, is_custom, scored_epochs
+from focalbench.runs.arm import is_custom
+from focalbench.runs.run import Recipe, Run, scored_epochs
 from focalbench.training.references import LOGISTIC, is_reference
 
 PROBE = (64, 32, 32, 256)  # how many products, of which sizes, tell a machine's speed

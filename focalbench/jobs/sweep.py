@@ -23,8 +23,8 @@ from focalbench.plan.planning import Plan, make_stacks
 from focalbench.plan.whole_seeds import Tally, Whole, part_of, shortened
 from focalbench.report.folder import DATABASE, to_write, write_manifest, write_results
 from focalbench.report.owned import claim, make_folder, refuse_foreign
-from focalbench.runs.arms import Run
 from focalbench.runs.result import Result
+from focalbench.runs.run import Run
 
 logger = logging.getLogger(__name__)
 Stopped = Literal["by hand", "by budget"]

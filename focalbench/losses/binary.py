@@ -28,6 +28,14 @@ from focalbench.losses.checks import (
     widened,
 )
 
+__all__ = [
+    "cross_entropy",
+    "focal_gradient",
+    "focal_hessian",
+    "focal_loss",
+    "focal_star_loss",
+]
+
 Hyperparameter = float | Tensor
 _Sides = tuple[Tensor, Tensor, Tensor, Tensor]  # log p, log q, p and q = 1 - p
 SCRATCH = 6

@@ -25,6 +25,12 @@ from focalbench.errors import InputError
 from focalbench.losses.checks import widened
 from focalbench.losses.reference import Array, check_hyperparameters, check_prevalence
 
+__all__ = [
+    "best_constant",
+    "focal_to_probability",
+    "recovered_logits",
+]
+
 LARGEST_CONSTANT = 30.0  # stands in for infinity where a loss ignores one class
 
 

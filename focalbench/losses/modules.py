@@ -18,6 +18,11 @@ from focalbench.losses.checks import check_alpha, check_at_least_zero, check_ten
 from focalbench.losses.multiclass import check_classes, positions, softmax_focal_loss
 from focalbench.losses.reduction import check_reduction, check_sample_weight, reduce_loss, spans_processes
 
+__all__ = [
+    "SigmoidFocalLoss",
+    "SoftmaxFocalLoss",
+]
+
 OFF = -1  # others write alpha=-1 for "no alpha"
 Several = Sequence[float] | npt.NDArray[np.floating] | Tensor
 

@@ -20,6 +20,10 @@ from focalbench.losses.checks import (
     widened,
 )
 
+__all__ = [
+    "softmax_focal_loss",
+]
+
 
 def softmax_focal_loss(
     logits: Tensor,

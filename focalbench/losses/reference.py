@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from focalbench.errors import InputError
-from focalbench.runs.arms import Arm
+from focalbench.runs.arm import Arm
 
 Array = npt.NDArray[np.float64]
 

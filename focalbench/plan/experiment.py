@@ -13,6 +13,7 @@ from focalbench.datasets.files.file import file_sha256
 from focalbench.datasets.synthetic.families import canonical, is_synthetic
 from focalbench.datasets.tables.installed import REAL_TABLES
 from focalbench.errors import InputError
+from focalbench.runs.arm import Arm, is_custom
 from focalbench.runs.arm_choice import (
     baseline_of,
     core_losses,
@@ -22,8 +23,9 @@ from focalbench.runs.arm_choice import (
     read_alpha,
     with_zero_starts,
 )
-from focalbench.runs.arms import LOSSES, OF_A_BATCH, SOFTMAX, TASKS, Arm, Task, TestPrevalence, is_custom
+from focalbench.runs.catalogue import CATALOGUE, SOFTMAX, TASKS, Task, sees_batches
 from focalbench.runs.columns import COLUMN_KEYS, NO_COLUMNS, Columns
+from focalbench.runs.run import TestPrevalence
 from focalbench.training.samplers import check_sampler
 
 MOST = {"rows": 10_000_000, "seeds": 10_000, "steps": 10_000_000, "batch_size": 100_000}  # beyond: a slip of the hand
@@ -115,7 +117,7 @@ class Experiment:
         for arm in self.arms:
             if (plain := plain_arm(arm)) != arm:
                 raise InputError(f"{arm.name} is {plain.name} up to a factor; name the loss {plain.loss}")
-            if self.columns.weight and (arm.loss in OF_A_BATCH or is_custom(arm.loss)):
+            if self.columns.weight and (sees_batches(arm.loss) or is_custom(arm.loss)):
                 raise InputError(f"{arm.loss} sees whole batches and takes no row weights; leave it or --weight out")
         if self.columns.group and self.columns.time:
             raise InputError("--group and --time are two ways to split; give one")
@@ -133,7 +135,7 @@ class Experiment:
         for arm in self.arms:
             if arm.loss in SOFTMAX and self.task != "multiclass":
                 raise InputError(f"{arm.loss} is a softmax over classes: use it with --task multiclass")
-            if arm.loss not in (*LOSSES, *SOFTMAX) and self.task != "binary":
+            if self.task not in (CATALOGUE[arm.loss].tasks if arm.loss in CATALOGUE else ("binary",)):
                 raise InputError(
                     f"{arm.loss} is for --task binary; {self.task} has {', '.join(core_losses(self.task))}"
                 )

@@ -14,7 +14,8 @@ from focalbench.datasets.tables.targets import listed
 from focalbench.datasets.tables.weights import check_weights, weight_warnings
 from focalbench.errors import InputError
 from focalbench.plan.experiment import LEAST_EPOCHS, Experiment
-from focalbench.runs.arms import Arm, Recipe, Run, Training, is_custom
+from focalbench.runs.arm import Arm, is_custom
+from focalbench.runs.run import Recipe, Run, Training
 from focalbench.training.references import PROTOCOL, REFERENCES, is_reference
 
 EVALUATIONS = 40  # of validation at most

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from focalbench.plan.experiment import Experiment
 from focalbench.plan.planning import Plan, seeds_of
-from focalbench.runs.arms import Run
+from focalbench.runs.run import Run
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from focalbench.analysis.run_rows import RunRow
 from focalbench.analysis.selection import Entry, cells_of, entries_of
 from focalbench.analysis.statistics import Floats, Sample, mean_interval
 from focalbench.base.rows import As
-from focalbench.runs.arms import Cell, scored_epochs
 from focalbench.runs.result import Curves, Result
+from focalbench.runs.run import Cell, scored_epochs
 
 
 class Curve(StrEnum):

@@ -24,8 +24,8 @@ from focalbench.report.influences import influences_text
 from focalbench.report.owned import FIGURES, TIMINGS, finish, owned, read_manifest, remove_own, write_texts
 from focalbench.report.tables import latex, markdown
 from focalbench.report.words import LONGEST
-from focalbench.runs.arms import Cell
 from focalbench.runs.result import Result
+from focalbench.runs.run import Cell
 
 DATABASE = "runs.sqlite"
 STORE = (DATABASE, *(DATABASE + ending for ending in BESIDE))

@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from typing import cast
 
 from focalbench.errors import InputError
-from focalbench.runs.arms import FOCAL, INITS, LOSSES, RIVALS, SOFTMAX, Alpha, Arm, Init
+from focalbench.runs.arm import INITS, Alpha, Arm, Init
+from focalbench.runs.catalogue import CATALOGUE, FOCAL, RIVALS, SIGMOID, SOFTMAX, defaults
 
 BCE = Arm("bce")
 GAMMA_2 = Arm("focal", gamma=2.0)
@@ -52,13 +53,12 @@ def in_order(arms: Iterable[Arm]) -> tuple[Arm, ...]:
     """Arms in the one order of plans and tables, however they were typed: by start, loss, alpha, gamma, parameters (a
     loss's usual ones first).
     """
-    losses = (*SOFTMAX, *LOSSES, *RIVALS)
+    losses = (*SOFTMAX, *SIGMOID, *RIVALS)
 
     def place(arm: Arm) -> tuple[object, ...]:
         loss = losses.index(arm.loss) if arm.loss in losses else len(losses)
         weighting = 0 if arm.alpha is None else 2 if arm.alpha == "balanced" else 1
-        usual = arm.params == tuple((parameter.name, parameter.default) for parameter in RIVALS.get(arm.loss, ()))
-        values = (arm.alpha if weighting == 1 else 0.0, arm.gamma, not usual, arm.params)
+        values = (arm.alpha if weighting == 1 else 0.0, arm.gamma, arm.params != defaults(arm.loss), arm.params)
         return (INITS.index(arm.init), loss, arm.loss, weighting, *values)
 
     return tuple(sorted(arms, key=place))
@@ -81,7 +81,7 @@ def quick_arms(task: str) -> tuple[Arm, ...]:
 
 def core_losses(task: str) -> tuple[str, ...]:
     """The losses in closed form that a task has."""
-    return (*SOFTMAX, *LOSSES) if task == "multiclass" else LOSSES
+    return (*SOFTMAX, *SIGMOID) if task == "multiclass" else tuple(SIGMOID)
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ def chosen_arms(options: ArmOptions, task: str = "binary") -> tuple[Arm, ...]:
 
 
 def _losses(options: ArmOptions, task: str) -> tuple[str, ...]:
-    losses = options.losses or (() if options.custom else SOFTMAX if task == "multiclass" else LOSSES)
+    losses = options.losses or (() if options.custom else tuple(SOFTMAX if task == "multiclass" else SIGMOID))
     if options.gammas and not set(FOCAL) & set(losses):
         raise InputError("--gamma is used by --loss focal only; add it or leave --gamma out")
     if options.alphas and not {"alpha", *FOCAL} & set(losses):
@@ -150,14 +150,14 @@ def _named_arm(text: str) -> Arm:
     'tversky beta=0.9'
     """
     name, _, rest = text.partition(":")
-    if name not in (*LOSSES, *SOFTMAX, *RIVALS):
-        known = ", ".join((*LOSSES, *SOFTMAX, "rivals", *RIVALS))
+    if name not in CATALOGUE:
+        known = ", ".join((*CATALOGUE, "rivals"))
         raise InputError(f"unknown --loss {text!r}; choose one of {known}, or your own as module:NAME")
     try:
         params = tuple((key, float(value)) for key, value in (part.split("=") for part in rest.split(",") if part))
     except ValueError:
         raise InputError(f"--loss {text}: write hyperparameters of {name} as name=number,... after the colon") from None
-    if params and name in (*LOSSES, *SOFTMAX):
+    if params and name not in RIVALS:
         raise InputError(f"--loss {text}: {name} takes its hyperparameters from --alpha and --gamma")
     if len(dict(params)) < len(params):
         raise InputError(f"--loss {text} names a hyperparameter twice")

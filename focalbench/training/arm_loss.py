@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from focalbench.errors import InputError
-from focalbench.losses.comparators import class_balanced_weights
 from focalbench.losses.inverse import (
     best_constant,
     log_odds,
@@ -14,7 +13,9 @@ from focalbench.losses.inverse import (
     softmax_recovered_logits,
 )
 from focalbench.losses.reference import Array, class_alpha
-from focalbench.runs.arms import LOSSES, SOFTMAX, Arm, is_custom
+from focalbench.losses.rivals import class_balanced_weights
+from focalbench.runs.arm import Arm, is_custom
+from focalbench.runs.catalogue import SIGMOID, SOFTMAX
 from focalbench.training.own.custom import Custom, custom_constant, make_custom, source_hash
 from focalbench.training.rivals import ClassCounts, Rival, rival_constant, rival_recovered
 from focalbench.training.stack_loss import RunLoss, SoftmaxFocal, WeightedFocal
@@ -52,7 +53,7 @@ def class_weights(arm: Arm, counts: ClassCounts) -> tuple[float, float] | None:
     if arm.loss == "class_balanced":
         weights = class_balanced_weights(*counts, dict(arm.params)["beta"])
         return float(weights.positive), float(weights.negative)
-    if arm.loss not in LOSSES:
+    if arm.loss not in SIGMOID:
         return None
     alpha = class_alpha(arm, counts.prevalence)
     positive, negative = (1.0, 1.0) if alpha is None else (alpha, 1 - alpha)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from focalbench.metrics.ranking import average_precision
-from focalbench.runs.arms import scored_epochs
+from focalbench.runs.run import scored_epochs
 from focalbench.training.models import Architecture, Layer, Network, Parameters
 from focalbench.training.stack_loss import RunLoss, StackLoss, ranking_scores
 

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from focalbench.base.randomness import generator
-from focalbench.runs.arms import Arm, Run
+from focalbench.runs.arm import Arm
+from focalbench.runs.run import Run
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -1,4 +1,4 @@
-"""The rivals as arms: which function a name means, where its last bias starts, and the way back to probabilities."""
+"""The rivals as arms: their loss, where the last bias starts, and the way back to probabilities."""
 
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -7,14 +7,13 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from focalbench.losses import comparators
-from focalbench.losses.binary import Hyperparameter, focal_star_loss
+from focalbench import losses
+from focalbench.losses.binary import Hyperparameter, Weights
 from focalbench.losses.inverse import LARGEST_CONSTANT
 from focalbench.losses.reference import Array
-from focalbench.runs.arms import OF_A_BATCH
+from focalbench.runs.catalogue import RIVALS
 
-# the ratio of their two gradients never turns
-WITH_A_WAY_BACK = ("focal_star", "label_smoothed", "poly1", "logit_adjusted")
+Formula = Callable[..., Tensor]
 FLAT = 1e-6  # differences of a loss that are none, in float32 too
 ROUNDING = 1e-12  # of a flat bottom's values in float64
 FEW = 4096  # rows, or thereabouts, that stand for the training rows when a constant is sought
@@ -33,7 +32,7 @@ class ClassCounts(NamedTuple):
 
 
 class Rival(NamedTuple):
-    """A rival's name (a key of arms.RIVALS), its hyperparameters by name, and the training rows it is told of."""
+    """A rival's name (a key of RIVALS), its hyperparameters by name, and the training rows it is told of."""
 
     name: str
     params: tuple[tuple[str, float], ...]
@@ -41,40 +40,22 @@ class Rival(NamedTuple):
 
 
 def rival_loss(rival: Rival, h: Mapping[str, Hyperparameter], logits: Tensor, targets: Tensor) -> Tensor:
-    """The loss of logits (run, output, sample), unreduced like them, or (run, output) for those of OF_A_BATCH.
+    """The loss of logits (run, output, sample), unreduced like them, or (run, output) for one of whole batches.
 
-    h: the hyperparameters, which are not read from `rival`, as numbers or one value per run, (run, 1, 1). LDAM's
-    deferred weights are not applied.
+    h: the hyperparameters, which are not read from `rival`, as numbers or one value per run, (run, 1, 1). Weights that
+    begin late are not applied.
     """
-    match rival.name:
-        case "focal_star":
-            return focal_star_loss(logits, targets, gamma=h["gamma"], beta=h["beta"])
-        case "hinge":
-            return comparators.hinge_loss(logits, targets)
-        case "label_smoothed":
-            return comparators.label_smoothed_cross_entropy(logits, targets, smoothing=h["smoothing"])
-        case "poly1":
-            return comparators.poly1_loss(logits, targets, epsilon=h["epsilon"])
-        case "logit_adjusted":
-            return comparators.logit_adjusted_loss(logits, targets, prevalence=rival.counts.prevalence, tau=h["tau"])
-        case "asymmetric":
-            gammas = {"gamma_positive": h["gamma_positive"], "gamma_negative": h["gamma_negative"]}
-            return comparators.asymmetric_loss(logits, targets, margin=h["margin"], **gammas)
-        case "ldam":
-            counts = {"positives": rival.counts.positives, "negatives": rival.counts.negatives}
-            margins = {"max_margin": h["max_margin"], "scale": h["scale"]}
-            return comparators.ldam_loss(logits, targets, **counts, **margins)
-        case "ohem":
-            return comparators.ohem_loss(logits, targets, ratio=h["ratio"])
-        case "topk":
-            return comparators.topk_loss(logits, targets, share=h["share"])
-        case "dice":
-            return comparators.dice_loss(logits, targets, smooth=h["smooth"])
-        case "tversky":
-            return comparators.tversky_loss(logits, targets, alpha=h["alpha"], beta=h["beta"], smooth=h["smooth"])
-        case "smooth_ap":
-            return comparators.smooth_ap_loss(logits, targets, tau=h["tau"])
-    raise AssertionError(rival.name)
+    row = RIVALS[rival.name]
+    told = {name: getattr(rival.counts, name) for name in row.told}
+    formula: Formula = getattr(losses, row.function)
+    return formula(logits, targets, **{each.name: h[each.name] for each in row.parameters}, **told)
+
+
+def scheduled_weights(rival: Rival, epoch: int, epochs: int) -> Weights:
+    """What a positive and a negative weigh in an epoch, counted from 0, for a rival with a schedule."""
+    h = dict(rival.params)
+    weights = losses.class_balanced_weights(rival.counts.positives, rival.counts.negatives, h["beta"])
+    return losses.deferred_weights(epoch, epochs, weights, h["start"])
 
 
 # ---- where the last bias starts
@@ -83,16 +64,16 @@ def rival_loss(rival: Rival, h: Mapping[str, Hyperparameter], logits: Tensor, ta
 @cache
 def rival_constant(rival: Rival) -> float:
     """The logit that, given to every row, minimises a rival's loss; see constant_of."""
-    h, counts = dict(rival.params), rival.counts
-    if rival.name == "smooth_ap":
-        return 0.0  # it sees only order; to find that out would take gigabytes
-    if rival.name in OF_A_BATCH:
+    row, h, counts = RIVALS[rival.name], dict(rival.params), rival.counts
+    if row.kind == "order":
+        return 0.0  # to find that out would take gigabytes
+    if row.kind == "batch":
         targets, share = few_rows(counts), torch.ones(1, dtype=torch.float64)
     else:
         targets = torch.tensor([1.0, 0.0], dtype=torch.float64)
         share = torch.tensor([counts.prevalence, 1 - counts.prevalence], dtype=torch.float64)
-        if h.get("start") == 0:  # LDAM, weighted from the first epoch on
-            share *= torch.tensor(comparators.class_balanced_weights(*counts, h["beta"]), dtype=torch.float64)
+        if row.schedule:  # as in the first epoch
+            share *= torch.tensor(scheduled_weights(rival, 0, 1), dtype=torch.float64)
 
     def loss(constants: Tensor) -> Tensor:
         logits = constants.view(-1, 1, 1).expand(-1, 1, len(targets))
@@ -142,7 +123,7 @@ def rival_recovered(rival: Rival, logits: Tensor) -> Array | None:
     With A and B the sizes of the gradient for a positive and a negative it is log B - log A (inverse.py); infinite
     for scores that no class probability gives, such as those beyond label smoothing's ends.
     """
-    if rival.name not in WITH_A_WAY_BACK:
+    if not RIVALS[rival.name].invertible:
         return None
     x = logits.double().view(1, 1, -1).detach().requires_grad_()
     size = []

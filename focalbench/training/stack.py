@@ -14,8 +14,10 @@ from focalbench.datasets.build import build_parts
 from focalbench.datasets.dataset import Dataset, Floats, Splits, Targets
 from focalbench.losses.inverse import log_odds
 from focalbench.losses.multiclass import leads
-from focalbench.runs.arms import SOFTMAX, Arm, Recipe, Run, Training
+from focalbench.runs.arm import Arm
+from focalbench.runs.catalogue import SOFTMAX
 from focalbench.runs.result import Curves, Influences, Outcome, Result, Status
+from focalbench.runs.run import Recipe, Run, Training
 from focalbench.training.arm_loss import recovered_outputs, run_loss, start_biases
 from focalbench.training.evaluation import batch_counts, finite, finite_or_none
 from focalbench.training.loop import Choice, Member, Rows, Schedule, Trained, epoch_budgets, score, train

@@ -6,12 +6,11 @@ from typing import NamedTuple, TypeAlias
 import torch
 from torch import Tensor
 
-from focalbench.losses.binary import Hyperparameter, Weights, focal_gradient
-from focalbench.losses.comparators import class_balanced_weights, deferred_weights
+from focalbench.losses.binary import Hyperparameter, focal_gradient
 from focalbench.losses.multiclass import leads, softmax_focal_gradient
-from focalbench.runs.arms import OF_A_BATCH
+from focalbench.runs.catalogue import RIVALS, sees_batches
 from focalbench.training.own.custom import Custom
-from focalbench.training.rivals import Rival, rival_loss
+from focalbench.training.rivals import Rival, rival_loss, scheduled_weights
 
 
 class WeightedFocal(NamedTuple):
@@ -145,8 +144,8 @@ class _RivalPart:
         self.positive = self.negative = torch.ones(1, device=device)  # what a positive and a negative weigh
 
     def start(self, epoch: int) -> None:
-        if self.rivals[0].name == "ldam":
-            weights = [_deferred(rival, epoch, self.epochs) for rival in self.rivals]
+        if RIVALS[self.rivals[0].name].schedule:
+            weights = [scheduled_weights(rival, epoch, self.epochs) for rival in self.rivals]
             self.positive = _column([weight.positive for weight in weights], self.device)
             self.negative = _column([weight.negative for weight in weights], self.device)
 
@@ -155,16 +154,11 @@ class _RivalPart:
         with torch.enable_grad():
             x = logits[..., :count].detach().clone().requires_grad_()
             loss = rival_loss(self.rivals[0], self.hyperparameters, x, targets)
-            if self.rivals[0].name not in OF_A_BATCH:
+            if not sees_batches(self.rivals[0].name):
                 scale = torch.where(targets > 0, self.positive, self.negative) / count
                 loss = loss * (scale if weights is None else scale * weights)
             gradient[..., :count] = torch.autograd.grad(loss.sum(), x)[0]
         return gradient
-
-
-def _deferred(rival: Rival, epoch: int, epochs: int) -> Weights:
-    h = dict(rival.params)
-    return deferred_weights(epoch, epochs, class_balanced_weights(*rival.counts, h["beta"]), h["start"])
 
 
 class _CustomPart:

@@ -31,9 +31,10 @@ from focalbench.datasets.dataset import Counts
 from focalbench.datasets.synthetic.mixtures import draw
 from focalbench.datasets.tables.table import Table
 from focalbench.metrics.ranking import average_precision
-from focalbench.runs.arms import Arm, Recipe, Run, TestPrevalence, Training
+from focalbench.runs.arm import Arm
 from focalbench.runs.columns import Columns
 from focalbench.runs.result import NO_CALIBRATION, Curves, Scores
+from focalbench.runs.run import Recipe, Run, TestPrevalence, Training
 from focalbench.training import measuring
 from focalbench.training import stack as stack_module
 from focalbench.training.evaluation import Measured

@@ -18,9 +18,10 @@ from focalbench.datasets.build import resolve
 from focalbench.metrics.influence import BUCKETS
 from focalbench.report.influences import influences_text, read_influences
 from focalbench.report.words import details
-from focalbench.runs.arms import Arm, Recipe, Run, Training
+from focalbench.runs.arm import Arm
 from focalbench.runs.columns import Columns
 from focalbench.runs.result import Curves, Result, SplitKind
+from focalbench.runs.run import Recipe, Run, Training
 from focalbench.training.stack import run_stack
 from tests.support.runs import BCE, TABLE, changed, ends, made_row, outcome_of, outcome_with, sums_of, two_arms
 

@@ -21,7 +21,7 @@ from focalbench.datasets.dataset import Counts
 from focalbench.datasets.synthetic.mixtures import draw
 from focalbench.plan.experiment import Experiment
 from focalbench.plan.planning import make_plan, make_stacks
-from focalbench.runs.arms import Arm
+from focalbench.runs.arm import Arm
 from focalbench.runs.columns import Columns
 from focalbench.training.stack import run_stack
 from tests.support.runs import outcome_of

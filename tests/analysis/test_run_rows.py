@@ -8,8 +8,9 @@ import pytest
 from focalbench.analysis.run_rows import RunRow, Source, run_row
 from focalbench.base.rows import columns, flatten, read_rows, rows_text, texts
 from focalbench.errors import InputError
-from focalbench.runs.arms import Arm, Recipe, Run, Training
+from focalbench.runs.arm import Arm
 from focalbench.runs.result import ClassOutcome
+from focalbench.runs.run import Recipe, Run, Training
 from tests.support.runs import BCE, changed, failed, made_row, outcome_of, outcome_with, two_arms
 
 COLUMNS = [

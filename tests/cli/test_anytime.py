@@ -17,7 +17,7 @@ from focalbench.execution.pools import Backend
 from focalbench.jobs.sweep import Ending, State, Stopped, SweepResult, run_experiment
 from focalbench.plan.experiment import Experiment, to_toml
 from focalbench.plan.planning import Plan, make_plan
-from focalbench.runs.arms import Arm
+from focalbench.runs.arm import Arm
 from tests.cli.test_sweep_process import FOCAL, REPEATED, files, here
 from tests.support.harness import Ended as EndedProcess
 from tests.support.harness import ended, start

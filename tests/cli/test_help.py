@@ -15,7 +15,8 @@ from focalbench.cli.messages import LEVELS
 from focalbench.cli.options import BackendName, Level
 from focalbench.execution.pools import BACKENDS
 from focalbench.plan.experiment import KEYS, LEAST_EPOCHS, Experiment
-from focalbench.runs.arms import INITS, TASKS, Task
+from focalbench.runs.arm import INITS
+from focalbench.runs.catalogue import TASKS, Task
 from focalbench.training.samplers import SAMPLERS
 from tests.support import attempts
 from tests.support.attempts import typed

@@ -15,7 +15,8 @@ from focalbench.cli.live import Cell, Line
 from focalbench.cli.progress import Report, SoFar, _Lines, _Screen, progress
 from focalbench.jobs.sweep import State
 from focalbench.plan.whole_seeds import Tally, Whole
-from focalbench.runs.arms import Arm, Recipe, Run, Training
+from focalbench.runs.arm import Arm
+from focalbench.runs.run import Recipe, Run, Training
 
 HALF = Report(206, 510, 3, 72.0, 2.86, 41.2)
 REPORTS = st.builds(

@@ -22,8 +22,8 @@ from focalbench.datasets.synthetic.classes import draw_classes, draw_labels, out
 from focalbench.datasets.synthetic.families import knobs, task_of
 from focalbench.datasets.tables.targets import measured_outputs
 from focalbench.errors import InputError
-from focalbench.runs.arms import Recipe
 from focalbench.runs.columns import Columns
+from focalbench.runs.run import Recipe
 
 CLASSES = ("rare-class", "long-tail", "long-tail:classes=9", "rare-class:classes=3,dimension=3,distance=2")
 

@@ -21,8 +21,9 @@ from focalbench.datasets.tables.table import Table, distinct_rows, row_numbers
 from focalbench.errors import InputError
 from focalbench.plan.experiment import Experiment
 from focalbench.plan.planning import make_plan
-from focalbench.runs.arms import Arm, Recipe, Run, Training
+from focalbench.runs.arm import Arm
 from focalbench.runs.columns import COLUMN_KEYS, Columns
+from focalbench.runs.run import Recipe, Run, Training
 
 # ---- what must not move: recorded from version 0.1.0, run id and the rows of the splits of seeds 0 and 3
 

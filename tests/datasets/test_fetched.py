@@ -17,7 +17,7 @@ from sklearn.datasets import _openml
 from focalbench.datasets import Columns, build_splits, load_table, resolve
 from focalbench.datasets.files.fetched import is_fetched, read_fetched
 from focalbench.errors import InputError
-from focalbench.runs.arms import Recipe
+from focalbench.runs.run import Recipe
 
 NUMBER = 990_001
 

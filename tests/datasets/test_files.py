@@ -16,7 +16,7 @@ from focalbench.datasets import Columns, Table, build_splits, file_sha256, load_
 from focalbench.datasets.files import text_table
 from focalbench.datasets.tables.table import distinct_rows, row_numbers
 from focalbench.errors import InputError
-from focalbench.runs.arms import Recipe
+from focalbench.runs.run import Recipe
 
 GOOD = "x,colour,y\n1,red,0\n2,blue,1\n3,red,0\n4,,1\n"
 

@@ -17,8 +17,9 @@ from focalbench.datasets.folds import FOLDS, fold_splits
 from focalbench.errors import InputError
 from focalbench.plan.experiment import Experiment
 from focalbench.plan.planning import make_plan
-from focalbench.runs.arms import Arm, Recipe, Run, Training
+from focalbench.runs.arm import Arm
 from focalbench.runs.columns import COLUMN_KEYS, Columns
+from focalbench.runs.run import Recipe, Run, Training
 from focalbench.training import measuring
 from focalbench.training.measuring import Prediction
 from focalbench.training.stack import run_stack

@@ -22,7 +22,7 @@ from focalbench.datasets.files import file as files
 from focalbench.datasets.files import parquet as parquet_file
 from focalbench.datasets.preprocessing import preprocess
 from focalbench.errors import InputError, MachineError
-from focalbench.runs.arms import Recipe
+from focalbench.runs.run import Recipe
 
 GOOD = "x,c,y\n" + "".join(f"{i},{'ab'[i % 2]},{i % 3 % 2}\n" for i in range(60))
 

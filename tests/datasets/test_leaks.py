@@ -9,8 +9,8 @@ from focalbench.datasets.tables.leaks import leaking_columns
 from focalbench.datasets.tables.table import Table
 from focalbench.plan.experiment import Experiment
 from focalbench.plan.planning import make_plan
-from focalbench.runs.arms import Recipe
 from focalbench.runs.columns import Columns
+from focalbench.runs.run import Recipe
 
 
 def table(**columns: object) -> Table:

@@ -15,7 +15,7 @@ from focalbench.datasets.prevalence import (
     warnings_for,
 )
 from focalbench.errors import InputError
-from focalbench.runs.arms import Recipe
+from focalbench.runs.run import Recipe
 
 rates = st.floats(0.0005, 0.6)
 noises = st.sampled_from([0.0, 0.1, 0.49])

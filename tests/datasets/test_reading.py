@@ -12,7 +12,7 @@ import pytest
 from focalbench.datasets import Columns, Table, load_table, read_table, resolve
 from focalbench.datasets.tables.reading import columns_told
 from focalbench.errors import InputError
-from focalbench.runs.arms import Recipe
+from focalbench.runs.run import Recipe
 
 BLANK = '" "'
 

@@ -13,9 +13,10 @@ from focalbench.datasets.tables.weights import weigh
 from focalbench.errors import InputError
 from focalbench.plan.experiment import Experiment
 from focalbench.plan.planning import make_plan
-from focalbench.runs.arms import Arm, Recipe, Run, Training
+from focalbench.runs.arm import Arm
 from focalbench.runs.columns import Columns
 from focalbench.runs.result import Status
+from focalbench.runs.run import Recipe, Run, Training
 from focalbench.training.stack import run_stack
 
 RNG = np.random.default_rng(0)

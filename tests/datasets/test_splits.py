@@ -8,7 +8,7 @@ from focalbench.datasets.dataset import Counts, Dataset, SplitCounts, Splits
 from focalbench.datasets.prevalence import Swaps, pool_counts, positive_parts, table_counts
 from focalbench.datasets.splits import allot, deal_groups, thin, weighted_to_rate, with_label_noise
 from focalbench.errors import InputError
-from focalbench.runs.arms import Recipe
+from focalbench.runs.run import Recipe
 
 TARGETS = (np.random.default_rng(0).random(12_000) < 0.2).astype(np.int8)
 POSITIVES = int(TARGETS.sum())

@@ -17,8 +17,8 @@ from focalbench.datasets.synthetic.dense import draw_dense
 from focalbench.datasets.synthetic.families import canonical, knobs
 from focalbench.datasets.synthetic.mixtures import Cluster, draw, mixture
 from focalbench.errors import InputError
-from focalbench.runs.arms import Recipe
 from focalbench.runs.columns import Columns
+from focalbench.runs.run import Recipe
 from focalbench.training.samplers import orders
 
 MIXTURES = ("mixture", "gaussians", "xor")
@@ -229,7 +229,7 @@ def test_the_groups_sampler_keeps_images_whole() -> None:
 
 def test_synthetic_data_need_numpy_only() -> None:
     script = (
-        "import sys; from focalbench.runs.arms import Recipe; from focalbench.datasets import build_splits;"
+        "import sys; from focalbench.runs.run import Recipe; from focalbench.datasets import build_splits;"
         "build_splits(Recipe('mixture', 1000, 0.05, 0.1), 0);"
         "print([name for name in ('pandas', 'sklearn', 'scipy', 'torch') if name in sys.modules])"
     )

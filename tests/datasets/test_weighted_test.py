@@ -19,8 +19,9 @@ from focalbench.datasets.synthetic.mixtures import log_likelihood_ratio, mixture
 from focalbench.errors import InputError
 from focalbench.plan.experiment import Experiment, from_mapping
 from focalbench.plan.planning import make_plan
-from focalbench.runs.arms import Arm, Recipe, Run, Training
+from focalbench.runs.arm import Arm
 from focalbench.runs.columns import Columns
+from focalbench.runs.run import Recipe, Run, Training
 from focalbench.training.stack import run_stack
 
 THIN = Recipe("mixture", 1500, 0.02)  # 200 positives in 9,988 test rows

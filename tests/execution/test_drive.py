@@ -28,8 +28,9 @@ from focalbench.execution import drive as execution
 from focalbench.execution.cluster import DaskPool
 from focalbench.execution.drive import Attempt, Finished, Said, check_backend, execute
 from focalbench.execution.pools import Backend, LokyPool, LokyWorker, Made, Progress, SerialPool, Stack, WorkerError
-from focalbench.runs.arms import Arm, Recipe, Run, Training
+from focalbench.runs.arm import Arm
 from focalbench.runs.result import Curves, Result
+from focalbench.runs.run import Recipe, Run, Training
 from tests.support.runs import outcome_with
 
 

@@ -18,8 +18,9 @@ from focalbench.analysis.rows import ArmRow, Scope
 from focalbench.base.rows import Record, Value, flatten, read_rows
 from focalbench.errors import MachineError, StoreError
 from focalbench.execution.store import APPLICATION, FORMAT, Store, is_begun
-from focalbench.runs.arms import Arm, Recipe, Run, Training
+from focalbench.runs.arm import Arm
 from focalbench.runs.result import ClassOutcome, Curves, Outcome, Result
+from focalbench.runs.run import Recipe, Run, Training
 from tests.support.attempts import typed
 from tests.support.runs import outcome_with
 

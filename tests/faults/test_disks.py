@@ -12,8 +12,9 @@ import pytest
 
 from focalbench.errors import StoreError
 from focalbench.execution.store import Store
-from focalbench.runs.arms import Arm, Recipe, Run, Training
+from focalbench.runs.arm import Arm
 from focalbench.runs.result import Curves, Result
+from focalbench.runs.run import Recipe, Run, Training
 from tests.support.harness import Ended, files, run
 from tests.support.runs import outcome_with
 

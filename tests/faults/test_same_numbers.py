@@ -12,7 +12,7 @@ from focalbench.jobs.sweep import run_experiment
 from focalbench.plan import planning as plan_module
 from focalbench.plan.experiment import Experiment, load, to_toml
 from focalbench.plan.planning import make_plan
-from focalbench.runs.arms import Arm
+from focalbench.runs.arm import Arm
 
 ARMS = (Arm("bce"), Arm("pos_weight"), Arm("focal", gamma=2.0), Arm("focal", gamma=1.0), Arm("dice"), Arm("ohem"))
 EXPERIMENT = Experiment(

@@ -32,8 +32,9 @@ from focalbench.plan.planning import make_plan
 from focalbench.report.folder import CHECK, LATEX, MARKDOWN, RUNS, TABLE
 from focalbench.report.owned import write_texts
 from focalbench.report.tables import latex, markdown
-from focalbench.runs.arms import Arm, Run
+from focalbench.runs.arm import Arm
 from focalbench.runs.result import ClassOutcome
+from focalbench.runs.run import Run
 from focalbench.training import stack
 from focalbench.training.arm_loss import run_loss
 from focalbench.training.references import is_reference

@@ -12,8 +12,8 @@ from focalbench.jobs import estimate as module
 from focalbench.jobs.estimate import estimate
 from focalbench.plan.experiment import Experiment
 from focalbench.plan.planning import PROCESS_BYTES, make_plan, make_stacks, worker_bytes
-from focalbench.runs.arms import Recipe
 from focalbench.runs.result import Curves, Result
+from focalbench.runs.run import Recipe
 from focalbench.training.references import is_reference
 from tests.support.runs import outcome_with
 

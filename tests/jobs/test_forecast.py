@@ -13,7 +13,7 @@ from focalbench.jobs import forecast as module
 from focalbench.jobs.forecast import forecast, sizes_of, slowness, stack_seconds
 from focalbench.plan.experiment import Experiment
 from focalbench.plan.planning import make_plan, make_stacks
-from focalbench.runs.arms import Arm
+from focalbench.runs.arm import Arm
 from tests.support.harness import run
 
 SMALL = Experiment(positive_rates=(0.02,), rows=4000, seeds=4, epochs=5, hidden=(16,), references=False)

@@ -12,7 +12,7 @@ from focalbench.errors import InputError
 from focalbench.losses.binary import focal_gradient
 from focalbench.losses.inverse import softmax_best_constants, softmax_recovered_logits
 from focalbench.losses.multiclass import leads, softmax_focal_gradient, softmax_focal_loss
-from focalbench.runs.arms import Arm
+from focalbench.runs.arm import Arm
 from focalbench.training.arm_loss import recovered_outputs, run_loss, softmax_weights, start_biases
 from focalbench.training.rivals import ClassCounts
 from focalbench.training.stack_loss import RunLoss, SoftmaxFocal, StackLoss, WeightedFocal, ranking_scores

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from focalbench.cli.keys import experiment_file
 from focalbench.errors import InputError
 from focalbench.plan.experiment import KEYS, MOST, MOST_EPOCHS, MOST_UNITS, Experiment, load, to_toml
+from focalbench.runs.arm import INITS, Arm
 from focalbench.runs.arm_choice import (
     ALPHAS,
     BCE,
@@ -21,8 +22,9 @@ from focalbench.runs.arm_choice import (
     plain_arm,
     with_zero_starts,
 )
-from focalbench.runs.arms import INITS, LOSSES, RIVALS, Arm, Recipe, Run, Training
+from focalbench.runs.catalogue import RIVALS, SIGMOID
 from focalbench.runs.columns import Columns
+from focalbench.runs.run import Recipe, Run, Training
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=12)
 # of a data set, or of a file in the folder of the experiment
@@ -263,7 +265,7 @@ def test_the_default_arms() -> None:
     assert [arm.init for arm in arms] == ["own"] * 15 + ["zero"] * 3
     assert [arm.name for arm in arms[15:]] == ["bce (zero start)", "pos_weight (zero start)", "gamma=2 (zero start)"]
     assert len({arm.name for arm in arms}) == 18
-    assert chosen_arms(ArmOptions(losses=LOSSES)) == arms
+    assert chosen_arms(ArmOptions(losses=tuple(SIGMOID))) == arms
     assert len(Experiment(arms=QUICK_ARMS).arms) == 5
 
 
@@ -293,7 +295,7 @@ def test_balanced_alpha_without_gamma_is_pos_weight() -> None:
 
 
 @given(
-    losses=st.lists(st.sampled_from(LOSSES), min_size=1).map(tuple),
+    losses=st.lists(st.sampled_from(list(SIGMOID)), min_size=1).map(tuple),
     inits=st.lists(st.sampled_from(INITS)).map(tuple),
 )
 def test_chosen_arms_always_make_an_experiment(losses: tuple[str, ...], inits: tuple[str, ...]) -> None:

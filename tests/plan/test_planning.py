@@ -25,9 +25,10 @@ from focalbench.plan.planning import (
     tuned_families,
     worker_bytes,
 )
+from focalbench.runs.arm import INITS, Alpha, Arm
 from focalbench.runs.arm_choice import BCE
-from focalbench.runs.arms import INITS, Alpha, Arm, Recipe, Run, Training
 from focalbench.runs.columns import COLUMN_KEYS, Columns
+from focalbench.runs.run import Recipe, Run, Training
 from focalbench.training.references import REFERENCES, is_reference
 
 SMALL = Experiment(positive_rates=(0.02,), rows=1500, seeds=2, references=False)

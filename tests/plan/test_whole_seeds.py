@@ -11,7 +11,8 @@ from focalbench.jobs.budget import ENDING, WRITTEN, Budget
 from focalbench.plan.experiment import Experiment
 from focalbench.plan.planning import make_plan, make_stacks
 from focalbench.plan.whole_seeds import Tally, Whole, part_of, shortened
-from focalbench.runs.arms import Arm, Recipe, Run, Training
+from focalbench.runs.arm import Arm
+from focalbench.runs.run import Recipe, Run, Training
 
 SMALL = Experiment(
     datasets=("gaussians", "xor"), positive_rates=(0.02, 0.05), rows=1500, seeds=4, first_seed=7, lrs=(0.01, 0.001)

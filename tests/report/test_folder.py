@@ -17,7 +17,8 @@ from focalbench.plan.planning import make_plan
 from focalbench.report import folder as module
 from focalbench.report.figures import draw_results
 from focalbench.report.folder import reported
-from focalbench.runs.arms import Arm, Task
+from focalbench.runs.arm import Arm
+from focalbench.runs.catalogue import Task
 from tests.support.attempts import typed
 
 SMALL = Experiment(

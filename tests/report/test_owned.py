@@ -19,7 +19,7 @@ from focalbench.report.figures import draw_results
 from focalbench.report.folder import WRITTEN, write_manifest
 from focalbench.report.formulas import FILES
 from focalbench.report.owned import claim, finish_more, owned, working_in, write_texts
-from focalbench.runs.arms import Arm
+from focalbench.runs.arm import Arm
 from tests.support.attempts import Files, attempt, contents, lay, typed
 
 SMALL = Experiment(

@@ -15,6 +15,7 @@ from unittest.mock import patch
 import numpy as np
 import torch
 
+from focalbench import losses
 from focalbench.analysis import evidence, per_class, selection
 from focalbench.analysis.run_rows import RunRow
 from focalbench.base.randomness import generator
@@ -31,7 +32,7 @@ from focalbench.losses.binary import Weights
 from focalbench.metrics import calibration, ranking, threshold
 from focalbench.plan.experiment import load
 from focalbench.plan.planning import make_plan
-from focalbench.runs.arms import Run
+from focalbench.runs.run import Run
 from focalbench.training import arm_loss, measuring, references, rivals, samplers, stack, stack_loss
 from focalbench.training import loop as training
 from focalbench.training.references import row_name
@@ -153,13 +154,13 @@ def sampled(name: str, patches: Patches, folder: str = "headline") -> Plant:
 LOSSES = (
     Plant(
         "LDAM: deferral switched off",
-        changed(stack_loss, "deferred_weights", lambda *_: Weights(1.0, 1.0)),
+        changed(losses, "deferred_weights", lambda *_: Weights(1.0, 1.0)),
         "rivals",
         "ldam",
     ),
     Plant(
         "LDAM: weights from the first epoch",
-        changed(stack_loss, "deferred_weights", lambda _, *asked: asked[2]),
+        changed(losses, "deferred_weights", lambda _, *asked: asked[2]),
         "rivals",
         "ldam",
     ),

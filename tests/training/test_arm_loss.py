@@ -11,9 +11,10 @@ from scipy.optimize import minimize_scalar
 from scipy.special import expit, logit
 
 from focalbench.errors import InputError
-from focalbench.runs.arms import LOSSES, OF_A_BATCH, RIVALS, Arm
+from focalbench.runs.arm import Arm
+from focalbench.runs.catalogue import CATALOGUE, RIVALS, sees_batches
 from focalbench.training.arm_loss import class_weights, recovered, run_loss, start_bias
-from focalbench.training.rivals import WITH_A_WAY_BACK, ClassCounts, Rival, rival_loss
+from focalbench.training.rivals import ClassCounts, Rival, rival_loss
 from focalbench.training.stack_loss import WeightedFocal
 
 RARE = ClassCounts(60, 39_940)
@@ -110,7 +111,9 @@ def test_balanced_classes_start_hinge_at_0() -> None:
     assert start_bias(Arm("hinge"), ClassCounts(500, 500)) == pytest.approx(0, abs=1e-9)
 
 
-ELEMENTWISE = [name for name in RIVALS if name not in (*OF_A_BATCH, "class_balanced", "hinge")]
+WITHOUT_FORMULA_OR_WITH_A_KINK = ("class_balanced", "hinge")
+ELEMENTWISE = [name for name in RIVALS if not sees_batches(name) and name not in WITHOUT_FORMULA_OR_WITH_A_KINK]
+INVERTIBLE = [name for name, loss in CATALOGUE.items() if loss.invertible and "binary" in loss.tasks]
 
 
 @pytest.mark.parametrize("name", ELEMENTWISE)
@@ -172,7 +175,7 @@ def test_label_smoothing_gives_back_the_probabilities_between_its_ends() -> None
     np.testing.assert_array_equal(beyond, [-np.inf, np.inf])
 
 
-@pytest.mark.parametrize("name", [*WITH_A_WAY_BACK, "class_balanced", *LOSSES])
+@pytest.mark.parametrize("name", INVERTIBLE)
 def test_the_way_back_is_right_where_a_rival_starts_and_never_turns(name: str) -> None:
     arm = Arm(name, alpha=0.3) if name == "alpha" else Arm(name, gamma=2.0) if name == "focal" else Arm(name)
     at_start = recovered(arm, RARE, torch.tensor([start_bias(arm, RARE)], dtype=torch.float64))
@@ -183,7 +186,7 @@ def test_the_way_back_is_right_where_a_rival_starts_and_never_turns(name: str) -
     assert np.all(np.diff(grid) > 0)
 
 
-@pytest.mark.parametrize("name", ["hinge", "asymmetric", "ldam", *OF_A_BATCH])
+@pytest.mark.parametrize("name", [name for name, loss in CATALOGUE.items() if not loss.invertible])
 def test_losses_without_a_way_back_say_so(name: str) -> None:
     assert recovered(Arm(name), RARE, torch.zeros(3)) is None
 

@@ -15,8 +15,9 @@ import pytest
 import torch
 
 from focalbench.errors import InputError
-from focalbench.runs.arms import Arm, Recipe, Run, Training
+from focalbench.runs.arm import Arm
 from focalbench.runs.result import Result
+from focalbench.runs.run import Recipe, Run, Training
 from focalbench.training.arm_loss import run_loss
 from focalbench.training.own import custom, processes
 from focalbench.training.own.custom import custom_constant, forget_processes, make_custom, source_hash
@@ -89,8 +90,7 @@ LATE_PLANTS = {  # at a call, or it would not train at all
     "functional": "torch.nn.functional.softplus = torch.special.expit = None",
     "Python": "import builtins, gc, sys; builtins.print = None; gc.disable(); sys.setrecursionlimit(500)",
     "this package": (
-        "from focalbench.training import loop; from focalbench.runs import arms; "
-        "loop.BETA1 = 0; arms.ENGINE_VERSION = 7"
+        "from focalbench.training import loop; from focalbench.runs import run; loop.BETA1 = 0; run.ENGINE_VERSION = 7"
     ),
 }
 

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from focalbench.metrics.ranking import average_precision
-from focalbench.runs.arms import OF_A_BATCH, RIVALS, Arm, scored_epochs
+from focalbench.runs.arm import Arm
+from focalbench.runs.catalogue import RIVALS, sees_batches
+from focalbench.runs.run import scored_epochs
 from focalbench.training.arm_loss import run_loss
 from focalbench.training.loop import Adam, Member, Rows, Schedule, Trained, epoch_budgets, score, train, train_epoch
 from focalbench.training.models import Architecture, Network, Parameters, draw_weights
@@ -133,7 +135,7 @@ def test_a_run_has_the_same_bits_in_any_company(data: st.DataObject) -> None:
 
 @pytest.mark.parametrize("members", [make_members((7,)), make_rivals((7,))], ids=["core", "rivals"])
 def test_a_rows_weight_multiplies_its_loss(members: list[Member]) -> None:
-    members = [m for m in members if not (isinstance(m.loss, Rival) and m.loss.name in OF_A_BATCH)]
+    members = [m for m in members if not (isinstance(m.loss, Rival) and sees_batches(m.loss.name))]
     loss = StackLoss([member.loss for member in members], 4, "cpu")
     loss.start(0)
     rng = np.random.default_rng(0)

@@ -11,7 +11,7 @@ import torch
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from focalbench.errors import InputError
-from focalbench.runs.arms import Arm
+from focalbench.runs.arm import Arm
 from focalbench.training.arm_loss import start_bias
 from focalbench.training.own.loss import found_in, make_loss, own_constant
 from focalbench.training.own.source import module_hash

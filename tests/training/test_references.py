@@ -9,7 +9,8 @@ from sklearn.metrics import average_precision_score
 
 from focalbench.datasets.build import build_splits
 from focalbench.datasets.dataset import Dataset, Floats, Known, Splits
-from focalbench.runs.arms import Arm, Recipe, Run, Training
+from focalbench.runs.arm import Arm
+from focalbench.runs.run import Recipe, Run, Training
 from focalbench.training import references
 from focalbench.training.references import BINS, BOOSTING, LOGISTIC, PENALTIES, SETTINGS, TREES, reference_logits
 

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from focalbench.datasets.build import build_splits
 from focalbench.datasets.dataset import Dataset
 from focalbench.errors import InputError
-from focalbench.runs.arms import Arm, Recipe, Run, Training
+from focalbench.runs.arm import Arm
+from focalbench.runs.run import Recipe, Run, Training
 from focalbench.training.samplers import Order, check_sampler, hard_negatives, orders
 from focalbench.training.stack import drawn_counts, run_stack
 

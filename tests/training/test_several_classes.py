@@ -31,10 +31,12 @@ from focalbench.report.curves import CurvePoint
 from focalbench.report.figures import draw_results
 from focalbench.report.tables import class_grid, csv_text, latex, markdown, print_rich
 from focalbench.report.words import title
+from focalbench.runs.arm import Arm
 from focalbench.runs.arm_choice import ArmOptions, baseline_of, chosen_arms, own_arms, plain_arm
-from focalbench.runs.arms import Arm, Recipe, Run, Task, Training
+from focalbench.runs.catalogue import Task
 from focalbench.runs.columns import Columns
 from focalbench.runs.result import NO_CALIBRATION, ClassOutcome, Curves, Result, Scores
+from focalbench.runs.run import Recipe, Run, Training
 from focalbench.training.arm_loss import run_loss
 from focalbench.training.evaluation import Measured, macro
 from focalbench.training.loop import Member, Rows, Schedule, macro_average_precision, train

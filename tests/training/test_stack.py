@@ -15,9 +15,10 @@ from focalbench.errors import InputError
 from focalbench.losses.inverse import best_constant
 from focalbench.plan.experiment import Experiment
 from focalbench.plan.planning import make_stacks
-from focalbench.runs.arms import Arm, Recipe, Run, Training
+from focalbench.runs.arm import Arm
 from focalbench.runs.columns import Columns
 from focalbench.runs.result import Result
+from focalbench.runs.run import Recipe, Run, Training
 from focalbench.training import stack as stack_module
 from focalbench.training.arm_loss import recovered
 from focalbench.training.evaluation import BatchCounts, batch_counts, measure

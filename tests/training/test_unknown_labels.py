@@ -16,8 +16,9 @@ from focalbench.errors import InputError
 from focalbench.losses.modules import SigmoidFocalLoss
 from focalbench.plan.experiment import Experiment
 from focalbench.plan.planning import make_plan
-from focalbench.runs.arms import Arm, Recipe, Run, Training
+from focalbench.runs.arm import Arm
 from focalbench.runs.columns import Columns
+from focalbench.runs.run import Recipe, Run, Training
 from focalbench.training import stack as stack_module
 from focalbench.training.arm_loss import run_loss
 from focalbench.training.loop import Rows

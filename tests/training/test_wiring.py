@@ -22,7 +22,8 @@ from focalbench.base.randomness import generator
 from focalbench.datasets.build import build_splits
 from focalbench.datasets.dataset import Dataset
 from focalbench.losses.reference import focal_gradient, focal_loss
-from focalbench.runs.arms import Arm, Recipe, Run, TestPrevalence, Training
+from focalbench.runs.arm import Arm
+from focalbench.runs.run import Recipe, Run, TestPrevalence, Training
 from focalbench.training import stack as stack_module
 from focalbench.training.arm_loss import recovered
 from focalbench.training.evaluation import measure

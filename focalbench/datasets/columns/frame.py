@@ -11,7 +11,7 @@ from focalbench.datasets.tables.duplicates import equal_rows
 from focalbench.datasets.tables.table import Part, Table, are_few
 from focalbench.datasets.tables.targets import listed, rare_last, read_outputs
 from focalbench.errors import InputError
-from focalbench.runs.arms import Task
+from focalbench.runs.catalogue import Task
 from focalbench.runs.columns import Columns
 
 if TYPE_CHECKING:

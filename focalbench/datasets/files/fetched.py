@@ -10,7 +10,7 @@ from focalbench.datasets.columns.frame import did_you_mean, make_table
 from focalbench.datasets.tables.table import Table
 from focalbench.datasets.tables.targets import listed
 from focalbench.errors import InputError
-from focalbench.runs.arms import Task
+from focalbench.runs.catalogue import Task
 from focalbench.runs.columns import Columns
 
 if TYPE_CHECKING:

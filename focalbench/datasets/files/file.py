@@ -23,7 +23,7 @@ from focalbench.datasets.files.text_table import open_text
 from focalbench.datasets.tables.table import Table
 from focalbench.datasets.tables.targets import listed
 from focalbench.errors import InputError, MachineError
-from focalbench.runs.arms import Task
+from focalbench.runs.catalogue import Task
 from focalbench.runs.columns import Columns
 
 SUFFIXES = (".csv", ".tsv", ".txt", ".gz", ".zip", ".zst", ".parquet")

@@ -4,7 +4,7 @@ import math
 
 from focalbench.base.intervals import within
 from focalbench.errors import InputError
-from focalbench.runs.arms import Parameter, Task
+from focalbench.runs.catalogue import Parameter, Task
 
 DIMENSIONS = 10
 

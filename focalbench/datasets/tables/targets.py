@@ -14,7 +14,7 @@ from focalbench.datasets.dataset import Known, Targets
 from focalbench.datasets.prevalence import LEAST_TABLE_POSITIVES, MIN_POSITIVES
 from focalbench.datasets.tables.table import TargetReading
 from focalbench.errors import InputError
-from focalbench.runs.arms import Task
+from focalbench.runs.catalogue import Task
 
 if TYPE_CHECKING:
     import pandas as pd

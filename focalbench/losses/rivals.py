@@ -20,6 +20,22 @@ from focalbench.errors import InputError
 from focalbench.losses.binary import Hyperparameter, Weights
 from focalbench.losses.checks import check_shapes, holds
 
+__all__ = [
+    "asymmetric_loss",
+    "class_balanced_weights",
+    "deferred_weights",
+    "dice_loss",
+    "hinge_loss",
+    "label_smoothed_cross_entropy",
+    "ldam_loss",
+    "logit_adjusted_loss",
+    "ohem_loss",
+    "poly1_loss",
+    "smooth_ap_loss",
+    "topk_loss",
+    "tversky_loss",
+]
+
 # ---- class weights
 
 
