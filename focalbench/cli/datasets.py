@@ -56,21 +56,22 @@ def _show_known(name: str) -> None:
 
 def _show(card: FileCard) -> None:
     from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
 
     from focalbench.base.text import shown
+    from focalbench.report.grid import Column, plain_grid, print_grid
 
     for line in (*card.lines, *(f"warning: {text}" for text in card.warnings)):
         typer.echo(textwrap.fill(shown(line), WIDTH, subsequent_indent="  "))
-    grid = Table(box=None, pad_edge=False)
-    for heading in ("column", "read as", "missing", "distinct", "how"):
-        grid.add_column(heading, justify="right" if heading in ("missing", "distinct") else "left", overflow="fold")
-    for column in card.columns[:MOST_COLUMNS]:
-        counts = (f"{column.missing:,}", f"{column.distinct:,}")
-        grid.add_row(*(Text(shown(text)) for text in (column.name, column.read_as, *counts, column.how)))
+    headings = [
+        Column(heading, right=heading in ("missing", "distinct"), wraps=True)
+        for heading in ("column", "read as", "missing", "distinct", "how")
+    ]
+    rows = [
+        (column.name, column.read_as, f"{column.missing:,}", f"{column.distinct:,}", column.how)
+        for column in card.columns[:MOST_COLUMNS]
+    ]
     typer.echo()
-    Console().print(grid)
+    print_grid(plain_grid(headings, rows), Console())
     if len(card.columns) > MOST_COLUMNS:
         say(f"... and {len(card.columns) - MOST_COLUMNS:,} more; a sweep writes them all into columns.csv")
 

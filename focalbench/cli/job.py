@@ -206,7 +206,7 @@ def worker_count(asked: int | None, device: str) -> int:
         raise InputError("--workers: a GPU takes one, whose stacks fill its memory")
     if asked is not None:
         return asked
-    from focalbench.jobs.sweep import cores
+    from focalbench.base.processors import cores
 
     return 1 if device == "cuda" else cores()
 

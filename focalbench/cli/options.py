@@ -17,6 +17,7 @@ RUNNING, OUTPUT = "Running", "Output"
 BackendName = Literal["serial", "loky", "dask"]
 Device = Literal["auto", "cpu", "cuda"]
 Level = Literal["debug", "info", "warning", "error"]
+Format = Literal["rich", "markdown", "latex", "csv"]
 
 
 def setting(key: str, panel: str, metavar: str | None = None, default: str = "") -> Any:
@@ -36,6 +37,7 @@ def flag(name: str, text: str, panel: str, *, short: tuple[str, ...] = ()) -> An
     return typer.Option(name, *short, help=text, metavar="", rich_help_panel=panel)
 
 
+FormatOption = Annotated[Format, typer.Option(help="rich (for a terminal), markdown, latex or csv.", metavar="FORMAT")]
 StoreOption = Annotated[
     Path | None, typer.Option(help="The database of runs. Default: runs.sqlite in --out.", rich_help_panel=OUTPUT)
 ]

@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING
 import typer
 
 from focalbench.cli.again import with_rates
+from focalbench.cli.options import Format
 from focalbench.datasets.tables.targets import listed
 from focalbench.errors import InputError, MachineError
 
 if TYPE_CHECKING:
     from focalbench.analysis.rows import ArmRow, ClassRow
     from focalbench.cli.ending import Ended
+    from focalbench.report.grid import Page
 
 
 def conclude(ended: Ended, folder: Path, *, as_json: bool) -> None:
@@ -80,6 +82,16 @@ def show(ended: Ended, folder: Path) -> None:
     if result.other_versions:
         say("Some runs were made with other library versions; a new --out makes all of them anew.")
     say(f"Pictures: focalbench plot {folder}")
+
+
+def show_page(page: Page, dialect: Format) -> None:
+    """Print a page in one of the dialects."""
+    from rich.console import Console
+
+    if dialect == "rich":
+        page.print(Console())
+    else:
+        print(page.written(dialect), end="")
 
 
 def _wider(table: Sequence[ArmRow]) -> list[str]:

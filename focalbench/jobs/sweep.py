@@ -1,7 +1,6 @@
 """The main job: plan, run what is missing, write the results folder."""
 
 import logging
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
@@ -92,11 +91,6 @@ class SweepResult:
     def other_versions(self) -> bool:
         """Whether some runs were made with other library versions than this process has."""
         return any(map(other_versions, self.made_with))
-
-
-def cores() -> int:
-    """Processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def run_experiment(

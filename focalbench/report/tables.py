@@ -2,14 +2,24 @@
 
 from collections.abc import Sequence
 
-from rich.console import Console, JustifyMethod
-from rich.table import Table
+from rich.console import Console
 from rich.text import Text
 
 from focalbench.analysis.rows import ArmRow, ClassRow, Kind, Verdict
 from focalbench.base.rows import rows_text
 from focalbench.base.text import in_latex, in_markdown, shown
 from focalbench.report import spread
+from focalbench.report.grid import (
+    Column,
+    Grid,
+    Line,
+    Section,
+    latex_lines,
+    markdown_lines,
+    plain_grid,
+    print_grid,
+    print_lines,
+)
 from focalbench.report.words import (
     baseline_name,
     blurb,
@@ -39,13 +49,9 @@ def markdown(table: Sequence[ArmRow], classes: Sequence[ClassRow] = ()) -> str:
     parts = []
     for cell in cells(table):
         parts += [f"**{in_markdown(title(cell, of_cell(cell, classes)))}**", "", in_markdown(decision(cell)), ""]
-        parts += ["| " + " | ".join(headings(cell)) + " |", "|" + "|".join("---:" if r else "---" for r in RIGHT) + "|"]
-        for section, rows in sections(cell):
-            parts += [f"| *{section}* |" + " |" * (COLUMNS - 1)]
-            parts += ["| " + " | ".join([in_markdown(row.name), *_marked(row)[1:]]) + " |" for row in rows]
+        parts += markdown_lines(arm_grid(cell))
         if grid := class_grid(cell, classes):
-            names, *lines = ["| " + " | ".join(map(in_markdown, line)) + " |" for line in grid]
-            parts += ["", f"*{BY_CLASS}*", "", names, "|---" + "|---:" * (len(grid[0]) - 1) + "|", *lines]
+            parts += ["", f"*{grid.title}*", "", *markdown_lines(grid)]
         parts += ["", *(f"- {in_markdown(sentence)}" for sentence in details(cell, of_cell(cell, classes))), ""]
     return "\n".join([*parts, *blurb(table), ""])
 
@@ -53,50 +59,57 @@ def markdown(table: Sequence[ArmRow], classes: Sequence[ClassRow] = ()) -> str:
 def summary(table: Sequence[ArmRow]) -> str:
     """All cells side by side as one Markdown table, a row for each arm and reference."""
     every = cells(table)
+    columns = [Column("arm")]
+    for cell in every:
+        _, first, second, third, _ = headings(cell)
+        columns += [Column(f"{short_title(cell)}: {first}", right=True), Column(second, right=True), Column(third)]
     names = dict.fromkeys(row.arm for cell in every for row in cell if row.kind is not Kind.TUNED)
-    lines = [
-        "| arm | "
-        + " | ".join(f"{in_markdown(short_title(cell))}: {' | '.join(_of_summary(headings(cell)))}" for cell in every)
-        + " |"
-    ]
-    lines += ["|---|" + "---:|---:|---|" * len(every)]
-    for name in names:
-        found = [next((_marked(row) for row in cell if row.arm == name), [""] * COLUMNS) for cell in every]
-        lines.append(f"| {in_markdown(name)} | " + " | ".join(" | ".join(_of_summary(row)) for row in found) + " |")
-    return "\n".join([*lines, "", *blurb(table), ""])
+    rows = [[name, *(text for cell in every for text in _of_summary(cell, name))] for name in names]
+    return "\n".join([*markdown_lines(plain_grid(columns, rows)), "", *blurb(table), ""])
 
 
-def _of_summary(texts: Sequence[str]) -> tuple[str, ...]:
-    """AUCPR, difference and verdict of a row's cells."""
-    return texts[1], texts[2], texts[3]
+def _of_summary(cell: Sequence[ArmRow], name: str) -> list[str]:
+    """AUCPR, difference and verdict of a row, blank where a cell has no such row."""
+    return next((display(row)[1:4] for row in cell if row.arm == name), [""] * 3)
+
+
+OVERVIEW = (
+    Column("data"),
+    Column("ceiling", right=True),
+    Column("baseline", right=True),
+    Column("highest mean"),
+    Column("vs baseline", right=True),
+    Column("verdict"),
+    Column("best reference"),
+    Column("vs baseline", right=True),
+    Column("start: zero minus own", right=True),
+)
 
 
 def overview(table: Sequence[ArmRow]) -> str:
     """One line a data set as Markdown: ceiling, baseline, highest mean, best reference, and what the start moves."""
-    lines = [
-        "| data | ceiling | baseline | highest mean | vs baseline | verdict | best reference | vs baseline "
-        "| start: zero minus own |"
+    return "\n".join([*markdown_lines(plain_grid(OVERVIEW, [_overview_row(cell) for cell in cells(table)])), ""])
+
+
+def _overview_row(cell: Sequence[ArmRow]) -> list[str]:
+    name, places = baseline_name(cell).lower(), spread.digits(cell[0].margin)
+    best = display(max(main_rows(cell), key=_mean))
+    references = [row for row in cell if row.kind is Kind.REFERENCE]
+    reference = display(max(references, key=_mean)) if references else [""] * COLUMNS
+    plain, zero = (
+        next((row for row in cell if (row.loss, row.init) == (name, start)), None) for start in ("own", "zero")
+    )
+    ceiling = cell[0].bayes_average_precision
+    return [
+        short_title(cell),
+        "" if ceiling is None else spread.number(ceiling, places),
+        "" if plain is None else f"{name} {display(plain)[1]}",
+        " ".join(best[:2]),
+        *best[2:4],
+        reference[0],
+        reference[2],
+        "" if zero is None else spread.cell(zero.own_start, places, "+"),
     ]
-    lines += ["|---|---:|---:|---|---:|---|---|---:|---:|"]
-    for cell in cells(table):
-        main, name = main_rows(cell), baseline_name(cell).lower()
-        best, places = max(main, key=_mean), spread.digits(cell[0].margin)
-        references = [row for row in cell if row.kind is Kind.REFERENCE]
-        plain, zero = (
-            next((row for row in cell if (row.loss, row.init) == (name, start)), None) for start in ("own", "zero")
-        )
-        ceiling = cell[0].bayes_average_precision
-        texts = [
-            in_markdown(short_title(cell)),
-            "" if ceiling is None else spread.number(ceiling, places),
-            "" if plain is None else f"{name} {display(plain)[1]}",
-            " ".join(_marked(best)[:2]),
-            *_marked(best)[2:4],
-            *(_marked(max(references, key=_mean))[0:3:2] if references else ("", "")),
-            "" if zero is None else spread.cell(zero.own_start, places, "+"),
-        ]
-        lines.append("| " + " | ".join(texts) + " |")
-    return "\n".join([*lines, ""])
 
 
 def _mean(row: ArmRow) -> float:
@@ -108,22 +121,9 @@ def latex(table: Sequence[ArmRow], classes: Sequence[ClassRow] = ()) -> str:
     parts = []
     for cell in cells(table):
         caption = f"{title(cell, of_cell(cell, classes))}. {decision(cell)} {' '.join(blurb(cell))}"
-        parts += [r"\begin{table}", rf"\caption{{{in_latex(caption)}}}"]
-        parts += [rf"\begin{{tabular}}{{{''.join('r' if r else 'l' for r in RIGHT)}}}", r"\toprule"]
-        parts += [_latex_row(headings(cell))]
-        for section, rows in sections(cell):
-            parts += [r"\midrule", rf"\multicolumn{{{COLUMNS}}}{{l}}{{\emph{{{in_latex(section)}}}}} \\"]
-            parts += [_latex_row([row.name, *display(row)[1:]]) for row in rows]
-        parts += [r"\bottomrule", r"\end{tabular}"]
+        parts += [r"\begin{table}", rf"\caption{{{in_latex(caption)}}}", *latex_lines(arm_grid(cell))]
         if grid := class_grid(cell, classes):
-            parts += [
-                "",
-                rf"\begin{{tabular}}{{l{'r' * (len(grid[0]) - 1)}}}",
-                r"\toprule",
-                _latex_row(grid[0]),
-                r"\midrule",
-            ]
-            parts += [*map(_latex_row, grid[1:]), r"\bottomrule", r"\end{tabular}"]
+            parts += ["", *latex_lines(grid)]
         parts += [r"\end{table}", ""]
     return "\n".join(parts)
 
@@ -137,77 +137,60 @@ def print_rich(table: Sequence[ArmRow], console: Console, classes: Sequence[Clas
     """Print all cells with their conclusions. classes: the rows of per_class."""
     for cell in cells(table):
         console.print(Text(shown(title(cell, of_cell(cell, classes))), style="bold"))
-        console.print(_plain(decision(cell)))
+        console.print(Text(shown(decision(cell))))
         console.print()
-        widths = _widths(cell)
-        for i, (section, rows) in enumerate(sections(cell)):
-            console.print(_rich_section(section, rows, headings(cell), widths, show_header=i == 0))
+        print_grid(arm_grid(cell), console)
         if grid := class_grid(cell, classes):
-            console.print(_rich_grid(grid))
+            print_grid(grid, console)
         console.print()
-        for sentence in details(cell, of_cell(cell, classes)):
-            console.print(_plain(f"- {sentence}"))
+        print_lines(details(cell, of_cell(cell, classes)), console)
         console.print()
     console.print("\n".join(blurb(table)), style="dim", highlight=False)
 
 
+def arm_grid(cell: Sequence[ArmRow]) -> Grid:
+    """A cell's table: its rows by their start, then tuned rows and references."""
+    columns = [
+        Column(heading, right, width, wraps=heading == "arm")
+        for heading, right, width in zip(headings(cell), RIGHT, _widths(cell), strict=True)
+    ]
+    return Grid(
+        tuple(columns),
+        tuple(Section(heading, tuple(map(_line, rows))) for heading, rows in sections(cell)),
+    )
+
+
+def _line(row: ArmRow) -> Line:
+    color = {Verdict.BETTER: "green", Verdict.WORSE: "red"}.get(row.verdict or Verdict.BASELINE, "")
+    return Line((row.name, *display(row)[1:]), color)
+
+
 def _widths(cell: Sequence[ArmRow]) -> list[int]:
-    """Columns of the terminal for each column of a cell, the same in all of its sections."""
+    """Characters of each column in a terminal, the same in all sections of a cell."""
     texts = zip(headings(cell), *map(display, cell), strict=True)
     lengths = ((len(shown(text)) for text in column) for column in texts)
     names, *others = (max(least, *column) for least, column in zip(WIDTHS, lengths, strict=True))
     return [min(names, max(LINE - sum(others) - len(others), LEAST_NAME)), *others]
 
 
-def _rich_section(
-    section: str, rows: Sequence[ArmRow], names: Sequence[str], widths: Sequence[int], *, show_header: bool
-) -> Table:
-    grid = Table(title=section, title_justify="left", title_style="italic", box=None, show_header=show_header)
-    grid.pad_edge = False
-    grid.padding = (0, 1, 0, 0)
-    for heading, width, right in zip(names, widths, RIGHT, strict=True):
-        justify: JustifyMethod = "right" if right else "left"
-        grid.add_column(heading, justify=justify, width=width, no_wrap=heading != "arm", overflow="fold")
-    for row in rows:
-        style = {Verdict.BETTER: "green", Verdict.WORSE: "red"}.get(row.verdict or Verdict.BASELINE, "")
-        grid.add_row(*map(_plain, [row.name, *display(row)[1:]]), style=style)
-    return grid
-
-
-def _rich_grid(lines: Sequence[Sequence[str]]) -> Table:
-    grid = Table(title=BY_CLASS, title_justify="left", title_style="italic", box=None)
-    grid.padding = (0, 1, 0, 0)
-    for i, heading in enumerate(lines[0]):
-        width = 8 if i else WIDTHS[0] - 1
-        grid.add_column(_plain(heading), justify="right" if i else "left", width=width, overflow="fold")
-    for line in lines[1:]:
-        grid.add_row(*map(_plain, line))
-    return grid
-
-
-def _plain(text: str) -> Text:
-    """A text for the terminal, in which rich finds no markup."""
-    return Text(shown(text))
-
-
-def class_grid(cell: Sequence[ArmRow], classes: Sequence[ClassRow]) -> list[list[str]]:
-    """Lines of text: the rarest measured classes, their rows, chance and ceilings, then every arm; or nothing."""
+def class_grid(cell: Sequence[ArmRow], classes: Sequence[ClassRow]) -> Grid | None:
+    """The rarest measured classes, their rows, chance and ceilings, then every arm; None where there are none."""
     here = of_cell(cell, classes)
     by_arm = {name: [row for row in here if row.arm == name] for name in dict.fromkeys(row.arm for row in here)}
     if not by_arm:
-        return []
-    first = [row for row in next(iter(by_arm.values())) if row.average_precision is not None]
-    shown = sorted(first, key=lambda row: -row.train_positives)[-SHOWN_CLASSES:]
-    lines = [["arm", *(row.name for row in shown)]]
-    lines.append(["(training rows)", *(f"{row.train_positives:,.0f}" for row in shown)])
-    lines.append(["(chance)", *(f"{row.prevalence:.4f}".removeprefix("0") for row in shown)])
-    if shown[0].bayes_average_precision is not None:
-        lines.append(["(Bayes ceiling)", *(_short(row.bayes_average_precision) for row in shown)])
+        return None
+    measured = [row for row in next(iter(by_arm.values())) if row.average_precision is not None]
+    rarest = sorted(measured, key=lambda row: -row.train_positives)[-SHOWN_CLASSES:]
+    lines = [["(training rows)", *(f"{row.train_positives:,.0f}" for row in rarest)]]
+    lines.append(["(chance)", *(f"{row.prevalence:.4f}".removeprefix("0") for row in rarest)])
+    if rarest[0].bayes_average_precision is not None:
+        lines.append(["(Bayes ceiling)", *(_short(row.bayes_average_precision) for row in rarest)])
     for arm, rows in by_arm.items():
         values = {row.name: row.average_precision for row in rows}
-        means = (values[row.name] for row in shown)
+        means = (values[row.name] for row in rarest)
         lines.append([arm, *(_short(None if found is None else found.mean) for found in means)])
-    return lines
+    names = [Column(row.name, right=True, width=8, wraps=True) for row in rarest]
+    return plain_grid([Column("arm", width=WIDTHS[0] - 1, wraps=True), *names], lines, BY_CLASS)
 
 
 def _short(value: float | None) -> str:
@@ -242,12 +225,6 @@ def display(row: ArmRow) -> list[str]:
     ]
 
 
-def _marked(row: ArmRow) -> list[str]:
-    """The cells of one row, for Markdown."""
-    arm, average_precision, delta, verdict, skill = display(row)
-    return [in_markdown(arm), average_precision, delta, in_markdown(verdict), skill]
-
-
 def _verdict(row: ArmRow) -> str:
     """A verdict, with the margin or the number of seeds that it takes, and a mark where more training may change it."""
     mark = "*" if row.budget_limited else ""
@@ -256,7 +233,3 @@ def _verdict(row: ArmRow) -> str:
     if row.verdict is Verdict.UNDECIDED and row.seeds_to_decide:
         return f"undecided: {row.seeds_to_decide:,} seeds{mark}"
     return f"{row.verdict or ''}{mark}"
-
-
-def _latex_row(values: Sequence[str]) -> str:
-    return " & ".join(map(in_latex, values)) + r" \\"

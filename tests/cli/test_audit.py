@@ -1,5 +1,7 @@
 """`focalbench audit` as a person runs it."""
 
+import csv
+import io
 import os
 import subprocess
 import sys
@@ -8,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from focalbench.audit import OURS, REMEDY, Absent, Audit, Cost, Count, Verdict
-from focalbench.cli.audit import markdown
+from focalbench.audit.report import audit_page
 
 pytest.importorskip("mpmath")
 
@@ -36,7 +38,7 @@ def test_the_table_has_its_words_and_fits_80_columns(tmp_path: Path) -> None:
     assert finished.returncode == 0, finished.stderr
     text = finished.stdout
     assert max(map(len, text.splitlines())) <= 80
-    assert row(text, "focal loss") == ["focal", "loss", "float32", "float64", "float16", "bfloat16", "alpha"]
+    assert row(text, "focal loss ") == ["focal", "loss", "float32", "float64", "float16", "bfloat16", "alpha"]
     assert row(text, "focalbench") == ["focalbench", "0/0", "0/0", "0/0", "0/0", "positives"]
     assert "torchvision's formula" in text
     words = " ".join(text.split())
@@ -50,7 +52,7 @@ def test_exit_code_1_when_ours_fails(tmp_path: Path) -> None:
     finished = focalbench("audit --no-speed --format markdown", tmp_path, before=WORSE)
     assert finished.returncode == 1, finished.stderr
     assert finished.stderr == ""
-    assert finished.stdout.startswith("| focal loss | float32 |")
+    assert "\n| focal loss | float32 |" in finished.stdout
     assert row(finished.stdout, "| focalbench")[1] != "0/0"
 
 
@@ -85,14 +87,16 @@ def test_markdown_with_costs_notes_and_the_remedy() -> None:
     found = Audit(
         (verdict,), (Absent("kornia", "not installed"), Absent("optax", "not importable: E")), Cost(0.005, 8e6)
     )
-    lines = markdown(found).splitlines()
-    assert lines[:3] == [
+    page = audit_page(found)
+    lines = page.markdown().splitlines()
+    assert lines[:2] == ["## Focal losses installed here", ""]
+    assert lines[2:5] == [
         "| focal loss | float32 | float64 | float16 | bfloat16 | alpha | time | memory |",
         "|---|---:|---:|---:|---:|---:|---:|---:|",
         "| focalbench | 1/2 | 0/0 | 0/0 | refused | reversed | 2.0 |  |",
     ]
-    assert "BCEWithLogitsLoss (5.0 ms, 8 MB)" in lines[5]
-    assert lines[6:] == [
+    assert "BCEWithLogitsLoss (5.0 ms, 8 MB)" in lines[7]
+    assert lines[8:] == [
         "- focalbench refuses bfloat16: why.",
         "- Versions: focalbench 0.",
         "- Not installed: kornia.",
@@ -100,3 +104,9 @@ def test_markdown_with_costs_notes_and_the_remedy() -> None:
         f"- No other library to compare with: {REMEDY}",
     ]
     assert not found.ours_is_right
+    assert r"focalbench & 1/2 & 0/0 & 0/0 & refused & reversed & 2.0 &  \\" in page.latex()
+    rows = list(csv.DictReader(io.StringIO(page.csv)))
+    assert [(row["dtype"], row["non_finite"], row["wrong"]) for row in rows] == [
+        *(("float32", "1", "2"), ("float64", "0", "0"), ("float16", "0", "0"), ("bfloat16", "", "")),
+    ]
+    assert {(row["time"], row["memory"]) for row in rows} == {("2.04", "")}

@@ -20,7 +20,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from focalbench.analysis.comparison import compare
 from focalbench.analysis.per_class import per_class
-from focalbench.analysis.rows import ClassRow
+from focalbench.analysis.rows import ArmRow, ClassRow
 from focalbench.analysis.run_rows import RunRow, run_row
 from focalbench.base.rows import rows_text
 from focalbench.datasets.build import build_splits, resolve
@@ -235,11 +235,18 @@ def test_single_classes_are_compared_by_seed() -> None:
 
 
 def test_the_grid_shows_measured_classes_with_the_rarest_last() -> None:
-    grid = class_grid(compare(rows_of_classes()), per_class(rows_of_classes()))
-    assert grid[0] == ["arm", "c0", "c2"]
-    assert grid[1] == ["(training rows)", "30", "10"]
-    assert grid[2] == ["(chance)", ".1300", ".1300"]
-    assert [line[0] for line in grid[3:]] == ["ce", "softmax gamma=2"]
+    headings, *lines = grid_of(compare(rows_of_classes()), per_class(rows_of_classes()))
+    assert headings == ("arm", "c0", "c2")
+    assert lines[0] == ("(training rows)", "30", "10")
+    assert lines[1] == ("(chance)", ".1300", ".1300")
+    assert [line[0] for line in lines[2:]] == ["ce", "softmax gamma=2"]
+
+
+def grid_of(table: list[ArmRow], classes: list[ClassRow]) -> list[tuple[str, ...]]:
+    """The grid of classes as text, its headings first."""
+    grid = class_grid(table, classes)
+    assert grid is not None
+    return [tuple(column.heading for column in grid.columns), *(line.cells for line in grid.sections[0].lines)]
 
 
 def with_classes(row: RunRow, classes: list[ClassOutcome]) -> RunRow:
@@ -257,7 +264,7 @@ def test_chance_is_each_classs_own() -> None:
     assert [row.prevalence for row in classes[:3]] == pytest.approx([0.01, 0.13, 0.53])
     for text in (markdown(table, classes), latex(table, classes)):
         assert "mean over 2 classes, chance 0.0100 to 0.5300 by class" in text
-    assert class_grid(table, classes)[2] == ["(chance)", ".0100", ".5300"]
+    assert grid_of(table, classes)[2] == ("(chance)", ".0100", ".5300")
 
 
 def test_a_never_finite_run_counts_at_chance() -> None:
