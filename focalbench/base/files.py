@@ -51,7 +51,7 @@ def replace_files(writers: Mapping[Path, Writer], mark: str) -> None:
             _flush(folder)
     except OSError as error:
         message = f"cannot write {next(iter(writers)).parent}: {error.strerror or error}"
-        raise MachineError(f"{message}; make room, or choose another --out") from None
+        raise MachineError(f"{message}; make room, or choose another `out` folder") from None
     finally:
         for part in parts.values():
             with suppress(OSError):
@@ -110,7 +110,7 @@ def _locked(number: int, folder: Path) -> bool:
     try:
         fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        raise InputError(f"another sweep is writing {folder}; wait for it, or choose another --out") from None
+        raise InputError(f"another sweep is writing {folder}; wait for it, or choose another `out` folder") from None
     except OSError:
         return False  # a file system without locks on folders
     return True

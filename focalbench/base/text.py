@@ -2,9 +2,14 @@
 
 Such a text may hold what a terminal, a Markdown or a LaTeX reader would obey: it passes through here before it is
 printed, written into a table or drawn. CSV and JSON hold texts as they are.
+
+A message names a setting in backticks, `rows` or `task=multiclass`: what a caller from Python and the author of an
+experiment file know it as.
 """
 
 import re
+import shlex
+from collections.abc import Callable
 
 # what Markdown reads as more than a letter; an underscore after a letter begins nothing, nor does a bracket by itself
 _OF_MARKDOWN = re.compile(r"[\\`*<>|&~$@]|(?<![^\W_])_|(?<=\])[(\[:]|(?<=:)/(?=/)|(?<=\bwww)\.", re.IGNORECASE)
@@ -19,6 +24,33 @@ _OF_LATEX = {
     "±": r"$\pm$",
     "[": "{[}",  # after the end of a row it would open an argument
 }
+
+
+_SETTING = re.compile(r"(`+)([a-z_]+)(?:=(.*?))?\1(?!`)", re.DOTALL)
+
+
+def setting(name: str, value: str) -> str:
+    """A setting with a value from outside, as messages name it; the command line turns it into its option.
+
+    >>> setting("positive", "a`b")
+    '``positive=a`b``'
+    """
+    quote = "`" * (max((len(run) for run in re.findall("`+", value)), default=0) + 1)
+    return f"{quote}{name}={value}{quote}"
+
+
+def with_options(text: str, option: Callable[[str], str]) -> str:
+    """A message with its settings as options of a command line. option: of a setting's name.
+
+    >>> with_options("leave `drop` out, with `positive=not good`", "--{}".format)
+    "leave --drop out, with --positive 'not good'"
+    """
+
+    def named(found: re.Match[str]) -> str:
+        value = "" if found[3] is None else f" {shlex.quote(found[3])}"
+        return option(found[2]) + value
+
+    return _SETTING.sub(named, text)
 
 
 def shown(text: str) -> str:

@@ -11,12 +11,11 @@ from typing import Annotated, Any
 import typer
 
 from focalbench.cli.about import ABOUT
-from focalbench.cli.messages import printable
+from focalbench.cli.messages import option_name, parameter, printable
 from focalbench.cli.options import DATA, flag, repeatable, setting
 from focalbench.errors import InputError
 from focalbench.runs.columns import COLUMN_KEYS, Columns
 
-SINGULAR = {"labels": "label"}  # of which each is given by itself
 METAVARS = {"positive": "VALUE"}  # of those that name no column
 
 
@@ -25,7 +24,7 @@ def column_options(command: Callable[..., None]) -> Callable[..., None]:
 
     @wraps(command)
     def run(**given: Any) -> None:  # Typer hands over what the signature below names
-        said: dict[str, Any] = {key: given.pop(_parameter(key)) for key in COLUMN_KEYS}
+        said: dict[str, Any] = {key: given.pop(parameter(key)) for key in COLUMN_KEYS}
         lists = {key: tuple(value) for key, value in said.items() if isinstance(value, list)}
         command(columns=Columns(**said | lists), **given)
 
@@ -43,7 +42,7 @@ def column_options(command: Callable[..., None]) -> Callable[..., None]:
 def _options() -> list[inspect.Parameter]:
     return [
         inspect.Parameter(
-            _parameter(each.name),
+            parameter(each.name),
             inspect.Parameter.POSITIONAL_OR_KEYWORD,
             default=[] if each.default == () else each.default,
             annotation=_annotation(each.name, each.default),
@@ -59,19 +58,6 @@ def _annotation(key: str, default: object) -> Any:
     if default == ():
         return Annotated[list[str], repeatable(key, DATA, metavar)]
     return Annotated[str | None, setting(key, DATA, metavar)]
-
-
-def _parameter(key: str) -> str:
-    return SINGULAR.get(key, key)
-
-
-def option_name(key: str) -> str:
-    """The option of a field of Columns.
-
-    >>> option_name("labels"), option_name("drop_duplicates")
-    ('--label', '--drop-duplicates')
-    """
-    return "--" + _parameter(key).replace("_", "-")
 
 
 def check_columns(dataset: str, columns: Columns) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from focalbench.cli.columns import check_columns, column_options
-from focalbench.cli.messages import say
+from focalbench.cli.messages import printable, say
 from focalbench.cli.options import DATA, data_names, setting
 from focalbench.runs.catalogue import Task
 from focalbench.runs.columns import NO_COLUMNS, Columns
@@ -51,17 +51,18 @@ def _show_known(name: str) -> None:
     from focalbench.datasets.card import card
 
     for heading, text in card(name):
-        typer.echo(textwrap.fill(text, WIDTH, initial_indent=f"{heading + ':':15}", subsequent_indent=" " * 15))
+        typer.echo(
+            textwrap.fill(printable(text), WIDTH, initial_indent=f"{heading + ':':15}", subsequent_indent=" " * 15)
+        )
 
 
 def _show(card: FileCard) -> None:
     from rich.console import Console
 
-    from focalbench.base.text import shown
     from focalbench.report.grid import Column, plain_grid, print_grid
 
     for line in (*card.lines, *(f"warning: {text}" for text in card.warnings)):
-        typer.echo(textwrap.fill(shown(line), WIDTH, subsequent_indent="  "))
+        typer.echo(textwrap.fill(printable(line), WIDTH, subsequent_indent="  "))
     headings = [
         Column(heading, right=heading in ("missing", "distinct"), wraps=True)
         for heading in ("column", "read as", "missing", "distinct", "how")
@@ -96,5 +97,5 @@ def _list() -> None:
     for heading, entries in sections.items():
         typer.echo(heading)
         for name, about in entries.items():
-            typer.echo(textwrap.fill(about, 79, initial_indent=f"  {name:18}", subsequent_indent=" " * 20))
+            typer.echo(textwrap.fill(printable(about), 79, initial_indent=f"  {name:18}", subsequent_indent=" " * 20))
     typer.echo("One card: focalbench datasets NAME, or focalbench datasets FILE --target COLUMN")

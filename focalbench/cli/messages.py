@@ -6,7 +6,7 @@ from contextlib import suppress
 
 import typer
 
-from focalbench.base.text import shown
+from focalbench.base.text import shown, with_options
 from focalbench.errors import InputError
 
 LEVELS = ("debug", "info", "warning", "error")
@@ -32,17 +32,40 @@ def listen(level: str) -> None:
     logger.setLevel(level.upper())
 
 
-def printable(text: str) -> str:
-    """A text as it is shown, of bounded length.
+# settings that are given one by one, or by another name
+_OPTIONS = {"labels": "label", "lrs": "lr", "positive_rates": "pos-rate"}
 
-    >>> printable("a\\x1b[2Jb")
-    'a\\\\x1b[2Jb'
+
+def parameter(key: str) -> str:
+    """The name of a command's parameter for a setting.
+
+    >>> parameter("labels"), parameter("drop_duplicates")
+    ('label', 'drop_duplicates')
     """
+    return _OPTIONS.get(key, key)
+
+
+def option_name(key: str) -> str:
+    """The option of a setting.
+
+    >>> option_name("positive_rates"), option_name("drop_duplicates")
+    ('--pos-rate', '--drop-duplicates')
+    """
+    return "--" + parameter(key).replace("_", "-")
+
+
+def printable(text: str) -> str:
+    """A text as it is shown, with options for settings, of bounded length.
+
+    >>> printable("a\\x1b[2Jb `rows`")
+    'a\\\\x1b[2Jb --rows'
+    """
+    text = with_options(text, option_name)
     if len(text) > LONGEST:  # the beginning says what is wrong, the end what to do
         text = f"{text[: LONGEST // 2]} [...] {text[-LONGEST // 2 :]}"
     return shown(text)
 
 
 def say(text: object) -> None:
-    """Print a line that may hold names from outside."""
-    typer.echo(shown(str(text)))
+    """Print a line that may hold names from outside and settings."""
+    typer.echo(shown(with_options(str(text), option_name)))

@@ -94,7 +94,7 @@ def _check_no_columns(recipe: Recipe) -> None:
 
 def _check_task(recipe: Recipe, task: Task) -> None:
     if recipe.task != task:
-        raise InputError(f"{recipe.dataset} is a {task} data set, and the task is {recipe.task}; use --task {task}")
+        raise InputError(f"{recipe.dataset} is a {task} data set, and the task is {recipe.task}; use `task={task}`")
 
 
 def load_table(recipe: Recipe) -> Table:

@@ -92,7 +92,7 @@ def synthetic_counts(recipe: Recipe) -> SplitCounts:
     """
     _check(recipe)
     if recipe.positive_rate is None:
-        raise InputError("a synthetic data set has no natural positive rate; give one, such as --pos-rate 0.0015")
+        raise InputError("a synthetic data set has no natural positive rate; give one, such as `positive_rates=0.0015`")
     counts = _checked(recipe, recipe.positive_rate, lambda rate: _synthetic_sizes(rate, recipe), _top(recipe))
     if family_of(recipe.dataset) == "dense":
         for part in counts.each:
@@ -223,7 +223,7 @@ def warnings_for(recipe: Recipe, by_seed: Sequence[SplitCounts]) -> tuple[str, .
             "precision is noisy; more positives would help"
         )
     if any(counts.train.positives > counts.train.negatives for counts in by_seed):
-        found.append("positives are the majority here; is --positive the rare class?")
+        found.append("positives are the majority here; is `positive` the rare class?")
     return tuple(found)
 
 
@@ -233,7 +233,7 @@ def _check(recipe: Recipe) -> None:
     if not 0 <= recipe.label_noise < 0.5:
         raise InputError(f"label noise lies between 0 and 0.5 (excluded); got {recipe.label_noise}")
     if recipe.test_prevalence not in ("thin", "weight"):
-        raise InputError(f"unknown --test-prevalence {recipe.test_prevalence!r}; choose thin or weight")
+        raise InputError(f"unknown `test_prevalence` {recipe.test_prevalence!r}; choose thin or weight")
     if recipe.rows < 1:
         raise InputError(f"the number of training rows must be positive, got {recipe.rows}")
 

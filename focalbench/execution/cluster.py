@@ -31,7 +31,7 @@ def check_cluster(backend: Backend) -> None:
         import cryptography  # noqa: F401
         import distributed  # noqa: F401
     except ImportError:
-        raise InputError("--backend dask needs an extra: pip install 'focalbench[dask]'") from None
+        raise InputError("`backend=dask` needs an extra: pip install 'focalbench[dask]'") from None
     if backend.scheduler is not None:
         _client(backend.scheduler).close()
 
@@ -73,7 +73,7 @@ async def _greet(scheduler: str) -> None:
 
 def _no_answer(scheduler: Any, error: Exception | str) -> str:
     why = " ".join(str(error).split())[:120]
-    return f"no Dask scheduler answers at {scheduler} ({why}); check --scheduler, such as tcp://host:8786"
+    return f"no Dask scheduler answers at {scheduler} ({why}); check `scheduler`, such as tcp://host:8786"
 
 
 def _client(scheduler: Any) -> Any:

@@ -232,8 +232,8 @@ def start_remedy() -> str:
     """What to do where no process would start: their locks lie in memory that has a folder, which may be full."""
     with suppress(OSError):
         if os.statvfs(SHARED).f_bavail == 0:
-            return f"{SHARED} is full: free some of it, or use --backend serial, which needs none"
-    return "use --backend serial, which needs no other process"
+            return f"{SHARED} is full: free some of it, or use `backend=serial`, which needs none"
+    return "use `backend=serial`, which needs no other process"
 
 
 @contextmanager

@@ -30,7 +30,7 @@ APPLICATION = 0x666F6361  # "foca", which tells our files from other programs' b
 WAIT = 60  # seconds for another process to finish its transaction
 BESIDE = ("-wal", "-shm", "-journal")  # end the names of what SQLite keeps beside a file of its own
 _DAMAGE = (sqlite3.DatabaseError, UnicodeDecodeError)  # the latter from names that are no text
-_REMEDY = "choose another file with --store, or move this one away"
+_REMEDY = "choose another file as the `store`, or move this one away"
 
 
 class Store:
@@ -83,7 +83,7 @@ class Store:
     def check_takes(self, runs: Sequence[Run]) -> None:
         """Raise StoreError where some of `runs` are missing and the file cannot be written to."""
         if self.read_only and (missing := len(runs) - len(self.done(runs))):
-            remedy = "copy it to where it can, and name the copy with --store"
+            remedy = "copy it to where it can, and name the copy as the `store`"
             raise StoreError(f"{self.path} lacks {missing} of {len(runs)} runs and cannot be written to; {remedy}")
 
     def done(self, runs: Iterable[Run]) -> set[str]:
@@ -108,7 +108,7 @@ class Store:
                 self._db.executemany(statement, [(*row, _sha256(*row)) for row in rows])
                 self._db.execute(f"PRAGMA user_version = {FORMAT}")  # of an older file, once something new is in it
         except sqlite3.OperationalError as error:
-            remedy = "wait for who is writing to it" if _is_busy(error) else "make room, or choose another --store"
+            remedy = "wait for who is writing to it" if _is_busy(error) else "make room, or choose another `store`"
             raise MachineError(f"cannot write to {self.path} ({error}); {remedy}") from None
         except sqlite3.DatabaseError as error:
             raise StoreError(f"{self.path} is damaged ({error}); {_REMEDY}") from None

@@ -138,7 +138,7 @@ def _run(pool: Pool, stacks: Sequence[Stack]) -> list[Made]:
                 made[place] = pool.made(future)
             except WorkerError:
                 what = f"a trial of {len(stacks[place])} runs ended its worker, or had no memory"
-                raise MachineError(f"{what}; fewer --rows or --workers take less") from None
+                raise MachineError(f"{what}; fewer `rows` or `workers` take less") from None
     return [made[place] for place in range(len(stacks))]
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from focalbench.base.files import regular
+from focalbench.base.text import setting
 from focalbench.datasets.files.fetched import is_fetched
 from focalbench.datasets.files.file import file_sha256
 from focalbench.datasets.synthetic.families import canonical, is_synthetic
@@ -118,11 +119,11 @@ class Experiment:
             if (plain := plain_arm(arm)) != arm:
                 raise InputError(f"{arm.name} is {plain.name} up to a factor; name the loss {plain.loss}")
             if self.columns.weight and (sees_batches(arm.loss) or is_custom(arm.loss)):
-                raise InputError(f"{arm.loss} sees whole batches and takes no row weights; leave it or --weight out")
+                raise InputError(f"{arm.loss} sees whole batches and takes no row weights; leave it or `weight` out")
         if self.columns.group and self.columns.time:
-            raise InputError("--group and --time are two ways to split; give one")
+            raise InputError("`group` and `time` are two ways to split; give one")
         if self.test_prevalence not in ("thin", "weight"):
-            raise InputError(f"unknown --test-prevalence {self.test_prevalence!r}; choose thin or weight")
+            raise InputError(f"unknown `test_prevalence` {self.test_prevalence!r}; choose thin or weight")
         baseline = baseline_of(self.task)
         for init in {arm.init for arm in self.arms}:
             if replace(baseline, init=init) not in self.arms:
@@ -134,30 +135,30 @@ class Experiment:
         """What goes with one task only."""
         for arm in self.arms:
             if arm.loss in SOFTMAX and self.task != "multiclass":
-                raise InputError(f"{arm.loss} is a softmax over classes: use it with --task multiclass")
+                raise InputError(f"{arm.loss} is a softmax over classes: use it with `task=multiclass`")
             if self.task not in (CATALOGUE[arm.loss].tasks if arm.loss in CATALOGUE else ("binary",)):
                 raise InputError(
-                    f"{arm.loss} is for --task binary; {self.task} has {', '.join(core_losses(self.task))}"
+                    f"{arm.loss} is for `task=binary`; {self.task} has {', '.join(core_losses(self.task))}"
                 )
         if len(self.columns.labels) == 1:
-            raise InputError("--task multilabel predicts several columns: give two or more --label, or use --target")
+            raise InputError("`task=multilabel` predicts several columns: give two or more `labels`, or use `target`")
         if self.columns.labels and (self.task != "multilabel" or self.columns.target):
-            raise InputError("--label names what --task multilabel predicts, instead of --target")
+            raise InputError("`labels` names what `task=multilabel` predicts, instead of `target`")
         if self.task == "binary":
             return
         if self.label_noise:
-            raise InputError("--label-noise is for --task binary; leave it out")
+            raise InputError("`label_noise` is for `task=binary`; leave it out")
         if self.sampler not in SAMPLERS_OF_CLASSES:
             names = ", ".join(SAMPLERS_OF_CLASSES)
-            raise InputError(f"--sampler {self.sampler} draws two classes only; with --task {self.task} choose {names}")
+            raise InputError(f"`sampler={self.sampler}` draws two classes only; with `task={self.task}` choose {names}")
         tables = [name for name in self.datasets if not is_synthetic(name)]
         if self.task == "multilabel" and tables and set(self.positive_rates) != {None}:
             raise InputError(
-                "the labels of a table share its rows, so no label has a rate of its own: leave --pos-rate "
+                "the labels of a table share its rows, so no label has a rate of its own: leave `positive_rates` "
                 'out (in a file: positive_rates = ["natural"])'
             )
         if self.task == "multilabel" and tables and not self.columns.labels:
-            raise InputError("--task multilabel needs --label for each column to predict, two or more of them")
+            raise InputError("`task=multilabel` needs `labels` for each column to predict, two or more of them")
 
     def _check_names(self) -> None:
         """What the files of results, which are UTF-8, could not hold: a file's name may be any bytes."""
@@ -285,7 +286,9 @@ def _known_place(path: Path, name: str, known: Mapping[str, str]) -> str | None:
     for place in (path.parent / name, Path(name)):
         if _holds(place, known[name]):
             return str(place)
-    raise InputError(f"{path} was made from {name}, which is not here as it was then; say where it is: --data {name}")
+    raise InputError(
+        f"{path} was made from {name}, which is not here as it was then; say where it is: {setting('data', name)}"
+    )
 
 
 def _holds(place: Path, sha256: str) -> bool:
@@ -303,7 +306,9 @@ def _inside(path: Path, name: str) -> str:
     except (OSError, ValueError, RuntimeError):  # no name that a file may have
         return name  # which planning refuses
     if not place.is_relative_to(folder):
-        raise InputError(f"{path} may read data in its own folder only, not {name}; allow that with --data {name}")
+        raise InputError(
+            f"{path} may read data in its own folder only, not {name}; allow that with {setting('data', name)}"
+        )
     return str(path.parent / name)
 
 
@@ -358,7 +363,7 @@ def _arm(item: object, where: str) -> Arm:
         raise InputError(f"{where}: an arm is a table with loss, alpha, gamma, init and params, got {item!r}")
     loss = cast(str, _scalar("loss", item["loss"], "", where))
     if is_custom(loss):
-        raise InputError(f"{where}: your own loss is named on the command line only, as --loss {loss}")
+        raise InputError(f"{where}: your own loss is named on the command line only, as {setting('loss', loss)}")
     alpha = item.get("alpha", "none")
     text = alpha if isinstance(alpha, str) else repr(_scalar("alpha", alpha, 0.0, where))
     gamma = _scalar("gamma", item.get("gamma", 0.0), 0.0, where)

@@ -63,7 +63,7 @@ def make_plan(experiment: Experiment) -> Plan:
             warnings += [f"{recipe.dataset}: {text}" for text in (*table.warnings, *leak_warnings(table))]
             columns += [(recipe.dataset, column) for column in table.columns]
         if experiment.sampler == "groups" and not (_has_groups(recipe) or family_of(recipe.dataset) == "dense"):
-            raise InputError(f"--sampler groups: {recipe.dataset} has no groups; use dense or a table with --group")
+            raise InputError(f"`sampler=groups`: {recipe.dataset} has no groups; use dense or a table with `group`")
         runs += _runs(experiment, recipe, min(each.train.rows for each in counts))
     return Plan(tuple(runs), tuple(dict.fromkeys(notes)), tuple(dict.fromkeys(warnings)), tuple(dict.fromkeys(columns)))
 

@@ -95,7 +95,7 @@ def refuse_foreign(folder: Path, names: Collection[str]) -> None:
 
 
 def _foreign(folder: Path, name: str) -> InputError:
-    return InputError(f"{folder} holds a {name} that is not this tool's; choose another --out, or move it away")
+    return InputError(f"{folder} holds a {name} that is not this tool's; choose another `out` folder, or move it away")
 
 
 def claim(folder: Path, names: Iterable[str]) -> str:
@@ -141,7 +141,7 @@ def make_folder(folder: Path) -> None:
 
 
 def _cannot_write(folder: Path, error: OSError) -> InputError:
-    return InputError(f"cannot write to {folder} ({error.strerror}); choose another --out")
+    return InputError(f"cannot write to {folder} ({error.strerror}); choose another `out` folder")
 
 
 def write_own(folder: Path, writers: Mapping[str, Writer]) -> None:

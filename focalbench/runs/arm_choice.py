@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import cast
 
+from focalbench.base.text import setting
 from focalbench.errors import InputError
 from focalbench.runs.arm import INITS, Alpha, Arm, Init
 from focalbench.runs.catalogue import CATALOGUE, FOCAL, RIVALS, SIGMOID, SOFTMAX, defaults
@@ -128,18 +129,18 @@ def chosen_arms(options: ArmOptions, task: str = "binary") -> tuple[Arm, ...]:
         return with_zero_starts(unique)
     for init in options.inits:
         if init not in INITS:
-            raise InputError(f"unknown --init {init!r}; choose one of {', '.join(INITS)}")
+            raise InputError(f"unknown `init` {init!r}; choose one of {', '.join(INITS)}")
     return tuple(replace(arm, init=cast(Init, init)) for init in dict.fromkeys(options.inits) for arm in unique)
 
 
 def _losses(options: ArmOptions, task: str) -> tuple[str, ...]:
     losses = options.losses or (() if options.custom else tuple(SOFTMAX if task == "multiclass" else SIGMOID))
     if options.gammas and not set(FOCAL) & set(losses):
-        raise InputError("--gamma is used by --loss focal only; add it or leave --gamma out")
+        raise InputError("`gamma` is used by `loss=focal` only; add it or leave `gamma` out")
     if options.alphas and not {"alpha", *FOCAL} & set(losses):
-        raise InputError("--alpha is used by --loss alpha and --loss focal only; add one or leave --alpha out")
+        raise InputError("`alpha` is used by `loss=alpha` and `loss=focal` only; add one or leave `alpha` out")
     if options.losses and set(options.alphas) == {"none"} and not set(FOCAL) & set(losses):
-        raise InputError("--alpha none means no weighting, which is --loss bce; give --loss alpha a number")
+        raise InputError("`alpha=none` means no weighting, which is `loss=bce`; give `loss=alpha` a number")
     return losses
 
 
@@ -149,18 +150,18 @@ def _named_arm(text: str) -> Arm:
     >>> _named_arm("tversky:beta=0.9").name
     'tversky beta=0.9'
     """
-    name, _, rest = text.partition(":")
+    (name, _, rest), asked = text.partition(":"), setting("loss", text)
     if name not in CATALOGUE:
         known = ", ".join((*CATALOGUE, "rivals"))
-        raise InputError(f"unknown --loss {text!r}; choose one of {known}, or your own as module:NAME")
+        raise InputError(f"unknown `loss` {text!r}; choose one of {known}, or your own as module:NAME")
     try:
         params = tuple((key, float(value)) for key, value in (part.split("=") for part in rest.split(",") if part))
     except ValueError:
-        raise InputError(f"--loss {text}: write hyperparameters of {name} as name=number,... after the colon") from None
+        raise InputError(f"{asked}: write hyperparameters of {name} as name=number,... after the colon") from None
     if params and name not in RIVALS:
-        raise InputError(f"--loss {text}: {name} takes its hyperparameters from --alpha and --gamma")
+        raise InputError(f"{asked}: {name} takes its hyperparameters from `alpha` and `gamma`")
     if len(dict(params)) < len(params):
-        raise InputError(f"--loss {text} names a hyperparameter twice")
+        raise InputError(f"{asked} names a hyperparameter twice")
     return plain_arm(Arm(name, params=params))
 
 
@@ -173,7 +174,7 @@ def read_alpha(text: str) -> Alpha:
     try:
         return float(text)
     except ValueError:
-        raise InputError(f"--alpha takes none, balanced or a number in [0, 1], got {text!r}") from None
+        raise InputError(f"`alpha` takes none, balanced or a number in [0, 1], got {text!r}") from None
 
 
 def _alpha_arms(alphas: Sequence[Alpha]) -> list[Arm]:

@@ -160,8 +160,8 @@ RIVALS = _by_name(  # of the focal loss, on one output
     Loss(
         "ldam",
         "ldam_loss",
-        "CE at scale (x y' - D_y), D_c proportional to n_c^(-1/4), the larger D max_margin; from `start` of the epochs "
-        "on weighted as class_balanced",
+        "CE at scale (x y' - D_y), D_c proportional to n_c^(-1/4), the larger D max_margin; from the share start of "
+        "the epochs on weighted as class_balanced",
         "Cao et al. 2019",
         parameters=(
             Parameter("max_margin", 0.5, "[0, inf)"),
@@ -173,7 +173,7 @@ RIVALS = _by_name(  # of the focal loss, on one output
     Loss(
         "ohem",
         "ohem_loss",
-        "mean CE of the positives and of as many times `ratio` hardest negatives",
+        "mean CE of the positives and of ratio times as many hardest negatives",
         "Shrivastava et al. 2016",
         parameters=(Parameter("ratio", 3.0, "(0, inf)"),),
         kind="batch",
@@ -181,7 +181,7 @@ RIVALS = _by_name(  # of the focal loss, on one output
     Loss(
         "topk",
         "topk_loss",
-        "mean CE of the hardest `share` of the batch",
+        "mean CE of the hardest share of the batch",
         "Shrivastava et al. 2016",
         parameters=(Parameter("share", 0.25, "(0, 1]"),),
         kind="batch",

@@ -33,9 +33,9 @@ class Columns:
 
     @property
     def special(self) -> dict[str, str]:
-        """The columns that are no features, by the option that names them."""
-        named = {"--group": self.group, "--time": self.time, "--weight": self.weight}
-        return {option: name for option, name in named.items() if name is not None}
+        """The columns that are no features, by their part."""
+        named = {"group": self.group, "time": self.time, "weight": self.weight}
+        return {part: name for part, name in named.items() if name is not None}
 
     def in_order(self) -> Self:
         """The same, however its lists were typed."""

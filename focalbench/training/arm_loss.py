@@ -37,7 +37,7 @@ def run_loss(arm: Arm, counts: Sequence[ClassCounts]) -> RunLoss:
 
 def _custom(arm: Arm) -> Custom:
     if source_hash(arm.loss) != arm.source:
-        raise InputError(f"--loss {arm.loss}: its source has changed since the sweep began; give the command again")
+        raise InputError(f"the source of the loss {arm.loss} has changed since the sweep began; start again")
     return make_custom(arm.loss)
 
 

@@ -69,7 +69,7 @@ def test_where_one_file_cannot_be_written_all_stay_as_they_were(tmp_path: Path) 
         file.write(b"half")
         raise OSError(28, "No space left on device")
 
-    with pytest.raises(MachineError, match="No space left on device; make room, or choose another --out"):
+    with pytest.raises(MachineError, match="No space left on device; make room, or choose another `out` folder"):
         replace_files({tmp_path / "a.csv": text("new"), tmp_path / "b.csv": fail}, "x")
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"a.csv": "old"}
 

@@ -158,7 +158,7 @@ TABLES = [
     Case(FILE + " --drop z", "'z'", SOUND),
     Case(FILE + " --group z", "'z'", SOUND),
     Case(FILE + " --group c --time x", "--time", SOUND),
-    Case(FILE + " --weight c", "--weight", SOUND),
+    Case(FILE + " --weight c", "the weight column 'c' must hold a number >= 0", SOUND),
     Case(FILE + " --weight x --loss ohem", "ohem", SOUND),
     Case(FILE + " --drop y", "--drop", SOUND),
     Case(FILE + " --drop x --drop c", "feature", SOUND),

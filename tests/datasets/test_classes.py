@@ -145,7 +145,7 @@ def test_a_rare_class_can_be_no_more_frequent_than_the_others(dataset: str, top:
 
 
 def test_the_task_must_be_the_datas() -> None:
-    with pytest.raises(InputError, match="use --task multiclass"):
+    with pytest.raises(InputError, match="use `task=multiclass`"):
         resolve(Recipe("rare-class", 2000, 0.02))
     with pytest.raises(InputError, match="mixture is a binary data set"):
         resolve(Recipe("mixture", 2000, 0.02, task="multilabel"))
@@ -217,7 +217,7 @@ def test_classes_with_too_few_rows_are_trained_on_and_not_measured(tmp_path: Pat
     ("sizes", "message"),
     [
         ({"a": 500, "b": 300, "c": 9}, r"fewer than 10 rows, duplicates apart: c \(9 rows\); merge or remove"),
-        ({"a": 500, "b": 300}, "holds 2 different values; --task multiclass is for 3 to 100"),
+        ({"a": 500, "b": 300}, "holds 2 different values; `task=multiclass` is for 3 to 100"),
         ({str(i): 12 for i in range(101)}, "holds 101 different values"),
         ({"a": 90, "b": 80, "c": 70}, "no class or label has 100 rows"),
     ],

@@ -121,7 +121,7 @@ def test_different_patients_with_equal_features_are_no_repeats() -> None:
     assert kept.equal.tolist() == [0, 0, 0, 3, 3, 5]
     assert kept.notes[-1] == (
         "3 rows of 6 have the features of an earlier one; 1 of them are equal to it in all columns; 1 sets of such "
-        "rows hold different targets; all are kept, and equal rows are never in two splits; --drop-duplicates removes "
+        "rows hold different targets; all are kept, and equal rows are never in two splits; `drop_duplicates` removes "
         "the 1: positive rate 33.3333% to 40.0000%"
     )
     removed = table_of("id x z y", *PATIENTS, drop=("id",), drop_duplicates=True)
@@ -309,7 +309,7 @@ def test_counts_of_every_seed_are_looked_at_when_planned(faces: str) -> None:
     held = [Counts(part.rows, part.positives) for part in each(rare)]
     assert tuple(held) == split_counts(rare, 0).each
     plan = make_plan(Experiment(datasets=(faces,), positive_rates=(None,), columns=Columns(target="y"), seeds=3))
-    assert any("--drop-duplicates removes" in note for note in plan.notes)
+    assert any("`drop_duplicates` removes" in note for note in plan.notes)
 
 
 def test_a_rate_that_the_sets_cannot_give_is_refused_with_one_that_they_can(tmp_path: Path) -> None:

@@ -160,7 +160,7 @@ def test_scikit_learns_own_tables() -> None:
     assert (table.rows, table.positives, len(table.frame.columns)) == (569, 357, 30)
     digits = read_fetched("sklearn:digits", Columns(positive="9"))
     assert digits.positives == 180
-    with pytest.raises(InputError, match="--positive"):
+    with pytest.raises(InputError, match="`positive=1`"):
         read_fetched("sklearn:digits", Columns())
     with pytest.raises(InputError, match=r"did you mean breast_cancer\?"):
         read_fetched("sklearn:breast_cancr", Columns())

@@ -78,7 +78,7 @@ def test_census_is_the_known_table() -> None:
 def test_the_whole_census_is_split_by_sets_of_equal_rows() -> None:
     table = load_table(Recipe("census-income", 1))
     assert (table.rows, table.positives) == (299_285, 18_568)
-    assert "--drop-duplicates removes the 74,271: positive rate 6.2041% to 8.2408%" in table.notes[0]
+    assert "`drop_duplicates` removes the 74,271: positive rate 6.2041% to 8.2408%" in table.notes[0]
     assert table.equal is not None
     assert len(np.unique(table.equal)) == len(table.frame.drop_duplicates())
 

@@ -237,7 +237,7 @@ def test_who_is_no_scheduler_is_told_within_the_stated_patience(monkeypatch: pyt
     with socket.create_server(("127.0.0.1", 0)) as server:
         threading.Thread(target=answer_all, args=(server, says), daemon=True).start()
         begin = time.monotonic()
-        with pytest.raises(InputError, match=r"no Dask scheduler answers at tcp://.*; check --scheduler") as caught:
+        with pytest.raises(InputError, match=r"no Dask scheduler answers at tcp://.*; check `scheduler`") as caught:
             check_backend(Backend("dask", 1, f"tcp://127.0.0.1:{server.getsockname()[1]}"))
         assert time.monotonic() - begin < 4
         assert "\n" not in str(caught.value)
@@ -341,7 +341,7 @@ def test_stacks_that_take_long_are_named_ever_more_rarely(
 # ---- no room for processes
 
 
-@pytest.mark.parametrize(("free", "says"), [(0, "/dev/shm is full: free some of it"), (9, "use --backend serial")])
+@pytest.mark.parametrize(("free", "says"), [(0, "/dev/shm is full: free some of it"), (9, "use `backend=serial`")])
 def test_no_room_for_workers_is_the_machines_fault(monkeypatch: pytest.MonkeyPatch, free: int, says: str) -> None:
     def full() -> LokyWorker:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

@@ -122,7 +122,7 @@ SIGNED = f"PRAGMA application_id = {APPLICATION};"
 def test_another_versions_database_is_refused_and_untouched(tmp_path: Path, statements: str) -> None:
     path = made(tmp_path, statements)
     before = path.read_bytes()
-    with pytest.raises(StoreError, match="choose another file with --store"):
+    with pytest.raises(StoreError, match="choose another file as the `store`"):
         Store(path)
     assert path.read_bytes() == before
     assert [each.name for each in tmp_path.iterdir()] == ["runs.sqlite"]
@@ -281,8 +281,8 @@ def test_a_store_of_the_future_is_one_sentence(tmp_path: Path) -> None:
     )
     assert (said.code, said.stdout) == (2, "")
     assert said.stderr.splitlines()[-1].endswith(
-        "runs.sqlite holds format 4 and this version reads 2 to 3; choose another file with --store, or move this one "
-        "away"
+        "runs.sqlite holds format 4 and this version reads 2 to 3; choose another file as the --store, or move this "
+        "one away"
     )
     assert path.read_bytes() == before
     assert [each.name for each in (tmp_path / "o").iterdir()] == ["runs.sqlite"]
@@ -297,7 +297,7 @@ def test_a_store_of_the_future_is_one_sentence(tmp_path: Path) -> None:
 def test_a_file_that_is_no_database_is_refused_and_untouched(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "runs.sqlite"
     path.write_bytes(content)
-    with pytest.raises(StoreError, match="choose another file with --store"):
+    with pytest.raises(StoreError, match="choose another file as the `store`"):
         Store(path)
     assert path.read_bytes() == content
 
@@ -501,7 +501,7 @@ def test_what_is_no_file_is_refused_at_once(tmp_path: Path, kind: str) -> None:
     else:
         path.symlink_to(path if kind == "loop" else kind)
     for ask in (is_begun, Store):
-        with pytest.raises(StoreError, match="choose another file with --store"):
+        with pytest.raises(StoreError, match="choose another file as the `store`"):
             ask(path)
 
 

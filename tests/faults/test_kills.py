@@ -195,7 +195,7 @@ def test_a_second_sweep_in_a_folder_is_refused_and_the_first_goes_on(whole: tupl
     second = run(f"{SWEEP} --workers 1 --out o", folder)
     assert (second.code, second.err) == (
         2,
-        "focalbench: another sweep is writing o; wait for it, or choose another --out\n",
+        "focalbench: another sweep is writing o; wait for it, or choose another --out folder\n",
     )
     assert ended(first).code == 0
     assert files(folder / "o") == files(folder / "whole")

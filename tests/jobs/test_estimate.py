@@ -112,7 +112,7 @@ def test_a_trial_that_dies_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> Non
 
     plan = make_plan(SMALL)
     monkeypatch.setattr(module, "make_pool", lambda _: Dying(1))
-    with pytest.raises(MachineError, match="had no memory; fewer --rows or --workers"):
+    with pytest.raises(MachineError, match="had no memory; fewer `rows` or `workers`"):
         estimate(plan, plan.runs, Backend())
 
 

@@ -211,7 +211,7 @@ def test_a_check_is_the_experiment_with_other_values(tmp_path: Path) -> None:
         ('[[arms]]\nloss = "focal"\ngamma = nan', "gamma must be a finite number"),
         ('[[arms]]\nloss = "focal"\nalpha = true', "alpha must be of the kind float"),
         ('[[arms]]\nloss = "focal"\nalpha = [1]', "alpha must be of the kind float"),
-        ('[[arms]]\nloss = "focal"\nalpha = "some"', "e.toml: --alpha takes none, balanced or a number"),
+        ('[[arms]]\nloss = "focal"\nalpha = "some"', "e.toml: `alpha` takes none, balanced or a number"),
         ('[[arms]]\nloss = "focal"\nalpha = nan', "alpha must lie in"),
         ('[[arms]]\nloss = "bce"\ninit = "warm"', "unknown start 'warm'"),
         ('[[arms]]\nloss = "bce"\n[[arms]]\nloss = "bce"\ngamma = 0', "arms holds an entry twice"),
@@ -376,7 +376,7 @@ def test_one_own_loss_alone_is_compared_with_bce_and_not_with_the_default_arms()
 def test_one_own_loss_never_comes_from_a_file(tmp_path: Path) -> None:
     own = Experiment(arms=(BCE, Arm("mine:Loss", source="0" * 64)))
     for text in (to_toml(own), 'arms = [{ loss = "bce" }, { loss = "mine:Loss" }]'):
-        with pytest.raises(InputError, match="own loss is named on the command line only, as --loss mine:Loss"):
+        with pytest.raises(InputError, match="own loss is named on the command line only, as `loss=mine:Loss`"):
             load(written(tmp_path, text))
     with pytest.raises(InputError, match="unknown loss"):
         Arm("mine:Loss")  # nor from anywhere else without its source

@@ -358,7 +358,7 @@ def of_file(path: Path, **options: Any) -> Experiment:
 
 @pytest.mark.parametrize("name", ["dense_claims.csv", "dense.csv", "dense", "denser"])
 def test_a_file_is_not_taken_for_a_family_by_its_name(tmp_path: Path, name: str) -> None:
-    with pytest.raises(InputError, match=r"--sampler groups: .* has no groups"):
+    with pytest.raises(InputError, match=r"`sampler=groups`: .* has no groups"):
         make_plan(of_file(tmp_path / name, sampler="groups"))
     assert make_plan(replace(of_file(tmp_path / name), positive_rates=(0.15,))).runs
 

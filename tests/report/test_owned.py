@@ -67,7 +67,7 @@ def test_only_what_the_manifest_names_is_replaced(tmp_path: Path) -> None:
     write(tmp_path, "a.md")
     (tmp_path / "b.md").write_bytes(MINE)
     write(tmp_path, "a.md")
-    with pytest.raises(InputError, match=r"holds a b.md that is not this tool's; choose another --out"):
+    with pytest.raises(InputError, match=r"holds a b.md that is not this tool's; choose another `out` folder"):
         write(tmp_path, "a.md", "b.md")
     assert (tmp_path / "b.md").read_bytes() == MINE
 

@@ -175,7 +175,7 @@ def test_a_change_under_way_is_refused(folder: Path) -> None:
     run_loss(arm, [COUNTS])
     (folder / "mine.py").write_text(LOSS + "\n")
     anew()
-    with pytest.raises(InputError, match="its source has changed since the sweep began"):
+    with pytest.raises(InputError, match="source of the loss mine:loss has changed since the sweep began"):
         run_loss(arm, [COUNTS])
 
 
@@ -197,7 +197,7 @@ def test_a_change_under_way_is_refused(folder: Path) -> None:
 )
 def test_whatever_ends_is_told_in_one_line(folder: Path, text: str, says: str) -> None:
     (folder / "mine.py").write_text(GOOD + text)
-    with pytest.raises(InputError, match=f"--loss mine:loss.*{says}") as caught:
+    with pytest.raises(InputError, match=f"the loss mine:loss.*{says}") as caught:
         run_stack((run_of("mine:loss"),))
     assert "\n" not in str(caught.value)
     assert isinstance(caught.value, MemoryError) == ("SIG" in says)  # which a worker's death is, and is tried again
@@ -211,9 +211,9 @@ def test_a_loss_that_never_answers_is_named(
     monkeypatch.setattr(processes, "PATIENCE", 2)
     monkeypatch.setattr(processes, "WORD", 1)
     (folder / "mine.py").write_text(GOOD + text)
-    with pytest.raises(InputError, match=r"--loss mine:loss has given no answer for .* minutes; does it end"):
+    with pytest.raises(InputError, match=r"the loss mine:loss has given no answer for .* minutes; does it end"):
         make_custom("mine:loss")
-    assert "--loss mine:loss has given no answer for 1 seconds: waiting" in caplog.text
+    assert "the loss mine:loss has given no answer for 1 seconds: waiting" in caplog.text
 
 
 def test_nobody_is_left_behind(folder: Path) -> None:

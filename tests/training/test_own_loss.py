@@ -168,7 +168,7 @@ def test_every_run_has_its_own_state_untouched_by_the_tries(name: str) -> None:
     ],
 )
 def test_what_is_no_loss_is_refused_in_one_line(spec: str, says: str) -> None:
-    with pytest.raises(InputError, match=f"--loss {spec}.*{says}") as error:
+    with pytest.raises(InputError, match=f"the loss {spec}.*{says}") as error:
         make_loss(spec)
     assert "\n" not in str(error.value)
 
@@ -176,7 +176,7 @@ def test_what_is_no_loss_is_refused_in_one_line(spec: str, says: str) -> None:
 @pytest.mark.parametrize("text", ["import nowhere", "def broken(:", "raise SystemExit", "1 / 0", "raise GeneratorExit"])
 def test_a_module_that_cannot_be_imported_is_told_in_one_line(folder: Path, text: str) -> None:
     (folder / "other.py").write_text(text)
-    with pytest.raises(InputError, match="--loss other:Loss: cannot import other"):
+    with pytest.raises(InputError, match="the loss other:Loss: cannot import other"):
         make_loss("other:Loss")
 
 

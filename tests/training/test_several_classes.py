@@ -376,11 +376,11 @@ def test_a_file_with_another_task_gets_that_tasks_arms() -> None:
     ("changes", "message"),
     [
         ({"task": "ternary"}, "unknown task 'ternary'"),
-        ({"arms": (Arm("bce"), Arm("ce"))}, "use it with --task multiclass"),
-        ({"task": "multilabel", "arms": (Arm("bce"), Arm("ohem"))}, "ohem is for --task binary"),
+        ({"arms": (Arm("bce"), Arm("ce"))}, "use it with `task=multiclass`"),
+        ({"task": "multilabel", "arms": (Arm("bce"), Arm("ohem"))}, "ohem is for `task=binary`"),
         ({"task": "multiclass", "arms": (Arm("bce"),)}, "need ce at the same start"),
         ({"task": "multiclass", "sampler": "balanced"}, "draws two classes only"),
-        ({"task": "multilabel", "label_noise": 0.1}, "is for --task binary"),
+        ({"task": "multilabel", "label_noise": 0.1}, "is for `task=binary`"),
         (
             {
                 "task": "multilabel",
@@ -390,10 +390,10 @@ def test_a_file_with_another_task_gets_that_tasks_arms() -> None:
             },
             "no label has a rate of its own",
         ),
-        ({"columns": Columns(labels=("a", "b"))}, "instead of --target"),
-        ({"task": "multilabel", "columns": Columns(labels=("a",))}, "give two or more --label"),
+        ({"columns": Columns(labels=("a", "b"))}, "instead of `target`"),
+        ({"task": "multilabel", "columns": Columns(labels=("a",))}, "give two or more `labels`"),
         ({"task": "multilabel", "columns": Columns(labels=("a", "a"))}, "holds an entry twice"),
-        ({"task": "multilabel", "datasets": ("d.csv",), "positive_rates": (None,)}, "needs --label"),
+        ({"task": "multilabel", "datasets": ("d.csv",), "positive_rates": (None,)}, "needs `labels`"),
     ],
 )
 def test_what_does_not_go_with_a_task_is_refused(changes: dict[str, Any], message: str) -> None:

@@ -184,7 +184,7 @@ def test_fully_known_labels_have_no_mask(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("cells", "positive", "says"),
     [
-        (["ill", "ill", "well"], None, "'p' holds ill .* --positive well"),
+        (["ill", "ill", "well"], None, "'p' holds ill .* `positive=well`"),
         (["ill", "well", ""], "sick", "no value 'sick'"),
         (["1", "", ""], None, "only the value 1"),
         (["", "", ""], None, "holds no value at all"),

@@ -278,7 +278,7 @@ def _categories(name: str, texts: Texts, kind: str = "text") -> Column:
     doubts: tuple[str, ...] = ()
     if kind == "text" and len(levels) > MANY_TEXTS and _share(texts, _holds_digits) > HALF:
         what = f"{len(levels):,} different texts that hold digits, such as {texts.values[0]!r}, are read as categories"
-        doubts = (f"{what}; write them as plain numbers, or name the column with --category or --drop",)
+        doubts = (f"{what}; write them as plain numbers, or name the column with `category` or `drop`",)
     change = "" if texts.bare else "blanks around are none"
     how = () if kind == "text" else (kind,)
     return Column({name: values}, "category", how, int((codes < 0).sum()), len(levels), doubts, change)
@@ -436,14 +436,14 @@ def _notes(frame: "pd.DataFrame", origin: Origin, read: dict[str, Column]) -> li
     counting = [str(name) for name in numbers if _counts_rows(read[name].features[str(name)])]
     notes = []
     if counting:
-        notes.append(f"whole numbers that never repeat, identifiers perhaps (then --drop them): {listed(counting)}")
+        notes.append(f"whole numbers that never repeat, identifiers perhaps (then `drop` them): {listed(counting)}")
     whole = [name for name in numbers if not is_text(frame[name]) and not _has_thirds(frame[name])]
     if origin.texts is not None and whole:
         head = origin.texts(whole, _HEAD_CELLS // len(whole) + 1)
         cells = {str(name): head[name].tolist() for name in whole}
         for pattern, what in _LIKE_CODES:
             if odd := [name for name, texts in cells.items() if any(map(pattern.fullmatch, texts))]:
-                notes.append(f"numbers with {what}, codes perhaps (then --category): {listed(odd)}")
+                notes.append(f"numbers with {what}, codes perhaps (then `category`): {listed(odd)}")
     return notes
 
 

@@ -44,7 +44,7 @@ def make_table(
     weights = special["weight"].values if "weight" in special else None
     if weights is not None and min((weights @ outputs.held(label)).min() for label in (0, 1)) <= 0:
         raise InputError(
-            f"--weight {columns.weight} leaves one class of {listed(columns.predicted)} without any weight"
+            f"the weight column {columns.weight!r} leaves one class of {listed(columns.predicted)} without any weight"
         )
     no_features = [*columns.predicted, *columns.drop, *columns.special.values()]
     declared = [name for name, kind in origin.kinds.items() if kind == DECLARED and name not in no_features]
@@ -99,19 +99,19 @@ def make_table(
 def _check_columns(source: str, frame: "pd.DataFrame", columns: Columns, task: Task) -> None:
     names = [str(name) for name in frame.columns]
     if not (columns.labels if task == "multilabel" else columns.target):
-        option = "--label for each column to predict" if task == "multilabel" else "--target"
+        option = "`labels` for each column to predict" if task == "multilabel" else "`target`"
         raise InputError(f"{source} needs a target column: {option} with one of {listed(names)}")
     for name in (*columns.predicted, *columns.drop, *columns.special.values(), *columns.category):
         if name not in names:
             hint = did_you_mean(name, names) or f"; it has {listed(names)}{_header_below(frame, name)}"
             raise InputError(f"{source} has no column {name!r}{hint}")
     if both := set(columns.category) & {*columns.predicted, *columns.drop, *columns.special.values()}:
-        raise InputError(f"--category {min(both)} has another part to play already; give each column one")
+        raise InputError(f"the category column {min(both)!r} has another part to play already; give each column one")
     if both := set(columns.predicted) & set(columns.drop):
-        raise InputError(f"the target {min(both)!r} is among the columns to drop; leave it out of --drop")
-    for option, name in columns.special.items():
+        raise InputError(f"the target {min(both)!r} is among the columns to drop; leave it out of `drop`")
+    for part, name in columns.special.items():
         if name in columns.predicted or name in columns.drop:
-            raise InputError(f"{option} {name} is the target or dropped as well; give each column one part to play")
+            raise InputError(f"the {part} column {name!r} is the target or dropped as well; give each column one part")
 
 
 def _header_below(frame: "pd.DataFrame", name: str) -> str:

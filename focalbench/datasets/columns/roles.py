@@ -72,7 +72,7 @@ def read_group(column: "pd.Series[Any]", origin: Origin) -> Special:
     """Numbers of the groups, (rows,) int64. Raises InputError for missing values."""
     name, written = str(column.name), as_written(column, origin)
     codes = _codes(written)
-    _check_complete(codes < 0, f"--group {name} is missing")
+    _check_complete(codes < 0, f"the group column {name!r} must have a value in every row")
     groups, before = int(codes.max()) + 1, int(column.nunique())
     reading = SpecialReading("group", name, f"{groups:,} different value{'s' * (groups != 1)}")
     if is_text(column) or groups == before:
@@ -93,8 +93,8 @@ def read_time(column: "pd.Series[Any]", origin: Origin, style: Style) -> Special
     read = _periods(column, origin) or _numbers_of_no_dates(column, origin, style) or _moments(column, style)
     missing = np.asarray(pd.isna(read.values))
     if missing.all():
-        raise InputError(f"--time {name} is no date, time or number; write dates as 2023-01-31")
-    _check_complete(missing, f"--time {name} is no date, time or number")
+        raise InputError(f"the time column {name!r} holds no date, time or number; write dates as 2023-01-31")
+    _check_complete(missing, f"the time column {name!r} must hold a date, time or number in every row")
     reading = SpecialReading("time", name, "; ".join(read.how))
     return Special(np.asarray(pd.factorize(read.values, sort=True)[0], np.int64), reading, read.doubts, read.change)
 
@@ -106,14 +106,15 @@ def read_weight(column: "pd.Series[Any]", origin: Origin, style: Style) -> Speci
     name = str(column.name)
     read = _numbers(column, origin, style) or _Read(pd.to_numeric(column, errors="coerce"))
     weights = pd.Series(read.values).to_numpy(np.float64, na_value=np.nan)
-    _check_complete(~(np.isfinite(weights) & (weights >= 0)), f"--weight {name} is no number of at least 0", "correct")
+    good = np.isfinite(weights) & (weights >= 0)
+    _check_complete(~good, f"the weight column {name!r} must hold a number >= 0 in every row", "correct them")
     return Special(_in_range(weights), SpecialReading("weight", name, "; ".join(read.how)), read.doubts, read.change)
 
 
 def _check_complete(bad: "np.ndarray[Any, np.dtype[np.bool_]]", what: str, remedy: str = "fill them in") -> None:
     if bad.any():
-        where = f"{rows_of(int(bad.sum()))}, first in data row {bad.argmax() + 1}"
-        raise InputError(f"{what} in {where}; {remedy} or remove these rows")
+        where = f"{rows_of(int(bad.sum()))} (first: data row {bad.argmax() + 1})"
+        raise InputError(f"{what}; it does not in {where}; {remedy} or remove these rows")
 
 
 def _codes(column: "pd.Series[Any]") -> Groups:
@@ -180,7 +181,8 @@ def _numbers_of_no_dates(column: "pd.Series[Any]", origin: Origin, style: Style)
 
 
 def _open_dates(column: "pd.Series[Any]") -> InputError:
-    return InputError(f"--time {column.name} may begin with the day, the month or the year; write dates as 2023-01-31")
+    what = f"the time column {str(column.name)!r} may begin with the day, the month or the year"
+    return InputError(f"{what}; write dates as 2023-01-31")
 
 
 def _ranged(values: Any, how: Sequence[str]) -> str:

@@ -53,7 +53,7 @@ def _openml(name: str) -> tuple["pd.DataFrame", str]:
         # dtype None: scikit-learn's own dtypes fail on nominal columns whose labels are all digits, such as {0,1}
         bunch = fetch_openml(**which, as_frame=True, parser="pandas", read_csv_kwargs={"dtype": None})
         if bunch.frame is None or not bunch.target_names:
-            raise ValueError("it has no single target; name one with --target")
+            raise ValueError("it has no single target; name one with `target`")
         return bunch.frame, str(bunch.target_names[0])
 
     fetched: tuple[pd.DataFrame, str] = _tried(f"openml:{name}", fetch)

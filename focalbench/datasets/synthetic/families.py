@@ -47,10 +47,10 @@ ABOUT = {
     "gaussians": "two overlapping Gaussians, the best score is linear (Bayes AUCPR .44 at 0.0015)",
     "xor": "two positive clusters on one diagonal, hard negatives on the other (Bayes AUCPR .62 at 0.0015)",
     "dense": "images of 10,000 anchors, correlated with their neighbours, hard negatives around every object; whole "
-    "images a batch: --sampler groups --batch-size 10000",
-    "rare-class": "classes of two clusters each, one of them rare, the others alike: --task multiclass",
-    "long-tail": "the same classes, each rarer than the one before by the same factor: --task multiclass",
-    "labels": "labels that are independent of one another, each rarer than the one before: --task multilabel",
+    "images a batch: `sampler=groups` `batch_size=10000`",
+    "rare-class": "classes of two clusters each, one of them rare, the others alike: `task=multiclass`",
+    "long-tail": "the same classes, each rarer than the one before by the same factor: `task=multiclass`",
+    "labels": "labels that are independent of one another, each rarer than the one before: `task=multilabel`",
 }
 FAMILIES = tuple(ABOUT)
 _OF_FAMILY = {

@@ -65,7 +65,7 @@ class EqualRows:
         if groups is not None:
             several = f"{_spread(self.features, groups):,} sets, which have rows of several"
             kept = f"all are kept, and split by group or time, so that {several}, may be in two splits"
-        drop = f"--drop-duplicates removes the {np.count_nonzero(repeats):,}: positive rate {before:.4%} to {after:.4%}"
+        drop = f"`drop_duplicates` removes the {np.count_nonzero(repeats):,}: positive rate {before:.4%} to {after:.4%}"
         return "; ".join([found, also, mixed, kept, *([drop] if repeats.any() else [])])
 
 

@@ -19,7 +19,7 @@ def leak_warnings(table: Table) -> list[str]:
     """A warning for every column of a user's file that predicts the target almost alone."""
     return [
         f"the column {name} alone reaches an average precision of {precision:.2f}; if it is known only afterwards, "
-        "--drop it"
+        "`drop` it"
         for name, precision in (leaking_columns(table) if table.columns else ())
     ]
 

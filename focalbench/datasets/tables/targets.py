@@ -1,7 +1,6 @@
 """What a user's table is to predict: a column of two values, one of several classes, or several columns of labels."""
 
 import re
-import shlex
 import sys
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from focalbench.base.text import setting
 from focalbench.datasets.dataset import Known, Targets
 from focalbench.datasets.prevalence import LEAST_TABLE_POSITIVES, MIN_POSITIVES
 from focalbench.datasets.tables.table import TargetReading
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 LEAST_CLASSES, MOST_CLASSES = 3, 100
 LEAST_OF_A_CLASS = 10  # rows, so that each split can have some
-# a negative and a positive that need no --positive, in any case; beyond these a person has to say
+# a negative and a positive that need no further word, in any case; beyond these a person has to say
 PAIRS = (
     *(("0", "1"), ("-1", "1"), ("false", "true"), ("f", "t"), ("no", "yes"), ("n", "y"), ("nein", "ja")),
     *(("non", "oui"), ("no", "si"), ("no", "sí"), ("negative", "positive"), ("neg", "pos")),
@@ -128,7 +128,7 @@ def measured_outputs(names: Sequence[str], counts: Sequence[NDArray[np.int64]], 
     if not fine.all():
         refused = [name for name, good in zip(names, fine, strict=True) if not good]
         raise InputError(
-            f"a split has too few rows of {listed(refused)}; ask for more --rows, take more data, or leave these out"
+            f"a split has too few rows of {listed(refused)}; ask for more `rows`, take more data, or leave these out"
         )
     return tuple(np.flatnonzero(enough).tolist())
 
@@ -163,7 +163,7 @@ class _Values:
             remedy += f"; {self._with_blanks()}"
         elif self.marks:
             mark = min(self.marks)
-            remedy += f"; where {mark!r} is a class, name it with --positive or write it as another word"
+            remedy += f"; where {mark!r} is a class, name it with `positive` or write it as another word"
         raise InputError(f"the target {self.name!r} is missing or infinite in {where}; {remedy}")
 
     def positive(self) -> str:
@@ -175,7 +175,7 @@ class _Values:
             if self.wanted in self.counts or (_pair(self.counts) and alike):
                 return self.wanted if self.wanted in self.counts else alike[0]
             names = listed(list(self.counts))
-            raise InputError(f"the target {self.name!r} has no value {self.wanted!r}; --positive takes one of {names}")
+            raise InputError(f"the target {self.name!r} has no value {self.wanted!r}; `positive` takes one of {names}")
         if pair := _pair(self.counts):
             return next((value for value in self.counts if value.casefold() == pair[1]), next(iter(self.counts)))
         held = listed([f"{value} ({rows_of(count)})" for value, count in self.counts.items()])
@@ -192,7 +192,7 @@ class _Values:
     def _with_blanks(self) -> str:
         """What to do where only the positives are marked."""
         (value,) = self.counts
-        named = "" if _pair((value, "0")) else f" and give --positive {shlex.quote(value)}"
+        named = "" if _pair((value, "0")) else f" and give {setting('positive', value)}"
         return f"where an empty cell means that it is not {value}, write 0 into it{named}"
 
     def _suggestion(self) -> str:
@@ -202,11 +202,11 @@ class _Values:
         positive = [value for value in frequent if value.casefold() in _POSITIVES]
         others = [value for value in frequent if value.casefold() not in _NEGATIVES | _UNKNOWN]
         if not positive and len(frequent) < 2:
-            return " with --positive"
+            return " with `positive`"
         rare = (positive or others or frequent)[-1]
         such = "" if len(self.counts) == 2 else "such as "
         share = f"{100 * self.counts[rare] / rows:.2g}%"
-        return f", {such}--positive {shlex.quote(rare)} ({rows_of(self.counts[rare])}, {share})"
+        return f", {such}{setting('positive', rare)} ({rows_of(self.counts[rare])}, {share})"
 
     def _few(self) -> int:
         """At most so many rows are no class: those of a footer, or of a header that is there again."""
@@ -287,7 +287,7 @@ def _classes(values: _Values, positive: str | None) -> Outputs:
     names = tuple(values.counts)
     if not LEAST_CLASSES <= len(names) <= MOST_CLASSES:
         raise InputError(
-            f"the target {values.name!r} holds {len(names):,} different values; --task multiclass is for "
+            f"the target {values.name!r} holds {len(names):,} different values; `task=multiclass` is for "
             f"{LEAST_CLASSES} to {MOST_CLASSES} classes"
         )
     rare = values.positive() if positive is not None else ""

@@ -78,7 +78,7 @@ def _asked(spec: str, task: str, *arguments: float) -> bytes:
 
 def _begin(spec: str, task: str, *arguments: float) -> Process:
     """A process of its own for one task."""
-    process = _module(spec, os.getcwd()).fork(f"--loss {spec}")  # noqa: PTH109 (of which it is a part where modules lie)
+    process = _module(spec, os.getcwd()).fork(f"the loss {spec}")  # noqa: PTH109 (of which it is a part where modules lie)
     process.tell(json.dumps([task, *arguments]).encode())
     return process
 
@@ -87,7 +87,7 @@ def _begin(spec: str, task: str, *arguments: float) -> Process:
 def _module(spec: str, folder: str) -> Process:
     """The process that has imported a module."""
     try:
-        process = _server(os.getpid()).fork(f"--loss {spec}")
+        process = _server(os.getpid()).fork(f"the loss {spec}")
     except EndedError:
         forget_processes()
         raise
@@ -117,12 +117,12 @@ def _present(spec: str) -> Iterator[None]:
     try:
         yield
     except TimeoutError:
-        raise InputError(f"--loss {spec} has given no answer for {PATIENCE // 60} minutes; does it end?") from None
+        raise InputError(f"the loss {spec} has given no answer for {PATIENCE // 60} minutes; does it end?") from None
     except EndedError as error:
         _module.cache_clear()
         if error.code < 0:
-            raise LossKilledError(f"--loss {spec}: {signal.Signals(-error.code).name} ended its process") from None
-        raise InputError(f"--loss {spec} ended its process, with code {error.code}; a loss returns a value") from None
+            raise LossKilledError(f"the loss {spec}: {signal.Signals(-error.code).name} ended its process") from None
+        raise InputError(f"the loss {spec} ended its process, with code {error.code}; a loss returns a value") from None
 
 
 def forget_processes() -> None:

@@ -30,13 +30,13 @@ class OwnLoss:
 
     def __call__(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Loss as one number, of logits (sample,) and targets (sample,) of 0 or 1. Raises InputError if it fails."""
-        with told(f"--loss {self.spec} failed"):
+        with told(f"the loss {self.spec} failed"):
             # copies, because a loss may well write into what it is given
             value = self.loss(logits[:, None] if self.column else logits.clone(), targets.clone())
             if isinstance(value, Tensor) and value.is_floating_point() and value.numel() in (1, len(logits)):
                 return value.mean()
         got = f"{tuple(value.shape)} of {value.dtype}" if isinstance(value, Tensor) else type(value).__name__
-        raise InputError(f"--loss {self.spec} must return one number, or one for each sample; it returned {got}")
+        raise InputError(f"the loss {self.spec} must return one number, or one for each sample; it returned {got}")
 
     def to(self, device: str) -> "OwnLoss":
         """Move what the loss holds to the training device."""
@@ -46,7 +46,7 @@ class OwnLoss:
 
     def gradient(self, logits: Tensor, targets: Tensor) -> Tensor:
         """D loss / d logits, (sample,); 0 where the loss does not depend on them, as without positives it may not."""
-        with torch.enable_grad(), told(f"--loss {self.spec} failed"):
+        with torch.enable_grad(), told(f"the loss {self.spec} failed"):
             x = logits.detach().clone().requires_grad_()
             value = self(x, targets)
             if not value.requires_grad:
@@ -94,18 +94,18 @@ def _try(spec: str, copies: Sequence[OwnLoss]) -> None:
     for loss in copies:
         gradient, without = loss.gradient(x, mixed), loss.gradient(x, torch.zeros(64))
         if not bool(gradient.isfinite().all()) or not bool(gradient.any()):
-            raise InputError(f"--loss {spec} gives no finite gradient to logits from -2 to 2, two of 64 positive")
+            raise InputError(f"the loss {spec} gives no finite gradient to logits from -2 to 2, two of 64 positive")
         if not bool(without.isfinite().all()):
-            raise InputError(f"--loss {spec} gives no finite gradient on a batch without positives, which are common")
+            raise InputError(f"the loss {spec} gives no finite gradient on a batch without positives, which are common")
         found.append(torch.stack([gradient, without]))
     if not torch.equal(found[0], found[1]):
-        raise InputError(f"--loss {spec} gives another gradient when asked again; draw nothing at random in it")
+        raise InputError(f"the loss {spec} gives another gradient when asked again; draw nothing at random in it")
 
 
 def _ways(spec: str, found: Any) -> list[bool]:
     """Whether to call NAME for a loss (True) or to use it as it is, in the order to try."""
     if not callable(found):
-        raise InputError(f"--loss {spec} is no loss: {type(found).__name__} cannot be called with logits and targets")
+        raise InputError(f"the loss {spec} is no loss: {type(found).__name__} cannot be called with logits and targets")
     if inspect.isclass(found):
         return [True]
     if not (inspect.isfunction(found) and _takes(found)):
@@ -123,12 +123,12 @@ def _takes(function: Callable[..., object], *arguments: object) -> bool:
 
 def _built(spec: str, found: Any, *, called: bool) -> Loss:
     """A new loss from what NAME means, or a copy of it, so that no run sees another's state."""
-    with told(f"--loss {spec} cannot be built"):
+    with told(f"the loss {spec} cannot be built"):
         loss: Loss = copy.deepcopy(found() if called else found)
     if not callable(loss):
-        raise InputError(f"--loss {spec} is no loss: {type(loss).__name__} cannot be called with logits and targets")
+        raise InputError(f"the loss {spec} is no loss: {type(loss).__name__} cannot be called with logits and targets")
     if isinstance(loss, nn.Module) and any(parameter.requires_grad for parameter in loss.parameters()):
-        raise InputError(f"--loss {spec} has parameters of its own to train, and the sweep trains the network's only")
+        raise InputError(f"the loss {spec} has parameters of its own to train, and the sweep trains the network's only")
     return loss
 
 
@@ -136,9 +136,9 @@ def found_in(spec: str) -> Any:
     """What module:NAME means; its module is imported. Raises InputError."""
     module_name, _, name = spec.partition(":")
     module = _imported(spec, module_name)
-    with told(f"--loss {spec}"):
+    with told(f"the loss {spec}"):
         if not hasattr(module, name):
-            raise InputError(f"--loss {spec}: {module_name} holds no {name!r}")
+            raise InputError(f"the loss {spec}: {module_name} holds no {name!r}")
         return getattr(module, name)
 
 
@@ -149,7 +149,7 @@ def _imported(spec: str, name: str) -> ModuleType:
         return importlib.import_module(name)
     except BaseException as error:  # whatever its top level does
         why = f"cannot import {name} ({_one_line(error)})"
-        raise InputError(f"--loss {spec}: {why}; start in its folder or install it") from None
+        raise InputError(f"the loss {spec}: {why}; start in its folder or install it") from None
 
 
 def _one_line(error: BaseException) -> str:
@@ -168,6 +168,6 @@ def own_constant(spec: str, counts: ClassCounts) -> float:
         values = [copy.deepcopy(own)(constant.float().expand(len(targets)), targets) for constant in constants]
         return torch.stack(values).double()  # a copy each: what a loss remembers is no part of the search
 
-    with warnings.catch_warnings(), torch.enable_grad(), told(f"--loss {spec} failed"):
+    with warnings.catch_warnings(), torch.enable_grad(), told(f"the loss {spec} failed"):
         warnings.simplefilter("ignore")  # that all scores are equal is our doing
         return constant_of(loss, COARSE)

@@ -82,7 +82,7 @@ def _work(spec: str, loading: Loading, channel: Connection) -> None:
 def _hash(spec: str, loading: Loading) -> str:
     """Hash of the source, with what is loaded by the time that the loss has been tried."""
     make_loss(spec)
-    with told(f"--loss {spec}"):
+    with told(f"the loss {spec}"):
         return module_hash(spec.split(":")[0], loading.modules, loading.files)
 
 
@@ -98,6 +98,6 @@ def _train(spec: str, loading: Loading, channel: Connection) -> None:
         batch = torch.frombuffer(bytearray(channel.recv_bytes()), dtype=torch.float32).view(2, -1).to(device)
         gradient = loss.gradient(*batch)
         if loading.size > size and (late := loading.modules - modules or loading.files - files):
-            what = f"--loss {spec} loads {', '.join(sorted(late))} only while it trains"
+            what = f"the loss {spec} loads {', '.join(sorted(late))} only while it trains"
             raise InputError(f"{what}; import it where the module begins, for it is a part of what the loss is")
         channel.send_bytes(GOOD + gradient.cpu().numpy().tobytes())
