@@ -42,15 +42,20 @@ class Labelled(Protocol):
 class FocalObjective:
     """Focal loss alpha_t (1 - p_t)^gamma (-log p_t) to boost with; an instance is the objective itself.
 
-    alpha in [0, 1] weights positives, 1 - alpha the negatives; None weights both by 1. gamma >= 0. Raises
-    InputError outside these ranges. In the methods scores are raw (logits), (rows,), finite; targets are 0 or 1;
-    weights are finite, >= 0 and not all 0, None for 1 each; anything else raises InputError.
-
         lightgbm.train({"objective": focal}, Dataset(..., init_score=...), feval=focal.lightgbm_metric)
         xgboost.train({"base_score": ...}, DMatrix(...), obj=focal, custom_metric=focal.xgboost_metric)
 
     Set class weights through alpha: scale_pos_weight and is_unbalance do nothing to a custom objective.
-    Source: Lin et al., Focal Loss for Dense Object Detection, arXiv 1708.02002.
+
+    Args:
+        alpha: in [0, 1], weights positives, and 1 - alpha the negatives; None weights both by 1.
+        gamma: >= 0.
+
+    Raises:
+        InputError: for an alpha or gamma outside these ranges.
+
+    References:
+        Lin et al., Focal Loss for Dense Object Detection, arXiv 1708.02002.
     """
 
     alpha: float | None = None
@@ -60,19 +65,42 @@ class FocalObjective:
         check_hyperparameters(self.alpha, self.gamma)
 
     def __call__(self, scores: npt.ArrayLike, data: Labelled) -> tuple[Array, Array]:
-        """Gradient and Hessian for lightgbm.train (params["objective"]) and xgboost.train (obj), each (rows,)."""
+        """Gradient and Hessian for lightgbm.train (params["objective"]) and xgboost.train (obj).
+
+        Args:
+            scores: (rows,), raw (logits), finite.
+            data: the lightgbm.Dataset or xgboost.DMatrix, with its targets (0 or 1) and, if any, its weights (finite,
+                >= 0 and not all 0).
+
+        Returns:
+            Gradient and Hessian, each (rows,) float64, as derivatives gives them.
+
+        Raises:
+            InputError: for other scores, targets or weights, or for different numbers of them.
+        """
         return self.derivatives(data.get_label(), scores, data.get_weight())
 
     def derivatives(
         self, targets: npt.ArrayLike, scores: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
     ) -> tuple[Array, Array]:
-        """Gradient and Hessian, each (rows,); also the objective of LGBMClassifier and XGBClassifier.
+        """Gradient and Hessian; also the objective of LGBMClassifier and XGBClassifier.
 
-        For gamma > 0 the focal loss is not convex: on hard rows (p_t below .02 to .06) its Hessian falls through 0.
-        Cut off at a tiny value it lets a leaf jump by thousands, or forbids every split. So the Hessian is at least
-        |gradient| min(gamma, 1) / LONGEST_STEP (it holds for p_t below about .1), which keeps the direction and
-        bounds the step, and at least SMALLEST. At gamma 0, where the loss is convex, only the latter is left. A
-        row's weight multiplies both results.
+        For gamma > 0 the focal loss is not convex: on hard rows (p_t below .02 to .06) its Hessian falls through 0. Cut
+        off at a tiny value, the Hessian lets a leaf jump by thousands, or forbids every split. So the Hessian is at
+        least |gradient| min(gamma, 1) / LONGEST_STEP, and at least SMALLEST. The first bound applies to p_t below about
+        .1; it keeps the direction and limits the step. At gamma 0, where the loss is convex, only the second bound is
+        left. A row's weight multiplies both results.
+
+        Args:
+            targets: (rows,), 0 or 1.
+            scores: (rows,), raw (logits), finite.
+            sample_weight: (rows,), finite, >= 0 and not all 0; None: 1 each.
+
+        Returns:
+            Gradient and Hessian, each (rows,) float64.
+
+        Raises:
+            InputError: for other scores, targets or weights, or for different numbers of them.
         """
         x, y = _scores(scores, targets)
         gradient = focal_gradient(x, y, alpha=self.alpha, gamma=self.gamma)
@@ -83,34 +111,89 @@ class FocalObjective:
         return weights * gradient, weights * hessian
 
     def loss(self, targets: npt.ArrayLike, scores: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None) -> float:
-        """Weighted mean focal loss; also an eval_metric of XGBClassifier, which hands its objective raw scores."""
+        """Weighted mean focal loss; also an eval_metric of XGBClassifier, which hands its objective raw scores.
+
+        Args:
+            targets: (rows,), 0 or 1.
+            scores: (rows,), raw (logits), finite.
+            sample_weight: (rows,), finite, >= 0 and not all 0; None: 1 each.
+
+        Returns:
+            The weighted mean over the rows.
+
+        Raises:
+            InputError: for other scores, targets or weights, or for different numbers of them.
+        """
         losses = focal_loss(*_scores(scores, targets), alpha=self.alpha, gamma=self.gamma)
         return float(np.average(losses, weights=_weights(sample_weight, losses)))
 
     def lightgbm_metric(self, scores: npt.ArrayLike, data: Labelled) -> tuple[str, float, bool]:
-        """Weighted mean focal loss as a feval of lightgbm.train: name, value, and False for lower is better."""
+        """Weighted mean focal loss as a feval of lightgbm.train.
+
+        Args:
+            scores: (rows,), raw (logits), finite.
+            data: the lightgbm.Dataset or xgboost.DMatrix, with its targets (0 or 1) and, if any, its weights (finite,
+                >= 0 and not all 0).
+
+        Returns:
+            Name, value, and False for lower is better.
+
+        Raises:
+            InputError: for other scores, targets or weights, or for different numbers of them.
+        """
         return "focal", self.loss(data.get_label(), scores, data.get_weight()), False
 
     def xgboost_metric(self, scores: npt.ArrayLike, data: Labelled) -> tuple[str, float]:
-        """Weighted mean focal loss as a custom_metric of xgboost.train: name and value."""
+        """Weighted mean focal loss as a custom_metric of xgboost.train.
+
+        Args:
+            scores: (rows,), raw (logits), finite.
+            data: the lightgbm.Dataset or xgboost.DMatrix, with its targets (0 or 1) and, if any, its weights (finite,
+                >= 0 and not all 0).
+
+        Returns:
+            Name and value.
+
+        Raises:
+            InputError: for other scores, targets or weights, or for different numbers of them.
+        """
         return "focal", self.loss(data.get_label(), scores, data.get_weight())
 
     def start(self, targets: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None) -> float:
-        """Return the raw score to start from: the constant with the least focal loss on the training targets.
+        """Raw score to start from: the constant with the least focal loss on the training targets.
 
-        LightGBM: init_score=np.full(rows, start) in the Dataset, training and validation alike; the model does
-        not keep it, so add it to what predict returns. XGBoost: the parameter base_score, which the model keeps
-        and predict adds; XGBClassifier wants sigmoid(start) there. Raises InputError unless both classes are there.
+        LightGBM: set init_score=np.full(rows, start) in the Dataset, training and validation alike. The model does not
+        keep it, so add it to what predict returns. XGBoost: set the parameter base_score, which the model keeps and
+        predict adds; XGBClassifier wants sigmoid(start) there.
+
+        Args:
+            targets: (rows,), 0 or 1, both present.
+            sample_weight: (rows,), finite, >= 0 and not all 0; None: 1 each.
+
+        Returns:
+            The raw score (logit).
+
+        Raises:
+            InputError: for other targets or weights, or unless both classes are there.
         """
         y = _targets(targets)
         weights = _weights(sample_weight, y)
         return best_constant(float(np.average(y, weights=weights)), self.alpha, self.gamma)
 
     def probabilities(self, scores: npt.ArrayLike) -> Array:
-        """Class probabilities in [0, 1] behind raw scores of any shape, by the loss's closed-form inverse.
+        """Class probabilities behind raw scores, by the loss's closed-form inverse.
 
-        The scores are whole, start included. Right where the model minimises the focal loss; a model that fits
-        its training rows too closely stays over-confident, as with any loss.
+        They are right where the model minimises the focal loss. A model that fits its training rows too closely stays
+        over-confident, as with any loss.
+
+        Args:
+            scores: any shape, raw (logits), finite, and whole: the start is included.
+
+        Returns:
+            float64 in [0, 1], of the shape of scores.
+
+        Raises:
+            InputError: for scores that are not finite numbers.
         """
         return focal_to_probability(_finite(scores), self.alpha, self.gamma)
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-def foreseen(plan: Plan, stored: Collection[str], backend: Backend, budget: float | None) -> Forecast | None:
+def forecast_of(plan: Plan, stored: Collection[str], backend: Backend, budget: float | None) -> Forecast | None:
     """How long a plan takes, as far as that is known. stored: run_ids. Raises InputError where the first seed alone
     takes longer than the budget.
     """

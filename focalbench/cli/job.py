@@ -11,7 +11,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from focalbench.cli.dry_run import announce, foreseen, show_estimate
+from focalbench.cli.dry_run import announce, forecast_of, show_estimate
 from focalbench.cli.ending import Ended
 from focalbench.cli.messages import listen
 from focalbench.cli.numbers import read_seconds
@@ -116,7 +116,7 @@ def _run(
     check_backend(backend)
     refuse_foreign(job.folder, ())
     done = check_store(plan, job.database)
-    found = foreseen(plan, done, backend, job.budget)
+    found = forecast_of(plan, done, backend, job.budget)
     names = names_in(job.folder, plan, job.store, pictures=finish is not None)
     budget = None if job.budget is None else Budget(job.budget, begin)
     with working_in(job.folder, names):
@@ -128,7 +128,7 @@ def _run(
         return result
 
 
-def foresee(make: Callable[[], Experiment], job: Job) -> None:
+def print_estimate(make: Callable[[], Experiment], job: Job) -> None:
     """Print what a plan would cost, from trials on this machine; nothing is written."""
     from focalbench.execution.drive import check_backend
     from focalbench.jobs.estimate import estimate

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from focalbench.cli.folders import repeat_of
-from focalbench.cli.job import fitting_all, foresee, make_backend, make_job, run_job
+from focalbench.cli.job import fitting_all, make_backend, make_job, print_estimate, run_job
 from focalbench.cli.keys import print_keys
 from focalbench.cli.options import (
     DATA,
@@ -82,14 +82,14 @@ def run(
     with stopping(lambda: "stopped: nothing was begun"):
         short = [make_plan(check) for check in checks]  # one that cannot run is refused before the long runs
     from focalbench.cli.render import conclude  # these load torch, so a mistake in the file is told before
-    from focalbench.jobs.check import seal
+    from focalbench.jobs.check import finish_folder
     from focalbench.report.figures import draw_results
 
     def finish(result: SweepResult) -> None:
         draw_results(job.folder)
-        seal(job.folder, file, result.made_with, fitting_all(where, short), tuple(data or ()))
+        finish_folder(job.folder, file, result.made_with, fitting_all(where, short), tuple(data or ()))
 
     if dry_run:
-        foresee(lambda: experiment, job)
+        print_estimate(lambda: experiment, job)
         return
     conclude(run_job(lambda: experiment, job, finish), job.folder, as_json=as_json)

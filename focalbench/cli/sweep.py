@@ -12,7 +12,7 @@ import typer
 from focalbench.cli.about import ABOUT
 from focalbench.cli.columns import check_columns, column_options
 from focalbench.cli.folders import folder_of
-from focalbench.cli.job import foresee, make_backend, make_job, resolve_device, run_job
+from focalbench.cli.job import make_backend, make_job, print_estimate, resolve_device, run_job
 from focalbench.cli.numbers import read_number, read_share
 from focalbench.cli.options import (
     DATA,
@@ -190,7 +190,7 @@ def sweep(
         return replace(experiment, rows=_quick_rows(experiment)) if quick and rows is None else experiment
 
     if dry_run:
-        foresee(sized, job)
+        print_estimate(sized, job)
         return
     conclude(run_job(sized, job), folder, as_json=as_json)
 

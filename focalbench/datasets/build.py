@@ -29,8 +29,8 @@ from focalbench.datasets.prevalence import (
 from focalbench.datasets.splits import (
     Rows,
     allot,
-    deal_equal,
-    deal_groups,
+    assign_equal_rows,
+    assign_groups,
     thin,
     weighted_to_rate,
     with_label_noise,
@@ -55,10 +55,17 @@ MOST_ROWS = 10_000_000  # that anybody may ask for
 
 
 def resolve(recipe: Recipe) -> Recipe:
-    """Return the recipe with what its dataset names: a family's one name; a table's hash; a file's hash and path.
+    """The recipe with what its dataset names: a family's canonical name; a table's hash; a file's hash and path.
 
-    The dataset is a synthetic family, a real table, one that a library fetches, or the path of a file. Raises
-    InputError where it is none of these, cannot be read, or has no use for the column options.
+    Args:
+        recipe: its dataset is a synthetic family, a real table, one that a library fetches, or the path of a file.
+
+    Returns:
+        The recipe, completed.
+
+    Raises:
+        InputError: where the dataset is none of these, cannot be read, is for another task, or has no use for the
+            column options.
     """
     if is_synthetic(recipe.dataset) or recipe.dataset in REAL_TABLES:
         _check_no_columns(recipe)
@@ -98,9 +105,16 @@ def _check_task(recipe: Recipe, task: Task) -> None:
 
 
 def load_table(recipe: Recipe) -> Table:
-    """Return the whole table of a recipe that is not synthetic; the last one read is kept in memory.
+    """The whole table of a recipe that is not synthetic; the last one read is kept in memory.
 
-    Raises InputError where it cannot be read, or is no longer the one whose hash the recipe holds.
+    Args:
+        recipe: its dataset is a real table, one that a library fetches, or a file.
+
+    Returns:
+        The table, before it is split.
+
+    Raises:
+        InputError: where the table cannot be read, or is no longer the one whose hash the recipe holds.
     """
     plain = replace(recipe, rows=0, positive_rate=None, label_noise=0.0, test_prevalence="thin", folds=0)
     whole = replace(plain, sha256="", reading="")
@@ -118,9 +132,19 @@ def _is_planned(table: Table, recipe: Recipe) -> bool:
 
 
 def split_counts(recipe: Recipe, seed: int) -> SplitCounts:
-    """Return how many rows and positives each split will hold, which may depend on the seed where Table.dealt_whole.
+    """How many rows and positives each split will hold.
 
-    Raises InputError for what is not reachable.
+    The counts may depend on the seed where Table.split_by_group.
+
+    Args:
+        recipe: which rows a run sees, apart from the seed.
+        seed: of the split.
+
+    Returns:
+        The counts of train, validation and test.
+
+    Raises:
+        InputError: where the recipe's rate, noise or rows are not reachable, or a split has too few positives.
     """
     if is_synthetic(recipe.dataset):
         return synthetic_counts(recipe)
@@ -158,8 +182,17 @@ def build_parts(recipe: Recipe, seed: int) -> list[Splits]:
 
 
 def build_splits(recipe: Recipe, seed: int) -> Splits:
-    """Return the three splits of a recipe without folds and a seed, with the counts of split_counts, label noise
-    included. Raises InputError as split_counts does.
+    """The three splits of a recipe without folds and a seed, label noise included.
+
+    Args:
+        recipe: which rows a run sees, apart from the seed; without folds.
+        seed: of the draws and of the split.
+
+    Returns:
+        Train, validation and test, with the counts of split_counts.
+
+    Raises:
+        InputError: where the recipe's rate, noise or rows are not reachable, or a split has too few positives.
     """
     if is_synthetic(recipe.dataset):
         return _splits(recipe, seed, _synthetic(recipe, seed), None)
@@ -348,12 +381,12 @@ def _numbered(groups: NDArray[np.int64] | None) -> NDArray[np.int64] | None:
 
 def _pools(table: Table, recipe: Recipe, seed: int) -> tuple[Rows, Rows, Rows] | None:
     if table.groups is not None:
-        return deal_groups(table.groups, seed, recipe.key, ordered=table.ordered)
+        return assign_groups(table.groups, seed, recipe.key, ordered=table.ordered)
     if table.equal is None:
         return None
     largest = int(np.unique(table.equal, return_counts=True)[1].max())
     wanted = set_parts(recipe, table.counted, table.positives, largest)
-    return deal_equal(table.classes, table.equal, wanted, seed, recipe.key, table.labels)
+    return assign_equal_rows(table.classes, table.equal, wanted, seed, recipe.key, table.labels)
 
 
 @lru_cache(maxsize=1)

@@ -9,7 +9,7 @@ from focalbench.datasets.prevalence import synthetic_rates, table_rates
 from focalbench.datasets.synthetic.families import ABOUT, is_synthetic, knobs, numbers_of, task_of
 from focalbench.datasets.tables.installed import REAL_TABLES
 from focalbench.datasets.tables.leaks import leak_warnings
-from focalbench.datasets.tables.reading import told
+from focalbench.datasets.tables.reading import table_sentences
 from focalbench.datasets.tables.table import ColumnReading, Table
 from focalbench.errors import InputError
 from focalbench.runs.run import Recipe
@@ -32,13 +32,13 @@ def file_card(recipe: Recipe) -> FileCard:
     table = load_table(resolved)
     size = f"{table.rows:,} rows, {len(table.columns):,} columns beside those to predict"
     rates = () if recipe.task != "binary" else (f"rates: {_file_rates(resolved, table)}",)
-    lines = (size, *told(table), *rates, f"sha256: {table.sha256}")
+    lines = (size, *table_sentences(table), *rates, f"sha256: {table.sha256}")
     return FileCard(lines, (*table.warnings, *leak_warnings(table)), table.columns)
 
 
 def _file_rates(recipe: Recipe, table: Table) -> str:
     natural = f"{table.positives / table.counted:.4%} is natural"
-    if table.dealt_whole:
+    if table.split_by_group:
         return f"{natural}; which others are possible depends on the seed"
     rates = table_rates(recipe, table.counted, table.positives)
     return f"{natural}; possible: {_rates(rates)}"

@@ -24,7 +24,7 @@ def fold_splits(targets: Targets, units: Groups, kept: Counts, seed: int, key: s
     """
     part = _kept(targets, kept, seed, key)
     fold = np.full(len(targets), -1)
-    fold[part] = _dealt(targets[part], units[part], seed, key)
+    fold[part] = _assigned(targets[part], units[part], seed, key)
     for k in range(FOLDS):
         held = targets[fold == k]
         if held.sum() < LEAST_OF_A_FOLD or held.all():
@@ -50,7 +50,7 @@ def _kept(targets: Targets, kept: Counts, seed: int, key: str) -> Rows:
     return np.sort(np.concatenate(chosen))
 
 
-def _dealt(targets: Targets, units: Groups, seed: int, key: str) -> NDArray[np.int64]:
+def _assigned(targets: Targets, units: Groups, seed: int, key: str) -> NDArray[np.int64]:
     """A fold for each row: units with positives first, the largest first, each to the fold that has fewest."""
     _, members, rows = np.unique(units, return_inverse=True, return_counts=True)
     positives = np.bincount(members, targets, minlength=len(rows)).astype(np.int64)

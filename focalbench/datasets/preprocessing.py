@@ -25,9 +25,16 @@ _CELLS = 1_000_000  # of the training rows fitted at a time: a large table is ne
 
 
 def preprocess(table: Table, splits: tuple[Rows, Rows, Rows]) -> tuple[Features, Features, Features]:
-    """Return the features of train, validation and test, each (rows, width) float32, C-contiguous.
+    """Features of train, validation and test from a table.
 
-    splits: the rows of each. Everything is fitted on the first. Standardised values are clipped to +-10.
+    All statistics are fitted on the training rows. Standardised values are clipped to +-10.
+
+    Args:
+        table: the whole table; the list of columns (categories, and columns with missing values) is taken from it.
+        splits: the rows of train, validation and test.
+
+    Returns:
+        The features of train, validation and test, each (rows, width) float32, C-contiguous.
     """
     coded = _coded(table)
     most = max(1, _CELLS // len(splits[0]))

@@ -35,7 +35,14 @@ class Swaps(NamedTuple):
 
 
 def positive_count(rate: float, rows: int) -> int:
-    """Return the number of positives among rows at a rate: the one place that rounds.
+    """Number of positives among rows at a rate: the one place where it is rounded.
+
+    Args:
+        rate: the positive rate.
+        rows: the number of rows.
+
+    Returns:
+        round(rate * rows).
 
     >>> positive_count(0.0015, 40_000)
     60
@@ -85,10 +92,19 @@ def largest_split(rate: float, positives: int, negatives: int) -> Counts:
 
 
 def synthetic_counts(recipe: Recipe) -> SplitCounts:
-    """Return the counts of a synthetic recipe: rows to train and to validate, 200 positives or more to test; 2,000 or
-    more where they are weighted, beside as many negatives.
+    """How many rows and positives each split of a synthetic recipe holds.
 
-    Raises InputError for a rate, noise or number of rows that is not reachable, naming the rates that are.
+    Train and validation have recipe.rows rows each. The test has 200 positives or more. Where its positives are
+    weighted to the rate, it has 2,000, and as many negatives as it would have without weights.
+
+    Args:
+        recipe: its dataset is a synthetic family.
+
+    Returns:
+        The counts of train, validation and test.
+
+    Raises:
+        InputError: for a rate, noise or number of rows that is not reachable; the message names the rates that are.
     """
     _check(recipe)
     if recipe.positive_rate is None:
@@ -115,11 +131,23 @@ def _top(recipe: Recipe) -> float:
 
 
 def table_counts(recipe: Recipe, rows: int, positives: int) -> SplitCounts:
-    """Return the counts of a table of so many rows and positives, thinned to the recipe's rate.
+    """How many rows and positives each split of a table holds, thinned to the recipe's rate.
 
-    Training takes recipe.rows, at most 60% of the table; validation as many, at most 20%; test the rest. Positives
-    are thinned for a rate below the table's own, negatives for one above it, up to a half; a few rows may be left
-    over to keep round(rate n) exact. A rate of None is the table's own. Raises InputError as synthetic_counts does.
+    Training takes recipe.rows, at most 60% of the table; validation as many, at most 20%; test the rest. Positives are
+    thinned for a rate below the table's own, negatives for one above it, up to a half. A few rows may be left over to
+    keep round(rate n) exact. A test whose positives are weighted to the rate is not thinned.
+
+    Args:
+        recipe: a positive_rate of None is the table's own.
+        rows: of the whole table.
+        positives: of the whole table.
+
+    Returns:
+        The counts of train, validation and test.
+
+    Raises:
+        InputError: for a rate, noise or number of rows that is not reachable, as synthetic_counts; or for a table with
+            fewer than 100 positives.
     """
     rate = _table_rate(recipe, rows, positives)
     return _checked(recipe, rate, lambda r: _table_sizes(r, recipe, rows, positives), max(EVEN, positives / rows))
@@ -209,7 +237,16 @@ def reachable_rates(recipe: Recipe, sizes: Sizes, top: float) -> tuple[float, fl
 
 
 def warnings_for(recipe: Recipe, by_seed: Sequence[SplitCounts]) -> tuple[str, ...]:
-    """Return a sentence for each split whose positives are enough to run on, yet too few to trust, in some seed."""
+    """Warnings for splits whose positives are enough to run on, yet too few to trust.
+
+    Args:
+        recipe: which rows a run sees, apart from the seed.
+        by_seed: the counts of each seed.
+
+    Returns:
+        One sentence for each that holds in some seed: validation has fewer than 30 positives; the test of a table has
+        fewer than 100; positives are the majority in training.
+    """
     validation, test = (min(getattr(counts, split).positives for counts in by_seed) for split in ("validation", "test"))
     found = []
     if validation < CHOICE_POSITIVES:

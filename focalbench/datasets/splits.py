@@ -60,7 +60,7 @@ def evenly(labels: Targets, rng: np.random.Generator) -> Rows:
     return np.argsort((rank + rng.random(len(sizes))[kinds]) / sizes[kinds], kind="stable")
 
 
-def deal_groups(groups: Groups, seed: int, key: str, *, ordered: bool) -> tuple[Rows, Rows, Rows]:
+def assign_groups(groups: Groups, seed: int, key: str, *, ordered: bool) -> tuple[Rows, Rows, Rows]:
     """Return the rows that train, validation and test may take, whole groups each: 60%, 20% and 20% of the rows.
 
     groups: (rows,) of the whole table. In an order drawn from the seed, each goes to the split that lacks most rows;
@@ -106,7 +106,7 @@ def _most_lacking(sizes: Rows, order: Rows) -> Rows:
     return place
 
 
-def deal_equal(
+def assign_equal_rows(
     targets: Targets, sets: Groups, wanted: tuple[Floats, Floats], seed: int, key: str, labels: Targets | None = None
 ) -> tuple[Rows, Rows, Rows]:
     """Return the rows that train, validation and test may take, rows of one set never in two of them.

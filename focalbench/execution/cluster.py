@@ -16,10 +16,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from focalbench.errors import InputError, MachineError
-from focalbench.execution.pools import SILENCE, Backend, Made, Stack, WorkerError, make, start_remedy
+from focalbench.execution.pools import SILENCE, Backend, Stack, StackResult, WorkerError, run_in_worker, start_remedy
 
 PATIENCE = 20  # seconds to wait for an answer of a scheduler
-LONELY, STARTS = 30.0, 3  # seconds without any worker; times that a local cluster is tried to start
+NO_WORKERS, STARTS = 30.0, 3  # seconds without any worker; times that a local cluster is tried to start
 GONE = "the Dask scheduler is gone"
 LOOK = 2.0  # seconds between two looks at whether a cluster is still there
 logger = logging.getLogger(__name__)
@@ -101,7 +101,7 @@ class DaskPool:
         dask.config.set({"distributed.scheduler.allowed-failures": 0, "distributed.scheduler.worker-saturation": 1.0})
         dask.config.set({"distributed.scheduler.worker-ttl": f"{SILENCE:.0f}s"})  # then it is replaced
         self._cluster: Any = None
-        self._lonely = 0.0  # seconds without workers
+        self._without_workers = 0.0  # seconds without workers
         if backend.scheduler is None:
             self._cluster = _local_cluster(backend.workers)
         self._client = _client(self._cluster or backend.scheduler)
@@ -118,7 +118,7 @@ class DaskPool:
     def submit(self, stack: Stack) -> Any:
         """Send the recipe of a stack; its data is built, or read, once on every worker."""
         with _in_reach():
-            return self._client.submit(make, stack, pure=False)
+            return self._client.submit(run_in_worker, stack, pure=False)
 
     def wait(self, futures: Collection[Any]) -> set[Any]:
         """Those that have ended, perhaps none; without workers they wait for some."""
@@ -128,21 +128,21 @@ class DaskPool:
             return set(first(list(futures), timeout=LOOK, return_when="FIRST_COMPLETED").done)
         if self._client.status != "running":
             raise MachineError(GONE)
-        self._lonely = 0.0 if self._workers() else self._lonely + LOOK
-        if self._lonely >= LONELY:
+        self._without_workers = 0.0 if self._workers() else self._without_workers + LOOK
+        if self._without_workers >= NO_WORKERS:
             if self._cluster is not None:
                 raise MachineError("the workers of the local Dask cluster are gone")
             logger.warning("the Dask cluster has no workers: waiting for some")
-            self._lonely = 0.0
+            self._without_workers = 0.0
         return set()
 
-    def made(self, future: Any) -> Made:
+    def result(self, future: Any) -> StackResult:
         """As Pool."""
         from distributed import KilledWorker
 
         try:
             with _in_reach():
-                return self._result(future)
+                return self._received(future)
         except (KilledWorker, MemoryError):  # a scheduler that was named has tried a few workers by then
             raise WorkerError("died, had no memory, or was silent for long") from None
         except ImportError as error:
@@ -153,12 +153,12 @@ class DaskPool:
         finally:
             future.release()
 
-    def _result(self, future: Any) -> Made:
+    def _received(self, future: Any) -> StackResult:
         try:
-            made: Made = future.result(SILENCE)
+            found: StackResult = future.result(SILENCE)
         except TimeoutError:  # its worker has stopped since
-            raise WorkerError(f"has not handed over for {SILENCE:.0f} s what it made") from None
-        return made
+            raise WorkerError(f"has not handed over for {SILENCE:.0f} s its result") from None
+        return found
 
     def close(self, *, at_once: bool) -> None:
         """As Pool; a cluster that was named goes on."""
@@ -196,7 +196,7 @@ def _local_cluster(workers: int) -> Any:
     options["scheduler_kwargs"] = {"dashboard_address": "127.0.0.1:0"}  # any free port, no dashboard
     for left in reversed(range(STARTS)):
         try:
-            with _undisturbed():
+            with _sigint_blocked():
                 return LocalCluster(n_workers=workers, threads_per_worker=1, **options)
         except (OSError, RuntimeError) as error:
             if not left:
@@ -206,7 +206,7 @@ def _local_cluster(workers: int) -> Any:
 
 
 @contextmanager
-def _undisturbed() -> Iterator[None]:
+def _sigint_blocked() -> Iterator[None]:
     """Keep Ctrl-C from a cluster that starts, and from its processes, which would answer with pages of their troubles.
 
     Who listens for signals by other means, as the command line does, still hears it.

@@ -11,7 +11,7 @@ from typing import Any
 
 from focalbench.errors import InputError
 from focalbench.execution.cluster import DaskPool, check_cluster
-from focalbench.execution.pools import Backend, LokyPool, Made, Pool, SerialPool, Stack, WorkerError
+from focalbench.execution.pools import Backend, LokyPool, Pool, SerialPool, Stack, StackResult, WorkerError
 
 logger = logging.getLogger(__name__)
 LONG = 600.0  # seconds of a stack after which it is said to take long
@@ -20,10 +20,10 @@ DEATHS = 3  # of the workers of one stack, after which its runs have failed
 
 @dataclass(frozen=True)
 class Finished:
-    """A stack and what it made; None where it was given up."""
+    """A stack and its result; None where it was given up."""
 
     stack: Stack
-    made: Made | None
+    result: StackResult | None
 
 
 @dataclass(frozen=True)
@@ -39,14 +39,14 @@ class Attempt:
         return [Attempt(part, self.deaths + 1) for part in (self.stack[:half], self.stack[half:]) if part]
 
 
-class Said:
-    """Says of stacks that take long that they do, ever more rarely: a loss may be one that never ends."""
+class SlowStacks:
+    """Logs stacks that take long, ever more rarely: a loss may be one that never ends."""
 
     def __init__(self) -> None:
-        self._due: dict[object, tuple[float, float]] = {}  # when it began, when it is to be said
+        self._due: dict[object, tuple[float, float]] = {}  # when it began, when to log it
 
-    def look(self, running: Mapping[Any, Stack]) -> None:
-        """Say it where it is due."""
+    def log(self, running: Mapping[Any, Stack]) -> None:
+        """Log those that are due."""
         now = time.monotonic()
         self._due = {future: self._due.get(future, (now, LONG)) for future in running}
         for future, stack in running.items():
@@ -88,17 +88,17 @@ def execute(
 def _drive(pool: Pool, waiting: deque[Attempt], enough: Callable[[], bool]) -> Generator[Finished, None, bool]:
     """Returns whether all is done."""
     running: dict[object, Attempt] = {}
-    said = Said()
+    slow = SlowStacks()
     while (waiting or running) and not enough():
-        while waiting and len(running) < pool.slots() and not (running and _alone(waiting[0], running.values())):
+        while waiting and len(running) < pool.slots() and not (running and _must_wait(waiting[0], running.values())):
             attempt = waiting.popleft()
             running[pool.submit(attempt.stack)] = attempt
         done = pool.wait(running)
-        said.look({future: attempt.stack for future, attempt in running.items() if future not in done})
+        slow.log({future: attempt.stack for future, attempt in running.items() if future not in done})
         for future in done:
             attempt = running.pop(future)
             try:
-                made = pool.made(future)
+                result = pool.result(future)
             except WorkerError as error:
                 deaths = attempt.deaths + 1
                 logger.warning(
@@ -110,18 +110,18 @@ def _drive(pool: Pool, waiting: deque[Attempt], enough: Callable[[], bool]) -> G
                 else:
                     yield Finished(attempt.stack, None)
                 continue
-            _check(attempt.stack, made)
-            logger.debug(f"{len(attempt.stack)} runs of seed {attempt.stack[0].seed}: {made.seconds:.2f} s")
-            yield Finished(attempt.stack, made)
+            _check(attempt.stack, result)
+            logger.debug(f"{len(attempt.stack)} runs of seed {attempt.stack[0].seed}: {result.seconds:.2f} s")
+            yield Finished(attempt.stack, result)
     return not (waiting or running)
 
 
-def _alone(first: Attempt, running: Iterable[Attempt]) -> bool:
+def _must_wait(first: Attempt, running: Iterable[Attempt]) -> bool:
     """Whether the first in line has to wait: what died has all memory for itself when it is tried again."""
     return first.deaths > 0 or any(attempt.deaths for attempt in running)
 
 
-def _check(stack: Stack, made: Made) -> None:
+def _check(stack: Stack, found: StackResult) -> None:
     """Raise InputError where a worker's idea of a run's identity is another."""
-    if [result.run_id for result in made.results] != [run.run_id for run in stack]:
+    if [result.run_id for result in found.results] != [run.run_id for run in stack]:
         raise InputError("the workers have another version of focalbench than this process; install the same")

@@ -52,9 +52,9 @@ class Backend:
 
 
 @dataclass(frozen=True)
-class Made:
-    """What a stack made: its results, the library versions of the worker, the seconds it took there, and the most bytes
-    of memory that this process has held by then (what it shares with others by its share); None where nobody says.
+class StackResult:
+    """A stack's result: of its runs, with the library versions of the worker, the seconds it took there, and the peak
+    memory of that process by then (what it shares with others by its share); None where the system does not say.
     """
 
     results: list[Result]
@@ -82,14 +82,14 @@ class Pool(Protocol):
     def wait(self, futures: Collection[Any]) -> set[Any]:
         """Those that have ended; perhaps none, after a moment. Raises MachineError where none ever will."""
 
-    def made(self, future: Any) -> Made:
-        """What an ended stack made. Raises WorkerError, and whatever the stack raised."""
+    def result(self, future: Any) -> StackResult:
+        """The result of a stack that has ended. Raises WorkerError, and whatever the stack raised."""
 
     def close(self, *, at_once: bool) -> None:
         """Give workers back; at once: without waiting for what they do."""
 
 
-def make(stack: Stack) -> Made:
+def run_in_worker(stack: Stack) -> StackResult:
     """Run one stack, in whatever process. Raises MemoryError where it does not fit."""
     from focalbench.training.stack import (
         run_stack,  # loads torch: where workers train, the planning process does without
@@ -99,7 +99,7 @@ def make(stack: Stack) -> Made:
         with _one_at_a_time:
             start = time.perf_counter()
             results = run_stack(stack)
-            return Made(results, versions_text(), time.perf_counter() - start, peak_bytes())
+            return StackResult(results, versions_text(), time.perf_counter() - start, peak_bytes())
     except RuntimeError as error:
         if is_memory(error):
             raise MemoryError from None
@@ -118,22 +118,22 @@ class SerialPool:
         """One."""
         return 1
 
-    def submit(self, stack: Stack) -> Future[Made]:
+    def submit(self, stack: Stack) -> Future[StackResult]:
         """Run the stack now."""
-        future: Future[Made] = Future()
+        future: Future[StackResult] = Future()
         try:
-            future.set_result(make(stack))
+            future.set_result(run_in_worker(stack))
         except Exception as error:
             future.set_exception(error)
         return future
 
-    def wait(self, futures: Collection[Future[Made]]) -> set[Future[Made]]:
+    def wait(self, futures: Collection[Future[StackResult]]) -> set[Future[StackResult]]:
         """All."""
         return set(futures)
 
-    def made(self, future: Future[Made]) -> Made:
+    def result(self, future: Future[StackResult]) -> StackResult:
         """As Pool."""
-        return _made(future)
+        return _result_of(future)
 
     def close(self, *, at_once: bool) -> None:
         """Nothing to give back."""
@@ -145,8 +145,8 @@ class LokyWorker:
     def __init__(self) -> None:
         from joblib.externals.loky.process_executor import ProcessPoolExecutor
 
-        self._ear, mouth = Pipe(duplex=False)
-        begin = {"initializer": _begin_worker, "initargs": (os.getpid(), mouth)}
+        self._ear, pipe = Pipe(duplex=False)
+        begin = {"initializer": _begin_worker, "initargs": (os.getpid(), pipe)}
         self.executor = ProcessPoolExecutor(max_workers=1, env=ONE_THREAD, **begin)
         self.silence = 0.0
 
@@ -168,30 +168,30 @@ class LokyPool:
     def __init__(self, workers: int) -> None:
         with _starting():
             self._idle = [LokyWorker() for _ in range(workers)]
-        self._busy: dict[Future[Made], LokyWorker] = {}
+        self._busy: dict[Future[StackResult], LokyWorker] = {}
         self._looked = time.monotonic()
 
     def slots(self) -> int:
         """One a process."""
         return len(self._idle) + len(self._busy)
 
-    def submit(self, stack: Stack) -> Future[Made]:
+    def submit(self, stack: Stack) -> Future[StackResult]:
         """Give the stack to an idle process, or to a new one where that has died."""
         worker = self._idle.pop()
-        with _deaf_children(), _starting():
+        with _sigint_blocked(), _starting():
             try:
-                future: Future[Made] = worker.executor.submit(make, stack)
+                future: Future[StackResult] = worker.executor.submit(run_in_worker, stack)
             except BrokenProcessPool:
                 worker.executor.shutdown(kill_workers=True)
                 worker = LokyWorker()
-                future = worker.executor.submit(make, stack)
+                future = worker.executor.submit(run_in_worker, stack)
         worker.silence = 0.0
         self._busy[future] = worker
         return future
 
-    def wait(self, futures: Collection[Future[Made]]) -> set[Future[Made]]:
+    def wait(self, futures: Collection[Future[StackResult]]) -> set[Future[StackResult]]:
         """Those that have ended, perhaps none."""
-        done: set[Future[Made]] = wait(futures, LOOK, return_when=FIRST_COMPLETED).done
+        done: set[Future[StackResult]] = wait(futures, LOOK, return_when=FIRST_COMPLETED).done
         self._listen()
         return done
 
@@ -201,12 +201,12 @@ class LokyPool:
             worker.listen(min(now - self._looked, 2 * LOOK))  # no more, for all of us may have been stopped
         self._looked = now
 
-    def made(self, future: Future[Made]) -> Made:
+    def result(self, future: Future[StackResult]) -> StackResult:
         """As Pool."""
         worker = self._busy.pop(future)
         self._idle.append(worker)
         try:
-            return _made(future)
+            return _result_of(future)
         except WorkerError:
             if worker.silence > SILENCE:
                 what = f"gave no sign of life for {SILENCE:g} s, stopped or hanging, and was ended"
@@ -237,8 +237,8 @@ def start_remedy() -> str:
 
 
 @contextmanager
-def _deaf_children() -> Iterator[None]:
-    """Let processes that start here not hear Ctrl-C, which they would before they can ignore it; we hear it after."""
+def _sigint_blocked() -> Iterator[None]:
+    """Block SIGINT while child processes start: they inherit the mask, and would hear Ctrl-C before they ignore it."""
     if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "pthread_sigmask"):
         yield
         return
@@ -250,21 +250,21 @@ def _deaf_children() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
-def _begin_worker(coordinator: int, mouth: Connection) -> None:
-    """Ctrl-C is the coordinator's; and where that is killed its workers go, rather than train for nobody."""
+def _begin_worker(parent: int, pipe: Connection) -> None:
+    """Ignore Ctrl-C, which is the coordinating process's, and exit when that process dies."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.set_blocking(mouth.fileno(), False)  # nobody may listen for a while
-    threading.Thread(target=_live, args=(coordinator, mouth), daemon=True).start()
+    os.set_blocking(pipe.fileno(), False)  # nobody may listen for a while
+    threading.Thread(target=_exit_with_parent, args=(parent, pipe), daemon=True).start()
 
 
-def _live(parent: int, mouth: Connection) -> None:
-    """Give signs of life until the parent ends, as long as this process gets on."""
+def _exit_with_parent(parent: int, pipe: Connection) -> None:
+    """Exit when the coordinating process dies; until then send a sign of life while this process computes."""
     progress = Progress()
     while os.getppid() == parent:
         time.sleep(LOOK)
-        if progress.is_made():
+        if progress.is_recent():
             with suppress(OSError):
-                mouth.send_bytes(b".")
+                pipe.send_bytes(b".")
     os._exit(1)
 
 
@@ -274,14 +274,14 @@ class Progress:
     def __init__(self) -> None:
         self._computed, self._since = time.process_time(), time.monotonic()
 
-    def is_made(self) -> bool:
-        """Whether there was more than a little of it of late."""
+    def is_recent(self) -> bool:
+        """Whether there was more than a little of it lately."""
         if time.process_time() - self._computed > LITTLE:
             self._computed, self._since = time.process_time(), time.monotonic()
         return time.monotonic() - self._since < STANDSTILL
 
 
-def _made(future: Future[Made]) -> Made:
+def _result_of(future: Future[StackResult]) -> StackResult:
     try:
         return future.result()
     except (BrokenProcessPool, MemoryError):

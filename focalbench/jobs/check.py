@@ -108,7 +108,9 @@ class Report:
         return stale + [f"{each}; {RUNS} has other numbers" for each in moved(self.sampled)]
 
 
-def seal(folder: Path, file: Path, made_with: Iterable[str], backend: Backend, given: Sequence[Path] = ()) -> None:
+def finish_folder(
+    folder: Path, file: Path, made_with: Iterable[str], backend: Backend, given: Sequence[Path] = ()
+) -> None:
     """Run the experiment file's short runs, keep their numbers beside the results, and write the manifest.
 
     made_with: the library versions of the results' runs, as write_manifest takes them.

@@ -12,7 +12,7 @@ from focalbench.base.memory import free_bytes, peak_bytes
 from focalbench.base.rows import rows_text
 from focalbench.errors import MachineError
 from focalbench.execution.drive import make_pool
-from focalbench.execution.pools import Backend, Made, Pool, Stack, WorkerError
+from focalbench.execution.pools import Backend, Pool, Stack, StackResult, WorkerError
 from focalbench.execution.store import result_of, to_json
 from focalbench.plan.planning import Plan, make_stacks
 from focalbench.runs.run import Run
@@ -95,7 +95,7 @@ def _trials(pool: Pool, stacks: Sequence[Stack]) -> tuple[dict[tuple[object, ...
         examples.setdefault(_kind(stack), stack)
     began = time.perf_counter()
     warm = _run(pool, [_for_epochs(stacks[0], 1)] * pool.slots())
-    start = time.perf_counter() - began - median(made.seconds for made in warm)
+    start = time.perf_counter() - began - median(found.seconds for found in warm)
     references = [stack for stack in examples.values() if is_reference(stack[0])]
     fitted = dict(zip(map(_kind, references), _run(pool, references), strict=True))
     trials = {
@@ -110,23 +110,23 @@ def _network_trial(pool: Pool, stack: Stack) -> Trial:
     return _trial(stack, more, max(0.0, (_seconds(more) - _seconds(few)) / (MORE - FEW)))
 
 
-def _trial(stack: Stack, made: Sequence[Made], epoch: float) -> Trial:
-    peaks = [each.peak_bytes for each in made if each.peak_bytes is not None]
-    disk, kept = _bytes(stack, made[0])
-    return Trial(_seconds(made) - MORE * epoch, epoch, max(peaks, default=None), disk, kept)
+def _trial(stack: Stack, results: Sequence[StackResult], epoch: float) -> Trial:
+    peaks = [each.peak_bytes for each in results if each.peak_bytes is not None]
+    disk, kept = _bytes(stack, results[0])
+    return Trial(_seconds(results) - MORE * epoch, epoch, max(peaks, default=None), disk, kept)
 
 
-def _seconds(made: Sequence[Made]) -> float:
-    return median(each.seconds for each in made)
+def _seconds(results: Sequence[StackResult]) -> float:
+    return median(each.seconds for each in results)
 
 
 def _for_epochs(stack: Stack, epochs: int) -> Stack:
     return tuple(replace(run, training=replace(run.training, epochs=epochs)) for run in stack)
 
 
-def _run(pool: Pool, stacks: Sequence[Stack]) -> list[Made]:
+def _run(pool: Pool, stacks: Sequence[Stack]) -> list[StackResult]:
     """Run stacks, one on every worker at a time: as busy as they will be."""
-    waiting, made = list(enumerate(stacks)), {}
+    waiting, results = list(enumerate(stacks)), {}
     running: dict[object, int] = {}
     while waiting or running:
         while waiting and len(running) < pool.slots():
@@ -135,16 +135,16 @@ def _run(pool: Pool, stacks: Sequence[Stack]) -> list[Made]:
         for future in pool.wait(running):
             place = running.pop(future)
             try:
-                made[place] = pool.made(future)
+                results[place] = pool.result(future)
             except WorkerError:
                 what = f"a trial of {len(stacks[place])} runs ended its worker, or had no memory"
                 raise MachineError(f"{what}; fewer `rows` or `workers` take less") from None
-    return [made[place] for place in range(len(stacks))]
+    return [results[place] for place in range(len(stacks))]
 
 
-def _bytes(stack: Stack, made: Made) -> tuple[float, float]:
+def _bytes(stack: Stack, found: StackResult) -> tuple[float, float]:
     """What a run of a stack takes on disk, and its row in memory."""
-    kept = [to_json(result) for result in made.results]
+    kept = [to_json(result) for result in found.results]
     tracemalloc.start()
     rows = [run_row(run, result_of(run.run_id, text).outcome) for run, text in zip(stack, kept, strict=True)]
     held, _ = tracemalloc.get_traced_memory()
@@ -152,7 +152,7 @@ def _bytes(stack: Stack, made: Made) -> tuple[float, float]:
     texts = [text + run.identity for run, text in zip(stack, kept, strict=True)]
     curve = EPOCH_BYTES * (stack[0].training.epochs - MORE)  # of validation, which a trial has few epochs of
     written = (len(rows_text(RunRow, rows)) + sum(map(len, texts))) / len(stack)
-    return written + len(made.versions) + HEADER + curve, held / len(stack)
+    return written + len(found.versions) + HEADER + curve, held / len(stack)
 
 
 def makespan(seconds: Sequence[float], workers: int) -> float:

@@ -162,11 +162,11 @@ class _Sweep:
                 self._tell(budget)
 
     def _keep(self, finished: Finished) -> None:
-        if finished.made is None:
+        if finished.result is None:
             self.state.failed += finished.stack
             self.rows |= {run.run_id: run_row(run, None) for run in finished.stack}
         else:
-            self.store.add(finished.stack, finished.made.results, finished.made.versions)
+            self.store.add(finished.stack, finished.result.results, finished.result.versions)
             self.state.safe += len(finished.stack)
         self.state.left -= sum(self.shares.get(run.run_id, 0.0) for run in finished.stack)
         self.state.seeds.see(finished.stack)
@@ -254,7 +254,7 @@ def fresh_rows(runs: Sequence[Run], backend: Backend) -> list[RunRow]:
     """Train runs without any store and return their rows in this order. Raises MachineError if a run fails."""
     by_id: dict[str, Result] = {}
     for finished in execute(make_stacks(runs), backend):
-        if finished.made is None:
+        if finished.result is None:
             raise MachineError(f"{len(finished.stack)} runs failed: their worker died each time, perhaps for memory")
-        by_id |= {result.run_id: result for result in finished.made.results}
+        by_id |= {result.run_id: result for result in finished.result.results}
     return [run_row(run, by_id[run.run_id].outcome) for run in runs]

@@ -24,10 +24,18 @@ SUMMARY = (
 
 
 def summary(logits: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
-    """Return the numbers that SUMMARY names, each as its own function has it to the bit, for less than half the time.
+    """The numbers that SUMMARY names, each to the bit as its own function has it, in less than half the time.
 
-    logits: (run, sample), finite. targets: (sample,) of 0/1. Returns (run, number) float64. Raises InputError as
-    log_loss.
+    Args:
+        logits: (run, sample), finite.
+        targets: (sample,), 0 or 1.
+        weights: (sample,), >= 0, which weight the sums and means; None: 1 each.
+
+    Returns:
+        (run, number) float64, in the order of SUMMARY.
+
+    Raises:
+        InputError: for wrong shapes or weights, other targets, or a class missing or without weight.
     """
 
     def numbers(forecast: _Forecast) -> Tensor:
@@ -42,48 +50,96 @@ def summary(logits: Tensor, targets: Tensor, weights: Tensor | None = None) -> T
 
 
 def log_loss(logits: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
-    """Return the mean cross-entropy of each run in nats, exact at any finite logit.
+    """Mean cross-entropy of each run, mean(-log p_t), in nats, exact at any finite logit.
 
-    logits: (run, sample), finite. targets: (sample,) of 0/1. Returns (run,) float64 >= 0.
-    Raises InputError where shapes disagree, targets are not 0/1 or one class is missing.
+    Args:
+        logits: (run, sample), finite.
+        targets: (sample,), 0 or 1.
+        weights: (sample,), >= 0, which weight the sums and means; None: 1 each.
+
+    Returns:
+        (run,) float64 >= 0.
+
+    Raises:
+        InputError: for wrong shapes or weights, other targets, or a class missing or without weight.
     """
     return _per_run(lambda forecast: forecast.log_loss, logits, targets, weights)
 
 
 def log_loss_skill(logits: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
-    """Return 1 - LL / LL(prevalence): 1 is perfect, 0 as good as the targets' prevalence, below 0 worse.
+    """Skill of each run, 1 - LL / LL(prevalence), where LL is the log loss.
 
-    logits: (run, sample), finite. targets: (sample,) of 0/1. Returns (run,) float64 <= 1.
-    Raises InputError as log_loss.
+    1 is perfect, 0 is as good as predicting the targets' prevalence, and below 0 is worse.
+
+    Args:
+        logits: (run, sample), finite.
+        targets: (sample,), 0 or 1.
+        weights: (sample,), >= 0, which weight the sums and means; None: 1 each.
+
+    Returns:
+        (run,) float64 <= 1.
+
+    Raises:
+        InputError: for wrong shapes or weights, other targets, or a class missing or without weight.
     """
     return _per_run(lambda forecast: forecast.skill, logits, targets, weights)
 
 
 def brier(logits: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
-    """Return the mean squared error of each run's probabilities.
+    """Mean squared error of each run's probabilities, mean((p - y)^2).
 
-    logits: (run, sample), finite. targets: (sample,) of 0/1. Returns (run,) float64 in [0, 1].
-    Raises InputError as log_loss.
+    Args:
+        logits: (run, sample), finite.
+        targets: (sample,), 0 or 1.
+        weights: (sample,), >= 0, which weight the sums and means; None: 1 each.
+
+    Returns:
+        (run,) float64 in [0, 1].
+
+    Raises:
+        InputError: for wrong shapes or weights, other targets, or a class missing or without weight.
     """
     return _per_run(lambda forecast: forecast.brier, logits, targets, weights)
 
 
 def expected_observed(logits: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
-    """Return each run's sum of probabilities over the number of positives; 1 is calibrated in the large.
+    """Each run's sum of probabilities over the number of positives, sum(p) / sum(y).
 
-    logits: (run, sample), finite. targets: (sample,) of 0/1. Returns (run,) float64 >= 0.
-    Raises InputError as log_loss.
+    1 is calibrated in the large.
+
+    Args:
+        logits: (run, sample), finite.
+        targets: (sample,), 0 or 1.
+        weights: (sample,), >= 0, which weight the sums and means; None: 1 each.
+
+    Returns:
+        (run,) float64 >= 0.
+
+    Raises:
+        InputError: for wrong shapes or weights, other targets, or a class missing or without weight.
     """
     return _per_run(lambda forecast: forecast.expected_observed, logits, targets, weights)
 
 
 def calibration_line(logits: Tensor, targets: Tensor, weights: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    """Return the slope and intercept of the logistic regression of the targets on the logit (Cox 1958).
+    """Slope and intercept of the logistic regression of the targets on the logit.
 
-    Calibrated probabilities give (1, 0); a slope below 1 means over-confidence. logits: (run, sample),
-    finite. targets: (sample,) of 0/1. Returns two (run,) float64, both NaN for a run whose logits separate
-    the classes (no finite line exists; constant logits included) or whose fit does not converge. Raises
-    InputError as log_loss.
+    Calibrated probabilities give (1, 0). A slope below 1 means over-confidence.
+
+    Args:
+        logits: (run, sample), finite.
+        targets: (sample,), 0 or 1.
+        weights: (sample,), >= 0, which weight the sums and means; None: 1 each.
+
+    Returns:
+        Slope and intercept, each (run,) float64. Both are NaN for a run whose logits separate the classes, constant
+        logits included, because no finite line exists; and for a run whose fit does not converge.
+
+    Raises:
+        InputError: for wrong shapes or weights, other targets, or a class missing or without weight.
+
+    References:
+        Cox, Two Further Applications of a Model for Binary Regression, Biometrika 1958.
     """
     slope, intercept = _per_run(lambda forecast: forecast.line, logits, targets, weights).unbind(1)
     return slope, intercept
@@ -92,22 +148,43 @@ def calibration_line(logits: Tensor, targets: Tensor, weights: Tensor | None = N
 def expected_calibration_error(
     logits: Tensor, targets: Tensor, bins: int = BINS, weights: Tensor | None = None
 ) -> Tensor:
-    """Return the mean absolute gap of probability and observed rate, over bins weighted by their samples.
+    """Mean absolute gap between probability and observed rate, over bins weighted by their samples.
 
-    Bins hold nearly equal numbers of positives, as those of reliability_grid. Predicting the prevalence
-    scores 0, so it is no headline. logits: (run, sample), finite. targets: (sample,) of 0/1. Returns (run,)
-    float64 in [0, 1]. Raises InputError as log_loss, and for bins < 1.
+    Bins hold nearly equal numbers of positives, as those of reliability_grid. Predicting the prevalence scores 0, so do
+    not use it as the main metric.
+
+    Args:
+        logits: (run, sample), finite.
+        targets: (sample,), 0 or 1.
+        bins: >= 1.
+        weights: (sample,), >= 0, which weight the sums and means; None: 1 each.
+
+    Returns:
+        (run,) float64 in [0, 1].
+
+    Raises:
+        InputError: for bins < 1, wrong shapes or weights, other targets, or a class missing or without weight.
     """
     return _per_run(lambda forecast: forecast.calibration_error(bins), logits, targets, weights)
 
 
 def reliability_grid(logits: Tensor, targets: Tensor, bins: int = 10, weights: Tensor | None = None) -> Tensor:
-    """Return the mean probability and the observed rate in bins with nearly equal numbers of positives.
+    """Mean probability and observed rate in bins with nearly equal numbers of positives.
 
-    A bin starts at the logit of its lowest positive; the first reaches down to the lowest sample. Tied logits
-    share a bin, so that ties, or fewer positives than bins, leave empty bins: NaN. logits: (run, sample),
-    finite. targets: (sample,) of 0/1. Returns (run, bins, 2) float64 in [0, 1], bins by ascending logit.
-    Raises InputError as log_loss, and for bins < 1.
+    A bin starts at the logit of its lowest positive; the first reaches down to the lowest sample. Tied logits share a
+    bin. So ties, or fewer positives than bins, leave empty bins, which are NaN.
+
+    Args:
+        logits: (run, sample), finite.
+        targets: (sample,), 0 or 1.
+        bins: >= 1.
+        weights: (sample,), >= 0, which weight the sums and means; None: 1 each.
+
+    Returns:
+        (run, bins, 2) float64 in [0, 1], NaN for empty bins; bins by ascending logit.
+
+    Raises:
+        InputError: for bins < 1, wrong shapes or weights, other targets, or a class missing or without weight.
     """
     return _per_run(lambda forecast: forecast.reliability(bins), logits, targets, weights)
 

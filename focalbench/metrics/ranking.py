@@ -12,12 +12,20 @@ FEW = 64  # positives
 
 
 def average_precision(scores: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
-    """Return the step-wise average precision of each run, as scikit-learn's, ties included.
+    """Average precision of each run: the mean, over the positives, of the precision at the positive's own score.
 
-    The mean, over the positives, of the precision at the positive's own score. scores: (run, sample), finite,
-    higher is more positive. targets: (sample,) of 0/1. weights: (sample,) >= 0 of the samples, None for 1 each.
-    Returns (run,) float64 in (0, 1]; chance is the (weighted) prevalence. Raises InputError where shapes disagree,
-    targets are not 0/1, or one class is missing or without weight.
+    It is the step-wise average precision, the same as scikit-learn's, ties included.
+
+    Args:
+        scores: (run, sample), finite, higher is more positive.
+        targets: (sample,), 0 or 1.
+        weights: (sample,), >= 0; None: 1 each.
+
+    Returns:
+        (run,) float64 in (0, 1]; chance is the prevalence, weighted if there are weights.
+
+    Raises:
+        InputError: for wrong shapes or weights, other targets, or a class missing or without weight.
     """
     if weights is None:
         return per_run(lambda row, positive: _precisions(row, positive).mean(), scores, targets)
@@ -26,10 +34,20 @@ def average_precision(scores: Tensor, targets: Tensor, weights: Tensor | None = 
 
 
 def roc_auc(scores: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
-    """Return each run's probability that a positive outscores a negative, ties counting half.
+    """Each run's probability that a positive scores higher than a negative, ties counting half.
 
-    Mann-Whitney's U over the number of pairs. scores: (run, sample), finite. targets: (sample,) of 0/1. weights:
-    (sample,) >= 0; a pair weighs their product. Returns (run,) float64 in [0, 1]. Raises as average_precision.
+    It is Mann-Whitney's U over the number of pairs.
+
+    Args:
+        scores: (run, sample), finite.
+        targets: (sample,), 0 or 1.
+        weights: (sample,), >= 0; a pair weighs the product of its two. None: 1 each.
+
+    Returns:
+        (run,) float64 in [0, 1].
+
+    Raises:
+        InputError: for wrong shapes or weights, other targets, or a class missing or without weight.
     """
     if weights is None:
         return per_run(_roc_auc, scores, targets)
@@ -38,11 +56,21 @@ def roc_auc(scores: Tensor, targets: Tensor, weights: Tensor | None = None) -> T
 
 
 def precision_recall_grid(scores: Tensor, targets: Tensor, points: int = 200, weights: Tensor | None = None) -> Tensor:
-    """Return the precision of each run at the recalls k / points, k = 1..points, without interpolation.
+    """Precision of each run at the recalls k / points, k = 1..points, without interpolation.
 
-    The precision is that of the highest threshold whose recall reaches the level. scores: (run, sample),
-    finite. targets: (sample,) of 0/1. weights: (sample,) >= 0. Returns (run, points) float64 in (0, 1]. Raises
-    InputError as average_precision, and for points < 1.
+    The precision is that of the highest threshold whose recall reaches k / points.
+
+    Args:
+        scores: (run, sample), finite.
+        targets: (sample,), 0 or 1.
+        points: >= 1.
+        weights: (sample,), >= 0; None: 1 each.
+
+    Returns:
+        (run, points) float64 in (0, 1].
+
+    Raises:
+        InputError: for points < 1, wrong shapes or weights, other targets, or a class missing or without weight.
     """
     if points < 1:
         raise InputError(f"the precision-recall curve needs at least one point, got {points}")
@@ -59,7 +87,18 @@ def precision_recall_grid(scores: Tensor, targets: Tensor, points: int = 200, we
 
 
 def checked_weights(weights: Tensor, targets: Tensor) -> Tensor:
-    """The weights as float64 of mean 1. Raises InputError unless they are finite, >= 0 and of both classes."""
+    """The weights, divided by their mean.
+
+    Args:
+        weights: (sample,), finite, >= 0 and not all 0 within a class.
+        targets: (sample,), 0 or 1.
+
+    Returns:
+        (sample,) float64 of mean 1.
+
+    Raises:
+        InputError: for weights of another shape, not finite or < 0, or a class without weight.
+    """
     mass = weights.double()
     if mass.shape != targets.shape or not _are_weights(mass):
         raise InputError(f"weights must be finite, >= 0 and of the targets' shape {tuple(targets.shape)}")
@@ -75,10 +114,20 @@ def _are_weights(mass: Tensor) -> bool:
 
 
 def per_run(metric: Callable[[Tensor, Tensor], Tensor], scores: Tensor, targets: Tensor) -> Tensor:
-    """Stack metric(row, positive) over the runs; positive is the (sample,) bool mask of the targets.
+    """metric(row, positive) of each run, stacked.
 
-    One row at a time, so that a run's value never depends on its company, not even in the last bit.
-    scores: (run, sample), at least one run. targets: (sample,) of 0/1, both present. Raises InputError.
+    One row is computed at a time, so that a run's value never depends on the other runs, not even in the last bit.
+
+    Args:
+        metric: a function of one run's scores (sample,) and of positive, the (sample,) bool mask of the targets.
+        scores: (run, sample), at least one run.
+        targets: (sample,), 0 or 1, both present.
+
+    Returns:
+        What metric returns, stacked along a first dimension (run, ...).
+
+    Raises:
+        InputError: for wrong shapes, no run, targets other than 0 or 1, or a missing class.
     """
     if scores.ndim != 2 or not len(scores) or scores.shape[1:] != targets.shape:
         shapes = f"{tuple(scores.shape)} and {tuple(targets.shape)}"
@@ -146,8 +195,15 @@ def _precision(true_positives: Tensor, false_positives: Tensor) -> Tensor:
 
 
 def weighted_curve(row: Tensor, positive: Tensor, weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Each positive's weight, and the weight of the positives and of the negatives that reach its score, ties included;
-    three (positive,), by ascending score.
+    """Each positive's weight, and the weight of the positives and of the negatives that reach its score, ties included.
+
+    Args:
+        row: (sample,), the scores of one run.
+        positive: (sample,), bool.
+        weights: (sample,).
+
+    Returns:
+        Own weight, weight of the positives and weight of the negatives: three (positive,), by ascending score.
     """
     ranked, own = _by_score(row, weights, positive)
     negatives, others = _by_score(row, weights, ~positive)
@@ -165,7 +221,14 @@ def _by_score(row: Tensor, weights: Tensor, members: Tensor) -> tuple[Tensor, Te
 
 
 def ascending_order(scores: Tensor) -> Tensor:
-    """The places of these scores from the lowest to the highest; those that tie in any order."""
+    """The places of these scores from the lowest to the highest; those that tie in any order.
+
+    Args:
+        scores: (sample,).
+
+    Returns:
+        (sample,) int64.
+    """
     if not _in_numpy(scores):
         return scores.argsort()
     return torch.from_numpy(np.argsort(scores.numpy()))  # five times as fast as torch's

@@ -12,12 +12,20 @@ ROUNDING = 1e-12  # of a sum of weights
 
 
 def precision_at_k(scores: Tensor, targets: Tensor, k: float, weights: Tensor | None = None) -> Tensor:
-    """Return the share of positives among the k highest scores, in expectation over random order of ties.
+    """Share of positives among the k highest scores, in expectation over random order of ties.
 
-    scores: (run, sample), finite. targets: (sample,) of 0/1. k: more than 0, at most sample; a share q of the rows is
-    k = q * sample. weights: (sample,) >= 0; they are divided by their mean, so that k of them weigh as much as k rows
-    do without weights. Returns (run,) float64 in [0, 1]. Raises InputError for a k out of range, wrong shapes or
-    weights, other targets or a missing class.
+    Args:
+        scores: (run, sample), finite.
+        targets: (sample,), 0 or 1.
+        k: more than 0, at most sample; for a share q of the rows, k = q * sample.
+        weights: (sample,), >= 0; they are divided by their mean, so that a total weight of k counts as k rows do
+            without weights. None: 1 each.
+
+    Returns:
+        (run,) float64 in [0, 1].
+
+    Raises:
+        InputError: for a k out of range, wrong shapes or weights, other targets, or a class missing or without weight.
     """
     if not 0 < k <= len(targets):
         raise InputError(f"k must be more than 0 and at most the {len(targets)} samples, got {k}")
@@ -28,11 +36,18 @@ def precision_at_k(scores: Tensor, targets: Tensor, k: float, weights: Tensor | 
 
 
 def r_precision(scores: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
-    """Return the precision among as many of the highest scores as there are positives; the recall there is the same.
+    """Precision among as many of the highest scores as there are positives; the recall there is the same.
 
-    scores: (run, sample), finite. targets: (sample,) of 0/1. weights: (sample,) >= 0; with them, among as much weight
-    as the positives have. Returns (run,) float64 in [0, 1]; chance is the (weighted) prevalence. Raises InputError
-    for wrong shapes or weights, other targets or a missing class.
+    Args:
+        scores: (run, sample), finite.
+        targets: (sample,), 0 or 1.
+        weights: (sample,), >= 0; with them, the highest scores have as much weight as the positives. None: 1 each.
+
+    Returns:
+        (run,) float64 in [0, 1]; chance is the prevalence, weighted if there are weights.
+
+    Raises:
+        InputError: for wrong shapes or weights, other targets, or a class missing or without weight.
     """
     if weights is None:
         return per_run(lambda row, positive: _precision(row, positive, int(positive.sum())), scores, targets)
@@ -45,11 +60,20 @@ def r_precision(scores: Tensor, targets: Tensor, weights: Tensor | None = None) 
 
 
 def recall_at_fpr(scores: Tensor, targets: Tensor, fpr: float = 0.01, weights: Tensor | None = None) -> Tensor:
-    """Return the largest recall of any threshold whose false positive rate is at most fpr.
+    """Largest recall of any threshold whose false positive rate is at most fpr.
 
-    scores: (run, sample), finite. targets: (sample,) of 0/1. fpr: in [0, 1). weights: (sample,) >= 0; with them, both
-    rates are shares of weight. Returns (run,) float64 in [0, 1]. Raises InputError for an fpr out of range, wrong
-    shapes or weights, other targets or a missing class.
+    Args:
+        scores: (run, sample), finite.
+        targets: (sample,), 0 or 1.
+        fpr: in [0, 1).
+        weights: (sample,), >= 0; with them, both rates are shares of weight. None: 1 each.
+
+    Returns:
+        (run,) float64 in [0, 1].
+
+    Raises:
+        InputError: for an fpr out of range, wrong shapes or weights, other targets, or a class missing or without
+            weight.
     """
     if not 0 <= fpr < 1:
         raise InputError(f"the false positive rate must lie in [0, 1), got {fpr}")

@@ -8,7 +8,7 @@ from focalbench.datasets.build import load_table, measured, names_of, resolve, s
 from focalbench.datasets.prevalence import warnings_for, weighted_rate
 from focalbench.datasets.synthetic.families import family_of, is_synthetic
 from focalbench.datasets.tables.leaks import leak_warnings
-from focalbench.datasets.tables.reading import told
+from focalbench.datasets.tables.reading import table_sentences
 from focalbench.datasets.tables.table import ColumnReading
 from focalbench.datasets.tables.targets import listed
 from focalbench.datasets.tables.weights import check_weights, weight_warnings
@@ -52,14 +52,14 @@ def make_plan(experiment: Experiment) -> Plan:
         if same.setdefault(rows, recipe.dataset) != recipe.dataset:
             raise InputError(f"{same[rows]} and {recipe.dataset} are the same table; leave one out")
         label = f"{recipe.dataset} at {'its natural rate' if rate is None else f'rate {rate:g}'}"
-        seeds = seeds_of(experiment) if _dealt_whole(recipe) else seeds_of(experiment)[:1]  # else all are alike
+        seeds = seeds_of(experiment) if _split_by_group(recipe) else seeds_of(experiment)[:1]  # else all are alike
         counts = [split_counts(recipe, seed) for seed in seeds]
         warnings += [f"{label}: {text}" for text in (*_folds(recipe), *warnings_for(recipe, counts))]
         warnings += [f"{label}: {text}" for text in _unmeasured(recipe, seeds_of(experiment))]
-        warnings += [f"{label}: {text}" for text in _light(recipe, seeds_of(experiment))]
+        warnings += [f"{label}: {text}" for text in _weight_warnings(recipe, seeds_of(experiment))]
         if not is_synthetic(recipe.dataset):
             table = load_table(recipe)
-            notes += [f"{recipe.dataset}: {text}" for text in told(table)]
+            notes += [f"{recipe.dataset}: {text}" for text in table_sentences(table)]
             warnings += [f"{recipe.dataset}: {text}" for text in (*table.warnings, *leak_warnings(table))]
             columns += [(recipe.dataset, column) for column in table.columns]
         if experiment.sampler == "groups" and not (_has_groups(recipe) or family_of(recipe.dataset) == "dense"):
@@ -92,7 +92,7 @@ def _unmeasured(recipe: Recipe, seeds: Iterable[int]) -> list[str]:
     return [f"too few rows to measure {listed(left_out)}: trained on, left out of every average"] if left_out else []
 
 
-def _light(recipe: Recipe, seeds: Iterable[int]) -> list[str]:
+def _weight_warnings(recipe: Recipe, seeds: Iterable[int]) -> list[str]:
     """What to warn of in a table's weights. Raises InputError where a seed's split has too few rows that weigh."""
     if is_synthetic(recipe.dataset) or recipe.folds or load_table(recipe).weights is None:
         return []
@@ -103,9 +103,9 @@ def _light(recipe: Recipe, seeds: Iterable[int]) -> list[str]:
     return weight_warnings(by_seed)
 
 
-def _dealt_whole(recipe: Recipe) -> bool:
+def _split_by_group(recipe: Recipe) -> bool:
     """Whether the counts of the splits may depend on the seed."""
-    return not is_synthetic(recipe.dataset) and load_table(recipe).dealt_whole
+    return not is_synthetic(recipe.dataset) and load_table(recipe).split_by_group
 
 
 def _has_groups(recipe: Recipe) -> bool:
@@ -156,7 +156,7 @@ def _runs(experiment: Experiment, recipe: Recipe, train_rows: int) -> Iterator[R
         yield Run(recipe, training, arm, lr, seed, restart)
     for model, arm in REFERENCES if experiment.references else ():
         for seed in seeds:
-            yield Run(recipe, _untrained(model), arm, 0.0, seed)
+            yield Run(recipe, _reference_training(model), arm, 0.0, seed)
 
 
 def epochs_of(experiment: Experiment, train_rows: int) -> int:
@@ -171,7 +171,7 @@ def epochs_of(experiment: Experiment, train_rows: int) -> int:
     return max(LEAST_EPOCHS, -(-experiment.steps // steps))
 
 
-def _untrained(model: str) -> Training:
+def _reference_training(model: str) -> Training:
     return Training(
         model=model,
         hidden=(),
@@ -232,14 +232,14 @@ def make_stacks(runs: Iterable[Run]) -> list[tuple[Run, ...]]:
         for recipe, training in dict.fromkeys((recipe, training) for recipe, training, *_ in groups)
     }
     for key in sorted(groups, key=lambda key: (tables[key[0].dataset], key[2], cells[key[0]], key[3] is not None)):
-        members, (recipe, training, *_, own) = _twins(groups[key]), key
+        members, (recipe, training, *_, own) = _without_repeats(groups[key]), key
         parts = -(-len(members) // min(sizes[recipe, training], OWN_LOSSES if own else len(members)))
         size = -(-len(members) // parts)
         stacks += [sum(members[i : i + size], ()) for i in range(0, len(members), size)]
     return stacks
 
 
-def _twins(runs: Iterable[Run]) -> list[tuple[Run, ...]]:
+def _without_repeats(runs: Iterable[Run]) -> list[tuple[Run, ...]]:
     """Runs that are one but for the name of their start: a balanced loss starts at zero by itself (stack.py)."""
     found: dict[Run, tuple[Run, ...]] = {}
     for run in runs:

@@ -57,7 +57,7 @@ def owned(folder: Path) -> set[str]:
 
 def _own_manifest(folder: Path) -> dict[str, Any]:
     """The manifest, with nothing in it where there is none."""
-    if not _lies_at(folder / MANIFEST):
+    if not _exists(folder / MANIFEST):
         return {}
     try:
         content = read_manifest(folder)
@@ -68,19 +68,19 @@ def _own_manifest(folder: Path) -> dict[str, Any]:
     return content
 
 
-def _lies_at(path: Path) -> bool:
+def _exists(path: Path) -> bool:
     return path.is_symlink() or path.exists()
 
 
 def _is_foreign(path: Path, named: bool) -> bool:
     """Whether something lies at a path that is not ours; a link in place of a file of ours counts as one."""
-    return _lies_at(path) and not (named and (path.is_file() or path.is_symlink()))
+    return _exists(path) and not (named and (path.is_file() or path.is_symlink()))
 
 
 def _no_folder(folder: Path, names: Collection[str]) -> str | None:
     """What lies where there is to be a folder for some of these names, and is none."""
     inside = sorted({str(Path(name).parent) for name in names} - {"."})
-    return next((name for name in inside if _lies_at(folder / name) and not (folder / name).is_dir()), None)
+    return next((name for name in inside if _exists(folder / name) and not (folder / name).is_dir()), None)
 
 
 def refuse_foreign(folder: Path, names: Collection[str]) -> None:
@@ -177,7 +177,7 @@ def finish(folder: Path, content: Mapping[str, Any], names: Iterable[str]) -> No
     mark = claim(folder, names := list(names))
     files = content.get("files", {}) | {name: sha256(folder / name) for name in names}
     begun = [name for name in content.get("unfinished", {}).get("files", []) if name not in files]
-    rest = [name for name in begun if _lies_at(folder / name)]
+    rest = [name for name in begun if _exists(folder / name)]
     unfinished = {"unfinished": {"mark": mark, "files": rest}} if rest else {}
     kept = {name: value for name, value in content.items() if name != "unfinished"}
     _write(folder, kept | {"files": dict(sorted(files.items()))} | unfinished, mark)

@@ -22,7 +22,7 @@ from focalbench.base.files import Writer
 from focalbench.report.owned import write_own
 
 INK, MUTED = "#1a1a1a", "#6b6b6b"
-VERMILLION, BLUE = "#d55e00", "#0072b2"  # told apart with every kind of colour vision (Okabe and Ito)
+VERMILLION, BLUE = "#d55e00", "#0072b2"  # distinct with every kind of colour vision (Okabe and Ito)
 TEXT_SIZE = 8.0
 NAMES_A_ROW = 3  # above a panel, at most
 LONGEST_TEXT = 200  # letters that are looked at before a text is shortened to its room

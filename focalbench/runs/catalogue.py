@@ -11,6 +11,7 @@ Task = Literal["binary", "multiclass", "multilabel"]
 TASKS: tuple[Task, ...] = ("binary", "multiclass", "multilabel")
 
 Grid = Literal["alpha", "gamma"]
+Need = Literal["prevalence", "positives", "negatives"]
 # batch: a value of all rows of a batch together; order: such a value, of the order of the scores alone
 Kind = Literal["elementwise", "batch", "order"]
 
@@ -28,7 +29,7 @@ class Loss:
     """A row of the catalogue.
 
     name: as an arm. function: in focalbench.losses, called with the parameters by name. source: where it comes from.
-    grids: which of the sweep's grids of alpha and gamma it takes. parameters: its own. told: what it must know of the
+    grids: which of the sweep's grids of alpha and gamma it takes. parameters: its own. needs: what it must know of the
     training rows: prevalence, positives, negatives. schedule: parameters of the weights that begin late. invertible:
     whether a logit leads back to a probability. tasks: those that it is an arm of.
     """
@@ -39,7 +40,7 @@ class Loss:
     source: str = ""
     grids: tuple[Grid, ...] = ()
     parameters: tuple[Parameter, ...] = ()
-    told: tuple[str, ...] = ()
+    needs: tuple[Need, ...] = ()
     schedule: tuple[Parameter, ...] = ()
     kind: Kind = "elementwise"
     invertible: bool = False
@@ -109,7 +110,7 @@ RIVALS = _by_name(  # of the focal loss, on one output
         "w[y] CE, w[c] proportional to (1 - beta) / (1 - beta^n_c), n_c the rows of class c",
         "Cui et al. 2019",
         parameters=(Parameter("beta", 0.9999, "[0, 1)"),),
-        told=("positives", "negatives"),
+        needs=("positives", "negatives"),
         invertible=True,
     ),
     Loss(
@@ -143,7 +144,7 @@ RIVALS = _by_name(  # of the focal loss, on one output
         "CE at x + tau log(pi / (1 - pi))",
         "Menon et al. 2021",
         parameters=(Parameter("tau", 1.0, "[0, inf)"),),
-        told=("prevalence",),
+        needs=("prevalence",),
         invertible=True,
     ),
     Loss(
@@ -167,7 +168,7 @@ RIVALS = _by_name(  # of the focal loss, on one output
             Parameter("max_margin", 0.5, "[0, inf)"),
             Parameter("scale", 1.0, "(0, inf)"),  # the authors' 30 is for cosines; these logits are free
         ),
-        told=("positives", "negatives"),
+        needs=("positives", "negatives"),
         schedule=(Parameter("start", 0.8, "[0, 1]"), Parameter("beta", 0.9999, "[0, 1)")),
     ),
     Loss(

@@ -100,8 +100,8 @@ def scored_epochs(epochs: int, evaluations: int) -> list[int]:
 
 
 FIRST_COLUMNS = ("target", "positive", "drop")  # always part of it; later ones where they are used
-# what came later is left out of the identity where it is not used, so that stored runs keep their names
-_LATER: tuple[tuple[str, str, object], ...] = (
+# fields added after release: left out of the identity at their default, so that old run_ids stay valid
+_ADDED: tuple[tuple[str, str, object], ...] = (
     ("arm", "params", ()),
     ("arm", "source", ""),
     ("recipe", "test_prevalence", "thin"),
@@ -120,7 +120,7 @@ def _arm_json(arm: Arm) -> str:
 def _recipe_json(recipe: Recipe) -> str:
     content = asdict(recipe)
     # one level, as it was before they were put together
-    content |= {name: value for name, value in content.pop("columns").items() if _is_told(name, value)}
+    content |= {name: value for name, value in content.pop("columns").items() if _is_identity(name, value)}
     for name in ("path", "task"):  # the task is said among the training's settings
         del content[name]
     content["keep_duplicates"] = False  # as it once was called; what is done with them now is part of the reading
@@ -129,7 +129,7 @@ def _recipe_json(recipe: Recipe) -> str:
     return _json("recipe", content)
 
 
-def _is_told(key: str, value: object) -> bool:
+def _is_identity(key: str, value: object) -> bool:
     """Whether what is said of columns is part of the identity; what is done with duplicates is part of the reading."""
     return key in FIRST_COLUMNS or (key != "drop_duplicates" and value != getattr(NO_COLUMNS, key))
 
@@ -140,7 +140,7 @@ def _training_json(training: Training, task: Task) -> str:
 
 
 def _json(part: str, content: dict[str, object]) -> str:
-    for where, name, usual in _LATER:
+    for where, name, usual in _ADDED:
         if where == part and content[name] == usual:
             del content[name]
     return json.dumps(content, sort_keys=True, separators=(",", ":"))

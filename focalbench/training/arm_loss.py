@@ -1,4 +1,4 @@
-"""From an arm to its loss: what training needs, where its last bias starts, and the way back to probabilities."""
+"""From an arm to its loss: what training needs, where its last bias starts, and how probabilities are recovered."""
 
 from collections.abc import Sequence
 

@@ -67,7 +67,7 @@ def _recovered(
 ) -> Calibration:
     if back is None or not np.isfinite(back).all():
         return NO_CALIBRATION
-    if np.array_equal(back, logits.double().numpy()):  # by BCE's way back nothing is moved
+    if np.array_equal(back, logits.double().numpy()):  # the inverse of BCE moves nothing
         return raw
     return _calibration(torch.from_numpy(back)[None], targets, weights)
 

@@ -33,7 +33,7 @@ class Fit:
 @dataclass(frozen=True)
 class Prediction:
     """What a run says of test rows. scores: (output, sample), by which they rank; recovered: of each output,
-    (sample,) float64, the logits behind the loss, or None where it has no way back; early: the scores that smaller
+    (sample,) float64, the logits behind the loss, or None where it has no inverse; early: the scores that smaller
     budgets chose, in the order of fit.early_val.
     """
 

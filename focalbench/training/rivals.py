@@ -1,4 +1,4 @@
-"""The rivals as arms: their loss, where the last bias starts, and the way back to probabilities."""
+"""The rivals as arms: their loss, where the last bias starts, and back to probabilities."""
 
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -32,7 +32,7 @@ class ClassCounts(NamedTuple):
 
 
 class Rival(NamedTuple):
-    """A rival's name (a key of RIVALS), its hyperparameters by name, and the training rows it is told of."""
+    """A rival's name (a key of RIVALS), its hyperparameters, and the rows of each class that it is trained on."""
 
     name: str
     params: tuple[tuple[str, float], ...]
@@ -46,9 +46,9 @@ def rival_loss(rival: Rival, h: Mapping[str, Hyperparameter], logits: Tensor, ta
     begin late are not applied.
     """
     row = RIVALS[rival.name]
-    told = {name: getattr(rival.counts, name) for name in row.told}
+    needed = {name: getattr(rival.counts, name) for name in row.needs}
     formula: Formula = getattr(losses, row.function)
-    return formula(logits, targets, **{each.name: h[each.name] for each in row.parameters}, **told)
+    return formula(logits, targets, **{each.name: h[each.name] for each in row.parameters}, **needed)
 
 
 def scheduled_weights(rival: Rival, epoch: int, epochs: int) -> Weights:
@@ -114,7 +114,7 @@ def constant_of(loss: Callable[[Tensor], Tensor], points: int = 241) -> float:
     return (low + high) / 2
 
 
-# ---- the way back
+# ---- back to probabilities
 
 
 def rival_recovered(rival: Rival, logits: Tensor) -> Array | None:

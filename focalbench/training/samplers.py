@@ -1,7 +1,7 @@
 """Which rows form a batch: the order of the rows in every epoch, drawn from the run's own generator.
 
 Every arm of a seed sees the same batches. An epoch is an array of row numbers, cut into batches from the front; rows
-may come more than once. Where a sampler moves the rate of positives, starts, class weights and the way back to
+may come more than once. Where a sampler moves the rate of positives, starts, class weights and the inverse to
 probabilities follow what was drawn (stack.py).
 """
 

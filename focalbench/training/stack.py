@@ -209,7 +209,7 @@ def _test_logits(architecture: Architecture, choice: Choice, test: Rows, batch_s
 def _prediction(run: Run, logits: Tensor | None, splits: Splits, counts: Sequence[ClassCounts], fit: Fit) -> Prediction:
     """What a run's test logits (output, sample) say; None is the arm's best constant, where no epoch was finite.
 
-    counts: what training drew; where a sampler moved the rate, the way back to probabilities moves it back.
+    counts: what training drew; where a sampler moved the rate, recovered probabilities are moved back.
     """
     if logits is None:
         constants = torch.tensor(start_biases(replace(run.arm, init="own"), counts), dtype=torch.float32)

@@ -16,7 +16,7 @@ from focalbench.datasets.columns.frame import make_table
 from focalbench.datasets.dataset import Counts, SplitCounts
 from focalbench.datasets.files.file import read_table
 from focalbench.datasets.prevalence import pool_counts, set_parts, table_counts
-from focalbench.datasets.splits import deal_equal, thin
+from focalbench.datasets.splits import assign_equal_rows, thin
 from focalbench.datasets.tables.table import Table, distinct_rows, row_numbers
 from focalbench.errors import InputError
 from focalbench.plan.experiment import Experiment
@@ -191,7 +191,7 @@ def dealt(
 ) -> tuple[SplitCounts, list[Any], tuple[Any, ...]]:
     positives, largest = int(targets.sum()), int(np.unique(sets, return_counts=True)[1].max())
     wanted = set_parts(recipe, len(targets), positives, largest)
-    pools = deal_equal(targets, sets, wanted, seed, recipe.key)
+    pools = assign_equal_rows(targets, sets, wanted, seed, recipe.key)
     train, validation, test = (Counts(len(pool), int(targets[pool].sum())) for pool in pools)
     counts = pool_counts(recipe, SplitCounts(train, validation, test))
     return counts, list(pools), thin(targets, counts, pools, seed, recipe.key)
@@ -263,7 +263,7 @@ def test_classes_are_spread_evenly_beside_sets() -> None:
     recipe = Recipe("file", 10**6, task="multiclass")
     wanted = set_parts(recipe, 12_000, 1970, 2)
     for seed in range(10):
-        pools = deal_equal(labels[:, 2], pairs, wanted, seed, recipe.key, labels)
+        pools = assign_equal_rows(labels[:, 2], pairs, wanted, seed, recipe.key, labels)
         held = [int(labels[pool, 1].sum()) for pool in pools]
         assert held == pytest.approx([18, 6, 6], abs=3)
 

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from focalbench.datasets import Columns, Table, load_table, read_table, resolve
-from focalbench.datasets.tables.reading import columns_told
+from focalbench.datasets.tables.reading import column_sentences
 from focalbench.errors import InputError
 from focalbench.runs.run import Recipe
 
@@ -226,7 +226,7 @@ def test_texts_that_hold_digits_are_pointed_out(tmp_path: Path) -> None:
 def test_what_was_decided_is_told_in_few_lines(tmp_path: Path) -> None:
     lines = [f"{i},5 €;{'-' if i % 4 == 0 else i};{'ab'[i % 2]};12:{i % 60:02d};same" for i in range(100)]
     table = read(write(tmp_path, rows("pay;n;c;t;k", *lines)))
-    assert columns_told(table) == (
+    assert column_sentences(table) == (
         "numbers (2): pay (decimal comma; € stripped), n ('-' as missing; 25 missing)",
         "times of day (1): t (hours since midnight)",
         "categories (1): c",

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from focalbench.datasets import Columns, Table, read_table
-from focalbench.datasets.tables.reading import told
+from focalbench.datasets.tables.reading import table_sentences
 
 
 def read(folder: Path, header: str, lines: list[str], **options: Any) -> Table:
@@ -44,7 +44,7 @@ def test_how_a_special_column_was_read_is_told(
     tmp_path: Path, options: dict[str, str], header: str, lines: list[str], line: str, doubt: str
 ) -> None:
     table = read(tmp_path, header, lines, **options)
-    assert line in told(table)
+    assert line in table_sentences(table)
     assert len(table.warnings) == bool(doubt)
     assert all(warning.startswith(doubt) for warning in table.warnings)
 
@@ -60,7 +60,7 @@ def test_dots_that_part_thousands_in_other_columns_do_so_here(tmp_path: Path, pa
     else:
         assert table.groups is not None
         assert table.groups.tolist() == [1, 0, 2] * 4
-    assert f"{part} s: numbers 999 to 1002 (thousands separated by dots)" in told(table)
+    assert f"{part} s: numbers 999 to 1002 (thousands separated by dots)" in table_sentences(table)
     (warning,) = table.warnings
     assert warning.startswith(f"{part} s: 1.000 is read as thousands")
     assert f"{part} s: number" in table.changes
@@ -90,7 +90,7 @@ def test_groups_are_compared_as_they_are_written(tmp_path: Path, name: str) -> N
     assert table.groups is not None
     assert len(np.unique(table.groups)) == groups
     assert table.groups.tolist() == table.groups[: len(texts)].tolist() * 4
-    assert f"group s: {groups} different values" in told(table)
+    assert f"group s: {groups} different values" in table_sentences(table)
     assert ("group s: as it is written" in table.changes) == bool(pair)
     assert len(table.warnings) == bool(pair)
     assert all(f"{pair}" in warning and "are two groups" in warning for warning in table.warnings)

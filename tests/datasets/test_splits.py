@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from focalbench.datasets.dataset import Counts, Dataset, SplitCounts, Splits
 from focalbench.datasets.prevalence import Swaps, pool_counts, positive_parts, table_counts
-from focalbench.datasets.splits import allot, deal_groups, thin, weighted_to_rate, with_label_noise
+from focalbench.datasets.splits import allot, assign_groups, thin, weighted_to_rate, with_label_noise
 from focalbench.errors import InputError
 from focalbench.runs.run import Recipe
 
@@ -57,7 +57,7 @@ DAYS = np.random.default_rng(1).integers(0, 90, len(TARGETS))
 
 def grouped(asked: int, rate: float | None, seed: int, *, ordered: bool = False) -> tuple[SplitCounts, Rows, Rows]:
     recipe = Recipe("file", asked, rate)
-    pools = deal_groups(DAYS, seed, recipe.key, ordered=ordered)
+    pools = assign_groups(DAYS, seed, recipe.key, ordered=ordered)
     train, validation, test = (Counts(len(pool), int(TARGETS[pool].sum())) for pool in pools)
     counts = pool_counts(recipe, SplitCounts(train, validation, test))
     return counts, pools, thin(TARGETS, counts, pools, seed, recipe.key)
@@ -98,13 +98,13 @@ def test_positives_of_groups_nest_over_rates(one: float, other: float) -> None:
 def test_a_group_that_is_nearly_everything_leaves_a_split_empty_and_is_refused() -> None:
     for ordered in (False, True):
         with pytest.raises(InputError, match="largest with 100% of the rows, cannot be dealt to three splits"):
-            deal_groups(np.zeros(len(TARGETS), np.int64), 0, "k", ordered=ordered)
+            assign_groups(np.zeros(len(TARGETS), np.int64), 0, "k", ordered=ordered)
 
 
 @given(st.integers(0, 200))
 def test_groups_of_very_unequal_sizes_still_fill_every_split(seed: int) -> None:
     sizes = np.array([4000, 2500, 1500, 1000, *[10] * 300])
-    pools = deal_groups(np.repeat(np.arange(len(sizes)), sizes), seed, "k", ordered=False)
+    pools = assign_groups(np.repeat(np.arange(len(sizes)), sizes), seed, "k", ordered=False)
     assert [len(pool) / sizes.sum() for pool in pools] == pytest.approx([0.6, 0.2, 0.2], abs=0.25)
     assert min(len(pool) for pool in pools) > 0.02 * sizes.sum()
 
@@ -116,7 +116,7 @@ def test_few_groups_are_left_out_one_by_one(groups: int) -> None:
     seen = []
     for seed in range(groups * (groups - 1)):
         train, validation, test = (
-            set(members[pool].tolist()) for pool in deal_groups(members, seed, "k", ordered=False)
+            set(members[pool].tolist()) for pool in assign_groups(members, seed, "k", ordered=False)
         )
         assert (len(train), len(validation), len(test)) == (groups - 2, 1, 1)
         assert train | validation | test == set(members.tolist())
@@ -129,12 +129,12 @@ def test_few_groups_are_left_out_one_by_one(groups: int) -> None:
 def test_a_giant_group_leaves_no_split_empty_at_any_seed(groups: int) -> None:
     members = np.repeat(np.arange(groups), [5000, *[10] * (groups - 1)])
     for seed in range(60):
-        assert min(map(len, deal_groups(members, seed, "k", ordered=False))) >= 10
+        assert min(map(len, assign_groups(members, seed, "k", ordered=False))) >= 10
 
 
 def test_two_groups_are_refused() -> None:
     with pytest.raises(InputError, match=r"2 groups, .* cannot be dealt to three splits .* leave it out"):
-        deal_groups(np.repeat([0, 1], 50), 0, "k", ordered=False)
+        assign_groups(np.repeat([0, 1], 50), 0, "k", ordered=False)
 
 
 def test_the_natural_rate_uses_the_table_up() -> None:

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from focalbench.datasets import Columns, read_table
-from focalbench.datasets.tables.reading import columns_told
+from focalbench.datasets.tables.reading import column_sentences
 
 ROWS = 400
 RNG = np.random.default_rng(14)
@@ -181,7 +181,7 @@ def test_what_was_meant_is_what_is_read(tmp_path: Any, make: Callable[[], Case])
         assert values.isna().tolist() == wanted.isna().tolist(), name
         moved = values - values.dropna().iloc[0]  # float32 holds some columns less a constant
         np.testing.assert_allclose(moved, wanted - wanted.dropna().iloc[0], rtol=1e-4, atol=1e-3, err_msg=name)
-    lines = "\n".join([*columns_told(found), *found.notes, *found.warnings])
+    lines = "\n".join([*column_sentences(found), *found.notes, *found.warnings])
     assert [words for words in case.said if words not in lines] == []
     if case.options.get("group"):
         assert found.groups is not None

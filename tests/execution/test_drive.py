@@ -26,8 +26,17 @@ from focalbench.errors import InputError, MachineError
 from focalbench.execution import cluster, pools
 from focalbench.execution import drive as execution
 from focalbench.execution.cluster import DaskPool
-from focalbench.execution.drive import Attempt, Finished, Said, check_backend, execute
-from focalbench.execution.pools import Backend, LokyPool, LokyWorker, Made, Progress, SerialPool, Stack, WorkerError
+from focalbench.execution.drive import Attempt, Finished, SlowStacks, check_backend, execute
+from focalbench.execution.pools import (
+    Backend,
+    LokyPool,
+    LokyWorker,
+    Progress,
+    SerialPool,
+    Stack,
+    StackResult,
+    WorkerError,
+)
 from focalbench.runs.arm import Arm
 from focalbench.runs.result import Curves, Result
 from focalbench.runs.run import Recipe, Run, Training
@@ -38,8 +47,8 @@ def stack(seed: int, runs: int) -> Stack:
     return tuple(Run(Recipe("mixture", 900, 0.02), Training(), Arm("bce"), 0.001 * (i + 1), seed) for i in range(runs))
 
 
-def made(runs: Stack) -> Made:
-    return Made([Result(run.run_id, outcome_with(), Curves(), 0.0) for run in runs], "{}", 0.0, None)
+def made(runs: Stack) -> StackResult:
+    return StackResult([Result(run.run_id, outcome_with(), Curves(), 0.0) for run in runs], "{}", 0.0, None)
 
 
 @dataclass
@@ -65,7 +74,7 @@ class FakePool:
     def wait(self, futures: Collection[tuple[Stack, int]]) -> set[tuple[Stack, int]]:
         return {next(iter(futures))}
 
-    def made(self, future: tuple[Stack, int]) -> Made:
+    def result(self, future: tuple[Stack, int]) -> StackResult:
         self.running -= 1
         if self.dies(*future):
             raise WorkerError
@@ -81,7 +90,7 @@ def drive(pool: FakePool, stacks: list[Stack], monkeypatch: pytest.MonkeyPatch) 
 
 
 def runs_of(finished: list[Finished], *, failed: bool) -> Counter[Run]:
-    return Counter(run for each in finished if (each.made is None) == failed for run in each.stack)
+    return Counter(run for each in finished if (each.result is None) == failed for run in each.stack)
 
 
 @given(st.lists(st.integers(1, 7), min_size=1, max_size=5), st.sets(st.integers(0, 34)))
@@ -96,7 +105,7 @@ def test_every_run_ends_once_and_only_poison_fails(sizes: list[int], places: set
     assert good + bad == Counter(every)
     assert poison <= {*bad}
     for each in finished:  # what is given up was as small as three deaths allow, with poison in it
-        if each.made is None:
+        if each.result is None:
             assert poison & {*each.stack}
             assert len(each.stack) <= -(-max(sizes) // 4)
     assert pool.closed == [False]
@@ -117,7 +126,7 @@ def test_three_deaths_are_the_end(monkeypatch: pytest.MonkeyPatch, caplog: pytes
     for deaths in range(5):
         pool = FakePool(lambda _, time, deaths=deaths: time <= deaths)  # type: ignore[misc]
         (finished,) = drive(pool, [stack(0, 1)], monkeypatch)
-        assert (finished.made is None) == (deaths >= 3)
+        assert (finished.result is None) == (deaths >= 3)
         assert sum(pool.tried.values()) == min(deaths + 1, 3)
     assert "a worker died, or had no memory, with 1 runs of seed 0; these have failed" in caplog.text
 
@@ -132,10 +141,10 @@ def test_halves_of_an_attempt_hold_all_its_runs() -> None:
 def test_an_error_of_a_stack_is_told_and_workers_are_given_back_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     pool = FakePool(lambda *_: False)
 
-    def broken(_: object) -> Made:
+    def broken(_: object) -> StackResult:
         raise MachineError("the Dask scheduler is gone")
 
-    monkeypatch.setattr(pool, "made", broken)
+    monkeypatch.setattr(pool, "result", broken)
     with pytest.raises(MachineError):
         drive(pool, [stack(0, 2)], monkeypatch)
     assert pool.closed == [True]
@@ -143,7 +152,7 @@ def test_an_error_of_a_stack_is_told_and_workers_are_given_back_at_once(monkeypa
 
 def test_workers_of_another_version_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     pool = FakePool(lambda *_: False)
-    monkeypatch.setattr(pool, "made", lambda _: made(stack(9, 2)))
+    monkeypatch.setattr(pool, "result", lambda _: made(stack(9, 2)))
     with pytest.raises(InputError, match="another version of focalbench"):
         drive(pool, [stack(0, 2)], monkeypatch)
 
@@ -168,7 +177,7 @@ def test_no_memory_is_a_death(monkeypatch: pytest.MonkeyPatch, error: Exception)
     pool = SerialPool()
     future = pool.submit(stack(0, 1))
     with pytest.raises(WorkerError):
-        pool.made(future)
+        pool.result(future)
 
 
 def test_torchs_own_words_for_no_memory() -> None:
@@ -183,12 +192,12 @@ def test_any_other_error_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("focalbench.training.stack.run_stack", boom(RuntimeError("shapes do not match")))
     pool = SerialPool()
     with pytest.raises(RuntimeError, match="shapes"):
-        pool.made(pool.submit(stack(0, 1)))
+        pool.result(pool.submit(stack(0, 1)))
 
 
 def test_a_worker_says_what_it_was_made_with() -> None:
     runs = (Run(Recipe("gaussians", 900, 0.05), Training(hidden=(4,), epochs=1), Arm("bce"), 0.01, 0),)
-    found = pools.make(runs)
+    found = pools.run_in_worker(runs)
     assert json.loads(found.versions).keys() >= {"focalbench", "torch", "numpy", "python", "cpu"}
     assert found.seconds > 0
     assert found.peak_bytes is None or found.peak_bytes > 10**7
@@ -293,7 +302,7 @@ def test_a_stopped_worker_is_named_and_its_stack_tried_elsewhere(
     monkeypatch.setattr(execution, "make_pool", lambda _: pool)
     runs = (Run(Recipe("gaussians", 900, 0.05), Training(hidden=(4,), epochs=1), Arm("bce"), 0.01, 0),)
     (finished,) = execute([runs], Backend())
-    assert finished.made is not None
+    assert finished.result is not None
     assert len(begun) == 2
     assert "a worker gave no sign of life for 0.5 s, stopped or hanging, and was ended, with 1 runs" in caplog.text
 
@@ -301,13 +310,13 @@ def test_a_stopped_worker_is_named_and_its_stack_tried_elsewhere(
 def test_a_process_gets_on_while_it_computes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pools, "STANDSTILL", 0.2)
     progress = Progress()
-    assert progress.is_made()
+    assert progress.is_recent()
     time.sleep(0.3)
-    assert not progress.is_made()
+    assert not progress.is_recent()
     end = time.process_time() + 1.5 * pools.LITTLE
     while time.process_time() < end:
         pass
-    assert progress.is_made()
+    assert progress.is_recent()
 
 
 def test_all_of_us_being_stopped_for_a_while_is_nobodys_silence(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -327,10 +336,10 @@ def test_stacks_that_take_long_are_named_ever_more_rarely(
 ) -> None:
     monkeypatch.setattr(logging.getLogger("focalbench"), "propagate", True)
     caplog.set_level(logging.INFO, "focalbench")
-    said, minutes = Said(), []
+    said, minutes = SlowStacks(), []
     for minute in range(100):
         monkeypatch.setattr(time, "monotonic", lambda minute=minute: 60.0 * minute)
-        said.look({"a": stack(7, 2)} | ({"b": stack(8, 1)} if minute == 50 else {}))
+        said.log({"a": stack(7, 2)} | ({"b": stack(8, 1)} if minute == 50 else {}))
         minutes += [minute] * len(caplog.records)
         if caplog.records:
             assert caplog.messages == [f"2 runs of seed 7 (bce) have been training for {minute} minutes"]

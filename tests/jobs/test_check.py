@@ -25,7 +25,17 @@ from focalbench.execution.pools import Backend
 from focalbench.jobs import agreement
 from focalbench.jobs import check as regression
 from focalbench.jobs.agreement import MISSING, ROUNDING, SAME, Before, Comparison, compare_runs, moved
-from focalbench.jobs.check import SHORT, Target, accept, check_all, open_case, rerun, sample, seal, verify_files
+from focalbench.jobs.check import (
+    SHORT,
+    Target,
+    accept,
+    check_all,
+    finish_folder,
+    open_case,
+    rerun,
+    sample,
+    verify_files,
+)
 from focalbench.jobs.sweep import fresh_rows, run_experiment
 from focalbench.plan.experiment import MANIFEST, Experiment, load
 from focalbench.plan.planning import make_plan
@@ -72,7 +82,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     file.write_text(TINY)
     experiment, _ = load(file)
     outcome = run_experiment(experiment, make_plan(experiment), root / "results" / "tiny", Backend(), lambda _: None)
-    seal(root / "results" / "tiny", file, outcome.made_with, Backend())
+    finish_folder(root / "results" / "tiny", file, outcome.made_with, Backend())
     return root
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from focalbench.base.memory import peak_bytes
 from focalbench.errors import MachineError
-from focalbench.execution.pools import Backend, Made, Stack, WorkerError
+from focalbench.execution.pools import Backend, Stack, StackResult, WorkerError
 from focalbench.jobs import estimate as module
 from focalbench.jobs.estimate import estimate
 from focalbench.plan.experiment import Experiment
@@ -38,12 +38,12 @@ class Steady:
     def wait(self, futures: Collection[tuple[int, Stack]]) -> set[tuple[int, Stack]]:
         return set(futures)
 
-    def made(self, future: tuple[int, Stack]) -> Made:
+    def result(self, future: tuple[int, Stack]) -> StackResult:
         stack = future[1]
         assert stack[0].training.epochs <= 4  # a trial is short
         curves = Curves(precision=(0.123456789,) * 200)
         results = [Result(run.run_id, outcome_with(), curves, 1.0) for run in stack]
-        return Made(results, "{}", seconds(stack), 10**9)
+        return StackResult(results, "{}", seconds(stack), 10**9)
 
     def close(self, *, at_once: bool) -> None:
         """Nothing."""
@@ -107,7 +107,7 @@ def test_a_plan_of_a_million_runs_is_bounded(seeds: int, record_property: pytest
 
 def test_a_trial_that_dies_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     class Dying(Steady):
-        def made(self, future: tuple[int, Stack]) -> Made:  # noqa: ARG002
+        def result(self, future: tuple[int, Stack]) -> StackResult:  # noqa: ARG002
             raise WorkerError
 
     plan = make_plan(SMALL)

@@ -15,7 +15,7 @@ from focalbench.runs.arm import Arm
 from focalbench.runs.arm_choice import ArmOptions, chosen_arms
 from focalbench.runs.catalogue import CATALOGUE, RIVALS, Loss, Parameter
 
-TOLD = {"prevalence": 0.1, "positives": 10.0, "negatives": 90.0}
+NEEDED = {"prevalence": 0.1, "positives": 10.0, "negatives": 90.0}
 
 
 def called(loss: Loss) -> list[str]:
@@ -31,12 +31,12 @@ def test_every_function_of_the_catalogue_is_public_and_every_rival_is_in_it() ->
 
 @pytest.mark.parametrize("loss", RIVALS.values(), ids=RIVALS)
 def test_a_rivals_function_takes_what_the_catalogue_says(loss: Loss) -> None:
-    assert sorted(called(loss)) == sorted([*(each.name for each in loss.parameters), *loss.told])
+    assert sorted(called(loss)) == sorted([*(each.name for each in loss.parameters), *loss.needs])
     assert "schedule" not in called(loss)
 
 
 def value(loss: Loss, parameter: Parameter, at: float) -> None:
-    given = {each.name: each.default for each in loss.parameters} | {name: TOLD[name] for name in loss.told}
+    given = {each.name: each.default for each in loss.parameters} | {name: NEEDED[name] for name in loss.needs}
     function = getattr(focalbench.losses, loss.function)
     inputs = () if loss.name == "class_balanced" else (torch.zeros(2, 1, 3), torch.tensor([0.0, 1.0, 0.0]))
     function(*inputs, **given | {parameter.name: at})

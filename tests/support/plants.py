@@ -21,7 +21,7 @@ from focalbench.analysis.run_rows import RunRow
 from focalbench.base.randomness import generator
 from focalbench.base.rows import lacking_columns, read_rows
 from focalbench.datasets import build
-from focalbench.datasets.splits import deal_groups
+from focalbench.datasets.splits import assign_groups
 from focalbench.datasets.synthetic import dense
 from focalbench.datasets.synthetic import mixtures as synthetic
 from focalbench.execution.pools import Backend
@@ -314,7 +314,7 @@ DATA = (
         "groups dealt to any split",
         changed(
             build,
-            "deal_groups",
+            "assign_groups",
             lambda _, groups, *_rest: tuple(
                 np.array_split(np.arange(len(groups)), [len(groups) * 6 // 10, len(groups) * 8 // 10])
             ),
@@ -323,7 +323,7 @@ DATA = (
     ),
     Plant(
         "time: rows dealt at random",
-        constant(build, "deal_groups", lambda *a, **_k: deal_groups(*a, ordered=False)),
+        constant(build, "assign_groups", lambda *a, **_k: assign_groups(*a, ordered=False)),
         "tables",
     ),
     Plant(

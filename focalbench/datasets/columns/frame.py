@@ -69,7 +69,7 @@ def make_table(
     if groups is not None and not columns.time and are_few(groups):
         changes += ("a seed tests on one group",)
     if equal is not None and not columns.drop_duplicates:
-        notes += (equal.told(outputs.held(1)[:, -1], outputs.held(0)[:, -1], groups),)
+        notes += (equal.sentence(outputs.held(1)[:, -1], outputs.held(0)[:, -1], groups),)
     categorical = tuple(name for name in features.columns if features[name].dtype == "category")
     by_name = dict(features.items())
     del features

@@ -51,7 +51,17 @@ _DAMAGED = (
 
 
 def file_sha256(path: str) -> str:
-    """Return the hash (64 hex digits) of a file's bytes. Raises InputError where it cannot be read."""
+    """SHA-256 hash of a file's bytes.
+
+    Args:
+        path: of the file.
+
+    Returns:
+        64 hex digits.
+
+    Raises:
+        InputError: where the file cannot be read.
+    """
     digest = hashlib.sha256()
     with _opened(path) as file:
         for block in _blocks(file):
@@ -60,10 +70,22 @@ def file_sha256(path: str) -> str:
 
 
 def read_table(path: str, columns: Columns, task: Task = "binary") -> Table:
-    """Read a file with its target: CSV (comma, semicolon, tab or bar; UTF-8, UTF-16 or Windows-1252; plain, gz, zip or
-    zst) or Parquet. A large file is never in memory as text.
+    """Read a file with its target: CSV or Parquet.
 
-    Empty cells, NA and '?' are missing; the rest is make_table's. Raises InputError for anything else.
+    A CSV file is separated by comma, semicolon, tab or bar; in UTF-8, UTF-16 or Windows-1252; plain, gz, zip or zst. A
+    large file is never in memory as text. Empty cells, NA and '?' are missing; the rest is make_table's.
+
+    Args:
+        path: of the file.
+        columns: which column plays which part.
+        task: binary, multiclass or multilabel.
+
+    Returns:
+        The table, before it is split.
+
+    Raises:
+        InputError: for any other file, or what cannot be a table.
+        MachineError: where there is no room to unpack or recode the file, or no memory for the table.
     """
     digest = file_sha256(path)
     with _opened(path) as file, _spool() as unpacked, _spool() as recoded:

@@ -57,7 +57,7 @@ class TextTable:
         """
         import pandas as pd
 
-        with self._told():
+        with self._errors_named():
             with pd.read_csv(self._from_start(), chunksize=_ROWS, **self._options()) as reader:
                 found = _joined(reader, self.rows)
             if found is None:
@@ -74,7 +74,7 @@ class TextTable:
         """Columns as they were written, of the first so many rows or of all."""
         import pandas as pd
 
-        with self._told():
+        with self._errors_named():
             found = pd.read_csv(
                 self._from_start(),
                 **self._options() | {"na_values": []},
@@ -101,7 +101,7 @@ class TextTable:
         }
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _errors_named(self) -> Iterator[None]:
         """Turn what pandas says of a table that is none into a sentence of ours."""
         import pandas as pd
 

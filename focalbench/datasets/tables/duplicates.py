@@ -1,7 +1,7 @@
-"""Equal rows: which repeat an earlier one in everything, which only in their features, and what a reader is told.
+"""Equal rows: which repeat an earlier one in everything, which only in their features, and what is said of them.
 
-Rows with equal features would leak from one split into another, so they are dealt to one together (splits.deal_equal);
-removed are, where that was asked for, only rows that are equal in every column of the source.
+Rows with equal features would leak from one split into another, so they stay together (splits.assign_equal_rows). Where
+that is asked for, rows that are equal in every column of the source are removed, and no others.
 """
 
 from dataclasses import dataclass
@@ -52,7 +52,7 @@ class EqualRows:
         rows = (f"{np.count_nonzero(kept)} of {len(kept)} rows are kept",) if other else ()
         return rows if together is None else (*rows, "rows with equal features are in one split")
 
-    def told(self, positive: Mask, negative: Mask, groups: Groups | None) -> str:
+    def sentence(self, positive: Mask, negative: Mask, groups: Groups | None) -> str:
         """A sentence on the equal rows of a table that keeps them all. positive, negative: (rows,) what is known."""
         repeats = self.repeats
         before, after = (positive[kept].sum() / (positive | negative)[kept].sum() for kept in (slice(None), ~repeats))

@@ -135,7 +135,7 @@ def _whole(found: Unhashed, sha256: str) -> Table:
         return table
     every = np.ones(len(targets), dtype=np.bool_)
     together = equal.together(every, found.groups)
-    notes = (equal.told(targets == 1, targets == 0, found.groups),)
+    notes = (equal.sentence(targets == 1, targets == 0, found.groups),)
     return replace(table, notes=notes, changes=equal.changes(every, together), equal=together)
 
 
@@ -190,9 +190,17 @@ REAL_TABLES: dict[str, Card] = {
 
 
 def real_table(name: str, *, drop_duplicates: bool = False) -> Table:
-    """Read one of REAL_TABLES, from the cache if it is there. Raises InputError where its package is not installed.
+    """Read one of REAL_TABLES, from the cache if it is there.
 
-    drop_duplicates: leave out the rows that repeat an earlier one in features and target.
+    Args:
+        name: one of REAL_TABLES.
+        drop_duplicates: leave out the rows that repeat an earlier one in features and target.
+
+    Returns:
+        The table, before it is split.
+
+    Raises:
+        InputError: where the package of the table is not installed.
     """
     card = REAL_TABLES[name]
     contents = _contents(card)

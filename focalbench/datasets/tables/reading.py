@@ -16,12 +16,13 @@ _HEADINGS: tuple[tuple[Kind, str], ...] = (
 )
 
 
-def told(table: Table) -> tuple[str, ...]:
-    """How targets and special columns were read, a line for each kind of column, what was noted, how rows are dealt."""
-    return (*map(str, table.outputs), *map(str, table.special), *columns_told(table), *table.notes, *_dealt(table))
+def table_sentences(table: Table) -> tuple[str, ...]:
+    """How targets and special columns were read, a line for each kind of column, notes, and how rows are split."""
+    outputs, special = map(str, table.outputs), map(str, table.special)
+    return (*outputs, *special, *column_sentences(table), *table.notes, *_split_sentences(table))
 
 
-def columns_told(table: Table) -> tuple[str, ...]:
+def column_sentences(table: Table) -> tuple[str, ...]:
     """One line for each kind of column: how many there are, which, and what was done to them."""
     return tuple(
         f"{heading} ({len(columns)}): {_listed(columns)}"
@@ -54,7 +55,7 @@ def _said(column: ColumnReading) -> str:
     return f"{column.name} ({notes})" if notes else column.name
 
 
-def _dealt(table: Table) -> Iterator[str]:
+def _split_sentences(table: Table) -> Iterator[str]:
     """What the seeds redraw."""
     if table.ordered:
         yield "split by time, the same for every seed: intervals show what the draws of training move, not of rows"

@@ -128,7 +128,7 @@ class Table:
         return hashlib.sha256("\n".join(self.changes).encode()).hexdigest()[:16] if self.changes else ""
 
     @property
-    def dealt_whole(self) -> bool:
+    def split_by_group(self) -> bool:
         """Whether rows go to the splits in groups or sets, so that what a split holds may depend on the seed."""
         return self.groups is not None or self.equal is not None
 

@@ -30,7 +30,7 @@ class OwnLoss:
 
     def __call__(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Loss as one number, of logits (sample,) and targets (sample,) of 0 or 1. Raises InputError if it fails."""
-        with told(f"the loss {self.spec} failed"):
+        with errors_as(f"the loss {self.spec} failed"):
             # copies, because a loss may well write into what it is given
             value = self.loss(logits[:, None] if self.column else logits.clone(), targets.clone())
             if isinstance(value, Tensor) and value.is_floating_point() and value.numel() in (1, len(logits)):
@@ -46,7 +46,7 @@ class OwnLoss:
 
     def gradient(self, logits: Tensor, targets: Tensor) -> Tensor:
         """D loss / d logits, (sample,); 0 where the loss does not depend on them, as without positives it may not."""
-        with torch.enable_grad(), told(f"the loss {self.spec} failed"):
+        with torch.enable_grad(), errors_as(f"the loss {self.spec} failed"):
             x = logits.detach().clone().requires_grad_()
             value = self(x, targets)
             if not value.requires_grad:
@@ -56,7 +56,7 @@ class OwnLoss:
 
 
 @contextmanager
-def told(what: str) -> Iterator[None]:
+def errors_as(what: str) -> Iterator[None]:
     """Turn whatever somebody's code raises into one sentence."""
     try:
         yield
@@ -123,7 +123,7 @@ def _takes(function: Callable[..., object], *arguments: object) -> bool:
 
 def _built(spec: str, found: Any, *, called: bool) -> Loss:
     """A new loss from what NAME means, or a copy of it, so that no run sees another's state."""
-    with told(f"the loss {spec} cannot be built"):
+    with errors_as(f"the loss {spec} cannot be built"):
         loss: Loss = copy.deepcopy(found() if called else found)
     if not callable(loss):
         raise InputError(f"the loss {spec} is no loss: {type(loss).__name__} cannot be called with logits and targets")
@@ -136,7 +136,7 @@ def found_in(spec: str) -> Any:
     """What module:NAME means; its module is imported. Raises InputError."""
     module_name, _, name = spec.partition(":")
     module = _imported(spec, module_name)
-    with told(f"the loss {spec}"):
+    with errors_as(f"the loss {spec}"):
         if not hasattr(module, name):
             raise InputError(f"the loss {spec}: {module_name} holds no {name!r}")
         return getattr(module, name)
@@ -168,6 +168,6 @@ def own_constant(spec: str, counts: ClassCounts) -> float:
         values = [copy.deepcopy(own)(constant.float().expand(len(targets)), targets) for constant in constants]
         return torch.stack(values).double()  # a copy each: what a loss remembers is no part of the search
 
-    with warnings.catch_warnings(), torch.enable_grad(), told(f"the loss {spec} failed"):
+    with warnings.catch_warnings(), torch.enable_grad(), errors_as(f"the loss {spec} failed"):
         warnings.simplefilter("ignore")  # that all scores are equal is our doing
         return constant_of(loss, COARSE)

@@ -19,7 +19,7 @@ import torch
 
 from focalbench.errors import InputError
 from focalbench.training.own.loading import Loading
-from focalbench.training.own.loss import found_in, make_loss, own_constant, told
+from focalbench.training.own.loss import errors_as, found_in, make_loss, own_constant
 from focalbench.training.own.processes import serve
 from focalbench.training.own.source import module_hash
 from focalbench.training.rivals import ClassCounts
@@ -82,7 +82,7 @@ def _work(spec: str, loading: Loading, channel: Connection) -> None:
 def _hash(spec: str, loading: Loading) -> str:
     """Hash of the source, with what is loaded by the time that the loss has been tried."""
     make_loss(spec)
-    with told(f"the loss {spec}"):
+    with errors_as(f"the loss {spec}"):
         return module_hash(spec.split(":")[0], loading.modules, loading.files)
 
 

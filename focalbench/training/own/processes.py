@@ -130,7 +130,7 @@ def serve(channel: Connection, work: Callable[[Connection], None]) -> NoReturn:
     with suppress(EOFError, OSError):
         while True:
             question = channel.recv_bytes()
-            _bury(living, ended)
+            _reap(living, ended)
             if question == FORK:
                 pid = _fork(channel, work)
                 living.add(pid)
@@ -159,7 +159,7 @@ def _fork(channel: Connection, work: Callable[[Connection], None]) -> int:
         os._exit(0)  # whatever else the code has begun
 
 
-def _bury(living: set[int], ended: dict[int, int]) -> None:
+def _reap(living: set[int], ended: dict[int, int]) -> None:
     """Take in how children ended."""
     with suppress(ChildProcessError):
         while (found := os.waitpid(-1, os.WNOHANG))[0]:
@@ -170,7 +170,7 @@ def _bury(living: set[int], ended: dict[int, int]) -> None:
 def _wait_for(pid: int, living: set[int], ended: dict[int, int]) -> None:
     """Let a child end that is about to, and end it where it is not."""
     for _ in range(50):
-        _bury(living, ended)
+        _reap(living, ended)
         if pid not in living:
             return
         time.sleep(0.01)
