@@ -52,5 +52,5 @@ def bench(
     if out is not None:
         files = {"bench.md": page.markdown(), "bench.csv": page.csv}
         write_texts(out, files)
-        finish_more(out, files, {})
+        finish_more(out, files)
         say(f"Files: {out}")

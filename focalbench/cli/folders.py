@@ -36,15 +36,15 @@ def _name(dataset: str) -> str:
 
 def _others(folder: Path, dataset: str) -> str:
     """What the results of a folder were made from, unless that is a sweep of this data set, or nothing is there."""
-    from focalbench.report.owned import read_manifest
+    from focalbench.report.manifest import read_manifest
 
     try:
         manifest = read_manifest(folder)
-        names = list(map(str, manifest["experiment"]["datasets"]))
+        names = list(map(str, (manifest.experiment or {})["datasets"]))
     except (InputError, LookupError, TypeError):
         return ""
-    if "experiment_file" in manifest:
-        return str(manifest["experiment_file"].get("name", "an experiment file"))
+    if manifest.experiment_file is not None:
+        return str(manifest.experiment_file.name)
     return "" if [_place(name) for name in names] == [_place(dataset)] else " and ".join(names)
 
 

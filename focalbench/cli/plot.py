@@ -39,7 +39,7 @@ def plot(
         place = out or Path("figures")
         with working_in(place, FILES):
             written = draw_formulas(place)
-            finish_more(place, FILES, {})
+            finish_more(place, FILES)
     else:
         folder = folder or latest()
         rows = read_table(folder)
@@ -49,6 +49,6 @@ def plot(
         names = [inside + Path(name).name for name in picture_files(row.cell for row in rows)]
         with working_in(place, names), written_by_a_sweep(folder):
             written = draw_results(folder, out)
-            finish_more(place, [path.relative_to(place).as_posix() for path in written], {})
+            finish_more(place, [path.relative_to(place).as_posix() for path in written])
     for path in written:
         say(path)

@@ -38,7 +38,7 @@ from focalbench.datasets.splits import (
 )
 from focalbench.datasets.synthetic.classes import draw_classes, draw_labels, output_names
 from focalbench.datasets.synthetic.dense import draw_dense
-from focalbench.datasets.synthetic.families import FAMILIES, canonical, family_of, is_synthetic, numbers_of, task_of
+from focalbench.datasets.synthetic.families import FAMILIES, canonical, family_of, is_synthetic, knobs, task_of
 from focalbench.datasets.synthetic.mixtures import draw
 from focalbench.datasets.tables.installed import REAL_TABLES, real_table
 from focalbench.datasets.tables.table import Groups, Table, are_few
@@ -229,7 +229,7 @@ def _splits(recipe: Recipe, seed: int, clean: list[Dataset], rows: tuple[Rows, R
 def width(recipe: Recipe) -> int:
     """How many numbers a row has, those of a table once it is coded."""
     if is_synthetic(recipe.dataset):
-        return numbers_of(recipe.dataset)
+        return knobs(recipe.dataset).numbers
     return coded_width(load_table(recipe))
 
 

@@ -1,12 +1,12 @@
 """What a reader should know of a data set before training on it."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
 from focalbench.datasets.build import load_table, resolve
 from focalbench.datasets.prevalence import synthetic_rates, table_rates
-from focalbench.datasets.synthetic.families import ABOUT, is_synthetic, knobs, numbers_of, task_of
+from focalbench.datasets.synthetic.families import ABOUT, Knobs, is_synthetic, knobs, task_of
 from focalbench.datasets.tables.installed import REAL_TABLES
 from focalbench.datasets.tables.leaks import leak_warnings
 from focalbench.datasets.tables.reading import table_sentences
@@ -53,7 +53,7 @@ def card(name: str) -> tuple[tuple[str, str], ...]:
         knob, recipe = knobs(name), Recipe(name, ROWS, task=task_of(name))
         return (
             ("about", ABOUT[name.partition(":")[0]]),
-            ("size", f"as many rows as asked for, {numbers_of(name)} numbers"),
+            ("size", f"as many rows as asked for, {knob.numbers} numbers"),
             ("knobs", _listed_knobs(knob)),
             ("natural rate", "none: give one"),
             ("rates", _rates(synthetic_rates(recipe)) + ("" if recipe.task == "binary" else ", of the rarest")),
@@ -77,10 +77,9 @@ def card(name: str) -> tuple[tuple[str, str], ...]:
     )
 
 
-def _listed_knobs(knob: dict[str, float]) -> str:
-    return (
-        ("as NAME:KNOB=VALUE,... " + ", ".join(f"{name}={value:g}" for name, value in knob.items())) if knob else "none"
-    )
+def _listed_knobs(knob: Knobs) -> str:
+    values = ", ".join(f"{name}={value:g}" for name, value in asdict(knob).items())
+    return f"as NAME:KNOB=VALUE,... {values}" if values else "none"
 
 
 def _features(table: Table) -> str:

@@ -109,7 +109,9 @@ def synthetic_counts(recipe: Recipe) -> SplitCounts:
     _check(recipe)
     if recipe.positive_rate is None:
         raise InputError("a synthetic data set has no natural positive rate; give one, such as `positive_rates=0.0015`")
-    counts = _checked(recipe, recipe.positive_rate, lambda rate: _synthetic_sizes(rate, recipe), _top(recipe))
+    counts = _checked(
+        recipe, recipe.positive_rate, lambda rate: _synthetic_sizes(rate, recipe), knobs(recipe.dataset).highest_rate
+    )
     if family_of(recipe.dataset) == "dense":
         for part in counts.each:
             room(recipe.dataset, part)
@@ -118,16 +120,7 @@ def synthetic_counts(recipe: Recipe) -> SplitCounts:
 
 def synthetic_rates(recipe: Recipe) -> tuple[float, float] | None:
     """Return the lowest and highest rate of a synthetic recipe that can be had, or None where there is none."""
-    return reachable_rates(recipe, lambda rate: _synthetic_sizes(rate, recipe), _top(recipe))
-
-
-def _top(recipe: Recipe) -> float:
-    """The highest rate a family can have: an object brings its hard negatives along, and the rare stays the rarest."""
-    knob = knobs(recipe.dataset)
-    if recipe.task != "binary":
-        return 1 / knob["classes"] if "classes" in knob else knob["most"]
-    hard = knob.get("hard", 0.0) if family_of(recipe.dataset) == "dense" else 0.0
-    return 0.999 / (hard + 1) if hard else 1.0
+    return reachable_rates(recipe, lambda rate: _synthetic_sizes(rate, recipe), knobs(recipe.dataset).highest_rate)
 
 
 def table_counts(recipe: Recipe, rows: int, positives: int) -> SplitCounts:

@@ -14,7 +14,7 @@ out (--draw draws others), or that code and all numbers were changed together.
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -47,7 +47,8 @@ from focalbench.report.folder import (
     write_manifest,
 )
 from focalbench.report.influences import read_influences
-from focalbench.report.owned import finish_more, read_manifest, write_texts
+from focalbench.report.manifest import NamedFile, read_manifest
+from focalbench.report.owned import finish, write_texts
 from focalbench.report.tables import latex, markdown
 from focalbench.runs.run import Run
 from focalbench.training.references import is_reference
@@ -118,7 +119,7 @@ def finish_folder(
     experiment, checks = load(file, given)
     if checks:
         write_texts(folder, {CHECK: rows_text(RunRow, rerun(file, backend, given))})
-    write_manifest(folder, experiment, made_with, {"experiment_file": _named(file)})
+    write_manifest(folder, experiment, made_with, _named(file))
 
 
 def rerun(file: Path, backend: Backend, given: Sequence[Path] = ()) -> list[RunRow]:
@@ -189,7 +190,8 @@ def _other_file(target: Target) -> list[str]:
     """Whether the experiment file is another one, though its settings may be the same."""
     if target.file == target.folder / EXPERIMENT:
         return []  # hashed as one of the folder's files
-    if read_manifest(target.folder).get("experiment_file", {}).get("sha256") == sha256(target.file):
+    named = read_manifest(target.folder).experiment_file
+    if named is not None and named.sha256 == sha256(target.file):
         return []
     return [f"{target.file} is not, to the byte, the file that {target.folder / MANIFEST} names"]
 
@@ -226,7 +228,7 @@ def _hash(*parts: object) -> str:
 def _made_here(folder: Path) -> bool:
     """Whether all runs were made with these versions on this kind of processor."""
     manifest = read_manifest(folder)
-    return manifest.get("platform") == machine() and manifest.get("versions") == [json.loads(versions_text())]
+    return manifest.platform == machine() and manifest.versions == [json.loads(versions_text())]
 
 
 def check_all(cases: Sequence[Case], backend: Backend) -> list[Report]:
@@ -253,8 +255,8 @@ def verify_files(folder: Path, file: Path, given: Sequence[Path] = ()) -> list[s
     """What is wrong with a results folder: hashes, experiment file, plan, and the table made again; [] if nothing."""
     manifest = read_manifest(folder)
     experiment, _ = load(file, given)
-    problems = _wrong_hashes(folder, manifest.get("files", {}))
-    if manifest.get("experiment") != json.loads(json.dumps(as_mapping(experiment))):
+    problems = _wrong_hashes(folder, manifest.files)
+    if manifest.experiment != json.loads(json.dumps(as_mapping(experiment))):
         problems.append(f"the settings in {folder / MANIFEST} are not those of {file}")
     if f"{folder / RUNS} {CHANGED}" in problems:
         return problems  # it may hold anything
@@ -269,7 +271,7 @@ def verify_files(folder: Path, file: Path, given: Sequence[Path] = ()) -> list[s
         return [*problems, f"{folder} cannot be read back: {error}"]
     if [row.settings.run_id for row in runs] != [run.run_id for run in make_plan(experiment).runs]:
         problems.append(f"{folder / RUNS} does not hold the runs that {file} plans with this version")
-    if manifest.get("data_sha256") != data_hashes(runs):
+    if manifest.data_sha256 != data_hashes(runs):
         problems.append(f"the data hashes in {folder / MANIFEST} are not those of {RUNS}")
     problems += _different_cells(table, again, str(folder / TABLE))
     problems += _different_cells(by_class, classes, str(folder / CLASSES))
@@ -277,7 +279,7 @@ def verify_files(folder: Path, file: Path, given: Sequence[Path] = ()) -> list[s
     return problems + [f"{folder / name} is not what {RUNS} gives" for name in made if made[name] != written[name]]
 
 
-def _wrong_hashes(folder: Path, expected: dict[str, str]) -> list[str]:
+def _wrong_hashes(folder: Path, expected: Mapping[str, str]) -> list[str]:
     present = [name for name in {*expected, *reported(folder)} if (folder / name).is_file()]
     found = {name: sha256(folder / name) for name in present}
     problems = [f"{folder / name} is missing" for name in expected.keys() - found.keys()]
@@ -311,9 +313,10 @@ def accept(target: Target, fresh: Sequence[RunRow]) -> None:
     """Record fresh short runs, what made them and the file that declares them: what is compared with from now on."""
     folder = target.folder
     write_texts(folder, {CHECK: rows_text(RunRow, fresh)})
-    accepted = {"accepted": {"versions": versions(), "platform": machine()}, "experiment_file": _named(target.file)}
-    finish_more(folder, [CHECK], accepted)
+    accepted = {"versions": versions(), "platform": machine()}
+    manifest = replace(read_manifest(folder), accepted=accepted, experiment_file=_named(target.file))
+    finish(folder, manifest, [CHECK])
 
 
-def _named(file: Path) -> dict[str, str]:
-    return {"name": file.name, "sha256": sha256(file)}
+def _named(file: Path) -> NamedFile:
+    return NamedFile(file.name, sha256(file))

@@ -210,7 +210,7 @@ class _Sweep:
             experiment, plan = shortened(experiment, plan, whole), part_of(plan, whole)
         made_with = frozenset(self.store.versions(plan.runs))
         table, classes = write_results(folder, experiment, plan, self._rows(plan), self.store.result)
-        write_manifest(folder, experiment, made_with, {})
+        write_manifest(folder, experiment, made_with, None)
         old = self.state.total - len(self.missing)
         return SweepResult(
             plan, table, classes, self.state.safe - old, old, tuple(self.state.failed), made_with, ending

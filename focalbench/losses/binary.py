@@ -73,7 +73,18 @@ class _Room(NamedTuple):
 
 
 def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
-    """Cross entropy -log p_t, unreduced: focal_loss with gamma 0 and without alpha."""
+    """Cross entropy -log p_t, unreduced: focal_loss with gamma 0 and without alpha.
+
+    Args:
+        logits: any shape, floating; half precision is computed in float32.
+        targets: in [0, 1], of any dtype, of the logits' shape or expanding to it; soft ones as in focal_loss.
+
+    Returns:
+        The logits' shape and dtype, as focal_loss.
+
+    Raises:
+        InputError: for targets outside [0, 1], and for shapes that do not fit.
+    """
     return focal_loss(logits, targets, gamma=0.0)
 
 
@@ -85,17 +96,31 @@ def focal_loss(
     gamma: Hyperparameter = 2.0,
     pos_weight: Hyperparameter = 1.0,
 ) -> Tensor:
-    """Focal loss alpha_t (1 - p_t)^gamma (-log p_t), unreduced (the paper's eq. 5), exact at every logit and dtype.
+    """Focal loss alpha_t (1 - p_t)^gamma (-log p_t), unreduced, exact at every logit and dtype.
 
-    logits: any shape, floating; half precision is computed in float32. targets: in [0, 1], of any dtype, of the
-    logits' shape or expanding to it; a soft target t means t FL(y=1) + (1 - t) FL(y=0), the expectation over the
-    label. alpha in [0, 1] weights positives, 1 - alpha negatives; None weights both by 1. gamma >= 0.
-    pos_weight >= 0 multiplies the positive term. The hyperparameters are constants (no gradient) and expand to the
-    logits' shape: with logits (row, label) one value a label has shape (label,).
-    Returns the logits' shape and dtype (float32 for half precision under autocast). NaN logits give NaN, infinite ones
-    the limits of value and derivative. Differentiable any number of times, also under torch.func and torch.compile.
-    Targets are not checked where no value can be looked at: by a compiler, by vmap, on meta and fake tensors.
-    Raises InputError for values outside these ranges and shapes that differ.
+    A soft target t means t FL(y=1) + (1 - t) FL(y=0), the expectation over the label. NaN logits give NaN, infinite
+    ones the limits of value and derivative. It is differentiable any number of times, also under torch.func and
+    torch.compile.
+
+    The hyperparameters alpha, gamma and pos_weight are constants (no gradient) and expand to the logits' shape: with
+    logits (row, label) one value a label has shape (label,).
+
+    Args:
+        logits: any shape, floating; half precision is computed in float32.
+        targets: in [0, 1], of any dtype, of the logits' shape or expanding to it. They are not checked where no value
+            can be looked at: by a compiler, by vmap, on meta and fake tensors.
+        alpha: in [0, 1]; weights positives by alpha and negatives by 1 - alpha. None weights both by 1.
+        gamma: focusing exponent, >= 0.
+        pos_weight: multiplies the positive term, >= 0.
+
+    Returns:
+        The logits' shape and dtype (float32 for half precision under autocast).
+
+    Raises:
+        InputError: for values outside these ranges, and for shapes that do not fit.
+
+    References:
+        Lin et al., Focal Loss for Dense Object Detection, ICCV 2017 (arXiv 1708.02002), eq. 5.
     """
     check_shapes(logits, targets)
     x = widened(logits)
@@ -107,10 +132,22 @@ def focal_loss(
 def focal_star_loss(
     logits: Tensor, targets: Tensor, *, gamma: Hyperparameter = 2.0, beta: Hyperparameter = 1.0
 ) -> Tensor:
-    """FL* = -log(sigmoid(gamma x_t + beta)) / gamma, unreduced (the paper's eq. 11), x_t = x (2y - 1).
+    """FL* = -log(sigmoid(gamma x_t + beta)) / gamma, unreduced, x_t = x (2y - 1).
 
-    logits: any shape, floating. targets: expanding to it, 0 or 1 (in between: the expectation over the label).
-    gamma > 0, beta finite; they broadcast. Raises InputError outside these ranges.
+    Args:
+        logits: any shape, floating.
+        targets: 0 or 1, of a shape that expands to the logits' (in between: the expectation over the label).
+        gamma: > 0; broadcasts with the logits.
+        beta: finite; broadcasts with the logits.
+
+    Returns:
+        The broadcast shape, in the logits' dtype (float32 for half precision under autocast).
+
+    Raises:
+        InputError: for values outside these ranges, and for targets of a shape that does not fit.
+
+    References:
+        Lin et al., Focal Loss for Dense Object Detection, ICCV 2017 (arXiv 1708.02002), eq. 11.
     """
     check_shapes(logits, targets)
     check_probabilities(targets)
@@ -126,11 +163,22 @@ def focal_star_loss(
 
 
 def focal_gradient(logits: Tensor, targets: Tensor, gamma: Hyperparameter, weights: Hyperparameter) -> Tensor:
-    """Derivative of weights x focal loss by the logit, in closed form (the paper's eq. 10); unchecked.
+    """Derivative of weights x focal loss by the logit, in closed form; unchecked.
 
-    d/dx = weights q^gamma (q + gamma p_t ce) (1 - 2y). logits: (run, output, sample), finite. targets: 0 or
-    1, of the logits' dtype. gamma: >= 0, a float or (run, 1, 1). weights: the class weight of each sample.
-    All broadcast. A gamma of 0.0 skips what it does not need and gives the same bits as a tensor of zeros.
+    d/dx = weights q^gamma (q + gamma p_t ce) (1 - 2y).
+
+    Args:
+        logits: (run, output, sample), finite.
+        targets: 0 or 1, of the logits' dtype.
+        gamma: focusing exponent, >= 0, a float or (run, 1, 1). A gamma of 0.0 skips what it does not need and gives the
+            same bits as a tensor of zeros.
+        weights: the class weight of each sample.
+
+    Returns:
+        The shape to which all arguments broadcast.
+
+    References:
+        Lin et al., Focal Loss for Dense Object Detection, ICCV 2017 (arXiv 1708.02002), eq. 10.
     """
     sign = 1 - 2 * targets
     u = logits * sign
@@ -140,10 +188,19 @@ def focal_gradient(logits: Tensor, targets: Tensor, gamma: Hyperparameter, weigh
 
 
 def focal_hessian(logits: Tensor, targets: Tensor, gamma: Hyperparameter, weights: Hyperparameter) -> Tensor:
-    """Second derivative of weights x focal loss by the logit, in closed form; arguments as focal_gradient.
+    """Second derivative of weights x focal loss by the logit, in closed form; unchecked, as focal_gradient.
 
-    d2/dx2 = weights q^gamma p_t (q (1 + 2 gamma - gamma ce) + gamma^2 p_t ce); negative on hard samples, where
+    d2/dx2 = weights q^gamma p_t (q (1 + 2 gamma - gamma ce) + gamma^2 p_t ce). It is negative on hard samples, where
     the focal loss is not convex.
+
+    Args:
+        logits: (run, output, sample), finite.
+        targets: 0 or 1, of the logits' dtype.
+        gamma: focusing exponent, >= 0, a float or (run, 1, 1).
+        weights: the class weight of each sample.
+
+    Returns:
+        The shape to which all arguments broadcast.
     """
     t = _terms(logits * (1 - 2 * targets))
     focus = _focus(t, gamma)

@@ -41,10 +41,24 @@ def recovered_logits(logits: npt.ArrayLike, alpha: float | None, gamma: float) -
 def recovered_logits(logits: npt.ArrayLike | Tensor, alpha: float | None, gamma: float) -> Array | Tensor:
     """Logit of the true class probability at which these logits minimise the focal loss; strictly increasing.
 
-    logits: any shape; a tensor gives a differentiable tensor of its device and dtype (integers: torch's default one),
-    half precision computed in float32, and anything else a float64 array. alpha in [0, 1] or None (off), gamma >= 0,
-    else InputError. At alpha 0 or 1 the loss ignores one class, no finite logit is its minimiser, and the result is
-    +inf or -inf throughout.
+    The module's docstring has the formula. At alpha 0 or 1 the loss ignores one class and no finite logit is its
+    minimiser: the result is +inf or -inf throughout.
+
+    Args:
+        logits: any shape. A tensor of half precision is computed in float32.
+        alpha: weight of the positives in [0, 1], 1 - alpha that of the negatives; None: off.
+        gamma: focusing exponent, >= 0.
+
+    Returns:
+        For a tensor, a differentiable tensor of its device and dtype (integers: torch's default one). For anything
+        else, a float64 array.
+
+    Raises:
+        InputError: for alpha or gamma outside these ranges.
+
+    References:
+        Charoenphakdee et al., On Focal Loss for Class-Posterior Probability Estimation, CVPR 2021, for the case without
+        alpha.
     """
     check_hyperparameters(alpha, gamma)
     if not isinstance(logits, Tensor):
@@ -60,7 +74,24 @@ def focal_to_probability(logits: Tensor, alpha: float | None, gamma: float) -> T
 @overload
 def focal_to_probability(logits: npt.ArrayLike, alpha: float | None, gamma: float) -> Array: ...
 def focal_to_probability(logits: npt.ArrayLike | Tensor, alpha: float | None, gamma: float) -> Array | Tensor:
-    """Class probability in [0, 1] behind a focal-loss model's logits; arguments and types as recovered_logits."""
+    """Class probability sigmoid(recovered_logits), in [0, 1], behind a focal-loss model's logits.
+
+    Args:
+        logits: any shape. A tensor of half precision is computed in float32.
+        alpha: weight of the positives in [0, 1], 1 - alpha that of the negatives; None: off.
+        gamma: focusing exponent, >= 0.
+
+    Returns:
+        For a tensor, a differentiable tensor of its device and dtype (integers: torch's default one). For anything
+        else, a float64 array.
+
+    Raises:
+        InputError: for alpha or gamma outside these ranges.
+
+    References:
+        Charoenphakdee et al., On Focal Loss for Class-Posterior Probability Estimation, CVPR 2021, for the case without
+        alpha.
+    """
     recovered = recovered_logits(logits, alpha, gamma)
     if isinstance(recovered, Tensor):
         return torch.sigmoid(recovered)
@@ -79,8 +110,19 @@ def _recovered(x: Any, alpha: float | None, gamma: float) -> Any:
 def best_constant(prevalence: float, alpha: float | None, gamma: float) -> float:
     """Return the logit that, given to every row, minimises the expected focal loss.
 
-    prevalence in (0, 1), else InputError. Found by bisection on recovered_logits within +-30; the ends are
-    the answer at alpha 0 (-30) and alpha 1 (+30), where the loss ignores one class and has no minimiser.
+    It is found by bisection on recovered_logits within +-30. The ends are the answer at alpha 0 (-30) and alpha 1
+    (+30), where the loss ignores one class and has no minimiser.
+
+    Args:
+        prevalence: share of positives, in (0, 1).
+        alpha: weight of the positives in [0, 1], 1 - alpha that of the negatives; None: off.
+        gamma: focusing exponent, >= 0.
+
+    Returns:
+        The logit, in [-30, 30].
+
+    Raises:
+        InputError: for values outside these ranges.
 
     >>> round(best_constant(0.0015, None, 2.0), 3)
     -2.399

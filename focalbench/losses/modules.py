@@ -28,17 +28,7 @@ Several = Sequence[float] | npt.NDArray[np.floating] | Tensor
 
 
 class SigmoidFocalLoss(nn.Module):
-    """Binary and multi-label focal loss alpha_t (1 - p_t)^gamma (-log p_t) on logits (Lin et al. 2017, eq. 5).
-
-    alpha: weight of the positives in [0, 1], 1 - alpha of the negatives; None or -1: off. gamma >= 0. reduction:
-    none, mean (over all elements), sum, or mean_positive (the sum over all, divided by the positives, at least 1:
-    RetinaNet's). pos_weight: multiplies the positive term, as BCEWithLogitsLoss's. alpha and pos_weight are a number or
-    one value a label (a tensor, array or list that broadcasts with the logits); a tensor keeps its precision, a list
-    has torch's default one. label_smoothing e in [0, 1): targets t become t (1 - e) + e / 2. ignore_index: a target
-    without loss and gradient, that no mean counts; None: off. gather_distributed: None: under torch.distributed with
-    several processes, means divide by the count of all of them where a gradient is wanted; False: never. The logits
-    stay where they are; each process returns its share times the number of processes, so that averaged gradients
-    (DistributedDataParallel) are those of one process. Raises InputError for values outside these.
+    """Binary and multi-label focal loss alpha_t (1 - p_t)^gamma (-log p_t) on logits.
 
     With alpha None and gamma 0 it is BCEWithLogitsLoss, except that
     - float16 and bfloat16 are computed and reduced in float32, and a reduction of them is float32: theirs is inf from
@@ -47,7 +37,30 @@ class SigmoidFocalLoss(nn.Module):
     - a mean over nothing is 0; theirs is nan, which one empty batch or process would spread to all weights.
     - targets may be integer or boolean, and must lie in [0, 1]; theirs go on with any number. They take no gradient:
       the one derivative that is kept is that by the logits.
-    - their constructor's weight is sample_weight here, given with each batch; a mean divides by its mass.
+    - their constructor's weight is sample_weight here, given with each batch; a mean divides by the sum of its
+      elements' weights.
+
+    Args:
+        alpha: weight of the positives in [0, 1], 1 - alpha that of the negatives; None or -1: off. A number, or one
+            value a label: a tensor, array or list that broadcasts with the logits. A tensor keeps its precision, a list
+            has torch's default one.
+        gamma: focusing exponent, >= 0.
+        reduction: none, mean (over all elements), sum, or mean_positive (the sum over all, divided by the positives, at
+            least 1: RetinaNet's).
+        gather_distributed: None: under torch.distributed with several processes, means divide by the count of all of
+            them where a gradient is wanted. False: never. True: as None, but forward raises InputError without an
+            initialised process group. The logits stay where they are; each process returns its share times the number
+            of processes, so that averaged gradients (DistributedDataParallel) are those of one process.
+        pos_weight: multiplies the positive term, >= 0, as BCEWithLogitsLoss's; None: off. A number or one value a
+            label, as alpha.
+        label_smoothing: e in [0, 1): targets t become t (1 - e) + e / 2.
+        ignore_index: a target without loss and gradient, that no mean counts; None: off.
+
+    Raises:
+        InputError: for values outside these ranges.
+
+    References:
+        Lin et al., Focal Loss for Dense Object Detection, ICCV 2017 (arXiv 1708.02002), eq. 5.
 
     >>> SigmoidFocalLoss(alpha=None, gamma=2.0)(torch.tensor([0.0, 2.0]), torch.tensor([1.0, 1.0])).item()
     0.08754...
@@ -85,14 +98,25 @@ class SigmoidFocalLoss(nn.Module):
         self.ignore_index = None if ignore_index is None else _index("ignore_index", ignore_index)
 
     def forward(self, inputs: Tensor, targets: Tensor, *, sample_weight: Tensor | None = None) -> Tensor:
-        """Loss of logits (any shape) at targets of the same shape, in [0, 1] and of any dtype.
+        """Loss of logits at targets of the same shape.
 
-        A soft target t means t FL(y=1) + (1 - t) FL(y=0), the expectation over the label. sample_weight:
-        non-negative, finite; its dimensions are the inputs' first ones, (N) is one weight a sample; the mean's
-        denominator becomes the weight mass. A weight of 0 excludes: whatever stands there, NaN included, there is no
-        loss and no gradient. Returns a scalar, or the inputs' shape for reduction none, in the dtype that inputs and
-        floating targets have together; in float32 under autocast. NaN logits give NaN. Raises InputError for shapes
-        that do not fit and targets outside [0, 1].
+        A soft target t means t FL(y=1) + (1 - t) FL(y=0), the expectation over the label. NaN logits give NaN.
+
+        Args:
+            inputs: logits, any shape, floating.
+            targets: of the inputs' shape and any dtype, in [0, 1] or ignore_index.
+            sample_weight: non-negative, finite; None: all 1. Its dimensions are the inputs' first ones, (N) is one
+                weight a sample. The denominator of a mean becomes the sum of the weights of the elements that it
+                counts, with no minimum of 1. A weight of 0 excludes: whatever stands there, NaN included, there is no
+                loss and no gradient.
+
+        Returns:
+            A scalar, or the inputs' shape for reduction none. Its dtype is the one that inputs and floating targets
+            have together; half-precision inputs count as float32 under autocast. A reduction of half precision is
+            float32.
+
+        Raises:
+            InputError: for values outside these ranges, and for shapes that do not fit.
         """
         check_tensors(inputs=inputs, targets=targets)
         if inputs.shape != targets.shape:
@@ -127,27 +151,42 @@ class SigmoidFocalLoss(nn.Module):
         return marked if weight is None else marked | (weight == 0)
 
     def extra_repr(self) -> str:
-        """What print shows."""
+        """What print shows.
+
+        Returns:
+            alpha, gamma and reduction as text.
+        """
         return f"alpha={self.alpha}, gamma={self.gamma}, reduction={self.reduction!r}"
 
 
 class SoftmaxFocalLoss(nn.Module):
-    """Multiclass focal loss alpha[t] (1 - p_t)^gamma (-log p_t), p_t = softmax(logits)[t] (Lin et al. 2017).
-
-    alpha: C class weights >= 0, or None; a tensor keeps its precision, a list has torch's default one. gamma >= 0.
-    reduction: none, mean (over valid positions), sum, or mean_positive (the sum over all valid positions, divided by
-    those of another class than background_class, at least 1). label_smoothing in [0, 1): as CrossEntropyLoss's; the
-    focusing factor and alpha stay those of the true class. ignore_index: a target without loss and gradient.
-    gather_distributed: as SigmoidFocalLoss's. Raises InputError for values outside these ranges, at construction.
+    """Multiclass focal loss alpha[t] (1 - p_t)^gamma (-log p_t), p_t = softmax(logits)[t].
 
     With gamma 0 it is CrossEntropyLoss, except that
-    - means divide by counts and not by alpha's mass, and smoothing has the true class's alpha, as in imbalanced-losses.
+    - means divide by counts and not by the sum of alpha, and smoothing has the true class's alpha, as in
+      imbalanced-losses.
     - a reduction of float16 or bfloat16 is float32: theirs is inf or nan from 65,504 on.
     - a class of logit -inf is not there: smoothing passes it over (theirs is inf), and a probability of 0 for it adds 0
       (theirs is nan).
     - a mean over nothing is 0; theirs is nan, which one empty batch or process would spread to all weights.
     - class indices may be of any integer type; theirs are int64 or uint8.
     - probabilities must lie in [0, 1], and a single class is refused, where the loss is always 0.
+
+    Args:
+        alpha: C class weights >= 0, or None. A tensor keeps its precision, a list has torch's default one.
+        gamma: focusing exponent, >= 0.
+        reduction: none, mean (over valid positions), sum, or mean_positive (the sum over all valid positions, divided
+            by those of another class than background_class, at least 1).
+        label_smoothing: in [0, 1), as CrossEntropyLoss's; the focusing factor and alpha stay those of the true class.
+        ignore_index: a target without loss and gradient.
+        background_class: the class whose positions mean_positive does not count.
+        gather_distributed: as SigmoidFocalLoss's.
+
+    Raises:
+        InputError: for values outside these ranges, at construction.
+
+    References:
+        Lin et al., Focal Loss for Dense Object Detection, ICCV 2017 (arXiv 1708.02002).
     """
 
     alpha: Tensor | None
@@ -176,14 +215,22 @@ class SoftmaxFocalLoss(nn.Module):
         self.register_buffer("alpha", weights)
 
     def forward(self, inputs: Tensor, targets: Tensor, *, sample_weight: Tensor | None = None) -> Tensor:
-        """Loss of logits (N, C), (N, C, *) or (C) at class indices (N), (N, *) or (), or at class probabilities.
+        """Loss of logits at class indices or at class probabilities.
 
-        Class indices: of any integer type, in [0, C) or ignore_index. Probabilities: floating, of the inputs' shape, in
-        [0, 1]; the loss is the expectation over the class, and mean_positive counts what the other classes than the
-        background have. sample_weight: non-negative, finite; its dimensions are the first ones of the class indices,
-        (N) is one weight a sample; a weight of 0 excludes, as SigmoidFocalLoss's. Returns a scalar, or the shape of the
-        class indices for reduction none, in the dtype that SigmoidFocalLoss would give. Raises InputError for shapes
-        and classes that do not fit.
+        Args:
+            inputs: logits (N, C), (N, C, *) or (C), floating.
+            targets: class indices (N), (N, *) or (), of any integer type, in [0, C) or ignore_index. Or class
+                probabilities, floating, of the inputs' shape, in [0, 1]: the loss is the expectation over the class,
+                and mean_positive counts what the other classes than the background have.
+            sample_weight: non-negative, finite; None: all 1. Its dimensions are the first ones of the class indices,
+                (N) is one weight a sample. A weight of 0 excludes, as SigmoidFocalLoss's.
+
+        Returns:
+            A scalar, or the shape of the class indices for reduction none, in the dtype that SigmoidFocalLoss would
+            give.
+
+        Raises:
+            InputError: for values outside these ranges, and for shapes and classes that do not fit.
         """
         check_classes(inputs, targets)
         weight = None if sample_weight is None else check_sample_weight(sample_weight, positions(inputs))
@@ -216,7 +263,11 @@ class SoftmaxFocalLoss(nn.Module):
         return counted & (targets != self.background_class) if positive else counted
 
     def extra_repr(self) -> str:
-        """What print shows."""
+        """What print shows.
+
+        Returns:
+            alpha, gamma and reduction as text.
+        """
         return f"alpha={self.alpha}, gamma={self.gamma}, reduction={self.reduction!r}"
 
 

@@ -36,14 +36,28 @@ def softmax_focal_loss(
 ) -> Tensor:
     """Focal loss alpha[t] (1 - p_t)^gamma CE, unreduced, p_t = softmax(logits)[t].
 
-    logits: (C), (N, C) or (N, C, *), floating, C >= 2. targets: (), (N) or (N, *), class indices in [0, C) of any
-    integer type, or ignore_index, where loss and gradient are 0; or class probabilities of the logits' shape, floating
-    and in [0, 1]: the loss is then the expectation over the class, sum_c targets_c x the loss at class c, and
-    ignore_index is not looked at. alpha: (C,), each >= 0, or None. gamma >= 0. label_smoothing in [0, 1): CE is against
-    (1 - e) one-hot + e / C, as torch's; the factor (1 - p_t)^gamma stays that of the true class. A logit of -inf is a
-    class that is not there, for smoothing too.
-    Returns the shape of the class indices and the logits' dtype (float32 for half precision under autocast); half
-    precision is computed in float32; NaN logits give NaN. Raises InputError for shapes and classes that do not fit.
+    A logit of -inf is a class that is not there, for smoothing too. NaN logits give NaN.
+
+    Args:
+        logits: (C), (N, C) or (N, C, *), floating, C >= 2; half precision is computed in float32.
+        targets: class indices (), (N) or (N, *), of any integer type, in [0, C) or ignore_index. Or class
+            probabilities, floating, of the logits' shape, in [0, 1]: the loss is then the expectation over the class,
+            sum_c targets_c x the loss at class c, and ignore_index is not looked at.
+        alpha: class weights (C,), each >= 0, or None. The range is not checked here.
+        gamma: focusing exponent, >= 0.
+        label_smoothing: e in [0, 1): CE is against (1 - e) one-hot + e / C, as torch's; the factor (1 - p_t)^gamma
+            stays that of the true class. The range is not checked here.
+        ignore_index: the class index where loss and gradient are 0.
+
+    Returns:
+        The shape of the class indices and the logits' dtype (float32 for half precision under autocast).
+
+    Raises:
+        InputError: for shapes and classes that do not fit, for probabilities outside [0, 1], and for gamma outside its
+            range.
+
+    References:
+        Lin et al., Focal Loss for Dense Object Detection, ICCV 2017 (arXiv 1708.02002), footnote 1.
     """
     check_classes(logits, targets)
     check_at_least_zero("gamma", gamma)

@@ -42,9 +42,18 @@ __all__ = [
 def class_balanced_weights(positives: float, negatives: float, beta: float) -> Weights:
     """Weights (1 - beta) / (1 - beta^n) of a class of n rows, divided by their mean over the training rows.
 
-    positives, negatives: rows of each class, >= 1. beta in [0, 1): 0 weights all rows by 1, beta -> 1 gives both
-    classes the same total weight. Raises InputError outside these ranges.
-    Cui et al., Class-Balanced Loss Based on Effective Number of Samples, CVPR 2019.
+    Args:
+        positives, negatives: rows of each class, >= 1.
+        beta: in [0, 1). 0 weights all rows by 1; beta -> 1 gives both classes the same total weight.
+
+    Returns:
+        The weight of a positive and that of a negative.
+
+    Raises:
+        InputError: for values outside these ranges.
+
+    References:
+        Cui et al., Class-Balanced Loss Based on Effective Number of Samples, CVPR 2019.
 
     >>> class_balanced_weights(1, 3, 0.0)
     Weights(positive=1.0, negative=1.0)
@@ -60,9 +69,21 @@ def class_balanced_weights(positives: float, negatives: float, beta: float) -> W
 def deferred_weights(epoch: int, epochs: int, weights: Weights, start: float = 0.8) -> Weights:
     """Deferred reweighting: ones while epoch / epochs < start, then the weights.
 
-    epoch counts from 0 and lies in [0, epochs); start in [0, 1]: 0 weights from the first epoch, 1 never does, and
-    0.8 begins, as the authors do, at epoch 160 of 200. Raises InputError outside these ranges.
-    Cao et al., Learning Imbalanced Datasets with Label-Distribution-Aware Margin Loss, NeurIPS 2019.
+    Args:
+        epoch: counts from 0, in [0, epochs).
+        epochs: number of epochs in the whole training.
+        weights: of a positive and of a negative, used from the start on.
+        start: in [0, 1]. 0 weights from the first epoch, 1 never does. 0.8 begins, as the authors do, at epoch 160 of
+            200.
+
+    Returns:
+        The weights of this epoch.
+
+    Raises:
+        InputError: for epoch or start outside these ranges.
+
+    References:
+        Cao et al., Learning Imbalanced Datasets with Label-Distribution-Aware Margin Loss, NeurIPS 2019.
 
     >>> deferred_weights(159, 200, Weights(9.0, 0.5)), deferred_weights(160, 200, Weights(9.0, 0.5))
     (Weights(positive=1.0, negative=1.0), Weights(positive=9.0, negative=0.5))
@@ -78,8 +99,18 @@ def deferred_weights(epoch: int, epochs: int, weights: Weights, start: float = 0
 def hinge_loss(logits: Tensor, targets: Tensor) -> Tensor:
     """Hinge loss max(0, 1 - y' x), unreduced; its gradient at the kink is 0.
 
-    logits: (run, output, sample); targets: 0 or 1, expanding to it, else InputError. Returns the logits' shape.
-    Cortes & Vapnik, Support-Vector Networks, Machine Learning 1995.
+    Args:
+        logits: (run, output, sample), floating.
+        targets: 0 or 1, (sample,) or of a shape that expands to the logits'.
+
+    Returns:
+        The logits' shape, unreduced.
+
+    Raises:
+        InputError: for targets other than 0 and 1, and for shapes that do not fit.
+
+    References:
+        Cortes & Vapnik, Support-Vector Networks, Machine Learning 1995.
     """
     x, positive = _inputs(logits, targets)
     return torch.relu(1 - _target_logit(x, positive)).to(logits.dtype)
@@ -88,9 +119,19 @@ def hinge_loss(logits: Tensor, targets: Tensor) -> Tensor:
 def label_smoothed_cross_entropy(logits: Tensor, targets: Tensor, *, smoothing: Hyperparameter = 0.1) -> Tensor:
     """Cross entropy against t = y (1 - e) + e / 2, that is (1 - e/2) CE(y) + e/2 CE(1 - y), unreduced.
 
-    logits: (run, output, sample); targets: 0 or 1, expanding to it. smoothing e in [0, 1]: 0 is cross entropy.
-    Returns the logits' shape. Raises InputError for other values and shapes.
-    Szegedy et al., Rethinking the Inception Architecture for Computer Vision, CVPR 2016, section 7.
+    Args:
+        logits: (run, output, sample), floating.
+        targets: 0 or 1, (sample,) or of a shape that expands to the logits'.
+        smoothing: e in [0, 1]; 0 is cross entropy.
+
+    Returns:
+        The logits' shape, unreduced.
+
+    Raises:
+        InputError: for values outside these ranges, and for shapes that do not fit.
+
+    References:
+        Szegedy et al., Rethinking the Inception Architecture for Computer Vision, CVPR 2016, section 7.
     """
     _check_in("smoothing", smoothing, "[0, 1]", logits)
     x_t = _target_logit(*_inputs(logits, targets))
@@ -101,10 +142,22 @@ def label_smoothed_cross_entropy(logits: Tensor, targets: Tensor, *, smoothing: 
 def poly1_loss(logits: Tensor, targets: Tensor, *, epsilon: Hyperparameter = 1.0) -> Tensor:
     """PolyLoss-1: CE + epsilon (1 - p_t), unreduced.
 
-    logits: (run, output, sample); targets: 0 or 1, expanding to it. epsilon >= -1: below, the loss would grow as p_t
-    nears 1; at -1 the value on easy samples is a difference of near equals, right to CE's rounding; 0 is cross
-    entropy. Returns the logits' shape. Raises InputError for other values and shapes.
-    Leng et al., PolyLoss: A Polynomial Expansion Perspective of Classification Loss Functions, ICLR 2022.
+    With epsilon below -1 the loss would grow as p_t nears 1. At -1 the value on easy samples is a difference of nearly
+    equal numbers; it is right to the rounding of CE.
+
+    Args:
+        logits: (run, output, sample), floating.
+        targets: 0 or 1, (sample,) or of a shape that expands to the logits'.
+        epsilon: >= -1; 0 is cross entropy.
+
+    Returns:
+        The logits' shape, unreduced.
+
+    Raises:
+        InputError: for values outside these ranges, and for shapes that do not fit.
+
+    References:
+        Leng et al., PolyLoss: A Polynomial Expansion Perspective of Classification Loss Functions, ICLR 2022.
     """
     _check_in("epsilon", epsilon, "[-1, inf)", logits)
     x_t = _target_logit(*_inputs(logits, targets))
@@ -116,9 +169,20 @@ def logit_adjusted_loss(
 ) -> Tensor:
     """Cross entropy at x + tau log(pi / (1 - pi)), unreduced, pi the prevalence; scores stay the plain logits.
 
-    logits: (run, output, sample); targets: 0 or 1, expanding to it. prevalence: share of positives in the training
-    rows, in (0, 1). tau >= 0: 0 is cross entropy. Returns the logits' shape. Raises InputError for other values.
-    Menon et al., Long-Tail Learning via Logit Adjustment, ICLR 2021.
+    Args:
+        logits: (run, output, sample), floating.
+        targets: 0 or 1, (sample,) or of a shape that expands to the logits'.
+        prevalence: share of positives in the training rows, in (0, 1).
+        tau: strength of the adjustment, >= 0; 0 is cross entropy.
+
+    Returns:
+        The logits' shape, unreduced.
+
+    Raises:
+        InputError: for values outside these ranges, and for shapes that do not fit.
+
+    References:
+        Menon et al., Long-Tail Learning via Logit Adjustment, ICLR 2021.
     """
     _check_in("prevalence", prevalence, "(0, 1)", logits)
     _check_in("tau", tau, "[0, inf)", logits)
@@ -139,12 +203,25 @@ def ldam_loss(
 ) -> Tensor:
     """Label-distribution-aware margin loss log(1 + exp(-s (y' x - m_y))), unreduced, m_c = C / n_c^(1/4).
 
-    The binary form: x is the lead of the positive class over the negative one. C makes the larger margin, that of
-    the rarer class, max_margin. logits: (run, output, sample); targets: 0 or 1, expanding to it. positives,
-    negatives: training rows of each class, >= 1. max_margin >= 0 and scale s > 0; 0 and 1 give cross entropy. The
-    authors' s = 30 is for logits bound to [-1, 1] (cosines); free logits want another. Weights, deferred or not,
-    multiply the result. Returns the logits' shape. Raises InputError for other values and shapes.
-    Cao et al., Learning Imbalanced Datasets with Label-Distribution-Aware Margin Loss, NeurIPS 2019.
+    This is the binary form: x is the lead of the positive class over the negative one. C is chosen so that the larger
+    margin, that of the rarer class, is max_margin. A max_margin of 0 and a scale of 1 give cross entropy. Weights,
+    deferred or not, multiply the result.
+
+    Args:
+        logits: (run, output, sample), floating.
+        targets: 0 or 1, (sample,) or of a shape that expands to the logits'.
+        positives, negatives: training rows of each class, >= 1.
+        max_margin: margin of the rarer class, >= 0.
+        scale: s > 0. The authors' 30 is for logits bound to [-1, 1] (cosines); free logits want another.
+
+    Returns:
+        The logits' shape, unreduced.
+
+    Raises:
+        InputError: for values outside these ranges, and for shapes that do not fit.
+
+    References:
+        Cao et al., Learning Imbalanced Datasets with Label-Distribution-Aware Margin Loss, NeurIPS 2019.
     """
     _check_counts(positives, negatives, logits)
     _check_in("max_margin", max_margin, "[0, inf)", logits)
@@ -166,10 +243,23 @@ def asymmetric_loss(
 ) -> Tensor:
     """Asymmetric loss (ASL), unreduced: positives -(1-p)^g+ log p, negatives -p_m^g- log(1-p_m), p_m = max(p - m, 0).
 
-    Negatives of probability at most the margin m have no loss and no gradient. With both gammas equal and m = 0 it
-    is the focal loss without alpha. logits: (run, output, sample); targets: 0 or 1, expanding to it. gammas >= 0,
-    margin in [0, 1). Returns the logits' shape. Raises InputError for other values and shapes.
-    Ridnik et al., Asymmetric Loss for Multi-Label Classification, ICCV 2021.
+    Negatives of probability at most the margin m have no loss and no gradient. With both gammas equal and m = 0 it is
+    the focal loss without alpha.
+
+    Args:
+        logits: (run, output, sample), floating.
+        targets: 0 or 1, (sample,) or of a shape that expands to the logits'.
+        gamma_positive, gamma_negative: focusing exponents g+ and g- of the two classes, >= 0.
+        margin: m in [0, 1).
+
+    Returns:
+        The logits' shape, unreduced.
+
+    Raises:
+        InputError: for values outside these ranges, and for shapes that do not fit.
+
+    References:
+        Ridnik et al., Asymmetric Loss for Multi-Label Classification, ICCV 2021.
     """
     _check_in("gamma_positive", gamma_positive, "[0, inf)", logits)
     _check_in("gamma_negative", gamma_negative, "[0, inf)", logits)
@@ -200,11 +290,21 @@ def _log_add_exp(a: Tensor, b: Tensor) -> Tensor:
 def ohem_loss(logits: Tensor, targets: Tensor, *, ratio: Hyperparameter = 3.0) -> Tensor:
     """Online hard example mining at a fixed ratio: mean CE of all positives and the hardest `ratio` negatives for each.
 
-    logits: (run, output, sample); targets: 0 or 1, expanding to it. ratio > 0; round(ratio positives) negatives are
-    kept, at least 1, at most all; a batch without positives counts as one with 1. Returns (run, output). Raises
-    InputError for other values and shapes.
-    Shrivastava et al., Training Region-Based Object Detectors with Online Hard Example Mining, CVPR 2016; the fixed
-    ratio of 3 is that of Liu et al., SSD, ECCV 2016, and of "OHEM 1:3" in the focal loss paper.
+    Args:
+        logits: (run, output, sample), floating.
+        targets: 0 or 1, (sample,) or of a shape that expands to the logits'.
+        ratio: negatives for each positive, > 0. round(ratio x positives) negatives are kept, at least 1, at most all. A
+            batch without positives counts as one with 1.
+
+    Returns:
+        (run, output).
+
+    Raises:
+        InputError: for values outside these ranges, and for shapes that do not fit.
+
+    References:
+        Shrivastava et al., Training Region-Based Object Detectors with Online Hard Example Mining, CVPR 2016.
+        The fixed ratio of 3 is that of Liu et al., SSD, ECCV 2016, and of "OHEM 1:3" in the focal loss paper.
     """
     _check_in("ratio", ratio, "(0, inf)", logits)
     x, positive = _inputs(logits, targets, samples=True)
@@ -217,9 +317,19 @@ def ohem_loss(logits: Tensor, targets: Tensor, *, ratio: Hyperparameter = 3.0) -
 def topk_loss(logits: Tensor, targets: Tensor, *, share: Hyperparameter = 0.25) -> Tensor:
     """Online hard example mining by rank: mean CE of the hardest share of the batch, whatever its class.
 
-    logits: (run, output, sample); targets: 0 or 1, expanding to it. share in (0, 1]; round(share samples) are kept,
-    at least 1; a share of 1 is mean cross entropy. Returns (run, output). Raises InputError for other values.
-    Shrivastava et al., Training Region-Based Object Detectors with Online Hard Example Mining, CVPR 2016.
+    Args:
+        logits: (run, output, sample), floating.
+        targets: 0 or 1, (sample,) or of a shape that expands to the logits'.
+        share: in (0, 1]. round(share x samples) are kept, at least 1. A share of 1 is mean cross entropy.
+
+    Returns:
+        (run, output).
+
+    Raises:
+        InputError: for values outside these ranges, and for shapes that do not fit.
+
+    References:
+        Shrivastava et al., Training Region-Based Object Detectors with Online Hard Example Mining, CVPR 2016.
     """
     _check_in("share", share, "(0, 1]", logits)
     x, positive = _inputs(logits, targets, samples=True)
@@ -245,10 +355,24 @@ def tversky_loss(
 ) -> Tensor:
     """Soft Tversky loss 1 - (TP + smooth) / (TP + alpha FP + beta FN + smooth).
 
-    TP and FP sum p over positives and negatives, FN sums 1 - p over positives. logits: (run, output, sample);
-    targets: 0 or 1, expanding to it. alpha >= 0 weights false positives, beta >= 0 false negatives; smooth >= 0; 0
-    gives a batch without positives a constant loss. Returns (run, output). Raises InputError for other values.
-    Salehi et al., Tversky Loss Function for Image Segmentation Using 3D Fully Convolutional Deep Networks, MLMI 2017.
+    TP and FP sum p over positives and negatives, FN sums 1 - p over positives.
+
+    Args:
+        logits: (run, output, sample), floating.
+        targets: 0 or 1, (sample,) or of a shape that expands to the logits'.
+        alpha: weight of false positives, >= 0.
+        beta: weight of false negatives, >= 0.
+        smooth: >= 0. 0 gives a batch without positives a constant loss.
+
+    Returns:
+        (run, output).
+
+    Raises:
+        InputError: for values outside these ranges, and for shapes that do not fit.
+
+    References:
+        Salehi et al., Tversky Loss Function for Image Segmentation Using 3D Fully Convolutional Deep Networks, MLMI
+        2017.
     """
     _check_in("alpha", alpha, "[0, inf)", logits)
     _check_in("beta", beta, "[0, inf)", logits)
@@ -264,9 +388,21 @@ def tversky_loss(
 def dice_loss(logits: Tensor, targets: Tensor, *, smooth: Hyperparameter = 1.0) -> Tensor:
     """Soft Dice loss 1 - (2 TP + smooth) / (2 TP + FP + FN + smooth): Tversky's at alpha = beta = 1/2, half the smooth.
 
-    TP and FP sum p over positives and negatives, FN sums 1 - p over positives. logits: (run, output, sample);
-    targets: 0 or 1, expanding to it. smooth >= 0. Returns (run, output). Raises InputError for other values.
-    Milletari et al., V-Net, 3DV 2016, who square p in the denominator; the linear form is the usual one since.
+    TP and FP sum p over positives and negatives, FN sums 1 - p over positives.
+
+    Args:
+        logits: (run, output, sample), floating.
+        targets: 0 or 1, (sample,) or of a shape that expands to the logits'.
+        smooth: >= 0.
+
+    Returns:
+        (run, output).
+
+    Raises:
+        InputError: for values outside these ranges, and for shapes that do not fit.
+
+    References:
+        Milletari et al., V-Net, 3DV 2016, who square p in the denominator; the linear form is the usual one since.
     """
     _check_in("smooth", smooth, "[0, inf)", logits)
     return tversky_loss(logits, targets, alpha=0.5, beta=0.5, smooth=smooth / 2)
@@ -276,10 +412,24 @@ def smooth_ap_loss(logits: Tensor, targets: Tensor, *, tau: Hyperparameter = 0.0
     """Smooth-AP: 1 - mean over positives i of (1 + sum_P G) / (1 + sum_P G + sum_N G), G = sigmoid((x_j - x_i) / tau).
 
     The sums run over the other positives j and over the negatives j; a tie counts half. As tau -> 0 it is 1 - average
-    precision. logits: (run, output, sample); targets: 0 or 1, expanding to it. tau > 0. A batch without positives
-    gives 0 with zero gradient. Returns (run, output). Memory: positives x samples for each run and output; not under
-    torch.func.vmap, since the number of positives gives the shape. Raises InputError for other values and shapes.
-    Brown et al., Smooth-AP: Smoothing the Path Towards Large-Scale Image Retrieval, ECCV 2020.
+    precision. A batch without positives gives 0 with zero gradient.
+
+    Memory: positives x samples for each run and output. It does not run under torch.func.vmap over targets, since the
+    number of positives gives the shape.
+
+    Args:
+        logits: (run, output, sample), floating.
+        targets: 0 or 1, (sample,) or of a shape that expands to the logits'.
+        tau: temperature of the sigmoid, > 0.
+
+    Returns:
+        (run, output).
+
+    Raises:
+        InputError: for values outside these ranges, and for shapes that do not fit.
+
+    References:
+        Brown et al., Smooth-AP: Smoothing the Path Towards Large-Scale Image Retrieval, ECCV 2020.
     """
     _check_in("tau", tau, "(0, inf)", logits)
     x, positive = _inputs(logits, targets, samples=True)

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +21,8 @@ from focalbench.plan.experiment import MANIFEST, Experiment, as_mapping, files_o
 from focalbench.plan.planning import Plan
 from focalbench.report.curves import CurvePoint, curve_points
 from focalbench.report.influences import influences_text
-from focalbench.report.owned import FIGURES, TIMINGS, finish, owned, read_manifest, remove_own, write_texts
+from focalbench.report.manifest import FORMAT, Manifest, NamedFile, read_manifest
+from focalbench.report.owned import FIGURES, TIMINGS, finish, owned, remove_own, write_texts
 from focalbench.report.tables import latex, markdown
 from focalbench.report.words import LONGEST
 from focalbench.runs.result import Result
@@ -99,32 +100,31 @@ def _seconds(row: RunRow, result: Callable[[str], Result]) -> float:
 
 def _named_hash(folder: Path, name: str) -> object:
     """The hash of a file of a finished table, as the manifest names it."""
-    return read_manifest(folder).get("files", {}).get(name) if (folder / MANIFEST).exists() else None
+    return read_manifest(folder).files.get(name) if (folder / MANIFEST).exists() else None
 
 
-def write_manifest(folder: Path, experiment: Experiment, made_with: Iterable[str], extra: Mapping[str, object]) -> None:
+def write_manifest(folder: Path, experiment: Experiment, made_with: Iterable[str], file: NamedFile | None) -> None:
     """Write manifest.json: settings, versions, platform, data hashes and the hash of every file beside it.
 
-    made_with: the library versions of the runs, JSON as the store keeps them; several where a store was resumed.
+    made_with: the library versions of the runs, JSON as the store keeps them; several where a store was resumed. file:
+    the experiment file, if there was one.
     """
-    content = {
-        "format": 1,
-        "experiment": as_mapping(experiment),
-        "versions": [json.loads(versions) for versions in sorted(made_with)],
-        "platform": machine(),
-        "same_numbers": _same_numbers(made_with),
-        "data_sha256": data_hashes(read_rows(folder / RUNS, RunRow)),
-        "files": {},
-        **_data_files(experiment),
-        **extra,
-    }
-    finish(folder, content, [name for name in reported(folder) if name in owned(folder)])
+    manifest = Manifest(
+        FORMAT,
+        experiment=as_mapping(experiment),
+        versions=[json.loads(versions) for versions in sorted(made_with)],
+        platform=machine(),
+        same_numbers=_same_numbers(made_with),
+        data_sha256=data_hashes(read_rows(folder / RUNS, RunRow)),
+        file_sha256=_data_files(experiment),
+        experiment_file=file,
+    )
+    finish(folder, manifest, [name for name in reported(folder) if name in owned(folder)])
 
 
-def _data_files(experiment: Experiment) -> dict[str, dict[str, str]]:
+def _data_files(experiment: Experiment) -> dict[str, str] | None:
     """The hashes of the user's own files, by which experiment.toml finds them again."""
-    hashes = {name: sha256(path) for name, path in files_of(experiment).items() if path.is_file()}
-    return {"file_sha256": hashes} if hashes else {}
+    return {name: sha256(path) for name, path in files_of(experiment).items() if path.is_file()} or None
 
 
 def _same_numbers(made_with: Iterable[str]) -> str:
@@ -186,7 +186,7 @@ def picture_name(dataset: str, positive_rate: float | None, label_noise: float) 
 
 def check_unchanged(folder: Path, names: Iterable[str]) -> None:
     """Raise InputError where one of these files is not, to the byte, the one that the manifest names."""
-    expected = read_manifest(folder).get("files", {})
+    expected = read_manifest(folder).files
     for name in names:
         if (sha256(folder / name) if (folder / name).is_file() else None) != expected.get(name):
             raise InputError(f"{folder / name} is not the file that {MANIFEST} names; run the experiment again")

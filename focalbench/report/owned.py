@@ -5,67 +5,41 @@ names of files in the making begin with. What a killed process leaves is then kn
 written, names stand there with the hashes of their files, and the mark is gone.
 """
 
-import json
-import re
 import secrets
 import tempfile
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
 
-from focalbench.base.files import Writer, alone_in, regular, remove_parts, replace_files, sha256
+from focalbench.base.files import Writer, alone_in, remove_parts, replace_files, sha256
 from focalbench.errors import InputError
 from focalbench.plan.experiment import MANIFEST
+from focalbench.report.manifest import FORMAT, TOOL, Manifest, Unfinished, read_manifest
 
-TOOL = "focalbench"
 FIGURES = "figures"
 TIMINGS = "timings.csv"  # of a finished plan; no manifest holds its hash, which differs from time to time
-MARK = re.compile(r"[0-9a-f]{32}")
-
-
-def read_manifest(folder: Path) -> dict[str, Any]:
-    """The manifest of a folder. Raises InputError where there is none."""
-    try:
-        content = json.loads(regular(folder / MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"{folder} holds no readable {MANIFEST} ({error}); run the experiment first") from None
-    if not _is_sound(content):
-        raise InputError(f"{folder / MANIFEST} is of another version; run the experiment again")
-    return cast(dict[str, Any], content)
-
-
-def _is_sound(content: object) -> bool:
-    if not isinstance(content, dict) or content.get("format") != 1:
-        return False
-    begun = content.get("unfinished", {"mark": "0" * 32, "files": []})
-    return (
-        all(isinstance(content.get(name, {}), dict) for name in ("files", "experiment_file"))
-        and isinstance(begun, dict)
-        and MARK.fullmatch(str(begun.get("mark"))) is not None
-        and isinstance(begun.get("files"), list)
-        and all(isinstance(name, str) for name in begun["files"])
-    )
+NOTHING = Manifest(FORMAT, TOOL)
 
 
 def owned(folder: Path) -> set[str]:
     """The names in a folder that are ours, written or not. Raises InputError where the manifest is not ours."""
-    content = _own_manifest(folder)
-    begun = content.get("unfinished", {}).get("files", [])
-    return {*content.get("files", {}), *begun, *([TIMINGS] if "experiment" in content else [])}
+    manifest = _own_manifest(folder)
+    begun = manifest.unfinished.files if manifest.unfinished else ()
+    return {*manifest.files, *begun, *([TIMINGS] if manifest.experiment is not None else [])}
 
 
-def _own_manifest(folder: Path) -> dict[str, Any]:
+def _own_manifest(folder: Path) -> Manifest:
     """The manifest, with nothing in it where there is none."""
     if not _exists(folder / MANIFEST):
-        return {}
+        return NOTHING
     try:
-        content = read_manifest(folder)
+        manifest = read_manifest(folder)
     except InputError:
-        content = {}
-    if content.get("tool") != TOOL and "experiment" not in content:  # those of results name their experiment
+        raise _foreign(folder, MANIFEST) from None
+    if not manifest.is_ours:
         raise _foreign(folder, MANIFEST)
-    return content
+    return manifest
 
 
 def _exists(path: Path) -> bool:
@@ -105,14 +79,12 @@ def claim(folder: Path, names: Iterable[str]) -> str:
     """
     wanted = list(names)
     refuse_foreign(folder, wanted)
-    content = _own_manifest(folder)
-    begun = content.get("unfinished", {"mark": secrets.token_hex(16), "files": []})
+    manifest = _own_manifest(folder)
+    begun = manifest.unfinished or Unfinished(secrets.token_hex(16))
     new = sorted(set(wanted) - owned(folder))
-    if new or "unfinished" not in content:
-        begun = begun | {"files": [*begun["files"], *new]}
-        content = content or {"format": 1, "tool": TOOL, "files": {}}
-        _write(folder, content | {"unfinished": begun}, begun["mark"])
-    return cast(str, begun["mark"])
+    if new or manifest.unfinished is None:
+        _write(folder, replace(manifest, unfinished=replace(begun, files=(*begun.files, *new))), begun.mark)
+    return begun.mark
 
 
 @contextmanager
@@ -125,9 +97,10 @@ def working_in(folder: Path, names: Iterable[str]) -> Iterator[None]:
     refuse_foreign(folder, wanted)  # before there is a folder
     make_folder(folder)
     with alone_in(folder) as alone:
-        begun = _own_manifest(folder).get("unfinished", {})
-        for place in (folder, folder / FIGURES) if alone and begun else ():
-            remove_parts(place, begun["mark"])
+        begun = _own_manifest(folder).unfinished
+        if alone and begun is not None:
+            for place in (folder, folder / FIGURES):
+                remove_parts(place, begun.mark)
         yield
 
 
@@ -172,21 +145,19 @@ def remove_own(folder: Path, names: Iterable[str]) -> None:
         (folder / name).unlink(missing_ok=True)
 
 
-def finish(folder: Path, content: Mapping[str, Any], names: Iterable[str]) -> None:
+def finish(folder: Path, manifest: Manifest, names: Iterable[str]) -> None:
     """Write the manifest: what it is to say, with the hashes of these files, which are finished."""
     mark = claim(folder, names := list(names))
-    files = content.get("files", {}) | {name: sha256(folder / name) for name in names}
-    begun = [name for name in content.get("unfinished", {}).get("files", []) if name not in files]
-    rest = [name for name in begun if _exists(folder / name)]
-    unfinished = {"unfinished": {"mark": mark, "files": rest}} if rest else {}
-    kept = {name: value for name, value in content.items() if name != "unfinished"}
-    _write(folder, kept | {"files": dict(sorted(files.items()))} | unfinished, mark)
+    files = dict(sorted({**manifest.files, **{name: sha256(folder / name) for name in names}}.items()))
+    begun = manifest.unfinished.files if manifest.unfinished else ()
+    rest = tuple(name for name in begun if name not in files and _exists(folder / name))
+    _write(folder, replace(manifest, files=files, unfinished=Unfinished(mark, rest) if rest else None), mark)
 
 
-def finish_more(folder: Path, names: Iterable[str], extra: Mapping[str, Any]) -> None:
-    """Add finished files, and what else is to be said, to a folder's manifest."""
-    finish(folder, {**read_manifest(folder), **extra}, names)
+def finish_more(folder: Path, names: Iterable[str]) -> None:
+    """Add finished files to a folder's manifest."""
+    finish(folder, read_manifest(folder), names)
 
 
-def _write(folder: Path, content: Mapping[str, Any], mark: str) -> None:
-    replace_files({folder / MANIFEST: _writer(f"{json.dumps(content, indent=1)}\n".encode())}, mark)
+def _write(folder: Path, manifest: Manifest, mark: str) -> None:
+    replace_files({folder / MANIFEST: _writer(manifest.text().encode())}, mark)

@@ -19,7 +19,7 @@ from focalbench.datasets.build import build_splits, load_table, measured, names_
 from focalbench.datasets.dataset import Counts
 from focalbench.datasets.splits import evenly
 from focalbench.datasets.synthetic.classes import draw_classes, draw_labels, output_counts, output_names
-from focalbench.datasets.synthetic.families import knobs, task_of
+from focalbench.datasets.synthetic.families import ClassKnobs, knobs_as, task_of
 from focalbench.datasets.tables.targets import measured_outputs
 from focalbench.errors import InputError
 from focalbench.runs.columns import Columns
@@ -67,12 +67,12 @@ def test_a_tail_falls_by_one_factor_and_one_rare_class_leaves_the_others_alike()
 @pytest.mark.parametrize("dataset", CLASSES)
 def test_the_bayes_score_of_a_class_is_that_of_scipys_densities(dataset: str) -> None:
     part = draw_classes(dataset, Counts(4000, 80), "test", 0, "k")
-    knob, points = knobs(dataset), part.features.astype(np.float64)
-    dimension = int(knob["dimension"])
+    knob, points = knobs_as(dataset, ClassKnobs), part.features.astype(np.float64)
+    dimension = knob.dimension
     joint = []
     for axis, size in enumerate(output_counts(dataset, Counts(4000, 80))):
-        centre = np.eye(dimension)[axis] * knob["distance"]
-        sides = (multivariate_normal(side * centre, knob["scale"] ** 2 * np.eye(dimension)) for side in (1, -1))
+        centre = np.eye(dimension)[axis] * knob.distance
+        sides = (multivariate_normal(side * centre, knob.scale**2 * np.eye(dimension)) for side in (1, -1))
         joint.append(size * sum(side.pdf(points) for side in sides))
     posterior = np.stack(joint, axis=1) / np.sum(joint, axis=0)[:, None]
     assert part.bayes_logits is not None

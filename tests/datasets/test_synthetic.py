@@ -44,7 +44,7 @@ def test_the_rate_asked_for_is_the_rate_got(family: str, rate: float, rows: int,
     for part, count in zip((splits.train, splits.validation, splits.test), counts.each, strict=True):
         assert (part.rows, part.positives) == (count.rows, count.positives)
         assert part.positives == round(rate * part.rows)
-        assert part.features.shape == (part.rows, int(knobs(family).get("dimension", 10)))
+        assert part.features.shape == (part.rows, knobs(family).numbers)
         assert part.features.dtype == np.float32
         assert part.targets.dtype == np.int8
     assert (splits.noisy_test_targets is None) == (noise == 0)

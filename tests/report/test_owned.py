@@ -57,7 +57,7 @@ def sweep(folder: Path, store: Path | None = None, seeds: int = 1) -> None:
 
 def write(folder: Path, *names: str) -> None:
     write_texts(folder, dict.fromkeys(names, "ours"))
-    finish_more(folder, names, {})
+    finish_more(folder, names)
 
 
 # ---- names
@@ -112,7 +112,7 @@ def test_what_was_begun_is_known_until_it_is_finished(tmp_path: Path) -> None:
     write_texts(tmp_path, {"b": "ours"})
     write(tmp_path, "c")
     assert owned(tmp_path) == {"a", "b", "c"}
-    finish_more(tmp_path, ["b"], {})
+    finish_more(tmp_path, ["b"])
     assert "unfinished" not in json.loads((tmp_path / MANIFEST).read_text())
 
 
@@ -208,7 +208,7 @@ def test_a_committed_folder_is_ours_as_it_was_committed(tmp_path: Path) -> None:
     assert owned(folder) >= {path.name for path in folder.iterdir()} - {MANIFEST, "figures"} | {"timings.csv"}
     with working_in(folder, NAMES):
         pass
-    finish_more(folder, [], {})
+    finish_more(folder, [])
     assert contents(folder) == before
 
 
@@ -304,5 +304,5 @@ def test_write_manifest_is_the_same_whenever_it_is_written(finished: Path) -> No
     """So no mark is left in it."""
     before = json.loads((finished / MANIFEST).read_text())
     made_with = [json.dumps(versions, sort_keys=True) for versions in before["versions"]]
-    write_manifest(finished, SMALL, made_with, {})
+    write_manifest(finished, SMALL, made_with, None)
     assert json.loads((finished / MANIFEST).read_text()) == before

@@ -10,14 +10,14 @@ import numpy as np
 
 from focalbench.base.randomness import generator
 from focalbench.datasets.dataset import Counts, Dataset, Floats
-from focalbench.datasets.synthetic.families import knobs, task_of
-from focalbench.datasets.synthetic.mixtures import Cluster, Mixture, draw, draw_rows, log_density
+from focalbench.datasets.synthetic.families import ClassKnobs, LabelKnobs, MixtureKnobs, knobs, knobs_as, task_of
+from focalbench.datasets.synthetic.mixtures import Cluster, Mixture, draw_from, draw_rows, log_density, of_knobs
 
 
 def output_names(dataset: str) -> tuple[str, ...]:
     """What a family's classes or labels are called; none for a binary one."""
     kind = {"multiclass": "class", "multilabel": "label"}.get(task_of(dataset))
-    return tuple(f"{kind} {i}" for i in range(1, _outputs(dataset) + 1)) if kind else ()
+    return tuple(f"{kind} {i}" for i in range(1, knobs(dataset).outputs + 1)) if kind else ()
 
 
 def output_counts(dataset: str, counts: Counts) -> list[int]:
@@ -26,10 +26,10 @@ def output_counts(dataset: str, counts: Counts) -> list[int]:
     Of the family rare-class all others have equally many, of long-tail each the same factor more than the next (Cui et
     al. 2019, section 5.1); rounded so that they add up. Labels go from the knob `most` to the rarest by equal factors.
     """
-    outputs, rare = _outputs(dataset), counts.positives / counts.rows
+    outputs, rare = knobs(dataset).outputs, counts.positives / counts.rows
     family = dataset.partition(":")[0]
     if family == "labels":
-        rates = np.geomspace(max(knobs(dataset)["most"], rare), rare, outputs)
+        rates = np.geomspace(max(knobs_as(dataset, LabelKnobs).most, rare), rare, outputs)
         return [*(round(rate * counts.rows) for rate in rates[:-1]), counts.positives]
     shares = np.ones(outputs - 1) if family == "rare-class" else _tail(rare, outputs)[:-1]
     ends = np.round(np.cumsum(shares) / shares.sum() * counts.negatives).astype(int)
@@ -58,22 +58,16 @@ def draw_classes(dataset: str, counts: Counts, split: str, seed: int, key: str) 
 
 def draw_labels(dataset: str, counts: Counts, split: str, seed: int, key: str) -> Dataset:
     """Draw a split of the family labels: features side by side, labels (rows, labels), Bayes log odds of each."""
-    knob = knobs(dataset)
-    block = "mixture:" + ",".join(f"{name}={knob[name]}" for name in ("clusters", "distance", "scale", "hard"))
-    block += f",dimension={knob['clusters']}"
+    knob = knobs_as(dataset, LabelKnobs)
+    block = of_knobs(MixtureKnobs(knob.clusters, knob.distance, knob.scale, knob.hard, dimension=knob.clusters))
     parts = [
-        draw(block, Counts(counts.rows, size), f"{split}-label-{i}", seed, key)
+        draw_from(block, Counts(counts.rows, size), f"{split}-label-{i}", seed, key)
         for i, size in enumerate(output_counts(dataset, counts))
     ]
     logits = np.stack([part.bayes_logits for part in parts if part.bayes_logits is not None], axis=1)
     labels = np.stack([part.targets for part in parts], axis=1)
     features = np.concatenate([part.features for part in parts], axis=1)
     return Dataset(features, parts[-1].targets, logits, labels=labels)
-
-
-def _outputs(dataset: str) -> int:
-    knob = knobs(dataset)
-    return int(knob["labels"] if "labels" in knob else knob["classes"])
 
 
 def _tail(rare: float, classes: int) -> Floats:
@@ -87,10 +81,10 @@ def _tail(rare: float, classes: int) -> Floats:
 
 
 def _densities(dataset: str) -> list[Mixture]:
-    knob = knobs(dataset)
+    knob = knobs_as(dataset, ClassKnobs)
 
     def clusters(axis: int) -> tuple[Cluster, ...]:
-        sides = (knob["distance"], -knob["distance"])
-        return tuple(Cluster(0.5, (0.0,) * axis + (side,), knob["scale"]) for side in sides)
+        sides = (knob.distance, -knob.distance)
+        return tuple(Cluster(0.5, (0.0,) * axis + (side,), knob.scale) for side in sides)
 
-    return [Mixture(clusters(axis), (), int(knob["dimension"])) for axis in range(_outputs(dataset))]
+    return [Mixture(clusters(axis), (), knob.dimension) for axis in range(knob.classes)]

@@ -10,7 +10,7 @@ import numpy as np
 
 from focalbench.base.randomness import generator
 from focalbench.datasets.dataset import Counts, Dataset, Floats
-from focalbench.datasets.synthetic.families import knobs
+from focalbench.datasets.synthetic.families import DenseKnobs, knobs_as
 from focalbench.errors import InputError
 
 
@@ -20,16 +20,16 @@ def draw_dense(dataset: str, counts: Counts, split: str, seed: int, key: str) ->
     For one seed and number of rows the objects at a low rate are among those at a higher one. The last image may be
     cut short. Raises InputError where the objects and their hard negatives do not fit in.
     """
-    knob = knobs(dataset)
-    anchors, hard, slots = int(knob["anchors"]), int(knob["hard"]), room(dataset, counts)
+    knob, slots = knobs_as(dataset, DenseKnobs), room(dataset, counts)
+    anchors, hard = knob.anchors, knob.hard
     taken = generator(seed, f"{split}-objects", key).permutation(slots)[: counts.positives] * (hard + 1)
     means = np.zeros(counts.rows)
     for step in range(hard + 1):
-        means[taken + step] = knob["hard_distance"]
+        means[taken + step] = knob.hard_distance
     targets = np.zeros(counts.rows, dtype=np.int8)
     targets[taken + hard // 2] = 1
-    means[targets == 1] = knob["distance"]
-    features = _noise(counts.rows, anchors, int(knob["dimension"]), knob["correlation"], seed, f"{split}-noise", key)
+    means[targets == 1] = knob.distance
+    features = _noise(counts.rows, anchors, knob.dimension, knob.correlation, seed, f"{split}-noise", key)
     features[:, 0] += means
     share = hard * counts.positives / counts.negatives
     logits = _bayes(features[:, 0].astype(np.float32).astype(np.float64), knob, share)
@@ -39,7 +39,7 @@ def draw_dense(dataset: str, counts: Counts, split: str, seed: int, key: str) ->
 
 def room(dataset: str, counts: Counts) -> int:
     """How many objects with their hard negatives would fit in. Raises InputError where the wanted ones do not."""
-    hard = int(knobs(dataset)["hard"])
+    hard = knobs_as(dataset, DenseKnobs).hard
     slots = counts.rows // (hard + 1)
     if counts.positives > slots:
         raise InputError(
@@ -60,7 +60,7 @@ def _noise(rows: int, anchors: int, dimension: int, correlation: float, seed: in
     return noise
 
 
-def _bayes(first: Floats, knob: dict[str, float], share: float) -> Floats:
+def _bayes(first: Floats, knob: DenseKnobs, share: float) -> Floats:
     """Log likelihood ratio, which depends on the first feature alone. share: of the negatives that are hard."""
 
     def log_ratio(mean: float) -> Floats:  # to the background's density
@@ -68,6 +68,6 @@ def _bayes(first: Floats, knob: dict[str, float], share: float) -> Floats:
         return ratio
 
     with np.errstate(divide="ignore"):  # no hard negatives: log 0 is meant
-        negative = np.logaddexp(np.log1p(-share), np.log(share) + log_ratio(knob["hard_distance"]))
-    logits: Floats = log_ratio(knob["distance"]) - negative
+        negative = np.logaddexp(np.log1p(-share), np.log(share) + log_ratio(knob.hard_distance))
+    logits: Floats = log_ratio(knob.distance) - negative
     return logits

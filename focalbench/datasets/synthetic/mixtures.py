@@ -12,7 +12,7 @@ import numpy as np
 
 from focalbench.base.randomness import generator
 from focalbench.datasets.dataset import Counts, Dataset, Features, Floats
-from focalbench.datasets.synthetic.families import DIMENSIONS, knobs
+from focalbench.datasets.synthetic.families import DIMENSIONS, MixtureKnobs, knobs_as
 
 
 @dataclass(frozen=True)
@@ -51,25 +51,32 @@ def mixture(dataset: str) -> Mixture:
             positive=(Cluster(0.5, (2.3, 2.3), 0.7), Cluster(0.5, (-2.3, -2.3), 0.7)),
             negative=(Cluster(0.9, (), 1.0), Cluster(0.05, (2.3, -2.3), 0.7), Cluster(0.05, (-2.3, 2.3), 0.7)),
         )
-    knob = knobs(dataset)
-    count = int(knob["clusters"])
-    fringe = _around(count, knob["hard"], knob["hard_distance"], knob["hard_scale"]) if knob["hard"] else ()
+    return of_knobs(knobs_as(dataset, MixtureKnobs))
+
+
+def of_knobs(knob: MixtureKnobs) -> Mixture:
+    """The two class densities of a mixture."""
+    fringe = _around(knob.clusters, knob.hard, knob.hard_distance, knob.hard_scale) if knob.hard else ()
     return Mixture(
-        positive=_around(count, 1.0, knob["distance"], knob["scale"]),
-        negative=(Cluster(1 - knob["hard"], (), 1.0), *fringe),
-        dimension=int(knob["dimension"]),
-        tails=knob["tails"],
+        positive=_around(knob.clusters, 1.0, knob.distance, knob.scale),
+        negative=(Cluster(1 - knob.hard, (), 1.0), *fringe),
+        dimension=knob.dimension,
+        tails=knob.tails,
     )
 
 
 def draw(family: str, counts: Counts, split: str, seed: int, key: str) -> Dataset:
+    """Draw a split of gaussians, xor or mixture, with knobs or without: see draw_from."""
+    return draw_from(mixture(family), counts, split, seed, key)
+
+
+def draw_from(densities: Mixture, counts: Counts, split: str, seed: int, key: str) -> Dataset:
     """Draw a split with exactly counts.positives positives, in mixed order, with clean labels.
 
-    family: gaussians, xor or mixture, with knobs or without. split: names the draw ("train", ...). seed, key: see
+    densities: of the two classes. split: names the draw ("train", ...). seed, key: see
     randomness.generator. For one seed the first k positives are the same whatever the counts, and so are the first
     negatives. Returns features (counts.rows, dimension) and the Bayes log odds at the prevalence drawn.
     """
-    densities = mixture(family)
     drawn = (
         draw_rows(densities, densities.positive, counts.positives, seed, f"{split}-positive", key),
         draw_rows(densities, densities.negative, counts.negatives, seed, f"{split}-negative", key),
