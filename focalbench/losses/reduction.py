@@ -1,7 +1,7 @@
 """From elementwise losses to the number that is minimised: weights, denominators, several processes."""
 
 import warnings
-from typing import Literal, cast, get_args
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, distributed
@@ -10,13 +10,15 @@ from focalbench.errors import InputError
 from focalbench.losses.checks import check_tensors, holds
 
 Reduction = Literal["none", "mean", "sum", "mean_positive"]
+REDUCTIONS: tuple[Reduction, ...] = get_args(Reduction)
 
 
 def check_reduction(reduction: str) -> Reduction:
     """Raise InputError for a reduction that does not exist."""
-    if reduction not in get_args(Reduction):
-        raise InputError(f"reduction must be one of {', '.join(get_args(Reduction))}, got {reduction!r}")
-    return cast(Reduction, reduction)
+    for known in REDUCTIONS:
+        if known == reduction:
+            return known
+    raise InputError(f"reduction must be one of {', '.join(REDUCTIONS)}, got {reduction!r}")
 
 
 def check_sample_weight(weight: Tensor, shape: torch.Size) -> Tensor:

@@ -5,7 +5,8 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, cast
+from types import MappingProxyType
+from typing import Any, NamedTuple, TypeVar
 
 from focalbench.base.files import regular
 from focalbench.base.text import setting
@@ -14,7 +15,7 @@ from focalbench.datasets.files.file import file_sha256
 from focalbench.datasets.synthetic.families import canonical, is_synthetic
 from focalbench.datasets.tables.installed import REAL_TABLES
 from focalbench.errors import InputError
-from focalbench.runs.arm import Arm, is_custom
+from focalbench.runs.arm import Arm, is_custom, read_init
 from focalbench.runs.arm_choice import (
     baseline_of,
     core_losses,
@@ -29,13 +30,14 @@ from focalbench.runs.columns import COLUMN_KEYS, NO_COLUMNS, Columns
 from focalbench.runs.run import TestPrevalence
 from focalbench.training.samplers import check_sampler
 
+Scalar = TypeVar("Scalar")
 MOST = {"rows": 10_000_000, "seeds": 10_000, "steps": 10_000_000, "batch_size": 100_000}  # beyond: a slip of the hand
 MOST_EPOCHS, LEAST_EPOCHS = 10_000, 20  # the least where a budget of steps decides
 MOST_UNITS = 16_384
 USUAL_RATE = 0.0015  # of synthetic data, which has no natural one
 MANIFEST = "manifest.json"  # of a results folder, beside its experiment.toml
 CHECK_EPOCHS = 5  # beyond them, rounding on another CPU moves the numbers
-UNSET: dict[str, object] = {"epochs": 1, "margin": 0.1}  # of their kind; what else is not set by default is a text
+UNSET: dict[str, type] = {"epochs": int, "margin": float}  # what else is not set by default is a text
 SAMPLERS_OF_CLASSES = ("random", "stratified", "groups")  # those that leave the rates alone
 
 
@@ -333,11 +335,13 @@ def _value(key: str, value: object, default: object, where: str) -> object:
     if key == "arms":
         return tuple(_arm(item, where) for item in _list(key, value, where))
     if key == "positive_rates":
-        return tuple(None if item == "natural" else _scalar(key, item, 0.1, where) for item in _list(key, value, where))
+        return tuple(
+            None if item == "natural" else _scalar(key, item, float, where) for item in _list(key, value, where)
+        )
     if isinstance(default, tuple):
-        kind = default[0] if default else ""
+        kind = type(default[0]) if default else str
         return tuple(_scalar(key, item, kind, where) for item in _list(key, value, where))
-    return _scalar(key, value, UNSET.get(key, "") if default is None else default, where)
+    return _scalar(key, value, UNSET.get(key, str) if default is None else type(default), where)
 
 
 def _list(key: str, value: object, where: str) -> list[object]:
@@ -346,32 +350,40 @@ def _list(key: str, value: object, where: str) -> list[object]:
     return value
 
 
-def _scalar(key: str, value: object, like: object, where: str) -> object:
-    if isinstance(like, float) and isinstance(value, int) and not isinstance(value, bool):
+def _scalar(key: str, value: object, kind: type[Scalar], where: str) -> Scalar:
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
         try:
-            return float(value)
+            value = float(value)
         except OverflowError:
             raise InputError(f"{where}: {key} is beyond every float, write a smaller number") from None
-    if type(value) is not type(like):
-        raise InputError(f"{where}: {key} must be of the kind {type(like).__name__}, got {value!r}")
+    if not isinstance(value, kind) or isinstance(value, bool) != (kind is bool):
+        raise InputError(f"{where}: {key} must be of the kind {kind.__name__}, got {value!r}")
     return value
 
 
+class _ArmTable(NamedTuple):
+    """An arm as a file writes it."""
+
+    loss: object
+    alpha: object = "none"
+    gamma: object = 0.0
+    init: object = "own"
+    params: object = MappingProxyType({})
+
+
 def _arm(item: object, where: str) -> Arm:
-    keys = {"loss", "alpha", "gamma", "init", "params"}
-    if not isinstance(item, dict) or not item.keys() <= keys or "loss" not in item:
+    if not isinstance(item, dict) or not item.keys() <= set(_ArmTable._fields) or "loss" not in item:
         raise InputError(f"{where}: an arm is a table with loss, alpha, gamma, init and params, got {item!r}")
-    loss = cast(str, _scalar("loss", item["loss"], "", where))
+    said = _ArmTable(**item)
+    loss = _scalar("loss", said.loss, str, where)
     if is_custom(loss):
         raise InputError(f"{where}: your own loss is named on the command line only, as {setting('loss', loss)}")
-    alpha = item.get("alpha", "none")
-    text = alpha if isinstance(alpha, str) else repr(_scalar("alpha", alpha, 0.0, where))
-    gamma = _scalar("gamma", item.get("gamma", 0.0), 0.0, where)
-    params = item.get("params", {})
-    if not isinstance(params, dict):
-        raise InputError(f"{where}: params must be a table such as {{ ratio = 3.0 }}, got {params!r}")
-    numbers = tuple((name, cast(float, _scalar(name, value, 0.0, where))) for name, value in params.items())
+    alpha = said.alpha if isinstance(said.alpha, str) else repr(_scalar("alpha", said.alpha, float, where))
+    gamma = _scalar("gamma", said.gamma, float, where)
+    if not isinstance(said.params, Mapping):
+        raise InputError(f"{where}: params must be a table such as {{ ratio = 3.0 }}, got {said.params!r}")
+    params = tuple((name, _scalar(name, value, float, where)) for name, value in said.params.items())
     try:
-        return Arm(loss, read_alpha(text), cast(float, gamma), item.get("init", "own"), numbers)
+        return Arm(loss, read_alpha(alpha), gamma, read_init(said.init), params)
     except InputError as error:
         raise InputError(f"{where}: {error}") from None

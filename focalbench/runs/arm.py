@@ -36,8 +36,7 @@ class Arm:
     def __post_init__(self) -> None:
         if self.loss not in CATALOGUE and not (is_custom(self.loss) and self.source):
             raise InputError(f"unknown loss {self.loss!r}; choose one of {', '.join(CATALOGUE)}")
-        if self.init not in INITS:
-            raise InputError(f"unknown start {self.init!r}; choose one of {', '.join(INITS)}")
+        read_init(self.init)
         if not (0 <= self.gamma < float("inf")):
             raise InputError(f"gamma must be a finite number >= 0, got {self.gamma}")
         if self.alpha not in (None, "balanced") and not (0 <= float(self.alpha) <= 1):
@@ -93,6 +92,14 @@ def without_start(label: str, init: str | None) -> str:
     'gamma=2'
     """
     return label.removesuffix(with_start("", init))
+
+
+def read_init(text: object) -> Init:
+    """A start by its name. Raises InputError."""
+    for init in INITS:
+        if init == text:
+            return init
+    raise InputError(f"unknown `init` {text!r}; choose one of {', '.join(INITS)}")
 
 
 def is_custom(loss: str) -> bool:

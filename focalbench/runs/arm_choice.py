@@ -2,11 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import cast
 
 from focalbench.base.text import setting
 from focalbench.errors import InputError
-from focalbench.runs.arm import INITS, Alpha, Arm, Init
+from focalbench.runs.arm import INITS, Alpha, Arm, read_init
 from focalbench.runs.catalogue import CATALOGUE, FOCAL, RIVALS, SIGMOID, SOFTMAX, defaults
 
 BCE = Arm("bce")
@@ -127,10 +126,8 @@ def chosen_arms(options: ArmOptions, task: str = "binary") -> tuple[Arm, ...]:
     unique = tuple(dict.fromkeys(arms))
     if not options.inits:
         return with_zero_starts(unique)
-    for init in options.inits:
-        if init not in INITS:
-            raise InputError(f"unknown `init` {init!r}; choose one of {', '.join(INITS)}")
-    return tuple(replace(arm, init=cast(Init, init)) for init in dict.fromkeys(options.inits) for arm in unique)
+    inits = dict.fromkeys(map(read_init, options.inits))
+    return tuple(replace(arm, init=init) for init in inits for arm in unique)
 
 
 def _losses(options: ArmOptions, task: str) -> tuple[str, ...]:

@@ -213,7 +213,7 @@ def test_a_check_is_the_experiment_with_other_values(tmp_path: Path) -> None:
         ('[[arms]]\nloss = "focal"\nalpha = [1]', "alpha must be of the kind float"),
         ('[[arms]]\nloss = "focal"\nalpha = "some"', "e.toml: `alpha` takes none, balanced or a number"),
         ('[[arms]]\nloss = "focal"\nalpha = nan', "alpha must lie in"),
-        ('[[arms]]\nloss = "bce"\ninit = "warm"', "unknown start 'warm'"),
+        ('[[arms]]\nloss = "bce"\ninit = "warm"', "unknown `init` 'warm'"),
         ('[[arms]]\nloss = "bce"\n[[arms]]\nloss = "bce"\ngamma = 0', "arms holds an entry twice"),
         ('[[arms]]\nloss = "pos_weight"', "need bce at the same start"),
         (

@@ -48,6 +48,26 @@ _CELL = re.compile(
     (?P<trailing>\s*-)?""",
     re.VERBOSE,
 )
+
+
+class _Found(NamedTuple):
+    """The groups of _CELL."""
+
+    digits: str
+    bound: str | None
+    outer: str | None
+    open: str | None
+    sign: str | None
+    before: str | None
+    inner: str | None
+    exponent: str | None
+    over: str | None
+    scale: str | None
+    after: str | None
+    close: str | None
+    trailing: str | None
+
+
 _GROUPED = re.compile(r"[1-9]\d{0,2}(?:[.,' ]\d{2,3})*[.,' ]\d{3}|0")  # 1,234,567 and India's 12,34,567
 
 
@@ -94,22 +114,23 @@ def parse(text: str) -> Cell | None:
     match = _CELL.fullmatch(text.translate(_SAME).strip()) if len(text) <= LONGEST else None
     if match is None:
         return None
-    digits, units = match["digits"], [unit for unit in (match["outer"], match["before"], match["after"]) if unit]
-    trailing = match["trailing"] is not None and digits[-1] not in ".,"  # 99,- is a price without cents
-    opened = match["open"] is not None
-    signs = [sign.strip() for sign in (match["sign"], match["inner"]) if sign] + ["-"] * trailing
+    found = _Found(**match.groupdict())
+    digits, units = found.digits, [unit for unit in (found.outer, found.before, found.after) if unit]
+    trailing = found.trailing is not None and digits[-1] not in ".,"  # 99,- is a price without cents
+    opened = found.open is not None
+    signs = [sign.strip() for sign in (found.sign, found.inner) if sign] + ["-"] * trailing
     grade = trailing and digits.isdecimal() and len(digits) < 3  # 2- is one
     decimal = _decimal(digits)
-    if opened != (match["close"] is not None) or len(units) > 1 or len(signs) > 1 or grade or decimal == "no":
+    if opened != (found.close is not None) or len(units) > 1 or len(signs) > 1 or grade or decimal == "no":
         return None
     return Cell(
         digits,
         decimal,
         opened != ("-" in signs),
-        match["exponent"] or "",
-        _scale(match["scale"] or ""),
+        found.exponent or "",
+        _scale(found.scale or ""),
         _unit(units[0]) if units else "",
-        _bound(match["bound"] or match["over"] or ""),
+        _bound(found.bound or found.over or ""),
         opened or trailing,
     )
 

@@ -58,6 +58,27 @@ _SHAPES = tuple(
         rf"(?P<near_year>\d{{4}})[ -]{_NAME}(?:[ -](?P<day>\d{{1,2}}))?{_AFTER}",
     )
 )
+
+
+class _Found(NamedTuple):
+    """The groups of the shapes, None where a shape has no such group."""
+
+    year: str | None = None
+    near_year: str | None = None
+    month: str | None = None
+    day: str | None = None
+    name: str | None = None
+    one: str | None = None
+    two: str | None = None
+    three: str | None = None
+    mark: str | None = None
+    hour: str | None = None
+    minute: str | None = None
+    second: str | None = None
+    half: str | None = None
+    zone: str | None = None
+
+
 _CODE = re.compile(r"(\d{4})[/.-]\d{1,2}")
 _NO_DATE = re.compile(  # what databases and spreadsheets write for a date that there is not
     r"(?:0?0[/.-]0?0[/.-]0000|0000[/.-]0?0[/.-]0?0"
@@ -217,7 +238,7 @@ def read_clock(texts: Sequence[str], counts: Sequence[int]) -> Clock | None:
     found = [_CLOCK.fullmatch(text.strip()) if len(text) <= LONGEST else None for text in texts]
     if not _nearly_all(texts, [match is not None for match in found], counts):
         return None
-    hours = np.array([np.nan if match is None else _seconds(match) / 3600 for match in found])
+    hours = np.array([np.nan if match is None else _clock_seconds(_groups(match)) / 3600 for match in found])
     lost = [text for text, match in zip(texts, found, strict=True) if match is None and _holds_digits(text)]
     long = next((match[0] for match, hour in zip(found, hours, strict=True) if match and hour > _LAST_HOUR), "")
     if _are_titres(found) or (long and lost):
@@ -281,7 +302,8 @@ def _is_code(text: str) -> bool:
 
 def _are_titres(found: "Sequence[re.Match[str] | None]") -> bool:
     """Whether all are 1 to something, as dilutions are written."""
-    return all(match[0].startswith("1:") and not match["second"] and not match["half"] for match in found if match)
+    clocks = [(match[0], _groups(match)) for match in found if match]
+    return all(text.startswith("1:") and not clock.second and not clock.half for text, clock in clocks)
 
 
 def _nearly_all(texts: Sequence[str], good: Sequence[bool], counts: Sequence[int]) -> bool:
@@ -303,43 +325,37 @@ def _moment(text: str) -> Moment | None:
         return None
     for shape in _SHAPES:
         if match := shape.fullmatch(text):
-            return _read(match.groupdict())
+            return _read(_groups(match))
     return None
 
 
-def _read(found: dict[str, str | None]) -> Moment | None:
-    rest = (found.get("mark") or "", found.get("mark") == "-" and "name" in found, _clock_of(found))
-    if rest[2] is None:
+def _groups(match: re.Match[str]) -> _Found:
+    return _Found(**match.groupdict())
+
+
+def _read(found: _Found) -> Moment | None:
+    clock, mark, zone = _clock_seconds(found), found.mark or "", found.zone or ""
+    if clock > 3600 * _LAST_HOUR:  # no day has such a time
         return None
-    clock, zone = rest[2], found.get("zone") or ""
-    if found.get("three"):
-        one, two, three = (str(found[name]) for name in ("one", "two", "three"))
+    if found.three:
+        one, two, three = found.one or "", found.two or "", found.three
         orders = ("dmy", "mdy", "ymd") if len(one + two + three) == len("yymmdd") else ("dmy", "mdy")
         short = len(three) == len("yy")
-        return Moment((int(one), int(two), int(three)), orders, short, rest[0], False, clock, zone)
-    month = _MONTHS.get((found.get("name") or "").casefold(), 0) or int(found.get("month") or 0)
-    year = found.get("year") or found.get("near_year") or ""
-    if not month or (found.get("near_year") and int(year) not in YEARS):
+        return Moment((int(one), int(two), int(three)), orders, short, mark, False, clock, zone)
+    month = _MONTHS.get((found.name or "").casefold(), 0) or int(found.month or 0)
+    year = found.year or found.near_year or ""
+    if not month or (found.near_year and int(year) not in YEARS):
         return None
-    parts = (int(year), month, int(found.get("day") or 1))
-    return Moment(parts, ("ymd",), len(year) == len("yy"), rest[0], rest[1], clock, zone)
+    parts, named = (int(year), month, int(found.day or 1)), mark == "-" and found.name is not None
+    return Moment(parts, ("ymd",), len(year) == len("yy"), mark, named, clock, zone)
 
 
-def _clock_of(found: "dict[str, str | None]") -> float | None:
-    """Seconds since midnight, 0 where there is no time; None for one that no day has."""
-    clock = _clock_seconds(found) if found.get("hour") else 0.0
-    return clock if clock <= 3600 * _LAST_HOUR else None
-
-
-def _seconds(match: re.Match[str]) -> float:
-    return _clock_seconds(match.groupdict())
-
-
-def _clock_seconds(found: "dict[str, str | None]") -> float:
-    hour, minute = int(found["hour"] or 0), int(found["minute"] or 0)
-    if found["half"]:
-        hour = hour % 12 + (12 if found["half"].casefold() == "p" else 0)
-    return 3600 * hour + 60 * minute + float((found["second"] or "0").replace(",", "."))
+def _clock_seconds(found: _Found) -> float:
+    """Seconds since midnight, 0 where there is no time."""
+    hour, minute = int(found.hour or 0), int(found.minute or 0)
+    if found.half:
+        hour = hour % 12 + (12 if found.half.casefold() == "p" else 0)
+    return 3600 * hour + 60 * minute + float((found.second or "0").replace(",", "."))
 
 
 def _stamp(moment: Moment, order: str) -> datetime | None:

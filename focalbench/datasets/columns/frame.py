@@ -1,14 +1,14 @@
 """From a frame as it was read to a table: which column has which part to play, and what of it cannot be used."""
 
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from focalbench.datasets.columns.features import Origin, Style, read_features, read_style
 from focalbench.datasets.columns.roles import Special, read_group, read_time, read_weight, with_exact_numbers
 from focalbench.datasets.tables.duplicates import equal_rows
-from focalbench.datasets.tables.table import Part, Table, are_few
+from focalbench.datasets.tables.table import Table, are_few
 from focalbench.datasets.tables.targets import listed, rare_last, read_outputs
 from focalbench.errors import InputError
 from focalbench.runs.catalogue import Task
@@ -40,8 +40,8 @@ def make_table(
     outputs = read_outputs(frame, task, columns.predicted, columns.positive)
     style = read_style(frame.drop(columns=[*columns.predicted, *columns.drop, *columns.category]), origin)
     special = _special(frame, columns, style, origin)
-    groups = next((special[part].values for part in ("time", "group") if part in special), None)
-    weights = special["weight"].values if "weight" in special else None
+    groups = None if special.units is None else special.units.values
+    weights = None if special.weight is None else special.weight.values
     if weights is not None and min((weights @ outputs.held(label)).min() for label in (0, 1)) <= 0:
         raise InputError(
             f"the weight column {columns.weight!r} leaves one class of {listed(columns.predicted)} without any weight"
@@ -63,7 +63,7 @@ def make_table(
         groups = None if groups is None else groups[kept]
     outputs = rare_last(outputs, task, str(columns.target), columns.positive)
     together = None if equal is None else equal.together(kept, groups)
-    changes = tuple(change for each in special.values() for change in each.changes)
+    changes = tuple(change for each in special.each for change in each.changes)
     changes += tuple(f"{name}: category" for name in declared)
     changes += outputs.changes + (() if equal is None else equal.changes(kept, together))
     if groups is not None and not columns.time and are_few(groups):
@@ -90,9 +90,9 @@ def make_table(
         outputs.known,
         outputs.readings,
         read.columns,
-        outputs.warnings + tuple(text for each in special.values() for text in each.warnings) + read.warnings,
+        outputs.warnings + tuple(text for each in special.each for text in each.warnings) + read.warnings,
         read.derived,
-        tuple(each.reading for each in special.values()),
+        tuple(each.reading for each in special.each),
     )
 
 
@@ -122,16 +122,26 @@ def _header_below(frame: "pd.DataFrame", name: str) -> str:
     return f"; data row {rows.argmax() + 1} holds {name!r}: where that is the header, remove the lines above it"
 
 
-def _special(frame: "pd.DataFrame", columns: Columns, style: Style, origin: Origin) -> dict[Part, Special]:
-    """The columns that group, order and weigh the rows, as they were read; a time goes before a group."""
-    found: dict[Part, Special] = {}
+class _Specials(NamedTuple):
+    """The columns that split and weigh the rows, as they were read. units: of a time or a group."""
+
+    units: Special | None
+    weight: Special | None
+
+    @property
+    def each(self) -> tuple[Special, ...]:
+        """Those that there are."""
+        return tuple(special for special in self if special is not None)
+
+
+def _special(frame: "pd.DataFrame", columns: Columns, style: Style, origin: Origin) -> _Specials:
+    """The columns that are no features; a time goes before a group."""
+    units = None
     if columns.time is not None:
-        found["time"] = read_time(frame[columns.time], origin, style)
+        units = read_time(frame[columns.time], origin, style)
     elif columns.group is not None:
-        found["group"] = read_group(frame[columns.group], origin)
-    if columns.weight is not None:
-        found["weight"] = read_weight(frame[columns.weight], origin, style)
-    return found
+        units = read_group(frame[columns.group], origin)
+    return _Specials(units, None if columns.weight is None else read_weight(frame[columns.weight], origin, style))
 
 
 def _halved(features: "dict[str, pd.Series[Any]]") -> "pd.DataFrame":

@@ -7,7 +7,7 @@ a column leaves open is asked of the file, and what stays open is said.
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, cast
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -180,7 +180,7 @@ def _shown(entries: Sequence[Entry], marks: Counter[str]) -> Decimal | None:
     signs = {sign for cell in either for sign in cell.digits if sign in ".,"}
     small = any(cell.decimal is None and cell.digits.isdecimal() and len(cell.digits) <= 3 for cell in cells)
     if not points + commas and len(signs) == 1 and small and any(cell.digits.endswith("0") for cell in either):
-        return cast(Decimal, ",."[signs == {","}])
+        return "." if signs == {","} else ","
     return None
 
 

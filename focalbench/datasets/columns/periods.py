@@ -4,6 +4,7 @@ import contextlib
 import re
 from collections.abc import Sequence
 from datetime import date
+from typing import NamedTuple
 
 import numpy as np
 
@@ -25,6 +26,15 @@ _PERIODS = tuple(
         r"(?:[Ww]|KW ?)(?P<week>\d{1,2})[ /-](?P<year>\d{4})",
     )
 )
+
+
+class _Period(NamedTuple):
+    """The groups of _PERIODS."""
+
+    year: str
+    month: str | None = None
+    quarter: str | None = None
+    week: str | None = None
 
 
 def read_periods(texts: Sequence[str]) -> Floats | None:
@@ -83,11 +93,14 @@ def _are_days(values: Floats, *, month_first: bool = False) -> bool:
 
 def _first_day(text: str) -> date | None:
     match = next((match for shape in _PERIODS if (match := shape.fullmatch(text))), None)
-    if match is None or int(match["year"]) not in YEARS:
+    if match is None:
         return None
-    found, year = match.groupdict(), int(match["year"])
+    found = _Period(**match.groupdict())
+    year = int(found.year)
+    if year not in YEARS:
+        return None
     with contextlib.suppress(ValueError):
-        if week := found.get("week"):
-            return date.fromisocalendar(year, int(week), 1)
-        return date(year, int(found.get("month") or 3 * int(found.get("quarter") or 0) - 2), 1)
+        if found.week:
+            return date.fromisocalendar(year, int(found.week), 1)
+        return date(year, int(found.month or 3 * int(found.quarter or 0) - 2), 1)
     return None

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, BinaryIO, cast
+from typing import IO
 
 from focalbench.datasets.columns.features import Origin
 from focalbench.datasets.columns.frame import did_you_mean, make_table
@@ -114,7 +114,7 @@ def exists(path: str) -> bool:
         return False
 
 
-def _opened(path: str) -> BinaryIO:
+def _opened(path: str) -> IO[bytes]:
     file = Path(path)
     try:
         if not stat.S_ISREG(file.stat().st_mode) and not file.is_dir():  # a pipe or device may never end
@@ -128,14 +128,14 @@ def _opened(path: str) -> BinaryIO:
 
 
 @contextmanager
-def _spool() -> Iterator[BinaryIO]:
+def _spool() -> Iterator[IO[bytes]]:
     """A file for what is unpacked, gone when closed. Raises MachineError where there is no place for one."""
     try:
         spool = tempfile.TemporaryFile()  # noqa: SIM115 (what it says when closed on a full disk is not heard)
     except OSError as error:
         raise _no_room(error) from None
     try:
-        yield cast(BinaryIO, spool)
+        yield spool
     finally:
         with suppress(OSError):  # a full disk speaks up once more
             spool.close()
@@ -164,7 +164,7 @@ def _temporary() -> str:
         return os.environ.get("TMPDIR", "the folder for temporary files")
 
 
-def _check_kind(path: str, file: BinaryIO) -> None:
+def _check_kind(path: str, file: IO[bytes]) -> None:
     """Raise InputError for a file of another kind, told by how it begins."""
     head = file.read(16)
     file.seek(0)
@@ -173,11 +173,11 @@ def _check_kind(path: str, file: BinaryIO) -> None:
             raise InputError(f"{path} is {kind}, which is not read; save the table as CSV or Parquet")
 
 
-def _blocks(file: BinaryIO) -> Iterator[bytes]:
+def _blocks(file: IO[bytes]) -> Iterator[bytes]:
     return iter(lambda: file.read(_BLOCK), b"")
 
 
-def _unpacked(path: str, file: BinaryIO, spool: BinaryIO) -> BinaryIO:
+def _unpacked(path: str, file: IO[bytes], spool: IO[bytes]) -> IO[bytes]:
     """The file, or what is inside a gzip, zip or zst file, told by how it begins, written to spool."""
     head = file.read(4)
     file.seek(0)
@@ -200,12 +200,12 @@ def _unpacked(path: str, file: BinaryIO, spool: BinaryIO) -> BinaryIO:
     return spool
 
 
-def _copy(path: str, packed: gzip.GzipFile | IO[bytes], spool: BinaryIO) -> None:
+def _copy(path: str, packed: gzip.GzipFile | IO[bytes], spool: IO[bytes]) -> None:
     while block := packed.read(_BLOCK):
         _write(path, block, spool)
 
 
-def _write(path: str, block: bytes, spool: BinaryIO) -> None:
+def _write(path: str, block: bytes, spool: IO[bytes]) -> None:
     if spool.tell() + len(block) > MOST_UNPACKED:
         raise InputError(
             f"{path} unpacks to more than {MOST_UNPACKED / 1e9:.0f} GB; unpack it and name the part to read"
@@ -213,7 +213,7 @@ def _write(path: str, block: bytes, spool: BinaryIO) -> None:
     spool.write(block)
 
 
-def _only_member(path: str, file: BinaryIO, spool: BinaryIO) -> None:
+def _only_member(path: str, file: IO[bytes], spool: IO[bytes]) -> None:
     with zipfile.ZipFile(file) as archive:
         inside = archive.namelist()
         if "[Content_Types].xml" in inside or "mimetype" in inside:
@@ -225,7 +225,7 @@ def _only_member(path: str, file: BinaryIO, spool: BinaryIO) -> None:
             _copy(path, member, spool)
 
 
-def _zst(path: str, file: BinaryIO, spool: BinaryIO) -> None:
+def _zst(path: str, file: IO[bytes], spool: IO[bytes]) -> None:
     try:
         import zstandard
     except ImportError:
@@ -243,7 +243,7 @@ def _zst(path: str, file: BinaryIO, spool: BinaryIO) -> None:
         raise EOFError
 
 
-def _as_utf8(path: str, file: BinaryIO, spool: BinaryIO) -> tuple[BinaryIO, int, tuple[str, ...]]:
+def _as_utf8(path: str, file: IO[bytes], spool: IO[bytes]) -> tuple[IO[bytes], int, tuple[str, ...]]:
     """The text file in UTF-8, past its mark if it has one, or written to spool as such; the most lines it can have; and
     a note where its encoding had to be guessed.
     """
@@ -263,7 +263,7 @@ def _as_utf8(path: str, file: BinaryIO, spool: BinaryIO) -> tuple[BinaryIO, int,
     return file, lines, () if sound else ("not UTF-8: read as Windows-1252, which other alphabets will not survive",)
 
 
-def _decodes(file: BinaryIO, encoding: str) -> bool:
+def _decodes(file: IO[bytes], encoding: str) -> bool:
     decoder = codecs.getincrementaldecoder(encoding)()
     try:
         for block in _blocks(file):
@@ -276,7 +276,7 @@ def _decodes(file: BinaryIO, encoding: str) -> bool:
     return True
 
 
-def _recode(file: BinaryIO, encoding: str, spool: BinaryIO) -> None:
+def _recode(file: IO[bytes], encoding: str, spool: IO[bytes]) -> None:
     """Write a file's text to spool as UTF-8."""
     decoder = codecs.getincrementaldecoder(encoding)("replace")
     for block in _blocks(file):

@@ -3,7 +3,7 @@
 import base64
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import IO, TYPE_CHECKING, Any
 
 from focalbench.base.memory import free_bytes
 from focalbench.datasets.columns.features import is_text
@@ -19,7 +19,7 @@ _SCHEMA = b"ARROW:schema"
 _INDEX = re.compile(r"__index_level_\d+__")
 
 
-def read_parquet(source: str, file: BinaryIO) -> "tuple[pd.DataFrame, dict[str, str]]":
+def read_parquet(source: str, file: IO[bytes]) -> "tuple[pd.DataFrame, dict[str, str]]":
     """The frame of a file, and what its columns of other things than numbers and texts hold, by name.
 
     Raises InputError where it cannot be read, MachineError where memory would not hold it.

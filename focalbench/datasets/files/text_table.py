@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,7 +45,7 @@ class TextTable:
     """
 
     source: str
-    file: BinaryIO
+    file: IO[bytes]
     start: int
     separator: str
     names: tuple[str, ...]
@@ -85,7 +85,7 @@ class TextTable:
             )
         return found[list(names)]
 
-    def _from_start(self) -> BinaryIO:
+    def _from_start(self) -> IO[bytes]:
         self.file.seek(self.start)
         return self.file
 
@@ -138,7 +138,7 @@ class _Reading(NamedTuple):
         return width if rows >= _MOST * len(self.widths) else 0
 
 
-def open_text(source: str, file: BinaryIO, rows: int) -> TextTable:
+def open_text(source: str, file: IO[bytes], rows: int) -> TextTable:
     """Find the separator and header of a text file that stands where its text begins; rows: the most it can hold.
 
     The separator is the one of a first line `sep=;`, or the one that gives the header and the rows below it as many
@@ -173,7 +173,7 @@ def _all_named(names: Sequence[str]) -> Iterator[str]:
         yield name or longer
 
 
-def _check_kind(source: str, file: BinaryIO, start: int) -> None:
+def _check_kind(source: str, file: IO[bytes], start: int) -> None:
     """Raise InputError for text that is no table."""
     file.seek(start)
     head = file.read(200)
@@ -201,7 +201,7 @@ def check_names(source: str, names: Sequence[str]) -> None:
         raise InputError(f"{source} has more than one column named {listed(repeated)}; rename all but one")
 
 
-def _begin(file: BinaryIO, start: int, separator: str) -> _Reading:
+def _begin(file: IO[bytes], start: int, separator: str) -> _Reading:
     """The header, however long it is, and the rows below it; nothing where the text cannot be parted so."""
     size = _HEAD
     while True:

@@ -11,8 +11,9 @@ import os
 import secrets
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,18 @@ _DAMAGED = (
     *(zipfile.BadZipFile, zlib.error),
 )
 Arrays = dict[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class _Meta:
+    """What a file says beside its arrays. sha256: of what the table is made of; checksum: of the arrays."""
+
+    columns: list[str]
+    categories: dict[str, list[str]]
+    notes: list[str]
+    changes: list[str]
+    sha256: str
+    checksum: str
 
 
 def cached(name: str, sha256: str, make: Callable[[], Table]) -> Table:
@@ -62,8 +75,8 @@ def _read(path: Path, sha256: str) -> Table | None:
     try:
         with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             arrays: Arrays = {name: file[name] for name in file.files}
-        meta = json.loads(arrays.pop("meta").tobytes())
-        if meta["checksum"] != _checksum(arrays) or meta["sha256"] != sha256:
+        meta = _Meta(**json.loads(arrays.pop("meta").tobytes()))
+        if meta.checksum != _checksum(arrays) or meta.sha256 != sha256:
             return None
         return _table(meta, arrays)
     except _DAMAGED:
@@ -72,18 +85,19 @@ def _read(path: Path, sha256: str) -> Table | None:
 
 def _write(path: Path, table: Table) -> None:
     meta, arrays = _parts(table)
+    said = np.frombuffer(json.dumps(asdict(meta)).encode(), np.uint8)
     part = path.with_name(f"{secrets.token_hex(8)}.part")  # a name that nobody can guess, and put a link at
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with part.open("xb") as file:
-            np.savez(file, allow_pickle=False, meta=np.frombuffer(json.dumps(meta).encode(), np.uint8), **arrays)
+            np.savez(file, allow_pickle=False, meta=said, **arrays)
         part.replace(path)
     except OSError:  # no room, no right: then it is made again next time
         with suppress(OSError):
             part.unlink(missing_ok=True)
 
 
-def _parts(table: Table) -> tuple[dict[str, object], Arrays]:
+def _parts(table: Table) -> tuple[_Meta, Arrays]:
     frame = table.frame
     arrays: Arrays = {"targets": table.targets}
     arrays |= {name: found for name in ("groups", "equal") if (found := getattr(table, name)) is not None}
@@ -94,35 +108,29 @@ def _parts(table: Table) -> tuple[dict[str, object], Arrays]:
             categories[name] = [str(level) for level in frame[name].cat.categories]
         else:
             arrays[f"column{i}"] = np.asarray(frame[name], dtype=np.float64)
-    meta: dict[str, object] = {
-        "columns": list(frame.columns),
-        "categories": categories,
-        "notes": table.notes,
-        "changes": table.changes,
-        "sha256": table.sha256,
-    }
-    return meta | {"checksum": _checksum(arrays)}, arrays
+    columns, told = list(map(str, frame.columns)), (list(table.notes), list(table.changes))
+    return _Meta(columns, categories, *told, table.sha256, _checksum(arrays)), arrays
 
 
-def _table(meta: Mapping[str, Any], arrays: Arrays) -> Table:
+def _table(meta: _Meta, arrays: Arrays) -> Table:
     import pandas as pd
 
     def column(i: int, name: str) -> "pd.Categorical | NDArray[Any]":
-        if name not in meta["categories"]:
+        if name not in meta.categories:
             return arrays[f"column{i}"]
-        levels = pd.Index(meta["categories"][name])
+        levels = pd.Index(meta.categories[name])
         return pd.Categorical.from_codes(arrays[f"column{i}"], levels)
 
-    frame = pd.DataFrame({name: column(i, name) for i, name in enumerate(meta["columns"])})
-    categorical = tuple(name for name in meta["columns"] if name in meta["categories"])
+    frame = pd.DataFrame({name: column(i, name) for i, name in enumerate(meta.columns)})
+    categorical = tuple(name for name in meta.columns if name in meta.categories)
     return Table(
         frame,
         arrays["targets"],
         categorical,
-        meta["sha256"],
-        tuple(meta["notes"]),
+        meta.sha256,
+        tuple(meta.notes),
         arrays.get("groups"),
-        changes=tuple(meta["changes"]),
+        changes=tuple(meta.changes),
         equal=arrays.get("equal"),
     )
 
