@@ -1,11 +1,13 @@
 """The pictures of a results folder, drawn from its exported files only."""
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
@@ -14,7 +16,7 @@ from focalbench.analysis.statistics import INTERVAL_SEEDS, LEAST_SEEDS
 from focalbench.base.rows import read_rows
 from focalbench.report import spread, style
 from focalbench.report.curves import Curve, CurvePoint
-from focalbench.report.folder import CLASSES, CURVES, TABLE, picture_name
+from focalbench.report.folder import CLASSES, CURVES, PICTURES, TABLE, picture_name
 from focalbench.report.owned import FIGURES, make_folder, write_bytes
 from focalbench.report.words import baseline_name, cells, how_taken, of_cell
 
@@ -27,6 +29,15 @@ MOST_CLASSES = 12  # drawn, the rarest ones
 ARM_ROOM, CLASS_ROOM = 2.3, 0.68  # inches for a name
 NO_ALPHA, BALANCED = "no alpha", "balanced alpha"
 STARTS = {"own": style.SOLID, "prior": style.DASH_DOT, "zero": style.DASHES}
+
+
+@dataclass(frozen=True)
+class OfCell:
+    """What is drawn of one data set at one rate: its rows of the table, its curves, and its classes if it has some."""
+
+    rows: list[ArmRow]
+    curves: list[CurvePoint]
+    classes: list[ClassRow]
 
 
 def draw_results(folder: Path, out: Path | None = None) -> list[Path]:
@@ -46,13 +57,13 @@ def _draw(folder: Path, target: Path) -> list[Path]:
     table, curves = read_rows(folder / TABLE, ArmRow), read_rows(folder / CURVES, CurvePoint)
     classes = read_rows(folder / CLASSES, ClassRow) if (folder / CLASSES).is_file() else []
     written = []
-    for cell in cells(table):
-        name, here = picture_name(*cell[0].cell), [point for point in curves if point.cell == cell[0].cell]
-        written += _by_gamma(cell, target, f"gamma_{name}")
-        written += _differences(cell, target, f"differences_{name}")
-        written += _by_epoch(cell, here, target, f"epochs_{name}")
-        if by_class := of_cell(cell, classes):
-            written += _by_class(cell, by_class, target, f"classes_{name}")
+    for rows in cells(table):
+        where = rows[0].cell
+        of = OfCell(rows, [point for point in curves if point.cell == where], of_cell(rows, classes))
+        for kind in PICTURES:
+            if (fig := DRAWN[kind](of)) is not None:
+                style.heading(fig, rows[0].dataset, how_taken(rows))
+                written += style.save(fig, target, f"{kind}_{picture_name(*where)}")
     return written
 
 
@@ -86,10 +97,11 @@ def _bars(spreads: Sequence[Spread | None]) -> tuple[Values, tuple[Values, Value
 # ---- AUCPR against gamma
 
 
-def _by_gamma(cell: list[ArmRow], folder: Path, name: str) -> list[Path]:
+def _by_gamma(of: OfCell) -> Figure | None:
+    cell = of.rows
     lines = _gamma_lines(cell)
     if not lines:
-        return []
+        return None
     fig, (ax,) = style.figure(6.0, 3.8)
     for i, (label, points) in enumerate(lines.items()):
         color, mark = (style.BLUE, "o") if label.startswith(NO_ALPHA) else (style.VERMILLION, "s")
@@ -101,8 +113,7 @@ def _by_gamma(cell: list[ArmRow], folder: Path, name: str) -> list[Path]:
     ax.set(xlabel=r"focusing exponent $\gamma$ (0: no focusing)")
     ax.set(ylabel=f"mean test AUCPR\n({_of_bars(cell, '')})")
     style.name_above(fig, ax)  # intervals fill the space around these lines: no room for a label at each
-    style.heading(fig, cell[0].dataset, how_taken(cell))
-    return style.save(fig, folder, name)
+    return fig
 
 
 def _gamma_lines(cell: Sequence[ArmRow]) -> dict[str, list[ArmRow]]:
@@ -161,10 +172,11 @@ def _name_levels(ax: Axes, levels: dict[str, float]) -> None:
 # ---- differences to BCE
 
 
-def _differences(cell: list[ArmRow], folder: Path, name: str) -> list[Path]:
+def _differences(of: OfCell) -> Figure | None:
+    cell = of.rows
     rows = [(row, row.delta) for row in cell if row.delta is not None][::-1]
     if not rows:
-        return []
+        return None
     fig, (ax,) = style.figure(6.0, 1.4 + 0.19 * len(rows))
     margin = cell[0].margin
     ax.axvspan(-margin, margin, color=style.MUTED, alpha=0.15, linewidth=0)
@@ -183,8 +195,7 @@ def _differences(cell: list[ArmRow], folder: Path, name: str) -> list[Path]:
     ax.set_yticks(range(len(rows)), [style.fitted(row.arm, ARM_ROOM) for row, _ in rows], parse_math=False)
     ax.tick_params(axis="y", length=0)
     fig.supxlabel(_of_differences(cell, rows), fontsize=style.TEXT_SIZE + 1)
-    style.heading(fig, cell[0].dataset, how_taken(cell))
-    return style.save(fig, folder, name)
+    return fig
 
 
 def _shown(rows: Sequence[tuple[ArmRow, Spread]]) -> tuple[float, float]:
@@ -225,10 +236,10 @@ def _of_differences(cell: Sequence[ArmRow], rows: Sequence[tuple[ArmRow, Spread]
 # ---- validation AUCPR by epoch
 
 
-def _by_epoch(cell: list[ArmRow], curves: list[CurvePoint], folder: Path, name: str) -> list[Path]:
-    lines = _followed_curves(cell, curves)
+def _by_epoch(of: OfCell) -> Figure | None:
+    cell, lines = of.rows, _followed_curves(of.rows, of.curves)
     if not lines:
-        return []
+        return None
     fig, (ax,) = style.figure(6.0, 3.8)
     for row, x, y in lines:
         mark = "o" if len(x) == 1 else ""
@@ -239,8 +250,7 @@ def _by_epoch(cell: list[ArmRow], curves: list[CurvePoint], folder: Path, name: 
     ax.set(xlabel="epoch", ylabel=f"validation AUCPR, mean over seeds\n(chosen learning rates{chance})")
     style.zoom(ax, min(y.min() for _, _, y in lines), max(y.max() for _, _, y in lines))
     style.name_beside(ax, [(x[-1], y[-1], row.arm, _arm_color(row)) for row, x, y in lines])
-    style.heading(fig, cell[0].dataset, how_taken(cell))
-    return style.save(fig, folder, name)
+    return fig
 
 
 def _followed_curves(cell: Sequence[ArmRow], curves: Sequence[CurvePoint]) -> list[tuple[ArmRow, Values, Values]]:
@@ -266,12 +276,13 @@ def _arm_color(row: ArmRow) -> str:
 # ---- differences to the baseline, class by class
 
 
-def _by_class(cell: list[ArmRow], classes: list[ClassRow], folder: Path, name: str) -> list[Path]:
+def _by_class(of: OfCell) -> Figure | None:
+    cell, classes = of.rows, of.classes
     arms = [row for row in cell if row.kind is Kind.ARM and row.arm in _followed(cell) and row.delta is not None]
     measured = [row for row in classes if row.arm == cell[0].arm and row.average_precision is not None]
     shown = sorted(measured, key=lambda row: -row.train_positives)[-MOST_CLASSES:]
-    if not arms:
-        return []
+    if not arms or not classes:
+        return None
     fig, (ax,) = style.figure(max(4.5, 1.2 + 0.75 * len(shown)), 3.6)
     for i, arm in enumerate(arms):
         found = {row.name: row for row in classes if row.arm == arm.arm}
@@ -283,9 +294,18 @@ def _by_class(cell: list[ArmRow], classes: list[ClassRow], folder: Path, name: s
     ax.set(xlabel="class, and its training rows", ylim=style.widened(*ax.get_ylim()))
     ax.set(ylabel=f"test AUCPR minus that of {baseline_name(cell)}\n({_of_bars(cell, ' of each by itself')})")
     style.name_above(fig, ax)
-    style.heading(fig, cell[0].dataset, how_taken(cell))
-    return style.save(fig, folder, name)
+    return fig
 
 
 def _class_head(row: ClassRow) -> str:
     return f"{style.fitted(row.name, CLASS_ROOM)}\n{row.train_positives:,.0f}"
+
+
+# ---- every kind of picture, by its name in folder.PICTURES; None where a cell has nothing to draw
+
+DRAWN: dict[str, Callable[[OfCell], Figure | None]] = {
+    "gamma": _by_gamma,
+    "differences": _differences,
+    "epochs": _by_epoch,
+    "classes": _by_class,
+}

@@ -21,7 +21,8 @@ from focalbench.analysis.run_rows import RunRow
 from focalbench.base.rows import Value, rows_text
 from focalbench.report import style
 from focalbench.report.curves import Curve, CurvePoint
-from focalbench.report.figures import draw_results
+from focalbench.report.figures import DRAWN, draw_results
+from focalbench.report.folder import PICTURES
 from focalbench.report.formulas import draw_formulas
 from focalbench.runs.result import ClassOutcome
 from tests.support.runs import made_row, outcome_of
@@ -268,3 +269,7 @@ def test_a_single_epoch_is_drawn() -> None:
 def test_nothing_is_drawn_of_nothing() -> None:
     figures = drawn("one arm")
     assert len(figures) == 1  # its learning curve: there is neither a second gamma nor a difference
+
+
+def test_every_kind_of_picture_is_drawn() -> None:
+    assert tuple(DRAWN) == PICTURES
