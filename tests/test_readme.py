@@ -1,6 +1,8 @@
 """What the README and the pages beside what they describe show is what the repository holds."""
 
 import re
+import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +13,8 @@ from typer.testing import CliRunner
 from focalbench.analysis.rows import ArmRow
 from focalbench.base.rows import read_rows
 from focalbench.cli.app import app
+from focalbench.cli.losses import losses_page
+from focalbench.report.grid import markdown_lines
 from focalbench.report.tables import overview, summary
 
 ROOT = Path(__file__).parent.parent
@@ -40,6 +44,19 @@ def test_the_figures_of_the_faults_are_those_of_the_long_run() -> None:
 @pytest.mark.parametrize("name", ["headline", "rivals"])
 def test_the_tables_are_those_of_the_results(name: str) -> None:
     assert block(name) == summary(table(name))
+
+
+def test_the_losses_are_those_of_the_catalogue() -> None:
+    (grid,) = losses_page().grids
+    assert block("losses").splitlines() == list(markdown_lines(grid))
+
+
+def test_the_options_are_those_of_the_commands(tmp_path: Path) -> None:
+    """Made by `typer focalbench.cli.app utils docs`, as .github/CONTRIBUTING.md says."""
+    command = [sys.executable, "-m", "typer", "focalbench.cli.app", "utils", "docs", "--name", "focalbench"]
+    made = [*command, "--title", "The command line", "--output", str(tmp_path / "README.md")]
+    subprocess.run(made, check=True, capture_output=True, cwd=ROOT)
+    assert (tmp_path / "README.md").read_text(encoding="utf-8") == PAGES[ROOT / "focalbench" / "cli" / "README.md"]
 
 
 def test_every_data_set_stands_in_the_overview() -> None:

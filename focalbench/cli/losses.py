@@ -7,33 +7,54 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from focalbench.cli.options import FormatOption
 from focalbench.runs.catalogue import CATALOGUE, RIVALS
 
 if TYPE_CHECKING:
+    from focalbench.report.grid import Page
     from focalbench.runs.catalogue import Loss
 
 NOTATION = (
-    "x: logit, y: label, p = sigmoid(x), p_t = p if y else 1 - p, q = 1 - p_t,\n"
-    "CE = -log p_t, y' = 2y - 1, pi: share of positives."
+    "x: logit, y: label, p = sigmoid(x), p_t = p if y else 1 - p, q = 1 - p_t,",
+    "CE = -log p_t, y' = 2y - 1, pi: share of positives.",
 )
 
 
-def losses() -> None:
+def losses(format: FormatOption = "rich") -> None:  # noqa: A002
     """List every loss with its formula, hyperparameters and source."""
-    typer.echo(NOTATION)
-    for loss in CATALOGUE.values():
-        typer.echo(f"\n{loss.name}")
-        for line in about(loss):
-            typer.echo(textwrap.fill(line, 78, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False))
+    if format == "rich":
+        for line in NOTATION:
+            typer.echo(line)
+        for loss in CATALOGUE.values():
+            typer.echo(f"\n{loss.name}")
+            for line in _about(loss):
+                typer.echo(_wrapped(line))
+    else:
+        print(losses_page().written(format), end="")
 
 
-def about(loss: Loss) -> list[str]:
-    """Lines that say what a loss is, how it is asked for, and what holds for it."""
+def _wrapped(line: str) -> str:
+    return textwrap.fill(line, 78, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False)
+
+
+def losses_page() -> Page:
+    """The catalogue as a table, and as CSV a row for each loss."""
+    from focalbench.base.rows import csv_text
+    from focalbench.report.grid import Column, Page, plain_grid
+
+    headings = ("loss", "formula", "command line", "function and source", "kind")
+    rows = [(loss.name, *_about(loss)) for loss in CATALOGUE.values()]
+    grid = plain_grid([Column(heading) for heading in headings], rows, "losses")
+    return Page((grid,), (" ".join(NOTATION),), csv_text(headings, rows))
+
+
+def _about(loss: Loss) -> list[str]:
+    """Lines that say what a loss is, how it is asked for, where it is from, and what holds for it."""
     source = f"; {loss.source}" if loss.source else ""
-    return [loss.formula, asked_for(loss), f"focalbench.losses.{loss.function}{source}", properties(loss)]
+    return [loss.formula, _asked_for(loss), f"focalbench.losses.{loss.function}{source}", _properties(loss)]
 
 
-def asked_for(loss: Loss) -> str:
+def _asked_for(loss: Loss) -> str:
     """How the command line asks for a loss, with the ranges of its hyperparameters."""
     if loss.name not in RIVALS:
         return " ".join([f"--loss {loss.name}", *(f"--{grid} ..." for grid in loss.grids)])
@@ -42,7 +63,7 @@ def asked_for(loss: Loss) -> str:
     return f"--loss {loss.name}" + (f":{given} ({', '.join(ranges)})" if given else "")
 
 
-def properties(loss: Loss) -> str:
+def _properties(loss: Loss) -> str:
     """What a loss is computed of, what its scores are, and its tasks."""
     kind = {"elementwise": "elementwise", "batch": "of a batch", "order": "of the order in a batch"}[loss.kind]
     scores = "lead back to probabilities" if loss.invertible else "are no probabilities"

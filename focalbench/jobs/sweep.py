@@ -12,6 +12,7 @@ from focalbench.analysis.comparison import compare
 from focalbench.analysis.rows import ArmRow, ClassRow
 from focalbench.analysis.run_rows import RunRow, run_row
 from focalbench.base.provenance import other_versions
+from focalbench.datasets.tables.targets import listed
 from focalbench.errors import InputError, MachineError
 from focalbench.execution.drive import Finished, execute
 from focalbench.execution.pools import Backend
@@ -135,6 +136,7 @@ class _Sweep:
         self.state = State(len(plan.runs), len(done), seeds=Tally(plan.runs), table=self.table)
         self.state.seeds.see(run for run in plan.runs if run.run_id in done)
         self.rows: dict[str, RunRow] = {}  # as far as they were asked for
+        self.lacking: dict[str, tuple[str, ...]] = {}  # by run_id: metrics that came after the run
         self.shares = shares or {run.run_id: 1 / len(self.missing) for run in self.missing}
         self.begin = time.monotonic()
 
@@ -197,7 +199,9 @@ class _Sweep:
     def _rows(self, plan: Plan) -> list[RunRow]:
         for run in plan.runs:
             if run.run_id not in self.rows:
-                self.rows[run.run_id] = run_row(run, self.store.result(run.run_id).outcome)
+                found = self.store.result(run.run_id)
+                self.rows[run.run_id] = run_row(run, found.outcome)
+                self.lacking |= {run.run_id: found.lacks} if found.lacks else {}
         return [self.rows[run.run_id] for run in plan.runs]
 
     def write(self, folder: Path, stopped: Stopped | None) -> SweepResult:
@@ -210,11 +214,20 @@ class _Sweep:
             experiment, plan = shortened(experiment, plan, whole), part_of(plan, whole)
         made_with = frozenset(self.store.versions(plan.runs))
         table, classes = write_results(folder, experiment, plan, self._rows(plan), self.store.result)
+        if self.lacking:
+            logger.warning(self._lack(plan))
         write_manifest(folder, experiment, made_with, None)
         old = self.state.total - len(self.missing)
         return SweepResult(
             plan, table, classes, self.state.safe - old, old, tuple(self.state.failed), made_with, ending
         )
+
+    def _lack(self, plan: Plan) -> str:
+        """Which metrics cannot be averaged, because some runs were stored before these were measured."""
+        names = dict.fromkeys(name for lacks in self.lacking.values() for name in lacks)
+        was, they = ("was", "its mean stays") if len(names) == 1 else ("were", "their means stay")
+        what = f"{len(self.lacking)} of {len(plan.runs)} runs were stored before {listed(list(names))} {was} measured"
+        return f"{what}: {they} blank; a new `store` trains all runs anew"
 
     def _ending(self, stopped: Stopped | None) -> Ending:
         seeds, left = self.state.seeds, self.state.seconds_left(time.monotonic() - self.begin)
