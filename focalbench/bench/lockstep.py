@@ -8,7 +8,7 @@ import numpy as np
 
 from focalbench.bench.problem import LR, SEED, Problem, drawn
 from focalbench.bench.timing import Work
-from focalbench.plan.planning import stack_size
+from focalbench.plan.stacks import stack_size
 from focalbench.runs.run import Training
 from focalbench.training.loop import Adam, Member, train_epoch
 from focalbench.training.models import Network, Parameters, draw_weights

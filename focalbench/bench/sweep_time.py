@@ -20,7 +20,8 @@ from focalbench.bench.timing import seconds
 from focalbench.bench.trainer import on_threads
 from focalbench.datasets.build import build_splits
 from focalbench.plan.experiment import Experiment
-from focalbench.plan.planning import make_plan, make_stacks
+from focalbench.plan.planning import make_plan
+from focalbench.plan.stacks import make_stacks
 from focalbench.runs.run import Run
 from focalbench.training import loop as training
 from focalbench.training import stack

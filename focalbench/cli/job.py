@@ -166,7 +166,7 @@ def fitting_all(backend: Backend, plans: Sequence[Plan]) -> Backend:
 def fitting(backend: Backend, plan: Plan) -> Backend:
     """The backend with as many local workers as memory is free for, at least one."""
     from focalbench.base.memory import free_bytes
-    from focalbench.plan.planning import worker_bytes
+    from focalbench.plan.stacks import worker_bytes
 
     free, each = free_bytes(), worker_bytes(plan.runs)
     if free is None or backend.scheduler is not None:

@@ -35,7 +35,8 @@ def print_keys(asked: bool) -> None:
 
 def experiment_file() -> str:
     """An experiment file of defaults, each key with what it means; one without a default is a comment."""
-    from focalbench.plan.experiment import KEYS, Experiment, to_toml
+    from focalbench.plan.experiment import KEYS, Experiment
+    from focalbench.plan.toml import to_toml
 
     settings, _, _ = to_toml(Experiment()).partition("\n[[arms]]")
     lines = dict(line.split(" = ", 1) for line in settings.splitlines())

@@ -72,8 +72,8 @@ def run(
     log_level: LevelOption = "info",
 ) -> None:
     """Run an experiment file and write its results folder."""
-    from focalbench.plan.experiment import load
     from focalbench.plan.planning import make_plan
+    from focalbench.plan.toml import load
 
     experiment, checks = load(file, tuple(data or ()))
     where = make_backend(backend, workers, scheduler, experiment.device)

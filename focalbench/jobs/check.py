@@ -31,8 +31,9 @@ from focalbench.errors import InputError
 from focalbench.execution.pools import Backend
 from focalbench.jobs.agreement import MISSING, Before, Comparison, compare_runs, label_of, moved
 from focalbench.jobs.sweep import fresh_rows
-from focalbench.plan.experiment import MANIFEST, Experiment, as_mapping, load
+from focalbench.plan.experiment import MANIFEST, Experiment, as_mapping
 from focalbench.plan.planning import make_plan
+from focalbench.plan.toml import load
 from focalbench.report.folder import (
     CHECK,
     CLASSES,

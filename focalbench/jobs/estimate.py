@@ -14,7 +14,8 @@ from focalbench.errors import MachineError
 from focalbench.execution.drive import make_pool
 from focalbench.execution.pools import Backend, Pool, Stack, StackResult, WorkerError
 from focalbench.execution.store import result_of, to_json
-from focalbench.plan.planning import Plan, make_stacks
+from focalbench.plan.planning import Plan
+from focalbench.plan.stacks import make_stacks
 from focalbench.runs.run import Run
 from focalbench.training.references import is_reference
 

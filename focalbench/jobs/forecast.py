@@ -15,7 +15,8 @@ import numpy as np
 from focalbench.datasets.build import names_of, split_counts, width
 from focalbench.execution.pools import Backend, Stack
 from focalbench.jobs.estimate import makespan
-from focalbench.plan.planning import Plan, make_stacks
+from focalbench.plan.planning import Plan
+from focalbench.plan.stacks import make_stacks
 from focalbench.runs.arm import is_custom
 from focalbench.runs.run import Recipe, Run, scored_epochs
 from focalbench.training.references import LOGISTIC, is_reference

@@ -19,7 +19,8 @@ from focalbench.execution.pools import Backend
 from focalbench.execution.store import Store, is_begun
 from focalbench.jobs.budget import Budget
 from focalbench.plan.experiment import Experiment
-from focalbench.plan.planning import Plan, make_stacks
+from focalbench.plan.planning import Plan
+from focalbench.plan.stacks import make_stacks
 from focalbench.plan.whole_seeds import Tally, Whole, part_of, shortened
 from focalbench.report.folder import DATABASE, to_write, write_manifest, write_results
 from focalbench.report.owned import claim, make_folder, refuse_foreign

@@ -17,8 +17,9 @@ from focalbench.base.rows import Value, read_rows, rows_text
 from focalbench.datasets.tables.table import ColumnReading
 from focalbench.errors import InputError
 from focalbench.execution.store import BESIDE
-from focalbench.plan.experiment import MANIFEST, Experiment, as_mapping, files_of, to_toml
+from focalbench.plan.experiment import MANIFEST, Experiment, as_mapping
 from focalbench.plan.planning import Plan
+from focalbench.plan.toml import files_of, to_toml
 from focalbench.report.curves import CurvePoint, curve_points
 from focalbench.report.influences import influences_text
 from focalbench.report.manifest import FORMAT, Manifest, NamedFile, read_manifest

@@ -20,7 +20,8 @@ from focalbench.analysis.verdicts import LEVEL
 from focalbench.datasets.dataset import Counts
 from focalbench.datasets.synthetic.mixtures import draw
 from focalbench.plan.experiment import Experiment
-from focalbench.plan.planning import make_plan, make_stacks
+from focalbench.plan.planning import make_plan
+from focalbench.plan.stacks import make_stacks
 from focalbench.runs.arm import Arm
 from focalbench.runs.columns import Columns
 from focalbench.training.stack import run_stack

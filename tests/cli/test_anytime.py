@@ -15,8 +15,9 @@ import pytest
 from focalbench.cli.ending import HARMLESS, Ended
 from focalbench.execution.pools import Backend
 from focalbench.jobs.sweep import Ending, State, Stopped, SweepResult, run_experiment
-from focalbench.plan.experiment import Experiment, to_toml
+from focalbench.plan.experiment import Experiment
 from focalbench.plan.planning import Plan, make_plan
+from focalbench.plan.toml import to_toml
 from focalbench.runs.arm import Arm
 from tests.cli.test_sweep_process import FOCAL, REPEATED, files, here
 from tests.support.harness import Ended as EndedProcess

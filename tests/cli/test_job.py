@@ -15,8 +15,9 @@ from focalbench.cli.messages import printable
 from focalbench.cli.progress import Report
 from focalbench.errors import InputError
 from focalbench.execution.pools import Backend
-from focalbench.plan.experiment import Experiment, load
+from focalbench.plan.experiment import Experiment
 from focalbench.plan.planning import make_plan
+from focalbench.plan.toml import load
 from tests.cli.test_sweep_process import FOCAL, SMALL, files, here, table
 from tests.support.harness import run
 

@@ -9,7 +9,8 @@ from focalbench.datasets import preprocessing
 from focalbench.datasets.preprocessing import coded_width, preprocess
 from focalbench.datasets.tables.table import Table
 from focalbench.plan.experiment import Experiment
-from focalbench.plan.planning import make_plan, worker_bytes
+from focalbench.plan.planning import make_plan
+from focalbench.plan.stacks import worker_bytes
 from focalbench.runs.columns import Columns
 
 TRAIN, VALIDATION, TEST = np.arange(0, 400), np.arange(400, 600), np.arange(600, 1000)

@@ -17,8 +17,9 @@ from focalbench.datasets.dataset import Counts, Dataset, Splits
 from focalbench.datasets.prevalence import positive_parts, synthetic_counts, table_counts, weighted_rate
 from focalbench.datasets.synthetic.mixtures import log_likelihood_ratio, mixture
 from focalbench.errors import InputError
-from focalbench.plan.experiment import Experiment, from_mapping
+from focalbench.plan.experiment import Experiment
 from focalbench.plan.planning import make_plan
+from focalbench.plan.toml import from_mapping
 from focalbench.runs.arm import Arm
 from focalbench.runs.columns import Columns
 from focalbench.runs.run import Recipe, Run, Training

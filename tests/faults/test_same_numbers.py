@@ -10,8 +10,9 @@ import pytest
 from focalbench.execution.pools import Backend
 from focalbench.jobs.sweep import run_experiment
 from focalbench.plan import planning as plan_module
-from focalbench.plan.experiment import Experiment, load, to_toml
+from focalbench.plan.experiment import Experiment
 from focalbench.plan.planning import make_plan
+from focalbench.plan.toml import load, to_toml
 from focalbench.runs.arm import Arm
 
 ARMS = (Arm("bce"), Arm("pos_weight"), Arm("focal", gamma=2.0), Arm("focal", gamma=1.0), Arm("dice"), Arm("ohem"))

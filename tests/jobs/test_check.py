@@ -37,8 +37,9 @@ from focalbench.jobs.check import (
     verify_files,
 )
 from focalbench.jobs.sweep import fresh_rows, run_experiment
-from focalbench.plan.experiment import MANIFEST, Experiment, load
+from focalbench.plan.experiment import MANIFEST, Experiment
 from focalbench.plan.planning import make_plan
+from focalbench.plan.toml import load
 from focalbench.report.folder import CHECK, LATEX, MARKDOWN, RUNS, TABLE
 from focalbench.report.owned import write_texts
 from focalbench.report.tables import latex, markdown

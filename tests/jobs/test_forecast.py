@@ -12,7 +12,8 @@ from focalbench.execution.pools import Backend
 from focalbench.jobs import forecast as module
 from focalbench.jobs.forecast import forecast, sizes_of, slowness, stack_seconds
 from focalbench.plan.experiment import Experiment
-from focalbench.plan.planning import make_plan, make_stacks
+from focalbench.plan.planning import make_plan
+from focalbench.plan.stacks import make_stacks
 from focalbench.runs.arm import Arm
 from tests.support.harness import run
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from focalbench.cli.keys import experiment_file
 from focalbench.errors import InputError
-from focalbench.plan.experiment import KEYS, MOST, MOST_EPOCHS, MOST_UNITS, Experiment, load, to_toml
+from focalbench.plan.experiment import KEYS, MOST, MOST_EPOCHS, MOST_UNITS, Experiment
+from focalbench.plan.toml import load, to_toml
 from focalbench.runs.arm import INITS, Arm
 from focalbench.runs.arm_choice import (
     ALPHAS,

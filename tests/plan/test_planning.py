@@ -16,15 +16,8 @@ from focalbench.analysis.run_rows import Source, run_row
 from focalbench.datasets.build import build_splits
 from focalbench.errors import InputError
 from focalbench.plan.experiment import Experiment
-from focalbench.plan.planning import (
-    PROCESS_BYTES,
-    candidates,
-    make_plan,
-    make_stacks,
-    stack_size,
-    tuned_families,
-    worker_bytes,
-)
+from focalbench.plan.planning import candidates, make_plan, tuned_families
+from focalbench.plan.stacks import PROCESS_BYTES, make_stacks, stack_size, worker_bytes
 from focalbench.runs.arm import INITS, Alpha, Arm
 from focalbench.runs.arm_choice import BCE
 from focalbench.runs.columns import COLUMN_KEYS, Columns

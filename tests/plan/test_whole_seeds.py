@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from focalbench.jobs.budget import ENDING, WRITTEN, Budget
 from focalbench.plan.experiment import Experiment
-from focalbench.plan.planning import make_plan, make_stacks
+from focalbench.plan.planning import make_plan
+from focalbench.plan.stacks import make_stacks
 from focalbench.plan.whole_seeds import Tally, Whole, part_of, shortened
 from focalbench.runs.arm import Arm
 from focalbench.runs.run import Recipe, Run, Training

@@ -30,8 +30,8 @@ from focalbench.jobs.check import SHORT, verify_files
 from focalbench.jobs.sweep import fresh_rows
 from focalbench.losses.binary import Weights
 from focalbench.metrics import calibration, ranking, threshold
-from focalbench.plan.experiment import load
 from focalbench.plan.planning import make_plan
+from focalbench.plan.toml import load
 from focalbench.runs.run import Run
 from focalbench.training import arm_loss, measuring, references, rivals, samplers, stack, stack_loss
 from focalbench.training import loop as training

@@ -25,8 +25,10 @@ from focalbench.analysis.run_rows import RunRow, run_row
 from focalbench.base.rows import rows_text
 from focalbench.datasets.build import build_splits, resolve
 from focalbench.errors import InputError
-from focalbench.plan.experiment import Experiment, from_mapping
-from focalbench.plan.planning import make_plan, make_stacks
+from focalbench.plan.experiment import Experiment
+from focalbench.plan.planning import make_plan
+from focalbench.plan.stacks import make_stacks
+from focalbench.plan.toml import from_mapping
 from focalbench.report.curves import CurvePoint
 from focalbench.report.figures import draw_results
 from focalbench.report.tables import class_grid, csv_text, latex, markdown, print_rich

@@ -14,7 +14,7 @@ from focalbench.datasets.build import build_splits, resolve
 from focalbench.errors import InputError
 from focalbench.losses.inverse import best_constant
 from focalbench.plan.experiment import Experiment
-from focalbench.plan.planning import make_stacks
+from focalbench.plan.stacks import make_stacks
 from focalbench.runs.arm import Arm
 from focalbench.runs.columns import Columns
 from focalbench.runs.result import Result
