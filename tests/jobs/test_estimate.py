@@ -91,7 +91,8 @@ def test_a_worker_needs_room_for_its_rows() -> None:
 def test_a_plan_of_a_million_runs_is_bounded(seeds: int, record_property: pytest.FixtureRequest) -> None:
     code = (
         "import time; from focalbench.plan.experiment import Experiment\n"
-        "from focalbench.base.memory import peak_bytes; from focalbench.plan.planning import make_plan; from focalbench.plan.stacks import make_stacks\n"
+        "from focalbench.base.memory import peak_bytes; from focalbench.plan.planning import make_plan\n"
+        "from focalbench.plan.stacks import make_stacks\n"
         "begin = time.perf_counter(); before = peak_bytes() or 0\n"
         f"runs = make_plan(Experiment(tuned=True, lrs=(3e-4, 1e-3, 3e-3, 1e-2), seeds={seeds})).runs\n"
         "stacks = make_stacks(runs)\n"
