@@ -14,6 +14,7 @@ from typing import Literal
 
 from hypothesis import strategies as st
 
+from focalbench.datasets.synthetic.families import FAMILIES as SYNTHETIC
 from focalbench.plan.experiment import MOST, MOST_EPOCHS
 from tests.datasets.test_hostile import BY_HAND
 from tests.support.attempts import Files
@@ -146,7 +147,7 @@ TRAINED = {
     "--init": "own",
     "--out": "o",
 }
-FAMILIES = ["mixture", "gaussians", "xor", "rare-class", "long-tail", "labels"]
+FAMILIES = [name for name in SYNTHETIC if name != "dense"]  # whose images are long to draw
 NAMED = [*FAMILIES, "d.csv", "\udcff.csv", ODD_NAME, "classes.csv", "sklearn:digits", "sklearn:iris"]
 KNOBS = st.builds(
     "{}:{}={}".format,

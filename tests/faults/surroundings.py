@@ -15,7 +15,7 @@ from pathlib import Path
 
 from hypothesis import strategies as st
 
-from focalbench.report.folder import STORE, WRITTEN
+from focalbench.report.folder import PICTURES, STORE, WRITTEN
 from focalbench.report.formulas import FILES
 from tests.faults.hostile import TRAINED, Attempt, edited, rarely
 from tests.support.attempts import Files, Kind
@@ -110,8 +110,8 @@ def special(draw: st.DrawFn) -> Attempt:
 
 # ---- folders of others
 
-PICTURES = [f"{kind}_gaussians_0.02.{end}" for kind in ("gamma", "differences", "epochs") for end in ("png", "svg")]
-OURS = [*WRITTEN, *STORE, *(f"figures/{name}" for name in PICTURES), *FILES, "bench.md", "bench.csv"]
+DRAWN = [f"{kind}_gaussians_0.02.{end}" for kind in PICTURES if kind != "classes" for end in ("png", "svg")]
+OURS = [*WRITTEN, *STORE, *(f"figures/{name}" for name in DRAWN), *FILES, "bench.md", "bench.csv"]
 BESIDE = [
     *("notes.md", ".focalbench-notes.txt", ".focalbench-1-runs.csv", f".focalbench-{'0' * 32}-{'0' * 16}"),
     *("figures/a.png", "figures/.focalbench-1", "runs.sqlite.bak", "table.csv~", "12345.part"),

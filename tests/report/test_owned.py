@@ -16,7 +16,7 @@ from focalbench.errors import InputError
 from focalbench.execution.pools import Backend
 from focalbench.plan.experiment import MANIFEST, Experiment
 from focalbench.report.figures import draw_results
-from focalbench.report.folder import WRITTEN, write_manifest
+from focalbench.report.folder import PICTURES, WRITTEN, write_manifest
 from focalbench.report.formulas import FILES
 from focalbench.report.owned import claim, finish_more, owned, working_in, write_texts
 from focalbench.runs.arm import Arm
@@ -192,7 +192,9 @@ def test_plots_enter_the_manifest_which_otherwise_stays_as_it_is(finished: Path)
     assert typed(["plot", "o"], finished.parent).code == 0
     after = json.loads((finished / MANIFEST).read_text())
     drawn = {name for name in after["files"] if name.startswith("figures/")}
-    assert len(drawn) == 6
+    assert drawn == {
+        f"figures/{kind}_gaussians_0.02.{end}" for kind in PICTURES if kind != "classes" for end in ("png", "svg")
+    }
     assert {name: after["files"][name] for name in after["files"].keys() - drawn} == before.pop("files")
     assert {name: after[name] for name in after if name != "files"} == before
     text = (finished / MANIFEST).read_bytes()

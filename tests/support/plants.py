@@ -97,7 +97,7 @@ def way_back(loss: str) -> Plant:
 
 def knob(name: str, dataset: str) -> Plant:
     """A family drawn with another knob."""
-    other = changed(synthetic, "knobs_as", lambda found, *_: replace(found, **{name: 0.9 * getattr(found, name)}))
+    other = changed(synthetic, "knobs", lambda found, *_: replace(found, **{name: 0.9 * getattr(found, name)}))
     return Plant(f"mixture: knob {name}", other, "families", rf"^(bce|gamma=2)$|{dataset}")
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from focalbench.base.randomness import generator
 from focalbench.datasets.dataset import Counts, Dataset, Features, Floats
-from focalbench.datasets.synthetic.families import DIMENSIONS, MixtureKnobs, knobs_as
+from focalbench.datasets.synthetic.families import DIMENSIONS, MixtureKnobs, knobs
 
 
 @dataclass(frozen=True)
@@ -41,17 +41,23 @@ def _around(count: int, weight: float, distance: float, scale: float) -> tuple[C
     return tuple(Cluster(weight / count, (0.0,) * axis + (distance,), scale) for axis in range(count))
 
 
+_WITHOUT_KNOBS = {
+    "gaussians": Mixture((Cluster(1.0, (0.96,) * DIMENSIONS, 1.0),), (Cluster(1.0, (), 1.0),)),
+    "xor": Mixture(
+        positive=(Cluster(0.5, (2.3, 2.3), 0.7), Cluster(0.5, (-2.3, -2.3), 0.7)),
+        negative=(Cluster(0.9, (), 1.0), Cluster(0.05, (2.3, -2.3), 0.7), Cluster(0.05, (-2.3, 2.3), 0.7)),
+    ),
+}
+
+
 @lru_cache(maxsize=8)
 def mixture(dataset: str) -> Mixture:
-    """The two class densities of gaussians, xor or mixture, with knobs or without."""
-    if dataset == "gaussians":
-        return Mixture((Cluster(1.0, (0.96,) * DIMENSIONS, 1.0),), (Cluster(1.0, (), 1.0),))
-    if dataset == "xor":
-        return Mixture(
-            positive=(Cluster(0.5, (2.3, 2.3), 0.7), Cluster(0.5, (-2.3, -2.3), 0.7)),
-            negative=(Cluster(0.9, (), 1.0), Cluster(0.05, (2.3, -2.3), 0.7), Cluster(0.05, (-2.3, 2.3), 0.7)),
-        )
-    return of_knobs(knobs_as(dataset, MixtureKnobs))
+    """The two class densities of a family of mixtures, with knobs or without."""
+    match knobs(dataset):
+        case MixtureKnobs() as knob:
+            return of_knobs(knob)
+        case _:
+            return _WITHOUT_KNOBS[dataset]
 
 
 def of_knobs(knob: MixtureKnobs) -> Mixture:
