@@ -5,8 +5,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from focalbench.datasets.columns.features import Origin, Style, read_features, read_style
+from focalbench.datasets.columns.column import Style
+from focalbench.datasets.columns.features import read_features
 from focalbench.datasets.columns.roles import Special, read_group, read_time, read_weight, with_exact_numbers
+from focalbench.datasets.columns.style import read_style
+from focalbench.datasets.columns.texts import Origin
 from focalbench.datasets.tables.duplicates import equal_rows
 from focalbench.datasets.tables.table import Table, are_few
 from focalbench.datasets.tables.targets import listed, rare_last, read_outputs

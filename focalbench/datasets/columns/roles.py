@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from focalbench.datasets.columns.column import Style
 from focalbench.datasets.columns.dates import are_written_both_ways, read_clock, read_dates
-from focalbench.datasets.columns.features import Origin, Style, is_text, texts_of, with_thousands
 from focalbench.datasets.columns.periods import are_months, end_with_the_year, may_be_periods, read_periods
+from focalbench.datasets.columns.style import with_thousands
+from focalbench.datasets.columns.texts import Origin, is_text, texts_of
 from focalbench.datasets.dataset import Floats
 from focalbench.datasets.tables.table import Groups, SpecialReading
 from focalbench.datasets.tables.targets import rows_of

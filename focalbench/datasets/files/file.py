@@ -16,8 +16,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
-from focalbench.datasets.columns.features import Origin
 from focalbench.datasets.columns.frame import did_you_mean, make_table
+from focalbench.datasets.columns.texts import Origin
 from focalbench.datasets.files.parquet import REMEDY, read_parquet
 from focalbench.datasets.files.text_table import open_text
 from focalbench.datasets.tables.table import Table

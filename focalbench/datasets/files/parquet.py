@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import IO, TYPE_CHECKING, Any
 
 from focalbench.base.memory import free_bytes
-from focalbench.datasets.columns.features import is_text
 from focalbench.datasets.columns.frame import DECLARED
+from focalbench.datasets.columns.texts import is_text
 from focalbench.datasets.files.text_table import check_names
 from focalbench.errors import InputError, MachineError
 
