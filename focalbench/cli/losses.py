@@ -58,7 +58,7 @@ def _asked_for(loss: Loss) -> str:
     """How the command line asks for a loss, with the ranges of its hyperparameters."""
     if loss.name not in RIVALS:
         return " ".join([f"--loss {loss.name}", *(f"--{grid} ..." for grid in loss.grids)])
-    given = ",".join(f"{each.name}={each.default:g}" for each in loss.hyperparameters)
+    given = ",".join(f"{each.name}={each.default!r}".removesuffix(".0") for each in loss.hyperparameters)
     ranges = [f"{each.name} in {each.interval}" for each in loss.hyperparameters]
     return f"--loss {loss.name}" + (f":{given} ({', '.join(ranges)})" if given else "")
 

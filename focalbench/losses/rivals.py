@@ -25,6 +25,7 @@ __all__ = [
     "class_balanced_weights",
     "deferred_weights",
     "dice_loss",
+    "focal_tversky_loss",
     "hinge_loss",
     "label_smoothed_cross_entropy",
     "ldam_loss",
@@ -383,6 +384,61 @@ def tversky_loss(
     errors = torch.where(positive, beta * q, alpha * p).sum(-1, keepdim=True)
     total = (hits + errors + smooth).clamp(min=torch.finfo(x.dtype).tiny)  # nothing in nothing is no error
     return (errors / total).squeeze(-1).to(logits.dtype)  # 1 - ratio, without cancelling
+
+
+def focal_tversky_loss(
+    logits: Tensor,
+    targets: Tensor,
+    *,
+    alpha: Hyperparameter = 0.3,
+    beta: Hyperparameter = 0.7,
+    gamma: Hyperparameter = 4 / 3,
+    smooth: Hyperparameter = 1.0,
+) -> Tensor:
+    """Focal Tversky loss (1 - TI)^(1 / gamma), 1 - TI = tversky_loss, which it is at gamma 1.
+
+    The power's slope grows without bound as 1 - TI nears 0, but the slope of 1 - TI by a logit vanishes with 1 - TI.
+    Hence it is computed as exp(log(1 - TI) / gamma), the sums by their logarithms too: nothing is clipped, no epsilon
+    is added, a 1 - TI that would underflow counts, and the gradient's sizes add up to at most 2 / gamma times the loss.
+    Where 1 - TI is 0 (no sample that can err at a weight above 0) value and gradient are 0.
+
+    Args:
+        logits: (run, output, sample), floating.
+        targets: 0 or 1, (sample,) or of a shape that expands to the logits'.
+        alpha: weight of false positives, >= 0. The authors' 0.3 and 0.7, which they call beta and alpha.
+        beta: weight of false negatives, >= 0.
+        gamma: >= 1. The authors take it from [1, 3].
+        smooth: >= 0. 0 gives a batch without positives a constant loss.
+
+    Returns:
+        (run, output).
+
+    Raises:
+        InputError: for values outside these ranges, and for shapes that do not fit.
+
+    References:
+        Abraham & Khan, A Novel Focal Tversky Loss Function with Improved Attention U-Net for Lesion Segmentation, ISBI
+        2019.
+    """
+    _check_in("alpha", alpha, "[0, inf)", logits)
+    _check_in("beta", beta, "[0, inf)", logits)
+    _check_in("gamma", gamma, "[1, inf)", logits)
+    _check_in("smooth", smooth, "[0, inf)", logits)
+    x, positive = _inputs(logits, targets, samples=True)
+    log_p, log_q = logsigmoid(x), logsigmoid(-x)
+    log_alpha, log_beta, log_smooth = (_tensor(value, x).log() for value in (alpha, beta, smooth))
+    hits = _log_sum_exp(torch.where(positive, log_p, -torch.inf))
+    errors = _log_sum_exp(torch.where(positive, log_beta + log_q, log_alpha + log_p))
+    total = _log_sum_exp(torch.cat([hits, errors, log_smooth.expand(hits.shape)], dim=-1))
+    nothing = errors == -torch.inf  # in nothing perhaps, which is no error
+    log_share = torch.where(nothing, 0.0, errors) - torch.where(nothing, 0.0, total)
+    return torch.where(nothing, 0.0, torch.exp(log_share / gamma)).squeeze(-1).to(logits.dtype)
+
+
+def _log_sum_exp(terms: Tensor) -> Tensor:
+    """log of the sum of e^terms along the samples, (..., 1); -inf without gradient where there are none but -inf."""
+    none = (terms == -torch.inf).all(-1, keepdim=True)
+    return torch.where(none, -torch.inf, torch.where(none, 0.0, terms).logsumexp(-1, keepdim=True))
 
 
 def dice_loss(logits: Tensor, targets: Tensor, *, smooth: Hyperparameter = 1.0) -> Tensor:

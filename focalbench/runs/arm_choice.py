@@ -210,6 +210,9 @@ def _plain_rival(arm: Arm) -> Arm:
         return Arm("bce", init=arm.init)
     if arm.loss == "asymmetric" and values[0] == values[1] and values[2] == 0:
         return plain_arm(Arm("focal", gamma=values[0], init=arm.init))
+    if arm.loss == "focal_tversky" and values[2] == 1:
+        alpha, beta, _, smooth = arm.params
+        return plain_arm(Arm("tversky", params=(alpha, beta, smooth), init=arm.init))
     if arm.loss == "tversky" and values[0] == values[1] == 0.5:
         return Arm("dice", params=(("smooth", 2 * values[2]),), init=arm.init)
     return arm

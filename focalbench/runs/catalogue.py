@@ -208,6 +208,19 @@ RIVALS = _by_name(  # of the focal loss, on one output
         kind="batch",
     ),
     Loss(
+        "focal_tversky",
+        "focal_tversky_loss",
+        "(1 - TI)^(1 / gamma), TI = (TP + smooth) / (TP + alpha FP + beta FN + smooth), soft counts over the batch",
+        "Abraham & Khan 2019",
+        parameters=(
+            Parameter("alpha", 0.3, "[0, inf)"),
+            Parameter("beta", 0.7, "[0, inf)"),
+            Parameter("gamma", 4 / 3, "[1, inf)"),
+            Parameter("smooth", 1.0, "[0, inf)"),
+        ),
+        kind="batch",
+    ),
+    Loss(
         "smooth_ap",
         "smooth_ap_loss",
         "1 - mean over positives of precision at their rank, ranks counted by sigmoid((x_j - x_i) / tau)",

@@ -21,6 +21,7 @@ from focalbench.losses import (
     deferred_weights,
     dice_loss,
     focal_loss,
+    focal_tversky_loss,
     hinge_loss,
     label_smoothed_cross_entropy,
     ldam_loss,
@@ -65,6 +66,12 @@ BATCHWISE: dict[Loss, dict[str, Any]] = {
     tversky_loss: {
         "alpha": per_run(0.3, 0.5, 1, 0, 2),
         "beta": per_run(0.7, 0.5, 0, 1, 0.1),
+        "smooth": per_run(1, 0, 0.1, 10, 0.5),
+    },
+    focal_tversky_loss: {
+        "alpha": per_run(0.3, 0.5, 1, 0, 2),
+        "beta": per_run(0.7, 0.5, 0, 1, 0.1),
+        "gamma": per_run(4 / 3, 1, 2, 3, 10),
         "smooth": per_run(1, 0, 0.1, 10, 0.5),
     },
     dice_loss: {"smooth": per_run(1, 0, 0.1, 10, 0.5)},
@@ -133,6 +140,17 @@ def test_dice_is_tversky_at_one_half(seed: int, smooth: float) -> None:
     logits, targets = batch(seed)
     tversky = tversky_loss(logits, targets, alpha=0.5, beta=0.5, smooth=smooth / 2)
     torch.testing.assert_close(dice_loss(logits, targets, smooth=smooth), tversky)
+
+
+@given(SEEDS, st.sampled_from([0.0, 1e-3, 1.0, 20.0]))
+def test_focal_tversky_is_tversky_at_gamma_1_and_a_power_of_it_elsewhere(seed: int, smooth: float) -> None:
+    logits, targets = batch(seed)
+    h = {"alpha": 0.2, "beta": 0.9, "smooth": smooth}
+    tversky = with_slope(tversky_loss, logits, targets, **h)
+    torch.testing.assert_close(with_slope(focal_tversky_loss, logits, targets, gamma=1.0, **h), tversky)
+    for gamma in (4 / 3, 3.0):
+        powered = with_slope(lambda x, y, g=gamma: tversky_loss(x, y, **h) ** (1 / g), logits, targets)
+        torch.testing.assert_close(with_slope(focal_tversky_loss, logits, targets, gamma=gamma, **h), powered)
 
 
 @given(SEEDS)
@@ -238,7 +256,8 @@ def plain(loss: Loss, x: list[float], y: list[float], h: dict[str, float]) -> fl
     fp, fn = sum(p) - tp, sum(y) - tp
     if loss is dice_loss:
         return 1 - (2 * tp + h["smooth"]) / (sum(p) + sum(y) + h["smooth"])
-    return 1 - (tp + h["smooth"]) / (tp + h["alpha"] * fp + h["beta"] * fn + h["smooth"])
+    tversky = 1 - (tp + h["smooth"]) / (tp + h["alpha"] * fp + h["beta"] * fn + h["smooth"])
+    return math.pow(max(tversky, 0.0), 1 / h.get("gamma", 1.0))  # a rounding below 0 has no root
 
 
 def plain_smooth_ap(x: list[float], y: list[float], tau: float) -> float:
@@ -266,6 +285,48 @@ def test_batch_losses_against_plain_loops(loss: Loss, seed: int) -> None:
             for run in range(RUNS)
         ]
         np.testing.assert_allclose(found, wanted, rtol=1e-11, atol=1e-13)
+
+
+def exact_focal_tversky(x: list[Any], y: list[int], h: dict[str, float]) -> Any:
+    """As the paper writes it: (1 - TI)^(1 / gamma)."""
+    p = [1 / (1 + mpmath.exp(-mpmath.mpf(v))) for v in x]
+    tp = sum(v for v, t in zip(p, y, strict=True) if t)
+    errors = sum(h["beta"] * (1 - v) if t else h["alpha"] * v for v, t in zip(p, y, strict=True))
+    return (1 - (tp + h["smooth"]) / (tp + errors + h["smooth"])) ** (1 / mpmath.mpf(h["gamma"]))
+
+
+@pytest.mark.parametrize("scale", [1, 20, 100, 300, 800])  # 1 - TI is beneath float32 at 100, beneath float64 at 800
+@pytest.mark.parametrize(("dtype", "rtol"), [(torch.float32, 2e-5), (torch.float64, 1e-12)])
+def test_focal_tversky_is_right_where_no_error_is_left(scale: int, dtype: torch.dtype, rtol: float) -> None:
+    signs, y = [1.0, -1.0, 1.125, -1.25, -2.0], [1, 0, 1, 0, 0]
+    xs = [sign * scale for sign in signs]
+    logits = torch.tensor([[xs]], dtype=dtype)
+    for gamma in (1.0, 4 / 3, 3.0, 10.0):
+        h = {"alpha": 0.3, "beta": 0.7, "smooth": 1.0, "gamma": gamma}
+        value, slope = with_slope(focal_tversky_loss, logits, torch.tensor(y), **h)
+        with mpmath.workdps(2000):
+            wanted = float(exact_focal_tversky(xs, y, h))
+            slopes = [
+                float(mpmath.diff(lambda v, i=i, h=h: exact_focal_tversky([*xs[:i], v, *xs[i + 1 :]], y, h), xs[i]))
+                for i in range(len(xs))
+            ]
+        tiny = float(torch.finfo(dtype).tiny)
+        np.testing.assert_allclose(value, [[wanted]], rtol=rtol * scale, atol=tiny)
+        np.testing.assert_allclose(slope[0, 0], slopes, rtol=rtol * scale, atol=tiny)
+        assert float(slope.abs().sum()) <= 2 / gamma * float(value) * (1 + rtol)
+
+
+def test_focal_tversky_without_errors_that_count_is_0_without_gradient() -> None:
+    logits, targets = batch(0)
+    for h, y in (
+        ({"alpha": 0.0, "beta": 0.0}, targets),
+        ({"alpha": 0.0, "beta": 0.0, "smooth": 0.0}, torch.zeros_like(targets)),
+        ({"alpha": 0.0, "smooth": 0.0}, torch.zeros_like(targets)),
+        ({"beta": 0.0}, torch.ones_like(targets)),
+    ):
+        value, slope = with_slope(focal_tversky_loss, logits, y, gamma=3.0, **h)
+        assert not value.any()
+        assert not slope.any()
 
 
 # ---- batches that lack something
@@ -486,6 +547,12 @@ COUNTS = {"positives": 2, "negatives": 4}
         (lambda: tversky_loss(X, Y, alpha=-1), "alpha must lie in"),
         (lambda: tversky_loss(X, Y, beta=-1), "beta must lie in"),
         (lambda: tversky_loss(X, Y, smooth=-1), "smooth must lie in"),
+        (lambda: focal_tversky_loss(X, Y, alpha=-1), "alpha must lie in"),
+        (lambda: focal_tversky_loss(X, Y, beta=math.inf), "beta must lie in"),
+        (lambda: focal_tversky_loss(X, Y, gamma=0.99), r"gamma must lie in \[1, inf\), got 0.99"),
+        (lambda: focal_tversky_loss(X, Y, gamma=math.nan), "gamma must lie in"),
+        (lambda: focal_tversky_loss(X, Y, smooth=-1), "smooth must lie in"),
+        (lambda: focal_tversky_loss(X, Y, gamma=torch.ones(3, 1, 1)), "gamma must be"),
         (lambda: dice_loss(X, Y, smooth=-1), "smooth must lie in"),
         (lambda: smooth_ap_loss(X, Y, tau=0.0), r"tau must lie in \(0, inf\)"),
         (lambda: topk_loss(X, Y, share=torch.tensor([0.5, 0.5, 0.5, 2.0]).reshape(4, 1, 1)), "share must lie in"),

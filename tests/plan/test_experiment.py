@@ -365,8 +365,9 @@ def test_settings_that_contradict_one_another_are_refused() -> None:
 def test_one_loss_is_one_arm_whatever_it_is_called() -> None:
     texts = ("poly1:epsilon=0", "label_smoothed:smoothing=0", "asymmetric:gamma_positive=2,gamma_negative=2,margin=0")
     dice = ("dice:smooth=3", "tversky:alpha=0.5,beta=0.5,smooth=1.5", "poly1:epsilon=-0.0")
-    arms = chosen_arms(ArmOptions((*texts, *dice, "focal"), gammas=(2.0,), inits=("own",)))
-    assert [arm.name for arm in arms] == ["bce", "gamma=2", "dice smooth=3"]
+    tversky = ("focal_tversky:gamma=1,alpha=0.5,beta=0.5,smooth=1.5", "focal_tversky:gamma=1", "tversky")
+    arms = chosen_arms(ArmOptions((*texts, *dice, *tversky, "focal"), gammas=(2.0,), inits=("own",)))
+    assert [arm.name for arm in arms] == ["bce", "gamma=2", "dice smooth=3", "tversky"]
 
 
 def test_one_own_loss_alone_is_compared_with_bce_and_not_with_the_default_arms() -> None:

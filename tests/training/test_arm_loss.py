@@ -94,7 +94,7 @@ def test_start_bias_at_a_prevalence_of_15_in_10000(arm: Arm, bias: float) -> Non
     assert start_bias(arm, RARE) == pytest.approx(bias, abs=5e-4 if bias else 1e-12, rel=0)
 
 
-@pytest.mark.parametrize("name", ["dice", "tversky", "smooth_ap"])
+@pytest.mark.parametrize("name", ["dice", "tversky", "focal_tversky", "smooth_ap"])
 @pytest.mark.parametrize("smooth", [0.0, 1.0])
 def test_losses_without_a_best_constant_start_at_0_at_every_rate(name: str, smooth: float) -> None:
     arm = Arm(name) if name == "smooth_ap" else Arm(name, params=(("smooth", smooth),))
