@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from focalbench.analysis.run_rows import RunRow, Settings
-from focalbench.base.rows import Value, columns, flatten
+from focalbench.base.rows import Value, columns, flatten, lacking
 from focalbench.runs.result import Outcome, Sizes
 from focalbench.runs.run import Run
 from focalbench.training.references import is_reference
@@ -19,8 +19,10 @@ NUDGED = (4, 12)  # neighbours trained, and how many more where the first do not
 MOST_PARTED, FEW_PARTED = 0.5, 4
 
 LINE, ITERATED = ("calibration_slope", "calibration_intercept"), 1e-9  # its last digits hang on where a fit starts
-COUNTED = ("r_precision", "recall_at_fpr")  # move in steps of one positive
+MCC = "mcc_at_prevalence"
+COUNTED = ("r_precision", "recall_at_fpr", MCC)  # move in steps of one positive
 ADDED = ("split", "train_share")  # not recorded by older versions
+LATER = lacking(Outcome, ())  # measured since: blank of a run that came from a store of before
 # beside the settings they must be the same for a comparison; the rest of an outcome is measured
 GIVEN = (*columns(Sizes), *ADDED, "status", "k")
 NOT_COMPARED = ("epoch", "classes", "data_sha256")
@@ -120,9 +122,14 @@ def _compare(before: Before, new: RunRow) -> Comparison:
         return Comparison(label, INCOMPARABLE, "its classes are others")
     for name, value in then.items():
         slack = _slack(name, value, old.outcome, before.tolerance)
-        if name not in before.lacks and (status := _status(value, now[name], slack)) != SAME:
+        if not _is_unknown(name, value, before) and (status := _status(value, now[name], slack)) != SAME:
             return Comparison(label, status, f"{name} {value} -> {now[name]}")
     return Comparison(label, SAME)
+
+
+def _is_unknown(name: str, old: Value, before: Before) -> bool:
+    """Whether a number was not measured when a run was trained, though its file may be of later."""
+    return name in before.lacks or (name in LATER and old is None)
 
 
 def _given(row: RunRow) -> dict[str, Value]:
@@ -136,7 +143,13 @@ def _slack(name: str, value: Value, old: Outcome, tolerance: float) -> float:
     if not tolerance:
         return ITERATED * size if name.endswith(LINE) else 0.0
     step = 1 / _steps(old) if name in COUNTED else 0.0
-    return step + tolerance * size
+    return step / (1 - _share(old) if name == MCC else 1) + tolerance * size
+
+
+def _share(outcome: Outcome) -> float:
+    """Of the positives among the test rows."""
+    sizes, share = outcome.sizes, outcome.test_prevalence
+    return sizes.test_positives / sizes.test_rows if share is None else share
 
 
 def _steps(outcome: Outcome) -> float:
@@ -183,7 +196,7 @@ def _among(before: Before, near: Sequence[RunRow]) -> bool:
     old = before.row.outcome
     every = [numbers(row.outcome) for row in near if row.outcome is not None]
     return all(
-        name in before.lacks
+        _is_unknown(name, value, before)
         or _lies_among(value, [row.get(name) for row in every], _slack(name, value, old, before.tolerance))
         for name, value in numbers(old).items()
     )

@@ -10,7 +10,7 @@ from focalbench.metrics.calibration import (
     reliability_grid,
 )
 from focalbench.metrics.ranking import average_precision, precision_recall_grid, roc_auc
-from focalbench.metrics.threshold import precision_at_k, r_precision, recall_at_fpr
+from focalbench.metrics.threshold import mcc_at_prevalence, mcc_at_threshold, precision_at_k, r_precision, recall_at_fpr
 
 __all__ = [
     "average_precision",
@@ -20,6 +20,8 @@ __all__ = [
     "expected_observed",
     "log_loss",
     "log_loss_skill",
+    "mcc_at_prevalence",
+    "mcc_at_threshold",
     "precision_at_k",
     "precision_recall_grid",
     "r_precision",

@@ -1,4 +1,6 @@
-"""Metrics at one operating point: precision among the first k, recall at a bearable false positive rate."""
+"""Metrics at one operating point: precision among the first k, recall at a bearable false positive rate, Matthews
+correlation at a threshold.
+"""
 
 import math
 
@@ -59,6 +61,64 @@ def r_precision(scores: Tensor, targets: Tensor, weights: Tensor | None = None) 
     return per_run(precision, scores, targets)
 
 
+def mcc_at_threshold(scores: Tensor, targets: Tensor, threshold: float, weights: Tensor | None = None) -> Tensor:
+    """Matthews correlation of the targets with what a threshold calls positive: the rows of score >= threshold.
+
+    It is scikit-learn's matthews_corrcoef: 0 where all rows or none are called positive.
+
+    Args:
+        scores: (run, sample), finite.
+        targets: (sample,), 0 or 1.
+        threshold: any number, compared in the scores' dtype.
+        weights: (sample,), >= 0; with them, the confusion matrix holds weights. None: 1 each.
+
+    Returns:
+        (run,) float64 in [-1, 1]; chance is 0.
+
+    Raises:
+        InputError: for a threshold of NaN, wrong shapes or weights, other targets, or a class missing or without
+            weight.
+
+    References:
+        Matthews, Comparison of the Predicted and Observed Secondary Structure of T4 Phage Lysozyme, Biochimica et
+        Biophysica Acta 1975.
+    """
+    if math.isnan(threshold):
+        raise InputError(f"the threshold must be a number, got {threshold}")
+    mass = torch.ones_like(targets, dtype=torch.float64) if weights is None else checked_weights(weights, targets)
+    return per_run(lambda row, positive: _matthews(row >= threshold, positive, mass), scores, targets)
+
+
+def mcc_at_prevalence(scores: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
+    """Matthews correlation where as many of the highest scores are called positive as there are positives.
+
+    The threshold is that of r_precision, set by the number of positives among these very targets, not chosen on other
+    rows; scores that tie with it count in part: the value is the mean over random order of ties. Where as many are
+    called positive as are, false positives are as many as false negatives, and the correlation is R-precision above
+    chance, (r - pi) / (1 - pi), pi the prevalence: it compares tests of different rates, and orders runs on one test as
+    R-precision does.
+
+    Args:
+        scores: (run, sample), finite.
+        targets: (sample,), 0 or 1.
+        weights: (sample,), >= 0; with them, the highest scores have as much weight as the positives. None: 1 each.
+
+    Returns:
+        (run,) float64 in [-1, 1]; chance is 0.
+
+    Raises:
+        InputError: for wrong shapes or weights, other targets, or a class missing or without weight.
+
+    References:
+        Matthews, Comparison of the Predicted and Observed Secondary Structure of T4 Phage Lysozyme, Biochimica et
+        Biophysica Acta 1975.
+    """
+    precision = r_precision(scores, targets, weights)
+    mass = torch.ones_like(targets, dtype=torch.float64) if weights is None else checked_weights(weights, targets)
+    odds = mass[targets == 1].sum() / mass[targets == 0].sum()
+    return (precision - (1 - precision) * odds).clamp(min=-1)  # (r - pi) / (1 - pi), without cancelling
+
+
 def recall_at_fpr(scores: Tensor, targets: Tensor, fpr: float = 0.01, weights: Tensor | None = None) -> Tensor:
     """Largest recall of any threshold whose false positive rate is at most fpr.
 
@@ -87,6 +147,17 @@ def recall_at_fpr(scores: Tensor, targets: Tensor, fpr: float = 0.01, weights: T
         return (row[positive] > first_too_many).double().mean()
 
     return per_run(recall, scores, targets)
+
+
+def _matthews(called: Tensor, positive: Tensor, mass: Tensor) -> Tensor:
+    """0 where a row or a column of the confusion matrix is empty."""
+    hits, false_alarms = mass[called & positive].sum(), mass[called & ~positive].sum()
+    misses, rejections = mass[~called & positive].sum(), mass[~called & ~positive].sum()
+    margins = torch.stack([hits + false_alarms, misses + rejections, hits + misses, false_alarms + rejections])
+    if not margins.all():
+        return margins.new_zeros(())
+    # each root by itself, because a product of small weights would underflow
+    return ((hits * rejections - false_alarms * misses) / margins.sqrt().prod()).clamp(-1, 1)
 
 
 def _precision(row: Tensor, positive: Tensor, k: float) -> Tensor:

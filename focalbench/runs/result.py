@@ -79,6 +79,7 @@ class Scores:
     roc_auc: float | None
     r_precision: Annotated[float | None, As(former="precision_at_k")]
     recall_at_fpr: float | None
+    mcc_at_prevalence: Annotated[float | None, As(added=True)]
     raw: Calibration
     recovered: Annotated[Calibration, As(prefix="recovered_")]
     noisy_test_average_precision: float | None = None

@@ -41,6 +41,7 @@ def measure(logits: Tensor, back: Array | None, targets: Tensor, weights: Tensor
         roc_auc=float(ranking.roc_auc(row, targets, weights)),
         r_precision=float(threshold.r_precision(row, targets, weights)),
         recall_at_fpr=float(threshold.recall_at_fpr(row, targets, FALSE_POSITIVE_RATE, weights)),
+        mcc_at_prevalence=float(threshold.mcc_at_prevalence(row, targets, weights)),
         raw=raw,
         recovered=_recovered(logits, raw, back, targets, weights),
     )

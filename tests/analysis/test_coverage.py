@@ -115,7 +115,7 @@ def values_of(regime: Regime, table: Table) -> tuple[Floats, Floats, float]:
 def only_average_precision(logits: Tensor, back: object, targets: Tensor, weights: Tensor | None = None) -> Measured:
     """In the place of all that is measured."""
     found = float(average_precision(logits[None], targets, weights))
-    return Measured(found, None, Scores(None, None, None, NO_CALIBRATION, NO_CALIBRATION), Curves())
+    return Measured(found, None, Scores(None, None, None, None, NO_CALIBRATION, NO_CALIBRATION), Curves())
 
 
 @pytest.fixture

@@ -109,7 +109,7 @@ def test_a_run_says_the_rate_and_reports_every_metric() -> None:
     ceiling = average_precision_score(test.targets, test.bayes_logits, sample_weight=test.weights)
     assert outcome.bayes_average_precision == pytest.approx(ceiling)
     assert outcome.test_prevalence == 0.02
-    assert None not in (outcome.scores.r_precision, outcome.scores.recall_at_fpr)
+    assert None not in (outcome.scores.r_precision, outcome.scores.recall_at_fpr, outcome.scores.mcc_at_prevalence)
     assert outcome.k is None
 
 

@@ -245,20 +245,39 @@ def test_within_the_tolerance_is_the_same_and_beyond_it_is_not(project: tuple[Pa
 
 
 @pytest.mark.parametrize(("change", "status"), [(0.9, SAME), (1.1, "better")])
-@pytest.mark.parametrize(("share", "steps"), [(None, 2000), (0.0015, 200), (0.5, 2000)])
+@pytest.mark.parametrize(
+    ("name", "share", "steps"),
+    [
+        *[("r_precision", None, 2000), ("r_precision", 0.0015, 200), ("r_precision", 0.5, 2000)],
+        *[("mcc_at_prevalence", None, 1970.4), ("mcc_at_prevalence", 0.5, 1000)],  # R-precision over 1 - prevalence
+    ],
+)
 def test_what_counts_positives_may_part_by_one_of_them(
-    project: tuple[Path, Path], share: float | None, steps: int, change: float, status: str
+    project: tuple[Path, Path], name: str, share: float | None, steps: float, change: float, status: str
 ) -> None:
     """By what it weighs, or by a negative where that weighs more: 2,000 of weight .1 beside negatives of weight 1."""
     counts: dict[str, Value] = {"test_positives": 2000, "test_rows": 135_133, "test_prevalence": share}
-    first, *rest = [changed(row, **counts, r_precision=0.5) for row in read_rows(project[0] / CHECK, RunRow)]
-    moved_by = shifted(first, change / steps + SHORT, "r_precision")
+    first, *rest = [changed(row, **counts, **{name: 0.5}) for row in read_rows(project[0] / CHECK, RunRow)]
+    moved_by = shifted(first, change / steps + SHORT, name)
 
     def train(runs: Sequence[Run]) -> dict[str, RunRow]:
         return {run.run_id: moved_by for run in runs}
 
     [compared] = compare_runs([befores(project[1], [first, *rest])], by_id([moved_by, *rest]), train)
     assert compared[0].status == status
+
+
+def test_a_number_that_was_added_since_a_run_was_stored_is_not_compared(project: tuple[Path, Path]) -> None:
+    """Its file may have the column, blank for runs that came from the store and not for those beside them."""
+    now = read_rows(project[0] / CHECK, RunRow)
+    first, *rest = now
+    [compared] = compare_runs(
+        [befores(project[1], [changed(first, mcc_at_prevalence=None), *rest])], by_id(now), untrained
+    )
+    assert {line.status for line in compared} == {SAME}
+    new = by_id([changed(first, mcc_at_prevalence=None), *rest])
+    [compared] = compare_runs([befores(project[1], now)], new, untrained)
+    assert Counter(line.status for line in compared) == {"incomparable": 1, SAME: len(rest)}
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,4 @@
+import math
 from itertools import permutations
 
 import numpy as np
@@ -5,10 +6,10 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.metrics import precision_score, recall_score, roc_curve
+from sklearn.metrics import matthews_corrcoef, precision_score, recall_score, roc_curve
 
 from focalbench.errors import InputError
-from focalbench.metrics import precision_at_k, r_precision, recall_at_fpr
+from focalbench.metrics import mcc_at_prevalence, mcc_at_threshold, precision_at_k, r_precision, recall_at_fpr
 
 samples = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 1)), min_size=2, max_size=6).filter(
     lambda pairs: len({y for _, y in pairs}) == 2
@@ -44,6 +45,57 @@ def test_at_r_precision_is_recall(targets: list[bool]) -> None:
     found = r_precision(torch.from_numpy(scores)[None].double(), torch.tensor(targets)).item()
     assert found == pytest.approx(precision_score(targets, flagged, zero_division=0))
     assert found == pytest.approx(recall_score(targets, flagged))
+
+
+MANY = st.lists(st.tuples(st.integers(0, 20), st.integers(0, 1)), min_size=2, max_size=60).filter(
+    lambda pairs: len({y for _, y in pairs}) == 2
+)
+
+
+@given(MANY, st.one_of(st.integers(-1, 21), st.sampled_from([-math.inf, 0.5, math.inf])))
+def test_the_matthews_correlation_is_scikit_learns(pairs: list[tuple[int, int]], threshold: float) -> None:
+    scores, targets = torch.tensor(pairs).T
+    expected = matthews_corrcoef(targets.numpy(), scores.numpy() >= threshold)
+    assert mcc_at_threshold(scores[None].double(), targets, threshold).item() == pytest.approx(expected, abs=1e-12)
+
+
+def test_where_all_or_none_are_called_positive_nothing_correlates() -> None:
+    scores, targets = torch.tensor([[3.0, 2.0, 1.0, 0.0]]), torch.tensor([1, 0, 1, 0])
+    assert [mcc_at_threshold(scores, targets, threshold).item() for threshold in (-1, 0, 4)] == [0, 0, 0]
+    weights = torch.tensor([1.0, 1.0, 1.0, 0.0])  # the one row below the threshold has none
+    assert mcc_at_threshold(scores, targets, 1, weights).item() == 0
+    assert mcc_at_prevalence(torch.zeros(1, 4), targets).item() == 0
+
+
+@given(samples)
+def test_the_correlation_at_the_prevalence_is_the_mean_over_all_orders_of_ties(pairs: list[tuple[int, int]]) -> None:
+    scores, targets = torch.tensor(pairs).T
+    descending = sorted((score for score, _ in pairs), reverse=True)
+    orders = [order for order in permutations(pairs) if [score for score, _ in order] == descending]
+    called = np.arange(len(pairs)) < sum(target for _, target in pairs)
+    expected = np.mean([matthews_corrcoef([target for _, target in order], called) for order in orders])
+    assert mcc_at_prevalence(scores[None].float(), targets).item() == pytest.approx(expected, abs=1e-12)
+
+
+@given(st.lists(st.booleans(), min_size=2, max_size=60).filter(lambda found: 0 < sum(found) < len(found)))
+def test_without_ties_it_is_the_correlation_at_the_threshold_that_calls_as_many(targets: list[bool]) -> None:
+    scores, wanted = torch.arange(len(targets)).double()[None], torch.tensor(targets)
+    threshold = len(targets) - sum(targets)
+    found = mcc_at_prevalence(scores, wanted)
+    torch.testing.assert_close(found, mcc_at_threshold(scores, wanted, threshold), rtol=0, atol=1e-12)
+
+
+@given(MANY)
+def test_it_is_r_precision_above_chance(pairs: list[tuple[int, int]]) -> None:
+    scores, targets = torch.tensor(pairs).T
+    prevalence = targets.double().mean()
+    above = (r_precision(scores[None].double(), targets) - prevalence) / (1 - prevalence)
+    torch.testing.assert_close(mcc_at_prevalence(scores[None].double(), targets), above, rtol=0, atol=1e-12)
+
+
+def test_a_threshold_that_is_no_number_is_refused() -> None:
+    with pytest.raises(InputError, match="threshold must be a number, got nan"):
+        mcc_at_threshold(torch.zeros(1, 6), torch.arange(6) % 2, math.nan)
 
 
 def test_a_share_of_a_row_counts_in_part() -> None:

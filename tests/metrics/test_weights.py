@@ -7,7 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import average_precision_score, precision_score, roc_auc_score, roc_curve
+from sklearn.metrics import average_precision_score, matthews_corrcoef, precision_score, roc_auc_score, roc_curve
 from torch import Tensor
 
 from focalbench.errors import InputError
@@ -19,6 +19,8 @@ from focalbench.metrics import (
     expected_observed,
     log_loss,
     log_loss_skill,
+    mcc_at_prevalence,
+    mcc_at_threshold,
     precision_at_k,
     precision_recall_grid,
     r_precision,
@@ -33,6 +35,8 @@ METRICS: dict[str, Metric] = {
     "precision_recall_grid": lambda x, y, w: precision_recall_grid(x, y, 7, w),
     "precision_at_k": lambda x, y, w: precision_at_k(x, y, 0.3 * len(y), w),  # the same share of rows that repeat
     "r_precision": r_precision,
+    "mcc_at_threshold": lambda x, y, w: mcc_at_threshold(x, y, 0.3, w),
+    "mcc_at_prevalence": mcc_at_prevalence,
     "recall_at_fpr": lambda x, y, w: recall_at_fpr(x, y, 0.3, w),
     "roc_auc": roc_auc,
     "log_loss": log_loss,
@@ -127,6 +131,40 @@ def test_precision_among_the_rows_above_a_threshold_is_scikit_learns(
         expected = precision_score(targets, flagged, sample_weight=weights)
         found = precision_at_k(row[None], targets, min(k, len(targets)), weights)
         assert found.item() == pytest.approx(expected, rel=1e-9)
+
+
+@given(weighted(), st.integers(0, 10**6), st.floats(0, 1))
+def test_the_matthews_correlation_at_a_threshold_is_scikit_learns(
+    example: tuple[Tensor, Tensor, Tensor], seed: int, level: float
+) -> None:
+    scores, targets, _ = example
+    weights = torch.from_numpy(np.random.default_rng(seed).exponential(size=len(targets)))
+    threshold = float(scores[0].quantile(level))
+    expected = [matthews_corrcoef(targets, row >= threshold, sample_weight=weights) for row in scores]
+    assert mcc_at_threshold(scores, targets, threshold, weights).tolist() == pytest.approx(expected, abs=1e-12)
+
+
+@given(weighted(), st.integers(0, 10**6))
+def test_the_matthews_correlation_at_the_prevalence_is_that_of_rows_cut_at_the_weight_of_the_positives(
+    example: tuple[Tensor, Tensor, Tensor], seed: int
+) -> None:
+    """A row across the cut is two rows, one called positive; where rows tie, each of them is cut alike."""
+    scores, targets, _ = example
+    weights = torch.from_numpy(np.random.default_rng(seed).exponential(size=len(targets)))
+    wanted = float(weights[targets == 1].sum())
+    for row in scores:
+        above = torch.tensor([float(weights[row > score].sum()) for score in row])
+        tied = torch.tensor([float(weights[row == score].sum()) for score in row])
+        called = ((wanted - above) / tied).clamp(0, 1) * weights
+        halves = torch.cat([called, weights - called]).clamp(min=0)
+        expected = matthews_corrcoef(targets.repeat(2), np.arange(2 * len(row)) < len(row), sample_weight=halves)
+        assert mcc_at_prevalence(row[None], targets, weights).item() == pytest.approx(expected, abs=1e-6)
+
+
+def test_weights_too_small_for_a_product_of_four_have_a_correlation() -> None:
+    scores, targets = torch.tensor([[3.0, 2.0, 1.0, 0.0]]), torch.tensor([1, 0, 1, 0])
+    tiny = torch.tensor([1e-200, 1e-200, 1e-200, 1.0], dtype=torch.float64)
+    assert mcc_at_threshold(scores, targets, 2.0, tiny).item() == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize("name", METRICS)

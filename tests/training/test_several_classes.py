@@ -166,11 +166,11 @@ def test_a_class_that_cannot_be_measured_is_left_out_of_the_mean() -> None:
 
 
 def test_a_mean_over_outputs_is_missing_where_one_is_missing() -> None:
-    first = Scores(1.0, None, 0.5, replace(NO_CALIBRATION, brier=0.1), NO_CALIBRATION)
-    second = Scores(2.0, 1.0, 0.25, replace(NO_CALIBRATION, brier=0.3, ece=0.1), NO_CALIBRATION)
+    first = Scores(1.0, None, 0.5, 0.25, replace(NO_CALIBRATION, brier=0.1), NO_CALIBRATION)
+    second = Scores(2.0, 1.0, 0.25, 0.75, replace(NO_CALIBRATION, brier=0.3, ece=0.1), NO_CALIBRATION)
     found = macro([Measured(0.5, 3, first, Curves((), (0.5, 1.0))), Measured(1.0, 4, second, Curves((), (1.0, 0.0)))])
     assert (found.average_precision, found.k, found.curves) == (0.75, None, Curves((), (0.75, 0.5)))
-    assert found.scores == Scores(1.5, None, 0.375, replace(NO_CALIBRATION, brier=0.2), NO_CALIBRATION)
+    assert found.scores == Scores(1.5, None, 0.375, 0.5, replace(NO_CALIBRATION, brier=0.2), NO_CALIBRATION)
 
 
 def test_references_are_fitted_for_every_output() -> None:

@@ -197,7 +197,11 @@ def test_a_test_that_is_weighted_to_the_rate_keeps_all_its_positives(tmp_path: P
     assert b.outcome.sizes.test_positives > 1.5 * a.outcome.sizes.test_positives
     assert b.outcome.test_prevalence == pytest.approx(0.04)
     assert a.outcome.test_prevalence is None
-    assert None not in (b.outcome.scores.r_precision, b.outcome.scores.recall_at_fpr)
+    assert None not in (
+        b.outcome.scores.r_precision,
+        b.outcome.scores.recall_at_fpr,
+        b.outcome.scores.mcc_at_prevalence,
+    )
     assert b.outcome.k is None
     assert b.outcome.test_average_precision > 0.1
 
