@@ -255,12 +255,6 @@ def read_rows(path: Path, row: type[Row]) -> list[Row]:
         raise InputError(f"{path}: {error}; run the experiment again") from None
 
 
-def lacking_columns(path: Path, row: type) -> tuple[str, ...]:
-    """The columns that a file was written without, as they were added later. Raises InputError as read_rows."""
-    with regular(path).open(encoding="utf-8", newline="") as file:
-        return lacking(row, _names(next(csv.reader(file), []), row))
-
-
 def _read(path: Path, row: type) -> list[Record]:
     limit = csv.field_size_limit(LONGEST_CELL)
     try:

@@ -38,13 +38,12 @@ Train = Callable[[Sequence[Run]], Mapping[str, RunRow]]  # the rows of runs, by 
 @dataclass(frozen=True)
 class Before:
     """A run and the row it had (None: there is none), from which a new one may part by the tolerance: absolute below
-    1, relative above; 0 is to the bit. lacks: columns that the row's file was written without.
+    1, relative above; 0 is to the bit.
     """
 
     run: Run
     row: RunRow | None
     tolerance: float
-    lacks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -122,14 +121,14 @@ def _compare(before: Before, new: RunRow) -> Comparison:
         return Comparison(label, INCOMPARABLE, "its classes are others")
     for name, value in then.items():
         slack = _slack(name, value, old.outcome, before.tolerance)
-        if not _is_unknown(name, value, before) and (status := _status(value, now[name], slack)) != SAME:
+        if not _is_unknown(name, value) and (status := _status(value, now[name], slack)) != SAME:
             return Comparison(label, status, f"{name} {value} -> {now[name]}")
     return Comparison(label, SAME)
 
 
-def _is_unknown(name: str, old: Value, before: Before) -> bool:
+def _is_unknown(name: str, old: Value) -> bool:
     """Whether a number was not measured when a run was trained, though its file may be of later."""
-    return name in before.lacks or (name in LATER and old is None)
+    return name in LATER and old is None
 
 
 def _given(row: RunRow) -> dict[str, Value]:
@@ -196,7 +195,7 @@ def _among(before: Before, near: Sequence[RunRow]) -> bool:
     old = before.row.outcome
     every = [numbers(row.outcome) for row in near if row.outcome is not None]
     return all(
-        _is_unknown(name, value, before)
+        _is_unknown(name, value)
         or _lies_among(value, [row.get(name) for row in every], _slack(name, value, old, before.tolerance))
         for name, value in numbers(old).items()
     )

@@ -26,7 +26,7 @@ from focalbench.analysis.rows import ArmRow, ClassRow
 from focalbench.analysis.run_rows import RunRow
 from focalbench.base.files import regular, sha256
 from focalbench.base.provenance import machine, versions, versions_text
-from focalbench.base.rows import flatten, lacking_columns, read_rows, rows_text
+from focalbench.base.rows import flatten, read_rows, rows_text
 from focalbench.errors import InputError
 from focalbench.execution.pools import Backend
 from focalbench.jobs.agreement import MISSING, Before, Comparison, compare_runs, label_of, moved
@@ -159,32 +159,21 @@ def open_case(target: Target, draw: str | None = None, *, accepting: bool = Fals
     experiment, checks = load(target.file, target.given)
     problems, outdated = verify_files(folder, target.file, target.given), _other_file(target)
     short = _short_runs(checks)
-    recorded = _recorded(folder / CHECK, accepting=accepting) if short else NOTHING
+    recorded = _recorded(folder / CHECK, accepting=accepting) if short else []
     planned = {run.run_id for run in short}
-    gone = [asked for row in recorded.rows if (asked := row.settings).run_id not in planned]
+    gone = [asked for row in recorded if (asked := row.settings).run_id not in planned]
     sampled = [] if problems else _sampled(folder, experiment, draw or sha256(folder / RUNS))
     absent = [Comparison(label_of(asked), MISSING, "no longer planned") for asked in gone]
     return Case(target, problems, outdated, absent, _befores(short, recorded, SHORT), sampled)
 
 
-@dataclass(frozen=True)
-class Recorded:
-    """The rows of a file, and the columns that it was written without."""
-
-    rows: Sequence[RunRow]
-    lacks: tuple[str, ...]
-
-
-NOTHING = Recorded((), ())
-
-
-def _recorded(path: Path, *, accepting: bool = False) -> Recorded:
+def _recorded(path: Path, *, accepting: bool = False) -> list[RunRow]:
     try:
-        return Recorded(read_rows(path, RunRow), lacking_columns(path, RunRow))
+        return read_rows(path, RunRow)
     except InputError:
         if not accepting:
             raise
-        return NOTHING
+        return []
 
 
 def _other_file(target: Target) -> list[str]:
@@ -197,14 +186,14 @@ def _other_file(target: Target) -> list[str]:
     return [f"{target.file} is not, to the byte, the file that {target.folder / MANIFEST} names"]
 
 
-def _befores(runs: Iterable[Run], recorded: Recorded, tolerance: float) -> list[Before]:
-    known = {row.settings.run_id: row for row in recorded.rows}
-    return [Before(run, known.get(run.run_id), tolerance, recorded.lacks) for run in runs]
+def _befores(runs: Iterable[Run], recorded: Sequence[RunRow], tolerance: float) -> list[Before]:
+    known = {row.settings.run_id: row for row in recorded}
+    return [Before(run, known.get(run.run_id), tolerance) for run in runs]
 
 
 def _sampled(folder: Path, experiment: Experiment, draw: str) -> list[Before]:
     recorded = _recorded(folder / RUNS)
-    there = {row.settings.run_id for row in recorded.rows if row.outcome is not None}
+    there = {row.settings.run_id for row in recorded if row.outcome is not None}
     runs = [run for run in make_plan(experiment).runs if run.run_id in there]
     return _befores(sample(runs, draw), recorded, 0.0 if _made_here(folder) else FULL)
 

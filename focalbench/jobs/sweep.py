@@ -215,20 +215,13 @@ class _Sweep:
             experiment, plan = shortened(experiment, plan, whole), part_of(plan, whole)
         made_with = frozenset(self.store.versions(plan.runs))
         table, classes = write_results(folder, experiment, plan, self._rows(plan), self.store.result)
-        if self.lacking:
-            logger.warning(self._lack(plan))
+        if lacking := [self.lacking[run.run_id] for run in plan.runs if run.run_id in self.lacking]:
+            logger.warning(_lack(lacking, len(plan.runs)))
         write_manifest(folder, experiment, made_with, None)
         old = self.state.total - len(self.missing)
         return SweepResult(
             plan, table, classes, self.state.safe - old, old, tuple(self.state.failed), made_with, ending
         )
-
-    def _lack(self, plan: Plan) -> str:
-        """Which metrics cannot be averaged, because some runs were stored before these were measured."""
-        names = dict.fromkeys(name for lacks in self.lacking.values() for name in lacks)
-        was, they = ("was", "its mean stays") if len(names) == 1 else ("were", "their means stay")
-        what = f"{len(self.lacking)} of {len(plan.runs)} runs were stored before {listed(list(names))} {was} measured"
-        return f"{what}: {they} blank; a new `store` trains all runs anew"
 
     def _ending(self, stopped: Stopped | None) -> Ending:
         seeds, left = self.state.seeds, self.state.seconds_left(time.monotonic() - self.begin)
@@ -237,6 +230,14 @@ class _Sweep:
             return Ending(seeds.planned, seeds.planned, None, (), runs, left)
         left_out = (dataset for dataset in seeds.datasets if dataset not in seeds.largest.datasets)
         return Ending(seeds.largest.seeds, seeds.planned, stopped, tuple(left_out), runs, left)
+
+
+def _lack(lacking: Sequence[tuple[str, ...]], runs: int) -> str:
+    """Which metrics cannot be averaged, because so many of the runs were stored before these were measured."""
+    names = list(dict.fromkeys(name for lacks in lacking for name in lacks))
+    was, means = ("was", "its mean stays") if len(names) == 1 else ("were", "their means stay")
+    what = f"{len(lacking)} of {runs} runs were stored before {listed(names)} {was} measured"
+    return f"{what}: {means} blank; a new `store` trains all runs anew"
 
 
 def names_in(folder: Path, plan: Plan, database: Path | None, *, pictures: bool = False) -> list[str]:

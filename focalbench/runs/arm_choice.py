@@ -205,14 +205,14 @@ def plain_arm(arm: Arm) -> Arm:
 
 
 def _plain_rival(arm: Arm) -> Arm:
-    values = tuple(value for _, value in arm.params)
+    of, values = dict(arm.params).__getitem__, tuple(value for _, value in arm.params)
     if arm.loss in ("class_balanced", "label_smoothed", "poly1", "logit_adjusted") and values == (0.0,):
         return Arm("bce", init=arm.init)
-    if arm.loss == "asymmetric" and values[0] == values[1] and values[2] == 0:
-        return plain_arm(Arm("focal", gamma=values[0], init=arm.init))
-    if arm.loss == "focal_tversky" and values[2] == 1:
-        alpha, beta, _, smooth = arm.params
-        return plain_arm(Arm("tversky", params=(alpha, beta, smooth), init=arm.init))
-    if arm.loss == "tversky" and values[0] == values[1] == 0.5:
-        return Arm("dice", params=(("smooth", 2 * values[2]),), init=arm.init)
+    if arm.loss == "asymmetric" and of("gamma_positive") == of("gamma_negative") and of("margin") == 0:
+        return plain_arm(Arm("focal", gamma=of("gamma_positive"), init=arm.init))
+    if arm.loss == "focal_tversky" and of("gamma") == 1:
+        params = tuple((name, value) for name, value in arm.params if name != "gamma")
+        return plain_arm(Arm("tversky", params=params, init=arm.init))
+    if arm.loss == "tversky" and of("alpha") == of("beta") == 0.5:
+        return Arm("dice", params=(("smooth", 2 * of("smooth")),), init=arm.init)
     return arm

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from focalbench.analysis.run_rows import RunRow, Source, run_row
-from focalbench.base.rows import columns, flatten, read_rows, rows_text, texts
+from focalbench.base.rows import columns, csv_text, flatten, read_rows, rows_text, texts
 from focalbench.errors import InputError
 from focalbench.runs.arm import Arm
 from focalbench.runs.result import ClassOutcome
@@ -111,4 +111,11 @@ def test_classes_that_nobody_wrote_are_refused(tmp_path: Path, cell: str) -> Non
 def test_a_file_that_has_an_older_name_of_a_column_is_read(tmp_path: Path) -> None:
     rows = two_arms(2, 0.1)
     (tmp_path / "runs.csv").write_text(rows_text(RunRow, rows).replace(",r_precision,", ",precision_at_k,"))
+    assert read_rows(tmp_path / "runs.csv", RunRow) == rows
+
+
+def test_a_file_of_before_the_matthews_correlation_is_read_with_it_blank(tmp_path: Path) -> None:
+    rows, names = two_arms(2, 0.1), [name for name in COLUMNS if name != "mcc_at_prevalence"]
+    cells = [flatten(changed(row, mcc_at_prevalence=0.5)) for row in rows]
+    (tmp_path / "runs.csv").write_text(csv_text(names, ([cell[name] for name in names] for cell in cells)))
     assert read_rows(tmp_path / "runs.csv", RunRow) == rows

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from focalbench.analysis.rows import ArmRow, Scope
+from focalbench.analysis.run_rows import RunRow
 from focalbench.base.rows import Record, Value, flatten, read_rows
 from focalbench.errors import MachineError, StoreError
 from focalbench.execution.store import APPLICATION, FORMAT, Store, is_begun
@@ -268,6 +269,41 @@ def test_a_resumed_old_store_says_that_its_table_speaks_of_itself_until_it_is_tr
     assert typed(["check", "o", "--workers", "1"], tmp_path).code == 0
     assert "Intervals speak of other tables of the same kind" in swept(4, "p")  # trained again
     assert (tmp_path / "p" / "influences.csv").read_text() == of_table
+
+
+def without(path: Path, number: str) -> None:
+    """Make a store one of before a number was measured."""
+    connection = sqlite3.connect(path)
+    for run_id, identity, text, versions, _ in connection.execute("SELECT * FROM runs").fetchall():
+        values, *rest = json.loads(text)
+        del values[number]
+        row = (run_id, identity, json.dumps([values, *rest]), versions)
+        signed = hashlib.sha256(json.dumps(row).encode()).hexdigest()
+        connection.execute("UPDATE runs SET result = ?, sha256 = ? WHERE run_id = ?", (row[2], signed, run_id))
+    connection.commit()
+    connection.close()
+
+
+def test_a_store_of_before_a_metric_says_so_and_no_mean_is_taken_over_a_part(tmp_path: Path) -> None:
+    sweep = (
+        "sweep --dataset gaussians --pos-rate 0.02 --rows 1500 --epochs 1 --hidden 4 --loss bce --lr 0.01 --init own "
+        "--no-references --device cpu --workers 1 --out o --seeds"
+    )
+    assert typed([*sweep.split(), "2"], tmp_path).code == 0
+    without(tmp_path / "o" / "runs.sqlite", "mcc_at_prevalence")
+    said = typed([*sweep.split(), "3"], tmp_path)
+    assert said.code == 0
+    assert said.stderr.count("warning: 2 of 3 runs were stored before mcc_at_prevalence was measured") == 1
+    assert "its mean stays blank; a new --store trains all runs anew" in said.stderr
+    runs = read_rows(tmp_path / "o" / "runs.csv", RunRow)
+    assert [row.outcome is not None and row.outcome.scores.mcc_at_prevalence is None for row in runs] == [
+        *(True, True, False),
+    ]
+    (row,) = read_rows(tmp_path / "o" / "table.csv", ArmRow)
+    assert row.scores.mcc_at_prevalence is None
+    assert row.scores.r_precision is not None
+    assert typed(["check", "o", "--workers", "1"], tmp_path).code == 0
+    assert "stored before" not in typed([*sweep.replace("--out o", "--out p").split(), "3"], tmp_path).stderr
 
 
 def test_a_store_of_the_future_is_one_sentence(tmp_path: Path) -> None:

@@ -35,6 +35,14 @@ def test_a_rivals_function_takes_what_the_catalogue_says(loss: Loss) -> None:
     assert "schedule" not in called(loss)
 
 
+@pytest.mark.parametrize("loss", RIVALS.values(), ids=RIVALS)
+def test_a_rivals_defaults_are_those_of_its_function(loss: Loss) -> None:
+    known = inspect.signature(getattr(focalbench.losses, loss.function)).parameters
+    given = {name: each.default for name, each in known.items() if each.default is not each.empty}
+    differ = {each.name for each in loss.parameters if given.get(each.name, each.default) != each.default}
+    assert differ == ({"scale"} if loss.name == "ldam" else set())  # the authors' is for cosines
+
+
 def value(loss: Loss, parameter: Parameter, at: float) -> None:
     given = {each.name: each.default for each in loss.parameters} | {name: NEEDED[name] for name in loss.needs}
     function = getattr(focalbench.losses, loss.function)

@@ -19,7 +19,7 @@ from focalbench import losses
 from focalbench.analysis import evidence, per_class, selection
 from focalbench.analysis.run_rows import RunRow
 from focalbench.base.randomness import generator
-from focalbench.base.rows import lacking_columns, read_rows
+from focalbench.base.rows import read_rows
 from focalbench.datasets import build
 from focalbench.datasets.splits import assign_groups
 from focalbench.datasets.synthetic import dense
@@ -434,8 +434,8 @@ def stack_drawn(targets: Any, drawn: Sequence[Any]) -> Any:
 def befores(folder: str) -> list[Before]:
     """The short runs of a folder, and what check.csv says of them."""
     path, checks = ROOT / "results" / folder / "check.csv", load(ROOT / "experiments" / f"{folder}.toml")[1]
-    known, lacks = {row.settings.run_id: row for row in read_rows(path, RunRow)}, lacking_columns(path, RunRow)
-    return [Before(run, known[run.run_id], SHORT, lacks) for check in checks for run in make_plan(check).runs]
+    known = {row.settings.run_id: row for row in read_rows(path, RunRow)}
+    return [Before(run, known[run.run_id], SHORT) for check in checks for run in make_plan(check).runs]
 
 
 def found(plant: Plant) -> list[Comparison]:
