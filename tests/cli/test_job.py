@@ -152,7 +152,7 @@ def test_no_more_workers_than_memory_is_free_for(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, free: int, workers: int, said: str
 ) -> None:
     monkeypatch.setattr("focalbench.base.memory.free_bytes", lambda: free)
-    monkeypatch.setattr("focalbench.plan.planning.worker_bytes", lambda _: 10**9)
+    monkeypatch.setattr("focalbench.plan.stacks.worker_bytes", lambda _: 10**9)
     monkeypatch.setattr(logging.getLogger("focalbench"), "propagate", True)
     plan = make_plan(Experiment(positive_rates=(0.02,), rows=1500, seeds=1))
     assert fitting(Backend("loky", 8), plan) == Backend("loky", workers)

@@ -9,7 +9,7 @@ import pytest
 
 from focalbench.execution.pools import Backend
 from focalbench.jobs.sweep import run_experiment
-from focalbench.plan import planning as plan_module
+from focalbench.plan import stacks as plan_module
 from focalbench.plan.experiment import Experiment
 from focalbench.plan.planning import make_plan
 from focalbench.plan.toml import load, to_toml
