@@ -7,15 +7,17 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from focalbench.bench.growth import growth
+from focalbench.bench.losses import losses
 from focalbench.bench.peers import PEERS, PLAIN, Peer
 from focalbench.bench.problem import Problem
 from focalbench.bench.ranking import ranking
+from focalbench.bench.reading import reading
 from focalbench.bench.rows import Goal, Row, Scale
 from focalbench.bench.startup import waiting
 from focalbench.bench.sweep_time import sweep
 from focalbench.bench.trainer import training
 
-PARTS = ("training", "ranking", "waiting", "sweep", "growth")
+PARTS = ("training", "losses", "ranking", "data", "waiting", "sweep", "growth")
 WIDE, USUAL, NARROW, LINEAR = Problem((64, 64), 512), Problem((32, 32), 512), Problem((16,), 256), Problem((), 256)
 WANTED: dict[str, float] = {
     PLAIN.name: 12,
@@ -60,7 +62,14 @@ def _measures(parts: Sequence[str], scale: Scale, device: str) -> Iterator[tuple
         for problem, peers, wanted in _problems(here, device):
             sized = replace(problem, device=device, **(TINY if scale.tiny else {}))
             yield f"training {problem.title}", partial(training, sized, peers, wanted, scale)
-    others = {"ranking": ranking, "waiting": waiting, "sweep": sweep, "growth": growth}
+    others = {
+        "losses": losses,
+        "ranking": ranking,
+        "data": reading,
+        "waiting": waiting,
+        "sweep": sweep,
+        "growth": growth,
+    }
     for name in parts:
         if name in others:
             yield name, partial(others[name], scale)

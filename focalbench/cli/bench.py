@@ -18,7 +18,9 @@ from focalbench.errors import InputError
 def bench(
     part: Annotated[
         list[str] | None,
-        typer.Option(help="training, ranking, waiting, sweep or growth; repeatable. Default: all.", metavar="PART"),
+        typer.Option(
+            help="training, losses, ranking, data, waiting, sweep or growth; repeatable. Default: all.", metavar="PART"
+        ),
     ] = None,
     rounds: Annotated[int, typer.Option(help="Interleaved rounds that the medians are of.")] = 5,
     device: Annotated[Device, typer.Option(help="Where training is measured.")] = "auto",

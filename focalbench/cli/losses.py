@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import typer
@@ -37,15 +38,46 @@ def _wrapped(line: str) -> str:
     return textwrap.fill(line, 78, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False)
 
 
+@dataclass(frozen=True, slots=True)
+class LossRow:
+    """A loss as a row of CSV. given, ranges: its hyperparameters with their defaults and intervals."""
+
+    loss: str
+    formula: str
+    given: str
+    ranges: str
+    function: str
+    source: str
+    kind: str
+    invertible: bool
+    tasks: str
+
+
 def losses_page() -> Page:
     """The catalogue as a table, and as CSV a row for each loss."""
-    from focalbench.base.rows import csv_text
+    from focalbench.base.rows import rows_text
     from focalbench.report.grid import Column, Page, plain_grid
 
     headings = ("loss", "formula", "command line", "function and source", "kind")
-    rows = [(loss.name, *_about(loss)) for loss in CATALOGUE.values()]
-    grid = plain_grid([Column(heading) for heading in headings], rows, "losses")
-    return Page((grid,), (" ".join(NOTATION),), csv_text(headings, rows))
+    every = CATALOGUE.values()
+    grid = plain_grid(
+        [Column(heading) for heading in headings], [(loss.name, *_about(loss)) for loss in every], "losses"
+    )
+    return Page((grid,), (" ".join(NOTATION),), rows_text(LossRow, map(_row, every)))
+
+
+def _row(loss: Loss) -> LossRow:
+    return LossRow(
+        loss=loss.name,
+        formula=loss.formula,
+        given=_given(loss),
+        ranges=_ranges(loss),
+        function=f"focalbench.losses.{loss.function}",
+        source=loss.source,
+        kind=loss.kind,
+        invertible=loss.invertible,
+        tasks=", ".join(loss.tasks),
+    )
 
 
 def _about(loss: Loss) -> list[str]:
@@ -58,9 +90,15 @@ def _asked_for(loss: Loss) -> str:
     """How the command line asks for a loss, with the ranges of its hyperparameters."""
     if loss.name not in RIVALS:
         return " ".join([f"--loss {loss.name}", *(f"--{grid} ..." for grid in loss.grids)])
-    given = ",".join(f"{each.name}={each.default!r}".removesuffix(".0") for each in loss.hyperparameters)
-    ranges = [f"{each.name} in {each.interval}" for each in loss.hyperparameters]
-    return f"--loss {loss.name}" + (f":{given} ({', '.join(ranges)})" if given else "")
+    return f"--loss {loss.name}" + (f":{_given(loss)} ({_ranges(loss)})" if loss.hyperparameters else "")
+
+
+def _given(loss: Loss) -> str:
+    return ",".join(f"{each.name}={each.default!r}".removesuffix(".0") for each in loss.hyperparameters)
+
+
+def _ranges(loss: Loss) -> str:
+    return ", ".join(f"{each.name} in {each.interval}" for each in loss.hyperparameters)
 
 
 def _properties(loss: Loss) -> str:
