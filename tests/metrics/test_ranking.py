@@ -1,4 +1,3 @@
-from collections.abc import Callable
 from itertools import pairwise
 
 import numpy as np
@@ -12,41 +11,11 @@ from torch import Tensor
 from focalbench.errors import InputError
 from focalbench.metrics import (
     average_precision,
-    brier,
-    expected_calibration_error,
-    expected_observed,
-    log_loss,
-    log_loss_skill,
-    mcc_at_prevalence,
-    mcc_at_threshold,
-    precision_at_k,
     precision_recall_grid,
-    r_precision,
-    recall_at_fpr,
-    reliability_grid,
     roc_auc,
 )
 from focalbench.metrics import ranking as module
-from focalbench.metrics.calibration import calibration_line
-
-Metric = Callable[[Tensor, Tensor], Tensor]
-METRICS: list[Metric] = [
-    average_precision,
-    roc_auc,
-    precision_recall_grid,
-    lambda scores, targets: precision_at_k(scores, targets, 5),
-    r_precision,
-    lambda scores, targets: mcc_at_threshold(scores, targets, 0.3),
-    mcc_at_prevalence,
-    recall_at_fpr,
-    log_loss,
-    log_loss_skill,
-    brier,
-    expected_observed,
-    lambda scores, targets: torch.stack(calibration_line(scores, targets), dim=1),
-    expected_calibration_error,
-    reliability_grid,
-]
+from tests.support.metrics import METRICS, Metric
 
 
 @st.composite
@@ -112,31 +81,31 @@ def test_one_positive_scores_its_reciprocal_rank() -> None:
 
 
 @pytest.mark.parametrize("dtype", [torch.bool, torch.int8, torch.int64, torch.float32, torch.float64])
-@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("metric", METRICS.values(), ids=METRICS)
 def test_targets_of_any_dtype_and_float64_results(metric: Metric, dtype: torch.dtype) -> None:
     scores = torch.randn(3, 50, generator=torch.Generator().manual_seed(0))
     targets = torch.arange(50) % 3 == 0
-    result = metric(scores, targets.to(dtype))
+    result = metric(scores, targets.to(dtype), None)
     assert result.dtype == torch.float64
     assert len(result) == 3
-    assert torch.equal(result, metric(scores, targets))
+    assert torch.equal(result, metric(scores, targets, None))
 
 
-@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("metric", METRICS.values(), ids=METRICS)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_a_run_is_bit_identical_in_any_company_and_layout(metric: Metric, dtype: torch.dtype) -> None:
     rng = torch.Generator().manual_seed(1)
     scores = torch.randn(7, 4_099, generator=rng, dtype=dtype)
     targets = torch.rand(4_099, generator=rng) < 0.02
-    together = metric(scores, targets)
-    strided = metric(scores.T.contiguous().T, targets)
-    alone = torch.cat([metric(scores[run : run + 1].clone(), targets) for run in range(7)])
-    backwards = metric(scores.flip(0), targets).flip(0)
+    together = metric(scores, targets, None)
+    strided = metric(scores.T.contiguous().T, targets, None)
+    alone = torch.cat([metric(scores[run : run + 1].clone(), targets, None) for run in range(7)])
+    backwards = metric(scores.flip(0), targets, None).flip(0)
     for one, other in pairwise([together, strided, alone, backwards]):
         assert torch.equal(one, other)
 
 
-@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("metric", METRICS.values(), ids=METRICS)
 @pytest.mark.parametrize(
     ("scores", "targets", "message"),
     [
@@ -151,7 +120,7 @@ def test_a_run_is_bit_identical_in_any_company_and_layout(metric: Metric, dtype:
 )
 def test_bad_inputs_are_refused(metric: Metric, scores: Tensor, targets: Tensor, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        metric(scores, targets)
+        metric(scores, targets, None)
 
 
 def test_a_grid_without_points_is_refused() -> None:

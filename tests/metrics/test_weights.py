@@ -1,7 +1,5 @@
 """Weighted metrics: a weight of k is the row k times, a weight of 0 is no row; and scikit-learn's where it has them."""
 
-from collections.abc import Callable
-
 import numpy as np
 import pytest
 import torch
@@ -10,43 +8,17 @@ from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, matthews_corrcoef, precision_score, roc_auc_score, roc_curve
 from torch import Tensor
 
+import focalbench.metrics
 from focalbench.errors import InputError
 from focalbench.metrics import (
     average_precision,
-    brier,
-    calibration_line,
-    expected_calibration_error,
-    expected_observed,
-    log_loss,
-    log_loss_skill,
     mcc_at_prevalence,
     mcc_at_threshold,
     precision_at_k,
-    precision_recall_grid,
-    r_precision,
     recall_at_fpr,
-    reliability_grid,
     roc_auc,
 )
-
-Metric = Callable[[Tensor, Tensor, Tensor | None], Tensor]
-METRICS: dict[str, Metric] = {
-    "average_precision": average_precision,
-    "precision_recall_grid": lambda x, y, w: precision_recall_grid(x, y, 7, w),
-    "precision_at_k": lambda x, y, w: precision_at_k(x, y, 0.3 * len(y), w),  # the same share of rows that repeat
-    "r_precision": r_precision,
-    "mcc_at_threshold": lambda x, y, w: mcc_at_threshold(x, y, 0.3, w),
-    "mcc_at_prevalence": mcc_at_prevalence,
-    "recall_at_fpr": lambda x, y, w: recall_at_fpr(x, y, 0.3, w),
-    "roc_auc": roc_auc,
-    "log_loss": log_loss,
-    "log_loss_skill": log_loss_skill,
-    "brier": brier,
-    "expected_observed": expected_observed,
-    "calibration_line": lambda x, y, w: torch.stack(calibration_line(x, y, w), dim=1),
-    "expected_calibration_error": lambda x, y, w: expected_calibration_error(x, y, 1, w),
-    "reliability_grid": lambda x, y, w: reliability_grid(x, y, 1, w),  # more bins would be cut at other positives
-}
+from tests.support.metrics import METRICS
 
 
 @st.composite
@@ -195,3 +167,7 @@ def test_weighting_every_positive_is_less_biased_than_thinning_them() -> None:
     assert bias[0] < bias[1]
     assert bias[0] < 0.02
     assert np.std(weighted) < 0.6 * np.std(thinned)
+
+
+def test_every_metric_is_held_to_these() -> None:
+    assert set(METRICS) == set(focalbench.metrics.__all__)

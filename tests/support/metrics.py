@@ -1,0 +1,43 @@
+"""Every metric, called alike: scores (run, sample), targets (sample,), weights (sample,) or None."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from focalbench.metrics import (
+    average_precision,
+    brier,
+    calibration_line,
+    expected_calibration_error,
+    expected_observed,
+    log_loss,
+    log_loss_skill,
+    mcc_at_prevalence,
+    mcc_at_threshold,
+    precision_at_k,
+    precision_recall_grid,
+    r_precision,
+    recall_at_fpr,
+    reliability_grid,
+    roc_auc,
+)
+
+Metric = Callable[[Tensor, Tensor, Tensor | None], Tensor]
+METRICS: dict[str, Metric] = {
+    "average_precision": average_precision,
+    "precision_recall_grid": lambda x, y, w: precision_recall_grid(x, y, 7, w),
+    "precision_at_k": lambda x, y, w: precision_at_k(x, y, 0.3 * len(y), w),  # the same share of rows that repeat
+    "r_precision": r_precision,
+    "mcc_at_threshold": lambda x, y, w: mcc_at_threshold(x, y, 0.3, w),
+    "mcc_at_prevalence": mcc_at_prevalence,
+    "recall_at_fpr": lambda x, y, w: recall_at_fpr(x, y, 0.3, w),
+    "roc_auc": roc_auc,
+    "log_loss": log_loss,
+    "log_loss_skill": log_loss_skill,
+    "brier": brier,
+    "expected_observed": expected_observed,
+    "calibration_line": lambda x, y, w: torch.stack(calibration_line(x, y, w), dim=1),
+    "expected_calibration_error": lambda x, y, w: expected_calibration_error(x, y, 1, w),
+    "reliability_grid": lambda x, y, w: reliability_grid(x, y, 1, w),  # more bins would be cut at other positives
+}
