@@ -10,12 +10,14 @@ import pytest
 
 import focalbench.boosting
 import focalbench.losses
-from focalbench import datasets, metrics
+from focalbench import datasets
 from focalbench.losses import binary, inverse, modules, multiclass, rivals
+from focalbench.metrics import calibration, ranking, threshold
 
 PUBLIC = [
     *(getattr(module, name) for module in (binary, inverse, modules, multiclass, rivals) for name in module.__all__),
-    *(getattr(package, name) for package in (metrics, datasets) for name in package.__all__),
+    *(getattr(module, name) for module in (calibration, ranking, threshold) for name in module.__all__),
+    *(getattr(datasets, name) for name in datasets.__all__),
     focalbench.boosting.FocalObjective,
 ]
 SECTION = re.compile(r"^(Args|Attributes|Returns|Raises|References):$", re.MULTILINE)

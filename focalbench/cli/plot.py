@@ -26,7 +26,7 @@ def plot(
         typer.Option("--out", "-o", help="Where to write. Default: figures in the folder.", rich_help_panel=OUTPUT),
     ] = None,
 ) -> None:
-    """Draw PNG and SVG figures of a finished sweep: differences, AUCPR against gamma, validation AUCPR by epoch."""
+    """Draw the figures of a finished sweep, as PNG and SVG."""
     from focalbench.cli.render import read_classes, read_table, written_by_a_sweep
     from focalbench.report.figures import draw_results, picture_place
     from focalbench.report.folder import CURVES, check_unchanged, picture_files

@@ -13,6 +13,16 @@ from torch import Tensor
 from focalbench.errors import InputError
 from focalbench.metrics.ranking import checked_weights, per_run
 
+__all__ = [
+    "brier",
+    "calibration_line",
+    "expected_calibration_error",
+    "expected_observed",
+    "log_loss",
+    "log_loss_skill",
+    "reliability_grid",
+]
+
 BINS = 15  # of the expected calibration error
 MAX_PASSES = 100  # a line that takes longer is reported as NaN; 6 to 10 are usual
 SMALL_DECREMENT = 1e-11  # squared Newton decrement: the last step then lands within rounding of the best line

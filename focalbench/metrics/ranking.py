@@ -8,6 +8,12 @@ from torch import Tensor
 
 from focalbench.errors import InputError
 
+__all__ = [
+    "average_precision",
+    "precision_recall_grid",
+    "roc_auc",
+]
+
 FEW = 64  # positives
 
 

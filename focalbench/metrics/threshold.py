@@ -10,6 +10,14 @@ from torch import Tensor
 from focalbench.errors import InputError
 from focalbench.metrics.ranking import ascending_order, checked_weights, per_run, weighted_curve
 
+__all__ = [
+    "mcc_at_prevalence",
+    "mcc_at_threshold",
+    "precision_at_k",
+    "r_precision",
+    "recall_at_fpr",
+]
+
 ROUNDING = 1e-12  # of a sum of weights
 
 
