@@ -97,7 +97,11 @@ def way_back(loss: str) -> Plant:
 
 def knob(name: str, dataset: str) -> Plant:
     """A family drawn with another knob."""
-    other = changed(synthetic, "knobs", lambda found, *_: replace(found, **{name: 0.9 * getattr(found, name)}))
+
+    def less(found: Any, *_: Any) -> Any:
+        return replace(found, **{name: 0.9 * getattr(found, name)}) if hasattr(found, name) else found
+
+    other = changed(synthetic, "knobs", less)
     return Plant(f"mixture: knob {name}", other, "families", rf"^(bce|gamma=2)$|{dataset}")
 
 
