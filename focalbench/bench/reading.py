@@ -9,7 +9,7 @@ from functools import partial
 from focalbench.bench.rows import Goal, Row, Scale, row
 from focalbench.bench.timing import Timing, interleaved, seconds
 from focalbench.datasets.build import build_splits
-from focalbench.datasets.tables.installed import REAL_TABLES, real_table
+from focalbench.datasets.tables.real import REAL_TABLES, real_table
 from focalbench.errors import InputError
 from focalbench.runs.run import Recipe
 
@@ -28,7 +28,7 @@ def reading(scale: Scale) -> tuple[list[Row], list[Goal]]:
         for table in () if scale.tiny else REAL_TABLES:
             try:
                 first = seconds(partial(real_table, table))
-            except InputError:  # its package is not installed
+            except InputError:  # its files are not here
                 continue
             (again,) = interleaved([partial(real_table, table)], scale.rounds)
             rows += [row(PART, f"{table}, the first time", "1", Timing((first,)), 1.0, None)]

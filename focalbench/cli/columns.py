@@ -65,7 +65,7 @@ def check_columns(dataset: str, columns: Columns) -> None:
     from focalbench.datasets.files.fetched import is_fetched
     from focalbench.datasets.files.file import exists
     from focalbench.datasets.synthetic.families import is_synthetic
-    from focalbench.datasets.tables.installed import REAL_TABLES
+    from focalbench.datasets.tables.real import REAL_TABLES
 
     given = [key for key in COLUMN_KEYS if getattr(columns, key)]
     if is_synthetic(dataset) or dataset in REAL_TABLES:

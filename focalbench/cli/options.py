@@ -83,7 +83,7 @@ def level(*, quiet: bool, asked: Level) -> Level:
 def data_names(incomplete: str) -> list[str]:
     """The data sets whose name begins so; where there is none, a shell completes files."""
     from focalbench.datasets.synthetic.families import FAMILIES
-    from focalbench.datasets.tables.installed import REAL_TABLES
+    from focalbench.datasets.tables.real import REAL_TABLES
 
     return [name for name in (*FAMILIES, *REAL_TABLES) if name.startswith(incomplete)]
 

@@ -6,7 +6,8 @@ from focalbench.datasets.files.file import file_sha256, read_table
 from focalbench.datasets.preprocessing import preprocess
 from focalbench.datasets.prevalence import positive_count, synthetic_counts, table_counts, warnings_for
 from focalbench.datasets.synthetic.families import ABOUT, FAMILIES
-from focalbench.datasets.tables.installed import REAL_TABLES, Card, real_table
+from focalbench.datasets.tables.known import Card
+from focalbench.datasets.tables.real import REAL_TABLES, real_table
 from focalbench.datasets.tables.table import Table
 from focalbench.runs.columns import Columns
 

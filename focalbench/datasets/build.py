@@ -40,7 +40,7 @@ from focalbench.datasets.synthetic.classes import draw_classes, draw_labels, out
 from focalbench.datasets.synthetic.dense import draw_dense
 from focalbench.datasets.synthetic.families import FAMILIES, canonical, family_of, is_synthetic, knobs, task_of
 from focalbench.datasets.synthetic.mixtures import draw
-from focalbench.datasets.tables.installed import REAL_TABLES, real_table
+from focalbench.datasets.tables.real import REAL_TABLES, real_table
 from focalbench.datasets.tables.table import Groups, Table, are_few
 from focalbench.datasets.tables.targets import measured_outputs
 from focalbench.datasets.tables.weights import Weighed, weigh

@@ -7,9 +7,9 @@ import numpy as np
 from focalbench.datasets.build import load_table, resolve
 from focalbench.datasets.prevalence import synthetic_rates, table_rates
 from focalbench.datasets.synthetic.families import ABOUT, Knobs, is_synthetic, knobs, task_of
-from focalbench.datasets.tables.installed import REAL_TABLES
 from focalbench.datasets.tables.leaks import leak_warnings
 from focalbench.datasets.tables.reading import table_sentences
+from focalbench.datasets.tables.real import REAL_TABLES
 from focalbench.datasets.tables.table import ColumnReading, Table
 from focalbench.errors import InputError
 from focalbench.runs.run import Recipe
@@ -47,7 +47,7 @@ def _file_rates(recipe: Recipe, table: Table) -> str:
 def card(name: str) -> tuple[tuple[str, str], ...]:
     """Headings and texts of a synthetic family's or real table's card.
 
-    Raises InputError for an unknown name and for a table whose package is missing.
+    Raises InputError for an unknown name and for a table whose files cannot be had.
     """
     if is_synthetic(name):
         knob, recipe = knobs(name), Recipe(name, ROWS, task=task_of(name))
@@ -70,9 +70,9 @@ def card(name: str) -> tuple[tuple[str, str], ...]:
         ("rates", _rates(table_rates(Recipe(name, ROWS), table.rows, table.positives))),
         ("split", _split(table)),
         ("removed", known.removed),
-        *(("equal rows", note) for note in table.notes),
+        *(("equal rows", text) for text in (*table.notes, known.equal_rows) if text),
         ("licence", known.licence),
-        ("read from", f"the installed package {known.package}"),
+        ("read from", str(known.origin)),
         ("sha256", table.sha256),
     )
 

