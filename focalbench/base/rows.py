@@ -99,7 +99,10 @@ def _columns_of_field(name: str, kind: type, optional: bool, written: As) -> tup
     if is_dataclass(kind):
         inner = _columns(kind)
         names = written.columns or [written.prefix + column.name for column in inner]
-        return tuple(replace(column, name=own) for own, column in zip(names, inner, strict=True))
+        named = (replace(column, name=own) for own, column in zip(names, inner, strict=True))
+        if not written.added:
+            return tuple(named)
+        return tuple(replace(column, written=replace(column.written, added=True)) for column in named)
     if kind is tuple and written.read is None:
         return tuple(_Column(own, float, False, _PLAIN) for own in written.columns)
     return (_Column((written.columns or (name,))[0], kind, optional, written),)

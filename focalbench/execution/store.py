@@ -21,7 +21,7 @@ from typing import Self
 from focalbench.base.files import is_local
 from focalbench.base.rows import columns, flatten, lacking, renamed, rows_of
 from focalbench.errors import InputError, MachineError, StoreError
-from focalbench.runs.result import Curves, Outcome, Result
+from focalbench.runs.result import Curves, Outcome, Result, Scores
 from focalbench.runs.run import Run
 
 # 3: a result may hold influences. 2: rows carry their hash, results their library versions. 1: neither
@@ -171,7 +171,7 @@ def result_of(run_id: str, text: str) -> Result:
     (outcome,) = rows_of(Outcome, [dict.fromkeys(columns(Outcome)) | named])
     influences = tuple(map(tuple, kept[0])) if kept else ()
     points = Curves(**{each.name: tuple(curves.get(each.name, ())) for each in fields(Curves)})
-    return Result(run_id, outcome, points, seconds, influences, lacking(Outcome, named))
+    return Result(run_id, outcome, points, seconds, influences, lacking(Scores, named))
 
 
 def _sha256(*texts: str) -> str:

@@ -63,7 +63,11 @@ def bucket_sums(influences: Floats, units: Integers) -> tuple[float, ...]:
 
     units: (rows,), which row or group of the whole table each is: the same unit has the same bucket in every split.
     """
-    sums = np.bincount(bucket_of(units), influences, minlength=BUCKETS)
+    return rounded(np.bincount(bucket_of(units), influences, minlength=BUCKETS).astype(np.float64))
+
+
+def rounded(sums: Floats) -> tuple[float, ...]:
+    """Sums to four digits, as they are kept."""
     return tuple(float(f"{value:.3e}") for value in sums)
 
 

@@ -1,5 +1,5 @@
-"""Metrics at one operating point: precision among the first k, recall at a bearable false positive rate, Matthews
-correlation at a threshold.
+"""Metrics at one operating point: precision among the first k, recall at a bearable false positive rate or at a
+precision, the least cost, net benefit, Matthews correlation at a threshold.
 """
 
 import math
@@ -11,11 +11,14 @@ from focalbench.errors import InputError
 from focalbench.metrics.ranking import ascending_order, checked_weights, per_run, weighted_curve
 
 __all__ = [
+    "least_cost",
     "mcc_at_prevalence",
     "mcc_at_threshold",
+    "net_benefit",
     "precision_at_k",
     "r_precision",
     "recall_at_fpr",
+    "recall_at_precision",
 ]
 
 ROUNDING = 1e-12  # of a sum of weights
@@ -155,6 +158,102 @@ def recall_at_fpr(scores: Tensor, targets: Tensor, fpr: float = 0.01, weights: T
         return (row[positive] > first_too_many).double().mean()
 
     return per_run(recall, scores, targets)
+
+
+def recall_at_precision(scores: Tensor, targets: Tensor, precision: float, weights: Tensor | None = None) -> Tensor:
+    """Largest recall of any threshold whose precision is at least so much; 0 where no threshold has it.
+
+    Args:
+        scores: (run, sample), finite.
+        targets: (sample,), 0 or 1.
+        precision: in (0, 1].
+        weights: (sample,), >= 0; with them, both are shares of weight. None: 1 each.
+
+    Returns:
+        (run,) float64 in [0, 1].
+
+    Raises:
+        InputError: for a precision out of range, wrong shapes or weights, other targets, or a class missing or without
+            weight.
+    """
+    if not 0 < precision <= 1:
+        raise InputError(f"the precision must lie in (0, 1], got {precision}")
+    mass = torch.ones_like(targets, dtype=torch.float64) if weights is None else checked_weights(weights, targets)
+
+    def recall(row: Tensor, positive: Tensor) -> Tensor:
+        own, reached, false_positives = weighted_curve(row, positive, mass)
+        enough = reached >= precision * (reached + false_positives) * (1 - ROUNDING)
+        return (reached * enough).max() / own.sum()
+
+    return per_run(recall, scores, targets)
+
+
+def least_cost(
+    scores: Tensor, targets: Tensor, false_positive: float, false_negative: float, weights: Tensor | None = None
+) -> Tensor:
+    """Least mean cost of any threshold, that of flagging nothing among them.
+
+    Args:
+        scores: (run, sample), finite.
+        targets: (sample,), 0 or 1.
+        false_positive: what a flagged negative costs, > 0.
+        false_negative: what a missed positive costs, > 0.
+        weights: (sample,), >= 0; with them, the mean is a weighted one. None: 1 each.
+
+    Returns:
+        (run,) float64 >= 0, in the unit of the costs, for each row. The threshold is chosen on these very rows, so the
+        value is better than what other rows would cost.
+
+    Raises:
+        InputError: for a cost that is not above 0, wrong shapes or weights, other targets, or a class missing or
+            without weight.
+
+    References:
+        Elkan, The Foundations of Cost-Sensitive Learning, IJCAI 2001.
+    """
+    if not (0 < false_positive < math.inf and 0 < false_negative < math.inf):
+        raise InputError(f"costs must be finite and above 0, got {false_positive} and {false_negative}")
+    mass = torch.ones_like(targets, dtype=torch.float64) if weights is None else checked_weights(weights, targets)
+
+    def cost(row: Tensor, positive: Tensor) -> Tensor:
+        own, reached, false_positives = weighted_curve(row, positive, mass)
+        missed = false_negative * own.sum()
+        costs = missed + false_positive * false_positives - false_negative * reached
+        return costs.min().clamp(max=missed) / mass.sum()
+
+    return per_run(cost, scores, targets)
+
+
+def net_benefit(logits: Tensor, targets: Tensor, threshold: float, weights: Tensor | None = None) -> Tensor:
+    """Net benefit of acting on the rows whose probability is at least a threshold: TP/n - FP/n x t / (1 - t).
+
+    Args:
+        logits: (run, sample), finite, log odds of a probability.
+        targets: (sample,), 0 or 1.
+        threshold: t in (0, 1): the probability at which acting and not acting are worth the same.
+        weights: (sample,), >= 0; with them, TP, FP and n are sums of weight. None: 1 each.
+
+    Returns:
+        (run,) float64, at most the prevalence; 0 is that of never acting.
+
+    Raises:
+        InputError: for a threshold out of range, wrong shapes or weights, other targets, or a class missing or without
+            weight.
+
+    References:
+        Vickers & Elkin, Decision Curve Analysis: A Novel Method for Evaluating Prediction Models, Medical Decision
+        Making 2006.
+    """
+    if not 0 < threshold < 1:
+        raise InputError(f"the threshold is a probability between 0 and 1, got {threshold}")
+    mass = torch.ones_like(targets, dtype=torch.float64) if weights is None else checked_weights(weights, targets)
+    at, odds = math.log(threshold) - math.log1p(-threshold), threshold / (1 - threshold)
+
+    def benefit(row: Tensor, positive: Tensor) -> Tensor:
+        flagged = mass * (row.double() >= at)
+        return (flagged[positive].sum() - odds * flagged[~positive].sum()) / mass.sum()
+
+    return per_run(benefit, logits, targets)
 
 
 def _matthews(called: Tensor, positive: Tensor, mass: Tensor) -> Tensor:

@@ -111,6 +111,30 @@ class Early:
 
 
 @dataclass(frozen=True, slots=True)
+class ByMetric:
+    """The metric that a comparison rests on, where it is not average precision: its best on validation, the test's."""
+
+    val: float | None
+    test: float
+
+
+@dataclass(frozen=True, slots=True)
+class Operating:
+    """What a threshold that was chosen on validation does on the test.
+
+    threshold: of the score that the network gives, a logit; None where nothing is flagged. precision: None where no
+    test row is flagged. alerts, cost: a 1,000 rows; cost: None where nobody said what an error costs.
+    """
+
+    threshold: float | None
+    precision: float | None
+    recall: float
+    false_positive_rate: float
+    alerts: float
+    cost: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class ClassOutcome:
     """One class or label. test_prevalence: its share of the test rows, None where the counts tell it;
     test_average_precision: None where it was not measured.
@@ -144,7 +168,9 @@ class Outcome:
     epoch: the chosen one, None of a reference. test_prevalence: share of the positives, None where the counts tell it.
     split, train_share: how a table was dealt, and the mean share of the positives that train; None of fresh draws.
     bayes_average_precision: of the best possible score, None where nobody knows it. quarter, half: of the epochs; None
-    of a reference. k: rows that R-precision looks at. classes: None for a binary target.
+    of a reference. by_metric: of the metric that chose, quarter and half of the epochs beside it; None of average
+    precision. operating: at the threshold asked for. k: rows that R-precision looks at. classes: None for a binary
+    target.
     """
 
     epoch: int | None
@@ -158,6 +184,10 @@ class Outcome:
     status: Status
     quarter: Annotated[Early | None, As(columns=("val_average_precision_quarter", "test_average_precision_quarter"))]
     half: Annotated[Early | None, As(columns=("val_average_precision_half", "test_average_precision_half"))]
+    by_metric: Annotated[ByMetric | None, As(columns=("val_metric", "test_metric"), added=True)]
+    by_metric_quarter: Annotated[ByMetric | None, As(columns=("val_metric_quarter", "test_metric_quarter"), added=True)]
+    by_metric_half: Annotated[ByMetric | None, As(columns=("val_metric_half", "test_metric_half"), added=True)]
+    operating: Annotated[Operating | None, As(prefix="operating_", added=True)]
     scores: Scores
     k: int | None
     classes: Annotated[tuple[ClassOutcome, ...] | None, As(write=_classes_text, read=_classes_of)]
@@ -182,8 +212,9 @@ class Curves:
 class Result:
     """All that is kept of a finished run.
 
-    influences: for each output that is measured, the sums of what a table's test rows do to average precision
-    (metrics/influence.py); () for fresh draws, and for runs of before they were kept. lacks: numbers that were added
+    influences: the sums of what a table's test rows do (metrics/influence.py and left_out.py) to average precision, for
+    each output that is measured; then to the metric where it is another; then to recall and false positive rate at the
+    threshold asked for; () for fresh draws, and for runs of before they were kept. lacks: numbers that were added
     after the run was trained.
     """
 

@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 from focalbench.runs.arm import Arm
 from focalbench.runs.catalogue import Task
 from focalbench.runs.columns import NO_COLUMNS, Columns
+from focalbench.runs.metric import AVERAGE_PRECISION, Metric, ThresholdAt
 
 ENGINE_VERSION = 1  # raise it when a change moves the numbers of the same run
 
@@ -74,7 +75,8 @@ class Training:
 
     model: logistic or mlp; hidden: units per hidden layer; optimizer: adam (no weight decay); epochs and
     batch_size in passes and rows; evaluations: how often validation is scored, 0 after every epoch; sampler: one of
-    samplers.SAMPLERS; device: cpu or cuda.
+    samplers.SAMPLERS; device: cpu or cuda; metric: what validation chooses by; threshold_at: where a threshold is put
+    on validation, to be measured on the test.
     """
 
     model: str = "mlp"
@@ -87,6 +89,8 @@ class Training:
     preprocessing: str = "standard-onehot"
     device: str = "cpu"
     evaluations: int = 0
+    metric: Metric = AVERAGE_PRECISION
+    threshold_at: ThresholdAt | None = None
 
 
 def scored_epochs(epochs: int, evaluations: int) -> list[int]:
@@ -108,6 +112,8 @@ _ADDED: tuple[tuple[str, str, object], ...] = (
     ("recipe", "reading", ""),
     ("recipe", "folds", 0),
     ("training", "evaluations", 0),
+    ("training", "metric", "average_precision"),
+    ("training", "threshold_at", ""),
 )
 
 
@@ -136,7 +142,8 @@ def _is_identity(key: str, value: object) -> bool:
 
 @lru_cache(maxsize=1024)
 def _training_json(training: Training, task: Task) -> str:
-    return _json("training", asdict(training) | {"task": task})
+    said = {"metric": str(training.metric), "threshold_at": str(training.threshold_at or "")}
+    return _json("training", asdict(training) | said | {"task": task})
 
 
 def _json(part: str, content: dict[str, object]) -> str:

@@ -1,10 +1,11 @@
 """The one training loop: a stack of runs in lockstep. It takes tensors and knows no files.
 
 All runs of a stack see the same rows in the same order and differ in loss, learning rate and initial weights.
-Selection is on validation average precision only; the test split is scored once, with the chosen parameters.
+Selection is on validation only, by average precision or another metric; the test split is scored once, with the
+chosen parameters.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,8 +14,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from focalbench.losses.reference import Array
 from focalbench.metrics.ranking import average_precision
+from focalbench.runs.metric import AVERAGE_PRECISION, Metric
 from focalbench.runs.run import scored_epochs
+from focalbench.training.acting import Measurable, value_on
 from focalbench.training.models import Architecture, Layer, Network, Parameters
 from focalbench.training.stack_loss import RunLoss, StackLoss, ranking_scores
 
@@ -58,33 +62,41 @@ class Rows:
 
 @dataclass(frozen=True)
 class Member:
-    """What one run of a stack brings: initial layers, learning rate, and loss."""
+    """What one run of a stack brings: initial layers, learning rate, and loss; recover: logits of probabilities from
+    logits (sample,), or None where the loss has no inverse.
+    """
 
     layers: list[Layer]
     lr: float
     loss: RunLoss
+    recover: Callable[[Tensor], Array | None] = lambda _: None
 
 
 @dataclass(frozen=True)
 class Schedule:
     """What a stack shares: batch size, the row order of every epoch, (epoch, sample) int64, the outputs whose mean
-    average precision validation chooses by, and how often it is scored (0: after every epoch).
+    average precision validation chooses by, how often it is scored (0: after every epoch), the metric that chooses
+    where it is another (of one output), and how many rows the test has.
     """
 
     batch_size: int
     orders: Sequence[NDArray[np.integer[Any]]]
     measured: tuple[int, ...] = (0,)
     evaluations: int = 0
+    metric: Metric = AVERAGE_PRECISION
+    test_rows: int = 0
 
 
 @dataclass(frozen=True)
 class Choice:
     """What validation chose within a budget of epochs: for each run the epoch (1-based; 0 = never finite), its
-    validation average precision (NaN = never finite), and the stack's parameters at that epoch.
+    validation average precision and the metric that chose (NaN = never finite), and the stack's parameters at that
+    epoch.
     """
 
     epochs: NDArray[np.int64]
     average_precision: NDArray[np.float64]
+    metric: NDArray[np.float64]
     parameters: Parameters
 
 
@@ -130,7 +142,7 @@ def train(
     losses = [member.loss for member in members]
     loss = StackLoss(losses, len(schedule.orders), device)
     adam = Adam(parameters, [member.lr for member in members])
-    selection = Selection(architecture, len(members), device)
+    selection = Selection(architecture, len(members), device, -1 if schedule.metric.lower_is_better else 1)
     choices: dict[int, Choice] = {}
     scored = scored_epochs(len(schedule.orders), schedule.evaluations)
     for epoch, order in enumerate(schedule.orders, 1):
@@ -139,7 +151,9 @@ def train(
         if epoch not in scored:
             continue
         scores = ranking_scores(losses, score(network, validation.features))
-        selection.see(epoch, scores, macro_average_precision(scores, validation, schedule.measured), parameters)
+        precision = macro_average_precision(scores, validation, schedule.measured)
+        metric = None if schedule.metric.is_usual else metric_values(schedule, members, scores, validation)
+        selection.see(epoch, scores, precision, parameters, metric)
         if epoch in epoch_budgets(len(schedule.orders)):
             choices[epoch] = selection.choice(architecture)
     return Trained(np.stack(selection.curve, axis=1), selection.diverged, choices)
@@ -192,33 +206,64 @@ def macro_average_precision(scores: Tensor, rows: Rows, measured: Sequence[int])
     return total / len(measured)
 
 
-class Selection:
-    """Keeps, per run, the best validation average precision so far, its epoch and its parameters."""
+def metric_values(schedule: Schedule, members: Sequence[Member], scores: Tensor, rows: Rows) -> NDArray[np.float64]:
+    """The metric that chooses, of scores (run, 1, sample): (run,); what is not finite is 0."""
+    finite = scores[:, 0].nan_to_num(0, 0, 0)
+    recovered = [
+        member.recover(row) if schedule.metric.is_of_probabilities else None
+        for member, row in zip(members, finite, strict=True)
+    ]
+    found = [
+        value_on(schedule.metric, Measurable(row, back, rows.targets, rows.weights), schedule.test_rows)
+        for row, back in zip(finite, recovered, strict=True)
+    ]
+    return np.array(found, dtype=np.float64)
 
-    def __init__(self, architecture: Architecture, runs: int, device: str) -> None:
+
+class Selection:
+    """Keeps, per run, the best validation metric so far, average precision beside it, its epoch and its parameters.
+
+    sign: 1, or -1 where a lower metric is better.
+    """
+
+    def __init__(self, architecture: Architecture, runs: int, device: str, sign: int = 1) -> None:
         self.best = Parameters(architecture, runs, device)
         self.epochs = np.zeros(runs, dtype=np.int64)
-        self.average_precision = np.full(runs, -np.inf)
+        self.sign = sign
+        self.average_precision, self.metric = np.zeros(runs), np.full(runs, -sign * np.inf)
         self.diverged = np.zeros(runs, dtype=np.bool_)
         self.curve: list[NDArray[np.float64]] = []
 
-    def see(self, epoch: int, scores: Tensor, precisions: Tensor, parameters: Parameters) -> None:
-        """Take in the validation scores (run, output, sample) after an epoch and their average precision (run,).
+    def see(
+        self,
+        epoch: int,
+        scores: Tensor,
+        precisions: Tensor,
+        parameters: Parameters,
+        metric: NDArray[np.float64] | None = None,
+    ) -> None:
+        """Take in the validation scores (run, output, sample) after an epoch, their average precision (run,), and the
+        metric that chooses where it is another.
 
         Scores that are not finite count as none; ties go to the earlier epoch.
         """
-        value = precisions.cpu().numpy()
-        value[~scores.isfinite().flatten(1).all(dim=1).cpu().numpy()] = np.nan
-        self.diverged |= np.isnan(value)
-        better = value > self.average_precision  # False for NaN
-        self.epochs[better], self.average_precision[better] = epoch, value[better]
+        precision = precisions.cpu().numpy()
+        precision[~scores.isfinite().flatten(1).all(dim=1).cpu().numpy()] = np.nan
+        self.diverged |= np.isnan(precision)
+        value = precision if metric is None else np.where(np.isnan(precision), np.nan, metric)
+        better = self.sign * value > self.sign * self.metric  # False for NaN
+        self.epochs[better], self.metric[better], self.average_precision[better] = (
+            epoch,
+            value[better],
+            precision[better],
+        )
         self.best.copy_runs(parameters, torch.from_numpy(better).to(scores.device))
-        self.curve.append(value)
+        self.curve.append(precision)
 
     def choice(self, architecture: Architecture) -> Choice:
         """What would be chosen if training stopped here."""
         runs = len(self.epochs)
         kept = Parameters(architecture, runs, str(self.best.flat.device))
         kept.flat.copy_(self.best.flat)
-        value = np.where(self.epochs > 0, self.average_precision, np.nan)
-        return Choice(self.epochs.copy(), value, kept)
+        precision, metric = (np.where(self.epochs > 0, v, np.nan) for v in (self.average_precision, self.metric))
+        return Choice(self.epochs.copy(), precision, metric, kept)

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -10,48 +11,92 @@ from torch import Tensor
 
 from focalbench.datasets.dataset import Dataset, Known, Resampling, Splits
 from focalbench.losses.reference import Array
-from focalbench.metrics.influence import average_precision_influences, bucket_sums
+from focalbench.metrics.influence import average_precision_influences, bucket_sums, rounded
 from focalbench.metrics.ranking import average_precision
-from focalbench.runs.result import ClassOutcome, Curves, Early, Influences, Outcome, Sizes, SplitKind, Status
+from focalbench.runs.metric import Costs
+from focalbench.runs.result import ByMetric, ClassOutcome, Curves, Early, Influences, Outcome, Sizes, SplitKind, Status
+from focalbench.runs.run import Training
+from focalbench.training.acting import Flagged, Measurable, operating, operating_sums, sums_of, value_on
 from focalbench.training.evaluation import BatchCounts, Measured, finite, macro, measure
+
+
+class Reached(NamedTuple):
+    """What validation reached; None where no epoch was finite. metric: what chose, average precision or another."""
+
+    average_precision: float | None
+    metric: float | None
 
 
 @dataclass(frozen=True)
 class Fit:
-    """What training itself left. epoch: the chosen one; early_val: what validation reached by smaller budgets, a
-    quarter and a half of the epochs; curve: validation average precision by scored epoch. A reference has none of them.
+    """What training itself left. val: what validation reached, average precision and the metric that chose, which may
+    be another; epoch: the chosen one; early_val: val by smaller budgets, a quarter and a half of the epochs; curve:
+    validation average precision by scored epoch. A reference has a val only.
     """
 
     status: Status
-    val_average_precision: float | None
+    val: Reached
     epoch: int | None = None
-    early_val: tuple[float | None, ...] = ()
+    early_val: tuple[Reached, ...] = ()
     curve: tuple[float | None, ...] = ()
     batches: BatchCounts | None = None
 
 
 @dataclass(frozen=True)
-class Prediction:
-    """What a run says of test rows. scores: (output, sample), by which they rank; recovered: of each output,
-    (sample,) float64, the logits behind the loss, or None where it has no inverse; early: the scores that smaller
-    budgets chose, in the order of fit.early_val.
+class Said:
+    """What a network says of test rows. scores: (output, sample), by which they rank; recovered: of each output,
+    (sample,) float64, the logits behind the loss, or None where it has no inverse; flagged: (sample,), those above the
+    threshold that costs least on validation, where the metric is a cost.
     """
 
     scores: Tensor
     recovered: Sequence[Array | None]
+    flagged: Flagged | None = None
+
+
+@dataclass(frozen=True)
+class Acted:
+    """The test rows that a threshold flags, (sample,), and the threshold."""
+
+    flagged: Flagged
+    threshold: float
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a run says of test rows. early: what smaller budgets chose says, in the order of fit.early_val; acted: at
+    the threshold asked for.
+    """
+
+    said: Said
     fit: Fit
-    early: Sequence[Tensor] = ()
+    early: Sequence[Said] = ()
+    acted: Acted | None = None
 
 
 def pooled_predictions(of_folds: Sequence[Prediction]) -> Prediction:
     """One prediction of the test rows of all folds; means of what training left, its median epoch, any divergence."""
     if len(of_folds) == 1:
         return of_folds[0]
+    early = [_pooled_said(parts) for parts in zip(*(fold.early for fold in of_folds), strict=True)]
+    said = _pooled_said([fold.said for fold in of_folds])
+    acted = [fold.acted for fold in of_folds if fold.acted is not None]
+    return Prediction(
+        said, _pooled_fit([fold.fit for fold in of_folds]), early, _pooled_acted(acted) if acted else None
+    )
+
+
+def _pooled_said(of_folds: Sequence[Said]) -> Said:
     outputs = range(len(of_folds[0].recovered))
     recovered = [_joined([fold.recovered[k] for fold in of_folds]) for k in outputs]
-    early = [torch.cat(list(parts), dim=1) for parts in zip(*(fold.early for fold in of_folds), strict=True)]
+    flagged = [fold.flagged for fold in of_folds if fold.flagged is not None]
     scores = torch.cat([fold.scores for fold in of_folds], dim=1)
-    return Prediction(scores, recovered, _pooled_fit([fold.fit for fold in of_folds]), early)
+    return Said(scores, recovered, np.concatenate(flagged) if flagged else None)
+
+
+def _pooled_acted(of_folds: Sequence[Acted]) -> Acted:
+    """The mean threshold stands for all: each fold has a network of its own."""
+    return Acted(np.concatenate([fold.flagged for fold in of_folds]), float(np.mean([f.threshold for f in of_folds])))
 
 
 def _pooled_fit(fits: Sequence[Fit]) -> Fit:
@@ -60,12 +105,16 @@ def _pooled_fit(fits: Sequence[Fit]) -> Fit:
     curves = np.array([fit.curve for fit in fits], dtype=np.float64)
     return Fit(
         status=Status.DIVERGED if any(fit.status is Status.DIVERGED for fit in fits) else Status.OK,
-        val_average_precision=_mean([fit.val_average_precision for fit in fits]),
+        val=_mean_reached([fit.val for fit in fits]),
         epoch=int(np.median(epochs)) if epochs else None,
-        early_val=tuple(_mean(values) for values in zip(*(fit.early_val for fit in fits), strict=True)),
+        early_val=tuple(_mean_reached(values) for values in zip(*(fit.early_val for fit in fits), strict=True)),
         curve=finite(curves.mean(axis=0).tolist()),
         batches=_mean_counts(batches) if batches else None,
     )
+
+
+def _mean_reached(found: Sequence[Reached]) -> Reached:
+    return Reached(_mean([each.average_precision for each in found]), _mean([each.metric for each in found]))
 
 
 def _mean(values: Sequence[float | None]) -> float | None:
@@ -139,12 +188,14 @@ def _test_prevalence(splits: Splits) -> float | None:
     return None
 
 
-def outcome_of(prediction: Prediction, splits: Splits, facts: Facts) -> tuple[Outcome, Curves, Influences]:
-    """All that is kept of a run, from what it says of the test rows of splits."""
-    scores, test, fit = prediction.scores, splits.test, prediction.fit
+def outcome_of(
+    prediction: Prediction, splits: Splits, facts: Facts, asked: Training
+) -> tuple[Outcome, Curves, Influences]:
+    """All that is kept of a run, from what it says of the test rows of splits. asked: for the metric and threshold."""
+    said, test, fit = prediction.said, splits.test, prediction.fit
     outputs, weights = torch.from_numpy(np.ascontiguousarray(test.outputs.T)), weights_of(test)
     every = {
-        k: _measure_known(test.where_known(k), scores[k], prediction.recovered[k], outputs[k], weights)
+        k: _measure_known(test.where_known(k), said.scores[k], said.recovered[k], outputs[k], weights)
         for k in splits.measured
     }
     measured = macro(list(every.values())) if splits.names else every[0]
@@ -153,22 +204,38 @@ def outcome_of(prediction: Prediction, splits: Splits, facts: Facts) -> tuple[Ou
         found = [_known_precision(ranked[k], outputs[k], weights, test.where_known(k)) for k in splits.measured]
         return float(np.mean(found))
 
-    early = list(map(Early, fit.early_val, map(average, prediction.early)))
+    early = [
+        Early(val.average_precision, average(each.scores))
+        for val, each in zip(fit.early_val, prediction.early, strict=True)
+    ]
+    rows = [
+        Measurable(each.scores[0], each.recovered[0], outputs[0], weights, each.flagged)
+        for each in (said, *prediction.early)
+    ]
+    by_metric = [
+        None if asked.metric.is_usual else ByMetric(val.metric, value_on(asked.metric, each, test.rows))
+        for val, each in zip((fit.val, *fit.early_val), rows, strict=True)
+    ]
+    acted, costs = prediction.acted, _costs(asked)
     outcome = Outcome(
         epoch=fit.epoch,
         sizes=facts.sizes,
         test_prevalence=facts.test_prevalence,
         split=facts.split,
         train_share=facts.train_share,
-        val_average_precision=fit.val_average_precision,
+        val_average_precision=fit.val.average_precision,
         test_average_precision=measured.average_precision,
         bayes_average_precision=facts.bayes_average_precision,
         status=fit.status,
         quarter=early[0] if early else None,
         half=early[1] if early else None,
+        by_metric=by_metric[0],
+        by_metric_quarter=by_metric[1] if early else None,
+        by_metric_half=by_metric[2] if early else None,
+        operating=None if acted is None else operating(rows[0], acted.flagged, acted.threshold, costs),
         scores=replace(
             measured.scores,
-            noisy_test_average_precision=_noisy_precision(scores, splits),
+            noisy_test_average_precision=_noisy_precision(said.scores, splits),
             positives_per_batch=None if fit.batches is None else fit.batches.positives,
             batches_without_positives=None if fit.batches is None else fit.batches.without,
         ),
@@ -176,7 +243,14 @@ def outcome_of(prediction: Prediction, splits: Splits, facts: Facts) -> tuple[Ou
         classes=_classes(splits, {k: each.average_precision for k, each in every.items()}) if splits.names else None,
         data_sha256=facts.data_sha256,
     )
-    return outcome, replace(measured.curves, validation=fit.curve), _influences(scores, splits)
+    sums = _influences(said.scores, splits) + _more_influences(rows[0], acted, splits, asked)
+    return outcome, replace(measured.curves, validation=fit.curve), sums
+
+
+def _costs(asked: Training) -> Costs | None:
+    """What errors cost, if anybody said so."""
+    at = asked.threshold_at
+    return asked.metric.costs if at is None or at.costs is None else at.costs
 
 
 def _noisy_precision(scores: Tensor, splits: Splits) -> float | None:
@@ -201,6 +275,17 @@ def _influences(scores: Tensor, splits: Splits) -> Influences:
     if splits.resampling is None:
         return ()
     return tuple(_sums_of(scores[k].numpy(), splits, splits.resampling, k) for k in splits.measured)
+
+
+def _more_influences(rows: Measurable, acted: Acted | None, splits: Splits, asked: Training) -> Influences:
+    """The sums of another metric, and of recall and false positive rate at a threshold."""
+    if splits.resampling is None:
+        return ()
+    units = splits.resampling.units
+    found = [] if asked.metric.is_usual else [sums_of(asked.metric, rows, units)]
+    if acted is not None:
+        found += operating_sums(rows, acted.flagged, units)
+    return tuple(map(rounded, found))
 
 
 def _sums_of(scores: Array, splits: Splits, resampling: Resampling, output: int) -> tuple[float, ...]:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from focalbench.datasets.dataset import Dataset, Features, Floats, Splits
 
+    Value = Callable[[Floats, Dataset], float]  # of scores (rows,) on these rows
+
 LOGISTIC, BOOSTING = "sklearn-logistic", "sklearn-hist-gradient-boosting"
 REFERENCES = tuple((model, arm) for model in (LOGISTIC, BOOSTING) for arm in (Arm("bce"), Arm("pos_weight")))
 PENALTIES = (0.01, 0.1, 1.0)  # of logistic regression, C
@@ -59,22 +61,34 @@ class _Candidate(NamedTuple):
     score: Callable[[Features], Floats]
 
 
-def reference_logits(run: Run, splits: Splits, output: int) -> tuple[Floats, float]:
-    """Fit every setting to one output of the training split, choose on validation, and return test log odds (rows,).
+class Fitted(NamedTuple):
+    """Log odds of the test and validation rows, and what validation reached by average precision and the metric."""
 
-    The second value is the chosen candidate's validation average precision. Several outputs get a model each.
+    test: Floats
+    validation: Floats
+    average_precision: float
+    metric: float
+
+
+def reference_logits(run: Run, splits: Splits, output: int, value: Value) -> Fitted:
+    """Fit every setting to one output of the training split, and choose on validation by a metric.
+
+    Several outputs get a model each.
     """
     train, validation = splits.train.of_output(output), splits.validation.of_output(output)
     fit = _logistic if run.training.model == LOGISTIC else _boosted
-    best, precision = None, -1.0
+    sign = -1 if run.training.metric.lower_is_better else 1
+    best, reached = None, -np.inf
     for candidate in fit(run, train, validation):
-        if (reached := _average_precision(candidate.validation, validation)) > precision:
-            best, precision = candidate, reached
+        if (found := sign * value(candidate.validation, validation)) > reached:
+            best, reached = candidate, found
     assert best is not None
-    return best.score(splits.test.features), precision
+    precision = average_precision_of(best.validation, validation)
+    return Fitted(best.score(splits.test.features), best.validation, precision, sign * reached)
 
 
-def _average_precision(scores: Floats, rows: Dataset) -> float:
+def average_precision_of(scores: Floats, rows: Dataset) -> float:
+    """Of scores (rows,), higher is more positive."""
     import torch
 
     from focalbench.metrics.ranking import average_precision

@@ -12,18 +12,17 @@ from torch import Tensor
 from focalbench.base.randomness import generator
 from focalbench.datasets.build import build_parts
 from focalbench.datasets.dataset import Dataset, Floats, Splits, Targets
-from focalbench.losses.inverse import log_odds
-from focalbench.losses.multiclass import leads
 from focalbench.runs.arm import Arm
-from focalbench.runs.catalogue import SOFTMAX
 from focalbench.runs.result import Curves, Influences, Outcome, Result, Status
 from focalbench.runs.run import Recipe, Run, Training
-from focalbench.training.arm_loss import recovered_outputs, run_loss, start_biases
+from focalbench.training.arm_loss import run_loss, start_biases
+from focalbench.training.caller import Caller
 from focalbench.training.evaluation import batch_counts, finite, finite_or_none
 from focalbench.training.loop import Choice, Member, Rows, Schedule, Trained, epoch_budgets, score, train
 from focalbench.training.measuring import (
     Fit,
     Prediction,
+    Reached,
     facts_of,
     outcome_of,
     pooled_predictions,
@@ -53,11 +52,11 @@ def run_stack(stack: tuple[Run, ...]) -> list[Result]:
 
 def _measured(stack: tuple[Run, ...], folds: Sequence[Splits]) -> list[tuple[Outcome, Curves, Influences]]:
     """Fit on each fold in turn, and measure on the test rows of all."""
-    test, facts = pooled_splits(folds), facts_of(folds)
+    test, facts, asked = pooled_splits(folds), facts_of(folds), stack[0].training
     if is_reference(stack[0]):
-        fitted = [_fit_reference(stack[0], splits) for splits in folds]
-        return [outcome_of(pooled_predictions(fitted), test, facts)]
-    setups = [_set_up(stack[0], splits) for splits in folds]
+        fitted = [_fit_reference(stack[0], splits, test.test.rows) for splits in folds]
+        return [outcome_of(pooled_predictions(fitted), test, facts, asked)]
+    setups = [_set_up(stack[0], splits, test.test.rows) for splits in folds]
     members = [[_member(run, setup) for run in stack] for setup in setups]
     names = list(map(_apart_from_its_name, stack, zip(*members, strict=True)))
     once = [names.index(name) for name in dict.fromkeys(names)]
@@ -65,7 +64,7 @@ def _measured(stack: tuple[Run, ...], folds: Sequence[Splits]) -> list[tuple[Out
         _train([stack[i] for i in once], [of_fold[i] for i in once], setup)
         for of_fold, setup in zip(members, setups, strict=True)
     ]
-    found = [outcome_of(pooled_predictions(of_run), test, facts) for of_run in zip(*predicted, strict=True)]
+    found = [outcome_of(pooled_predictions(of_run), test, facts, asked) for of_run in zip(*predicted, strict=True)]
     by_name = dict(zip(dict.fromkeys(names), found, strict=True))
     return [by_name[name] for name in names]
 
@@ -90,35 +89,49 @@ def _folds(recipe: Recipe, seed: int) -> list[Splits]:
     return _latest[recipe, seed]
 
 
-def _fit_reference(run: Run, splits: Splits) -> Prediction:
+def _fit_reference(run: Run, splits: Splits, test_rows: int) -> Prediction:
     from threadpoolctl import threadpool_limits  # scikit-learn's own dependency; one thread, as for a stack
+
+    counts = drawn_counts(splits.train, [np.arange(splits.train.rows)])
+    caller = Caller(run, splits, counts, test_rows)
+
+    def value(scores: Floats, rows: Dataset) -> float:
+        return caller.value(torch.from_numpy(scores), rows)
 
     measured = splits.measured
     with threadpool_limits(1):
-        fitted = [reference_logits(run, splits, output) for output in measured]
-    logits = torch.zeros(splits.train.outputs.shape[1], splits.test.rows, dtype=torch.float64)
-    logits[list(measured)] = torch.from_numpy(np.stack([scores for scores, _ in fitted]))
-    counts = drawn_counts(splits.train, [np.arange(splits.train.rows)])
-    validation = float(np.mean([precision for _, precision in fitted]))
-    return _prediction(run, logits, splits, counts, Fit(Status.OK, validation))
+        fitted = [reference_logits(run, splits, output, value) for output in measured]
+    test = torch.zeros(splits.train.outputs.shape[1], splits.test.rows, dtype=torch.float64)
+    test[list(measured)] = torch.from_numpy(np.stack([each.test for each in fitted]))
+    validation = None if splits.names else torch.from_numpy(fitted[0].validation)[None]
+    reached = np.mean([(each.average_precision, each.metric) for each in fitted], axis=0)
+    fit = Fit(Status.OK, Reached(*reached.tolist()))
+    return Prediction(caller.said(test, validation), fit, acted=caller.acted(test, validation))
 
 
 @dataclass(frozen=True, eq=False)
 class Setup:
-    """What the runs of a stack share on one fold. drawn: the order of rows of each epoch; counts: what it draws."""
+    """What the runs of a stack share on one fold. drawn: the order of rows of each epoch; counts: what it draws;
+    test_rows: of all folds.
+    """
 
     splits: Splits
     training: Training
     architecture: Architecture
     drawn: Sequence[Order]
     counts: tuple[ClassCounts, ...]
+    test_rows: int
+
+    def caller(self, run: Run) -> Caller:
+        """Of one of the runs."""
+        return Caller(run, self.splits, self.counts, self.test_rows)
 
 
-def _set_up(run: Run, splits: Splits) -> Setup:
+def _set_up(run: Run, splits: Splits, test_rows: int) -> Setup:
     training, outputs = run.training, splits.train.outputs.shape[1]
     architecture = Architecture(splits.train.features.shape[1], training.hidden, outputs)
     drawn = orders(training.sampler, splits.train, training.batch_size, training.epochs, run.seed, run.recipe.key)
-    return Setup(splits, training, architecture, drawn, drawn_counts(splits.train, drawn))
+    return Setup(splits, training, architecture, drawn, drawn_counts(splits.train, drawn), test_rows)
 
 
 def _member(run: Run, setup: Setup) -> Member:
@@ -126,7 +139,7 @@ def _member(run: Run, setup: Setup) -> Member:
     layers = draw_weights(setup.architecture, generator(run.seed, purpose, run.recipe.key))
     weight, bias = layers[-1]
     layers[-1] = weight, np.array(start_biases(run.arm, setup.counts), dtype=bias.dtype)
-    return Member(layers, run.lr, run_loss(run.arm, setup.counts))
+    return Member(layers, run.lr, run_loss(run.arm, setup.counts), setup.caller(run).recovered)
 
 
 def _apart_from_its_name(run: Run, of_folds: Sequence[Member]) -> tuple[Arm, bytes, float, int]:
@@ -139,7 +152,8 @@ def _train(runs: Sequence[Run], members: Sequence[Member], setup: Setup) -> Iter
     """Train runs on one fold; what each says of its test rows, one after the other."""
     splits, training = setup.splits, setup.training
     rows, validation = _rows(splits.train, training.device), _rows(splits.validation, training.device)
-    schedule = Schedule(training.batch_size, setup.drawn, splits.measured, training.evaluations)
+    evaluated = splits.measured, training.evaluations, training.metric, setup.test_rows
+    schedule = Schedule(training.batch_size, setup.drawn, *evaluated)
     trained = train(setup.architecture, rows, validation, members, schedule)
     yield from _predictions(runs, [member.loss for member in members], trained, setup)
 
@@ -176,46 +190,56 @@ def _predictions(
     runs: Sequence[Run], losses: Sequence[RunLoss], trained: Trained, setup: Setup
 ) -> Iterator[Prediction]:
     """Score the test split with what validation chose, once for each budget of epochs that chose differently."""
-    training = setup.training
+    training, splits = setup.training, setup.splits
     *early, whole = (trained.choices[epochs] for epochs in epoch_budgets(training.epochs))
-    test = _rows(setup.splits.test, training.device)
+    test, validation = _rows(splits.test, training.device), _rows(splits.validation, training.device)
 
-    def chosen(choice: Choice) -> Tensor:
-        return _test_logits(setup.architecture, choice, test, training.batch_size).cpu()
+    def chosen(choice: Choice) -> _Scored:
+        found = _logits(setup.architecture, choice, test, training.batch_size)
+        acts = training.threshold_at is not None or training.metric.costs is not None
+        seen = _logits(setup.architecture, choice, validation, training.batch_size) if acts else None
+        return _Scored(choice, ranking_scores(losses, found), found, seen)
 
-    logits = chosen(whole)
-    sooner = [chosen(choice) if np.any(choice.epochs != whole.epochs) else logits for choice in early]
-    ranked = [ranking_scores(losses, each) for each in sooner]
-    batches = batch_counts(setup.splits.train.targets, setup.drawn, training.batch_size)
+    last = chosen(whole)
+    sooner = [chosen(choice) if np.any(choice.epochs != whole.epochs) else last for choice in early]
+    batches = batch_counts(splits.train.targets, setup.drawn, training.batch_size)
     for i, run in enumerate(runs):
         fit = Fit(
             status=Status.DIVERGED if trained.diverged[i] else Status.OK,
-            val_average_precision=finite_or_none(whole.average_precision[i]),
+            val=_reached(whole, i),
             epoch=int(whole.epochs[i]),
-            early_val=tuple(finite_or_none(choice.average_precision[i]) for choice in early),
+            early_val=tuple(_reached(choice, i) for choice in early),
             curve=finite(trained.curves[i]),
             batches=batches,
         )
-        predicted = _prediction(run, logits[i] if whole.epochs[i] else None, setup.splits, setup.counts, fit)
-        yield replace(predicted, early=[each[i] for each in ranked])
+        caller, found = setup.caller(run), last.of(i)
+        if not whole.epochs[i]:
+            found = caller.constants
+        early_said = [caller.sooner(each.ranked[i], *each.of(i)) for each in sooner]
+        yield Prediction(caller.said(*found), fit, early_said, caller.acted(*found))
 
 
-def _test_logits(architecture: Architecture, choice: Choice, test: Rows, batch_size: int) -> Tensor:
-    """Test logits (run, output, sample); a run without a finite epoch scores every row 0, AP at chance."""
-    network = Network(architecture, choice.parameters, batch_size)
-    return score(network, test.features).nan_to_num(0, 0, 0)
+def _reached(choice: Choice, run: int) -> Reached:
+    return Reached(finite_or_none(choice.average_precision[run]), finite_or_none(choice.metric[run]))
 
 
-def _prediction(run: Run, logits: Tensor | None, splits: Splits, counts: Sequence[ClassCounts], fit: Fit) -> Prediction:
-    """What a run's test logits (output, sample) say; None is the arm's best constant, where no epoch was finite.
-
-    counts: what training drew; where a sampler moved the rate, recovered probabilities are moved back.
+@dataclass(frozen=True, eq=False)
+class _Scored:
+    """What a choice says of the test rows, (run, output, sample): by which they rank, and logits; and the logits of the
+    validation rows where a threshold is chosen on them.
     """
-    if logits is None:
-        constants = torch.tensor(start_biases(replace(run.arm, init="own"), counts), dtype=torch.float32)
-        logits = constants[:, None].expand(splits.test.outputs.T.shape)
-    recovered = recovered_outputs(run.arm, counts, logits)
-    if not splits.names:  # with several outputs no sampler moves a rate
-        shift = log_odds(splits.train.prevalence) - log_odds(counts[0].prevalence)
-        recovered = [None if back is None else back + shift for back in recovered]
-    return Prediction(leads(logits[None])[0] if run.arm.loss in SOFTMAX else logits, recovered, fit)
+
+    choice: Choice
+    ranked: Tensor
+    test: Tensor
+    validation: Tensor | None
+
+    def of(self, run: int) -> tuple[Tensor, Tensor | None]:
+        """The logits (output, sample) of one run."""
+        return self.test[run], None if self.validation is None else self.validation[run]
+
+
+def _logits(architecture: Architecture, choice: Choice, rows: Rows, batch_size: int) -> Tensor:
+    """Logits (run, output, sample); a run without a finite epoch scores every row 0, AP at chance."""
+    network = Network(architecture, choice.parameters, batch_size)
+    return score(network, rows.features).nan_to_num(0, 0, 0).cpu()

@@ -134,9 +134,9 @@ def test_average_precision_is_that_of_all_folds_scores_together(
     targets = np.concatenate([part.test.targets for part in parts])
     assert len(targets) == 400
     for result, (_, of_folds) in zip(results, seen, strict=True):
-        scores = np.concatenate([fold.scores[0].numpy() for fold in of_folds])
+        scores = np.concatenate([fold.said.scores[0].numpy() for fold in of_folds])
         assert result.outcome.test_average_precision == pytest.approx(average_precision_score(targets, scores))
-        chosen = [fold.fit.val_average_precision for fold in of_folds]
+        chosen = [fold.fit.val.average_precision for fold in of_folds]
         assert result.outcome.val_average_precision == pytest.approx(np.mean(np.array(chosen, dtype=np.float64)))
         assert (result.outcome.sizes.test_rows, result.outcome.sizes.test_positives) == (400, 40)
         assert result.outcome.split == "folds"

@@ -6,10 +6,27 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.metrics import matthews_corrcoef, precision_score, recall_score, roc_curve
+from sklearn.metrics import (
+    confusion_matrix,
+    matthews_corrcoef,
+    metric_at_thresholds,
+    precision_recall_curve,
+    precision_score,
+    recall_score,
+    roc_curve,
+)
 
 from focalbench.errors import InputError
-from focalbench.metrics import mcc_at_prevalence, mcc_at_threshold, precision_at_k, r_precision, recall_at_fpr
+from focalbench.metrics import (
+    least_cost,
+    mcc_at_prevalence,
+    mcc_at_threshold,
+    net_benefit,
+    precision_at_k,
+    r_precision,
+    recall_at_fpr,
+    recall_at_precision,
+)
 
 samples = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 1)), min_size=2, max_size=6).filter(
     lambda pairs: len({y for _, y in pairs}) == 2
@@ -144,3 +161,56 @@ def test_k_out_of_range_is_refused(k: int) -> None:
 def test_fpr_out_of_range_is_refused(fpr: float) -> None:
     with pytest.raises(InputError, match="false positive rate"):
         recall_at_fpr(torch.zeros(1, 6), torch.arange(6) % 2, fpr)
+
+
+@given(MANY, st.floats(0.01, 1))
+def test_recall_at_a_precision_is_the_best_point_of_the_precision_recall_curve(
+    pairs: list[tuple[int, int]], wanted: float
+) -> None:
+    scores, targets = torch.tensor(pairs).T
+    precision, recall, _ = precision_recall_curve(targets.numpy(), scores.numpy())
+    expected = max(recall[precision >= wanted * (1 - 1e-12)], default=0.0)
+    assert recall_at_precision(scores[None].double(), targets, wanted).item() == pytest.approx(expected)
+
+
+def mean_cost(targets: list[int], flagged: list[int], alarm: float, miss: float) -> float:
+    (_, alarms), (misses, _) = confusion_matrix(targets, flagged, labels=[0, 1])
+    return float(alarm * alarms + miss * misses) / len(targets)
+
+
+@given(MANY, st.floats(0.1, 10), st.floats(0.1, 10))
+def test_the_least_cost_is_the_least_over_all_thresholds(
+    pairs: list[tuple[int, int]], alarm: float, miss: float
+) -> None:
+    scores, targets = torch.tensor(pairs).T
+    costs, _ = metric_at_thresholds(
+        targets.numpy(), scores.double().numpy(), mean_cost, metric_params={"alarm": alarm, "miss": miss}
+    )
+    nothing = miss * targets.double().mean().item()
+    found = least_cost(scores[None].double(), targets, alarm, miss).item()
+    assert found == pytest.approx(min(nothing, *costs), abs=1e-12)
+
+
+@given(MANY, st.floats(0.01, 0.99))
+def test_net_benefit_is_what_its_definition_says(pairs: list[tuple[int, int]], threshold: float) -> None:
+    scores, targets = torch.tensor(pairs).T
+    logits = (scores.double() - 10) / 3
+    flagged = torch.sigmoid(logits).numpy() >= threshold
+    hits, alarms = (flagged & (targets.numpy() == label) for label in (1, 0))
+    expected = hits.mean() - alarms.mean() * threshold / (1 - threshold)
+    assert net_benefit(logits[None], targets, threshold).item() == pytest.approx(expected, abs=1e-12)
+
+
+def test_numbers_of_an_operating_point_out_of_range_are_refused() -> None:
+    scores, targets = torch.zeros(1, 4), torch.tensor([0, 1, 0, 1])
+    for wrong in (0.0, -1.0, 1.1, float("nan")):
+        with pytest.raises(InputError, match="precision must lie"):
+            recall_at_precision(scores, targets, wrong)
+    for wrong in (0.0, 1.0, float("nan")):
+        with pytest.raises(InputError, match="threshold is a probability"):
+            net_benefit(scores, targets, wrong)
+    for wrong in (0.0, -1.0, float("inf"), float("nan")):
+        with pytest.raises(InputError, match="costs must be"):
+            least_cost(scores, targets, wrong, 1.0)
+        with pytest.raises(InputError, match="costs must be"):
+            least_cost(scores, targets, 1.0, wrong)

@@ -33,7 +33,7 @@ from focalbench.metrics import calibration, ranking, threshold
 from focalbench.plan.planning import make_plan
 from focalbench.plan.toml import load
 from focalbench.runs.run import Run
-from focalbench.training import arm_loss, measuring, references, rivals, samplers, stack, stack_loss
+from focalbench.training import arm_loss, caller, measuring, references, rivals, samplers, stack, stack_loss
 from focalbench.training import loop as training
 from focalbench.training.references import row_name
 from focalbench.training.rivals import Rival
@@ -122,7 +122,7 @@ def _scaled(found: Any) -> Any:
 
 def last_epoch(selection: Any, *rest: Any) -> None:
     """Selection without a memory: the last epoch is the best."""
-    selection.average_precision[:] = -np.inf
+    selection.metric[:] = -np.inf
     _see(selection, *rest)
 
 
@@ -132,16 +132,16 @@ def never_diverged(selection: Any, *rest: Any) -> None:
 
 
 _see = training.Selection.see
-_prediction, _outcome_of = stack._prediction, measuring.outcome_of
+_outcome_of = measuring.outcome_of
 
 
-def zeros_for_none(run: Run, logits: Any, splits: Any, *rest: Any) -> Any:
+def zeros(_: Any, *rest: Any) -> Any:
     """A diverged run measured at 0, not at its best constant."""
-    return _prediction(run, torch.zeros(1, splits.test.rows) if logits is None else logits, splits, *rest)
+    return (0.0,)
 
 
-def unweighted_test(prediction: Any, splits: Any, facts: Any) -> Any:
-    return _outcome_of(prediction, replace(splits, test=replace(splits.test, weights=None)), facts)
+def unweighted_test(prediction: Any, splits: Any, *rest: Any) -> Any:
+    return _outcome_of(prediction, replace(splits, test=replace(splits.test, weights=None)), *rest)
 
 
 def budgets(quarter: Callable[[int], int], half: Callable[[int], int]) -> Patches:
@@ -203,7 +203,7 @@ LOSSES = (
         "classes",
         "^ce",
     ),
-    Plant("softmax: test ranked by logits", constant(stack, "leads", lambda logits: logits), "classes", "^ce"),
+    Plant("softmax: test ranked by logits", constant(caller, "leads", lambda logits: logits), "classes", "^ce"),
     scaled_logits("hinge"),
     *(
         hyperparameter(loss, parameter)
@@ -262,10 +262,10 @@ BACK = (
     ),
     # label smoothing's leads to no probability for scores beyond its ends: no run of results/rivals has one
     *map(way_back, ("focal_star", "poly1", "logit_adjusted")),
-    Plant("way back: the rate that a sampler moved", constant(stack, "log_odds", lambda _: 0.0)),
+    Plant("way back: the rate that a sampler moved", constant(caller, "log_odds", lambda _: 0.0)),
 )
 TRAINING = (
-    Plant("diverged: measured at 0", constant(stack, "_prediction", zeros_for_none)),
+    Plant("diverged: measured at 0", changed(caller, "start_biases", zeros)),
     Plant("diverged: called ok", constant(training.Selection, "see", never_diverged)),
     Plant("budget: a quarter rounded down", budgets(lambda n: max(1, n // 4), lambda n: -(-n // 2))),
     Plant("budget: a half rounded down", budgets(lambda n: -(-n // 4), lambda n: max(1, n // 2))),

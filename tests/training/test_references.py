@@ -12,7 +12,16 @@ from focalbench.datasets.dataset import Dataset, Floats, Known, Splits
 from focalbench.runs.arm import Arm
 from focalbench.runs.run import Recipe, Run, Training
 from focalbench.training import references
-from focalbench.training.references import BINS, BOOSTING, LOGISTIC, PENALTIES, SETTINGS, TREES, reference_logits
+from focalbench.training.references import (
+    BINS,
+    BOOSTING,
+    LOGISTIC,
+    PENALTIES,
+    SETTINGS,
+    TREES,
+    average_precision_of,
+    reference_logits,
+)
 
 RECIPE = Recipe("mixture", 3000, 0.02)
 
@@ -57,7 +66,7 @@ def test_boosting_is_the_setting_and_number_of_trees_of_the_highest_validation_p
             precision = average_precision_score(validation.targets, scores, sample_weight=validation.weights)
             found.append((precision, trees, test))
     precision, trees, test = max(found, key=lambda candidate: candidate[0])
-    logits, chosen = reference_logits(run_of(BOOSTING, loss), splits, 0)
+    logits, _, chosen, _ = reference_logits(run_of(BOOSTING, loss), splits, 0, average_precision_of)
     assert chosen == pytest.approx(precision, rel=1e-9)
     assert trees < 20 or weights  # a choice of settings alone would show
     np.testing.assert_allclose(logits, test, rtol=1e-6, atol=1e-6)
@@ -73,7 +82,9 @@ def test_a_rows_weight_is_the_row_so_many_times(model: str, monkeypatch: pytest.
     copies = np.repeat(np.arange(splits.train.rows), splits.train.weights.astype(int))
     train = splits.train
     repeated = replace(splits, train=Dataset(train.features[copies], train.targets[copies]))
-    one, other = (reference_logits(run_of(model, "pos_weight"), each, 0)[0] for each in (splits, repeated))
+    one, other = (
+        reference_logits(run_of(model, "pos_weight"), each, 0, average_precision_of).test for each in (splits, repeated)
+    )
     assert np.corrcoef(one, other)[0, 1] > (0.9999 if model == LOGISTIC else 0.97)  # leaves count rows, not weights
 
 

@@ -40,6 +40,7 @@ from focalbench.runs.columns import Columns
 from focalbench.runs.result import NO_CALIBRATION, ClassOutcome, Curves, Result, Scores
 from focalbench.runs.run import Recipe, Run, Training
 from focalbench.training.arm_loss import run_loss
+from focalbench.training.caller import Caller
 from focalbench.training.evaluation import Measured, macro
 from focalbench.training.loop import Member, Rows, Schedule, macro_average_precision, train
 from focalbench.training.models import Architecture, draw_weights
@@ -117,17 +118,15 @@ def log_odds_of(logits: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 def test_what_is_measured_is_the_mean_of_scikit_learns_over_the_outputs(
     recipe: Recipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from focalbench.training import stack as stack_module
 
     seen: list[np.ndarray[Any, Any]] = []
-    plain = stack_module._prediction
+    plain = Caller.said
 
-    def watched(run: Run, logits: torch.Tensor | None, *rest: Any) -> Any:
-        assert logits is not None
-        seen.append(logits.numpy().copy())
-        return plain(run, logits, *rest)
+    def watched(caller: Caller, test: torch.Tensor, validation: torch.Tensor | None) -> Any:
+        seen.append(test.numpy().copy())
+        return plain(caller, test, validation)
 
-    monkeypatch.setattr(stack_module, "_prediction", watched)
+    monkeypatch.setattr(Caller, "said", watched)
     runs, test = runs_of(recipe, 1), build_splits(recipe, 0).test
     for run, result, logits in zip(runs, run_stack(tuple(runs)), seen, strict=True):
         softmax = run.arm in SOFTMAX_ARMS

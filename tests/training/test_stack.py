@@ -61,7 +61,8 @@ def test_every_split_holds_exactly_the_positives_asked_for_label_noise_included(
 
 
 def set_up(run: Run) -> Setup:
-    return stack_module._set_up(run, build_splits(run.recipe, run.seed))
+    splits = build_splits(run.recipe, run.seed)
+    return stack_module._set_up(run, splits, splits.test.rows)
 
 
 def test_arms_of_a_seed_share_data_weights_and_batches() -> None:

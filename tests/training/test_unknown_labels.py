@@ -21,6 +21,7 @@ from focalbench.runs.columns import Columns
 from focalbench.runs.run import Recipe, Run, Training
 from focalbench.training import stack as stack_module
 from focalbench.training.arm_loss import run_loss
+from focalbench.training.caller import Caller
 from focalbench.training.loop import Rows
 from focalbench.training.references import LOGISTIC
 from focalbench.training.rivals import ClassCounts
@@ -130,14 +131,13 @@ def without_counts(measured: Any) -> str:
 
 def test_what_is_measured_is_scikit_learns_of_the_known_rows(recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[Any] = []
-    plain = stack_module._prediction
+    plain = Caller.said
 
-    def watched(run: Run, logits: torch.Tensor | None, *rest: Any) -> Any:
-        assert logits is not None
-        seen.append(logits.numpy().copy())
-        return plain(run, logits, *rest)
+    def watched(caller: Caller, test: torch.Tensor, validation: torch.Tensor | None) -> Any:
+        seen.append(test.numpy().copy())
+        return plain(caller, test, validation)
 
-    monkeypatch.setattr(stack_module, "_prediction", watched)
+    monkeypatch.setattr(Caller, "said", watched)
     test = parts(recipe)[2]
     (result,) = stack_module.run_stack((Run(recipe, TRAINING, Arm("bce"), 0.01, 0),))
     known = [test.where_known(k) for k in range(3)]

@@ -96,6 +96,7 @@ def make_table(
         outputs.warnings + tuple(text for each in special.each for text in each.warnings) + read.warnings,
         read.derived,
         tuple(each.reading for each in special.each),
+        None if special.units is None else special.units.hours,
     )
 
 

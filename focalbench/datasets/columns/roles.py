@@ -28,13 +28,14 @@ _MARKS = {".": "point", ",": "comma"}
 
 class Special(NamedTuple):
     """A column that is no feature. values: one a row. doubts: what a person should look at. change: what version 0.1.0
-    read otherwise, if anything.
+    read otherwise, if anything. hours: that times span, None where they are no dates.
     """
 
     values: Any
     reading: SpecialReading
     doubts: tuple[str, ...] = ()
     change: str = ""
+    hours: float | None = None
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -48,12 +49,13 @@ class Special(NamedTuple):
 
 
 class _Read(NamedTuple):
-    """Values of a column, and in words what was done to have them."""
+    """Values of a column, and in words what was done to have them. hours: as of Special."""
 
     values: Any
     how: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
     change: str = ""
+    hours: float | None = None
 
 
 def as_written(column: "pd.Series[Any]", origin: Origin) -> "pd.Series[Any]":
@@ -98,7 +100,8 @@ def read_time(column: "pd.Series[Any]", origin: Origin, style: Style) -> Special
         raise InputError(f"the time column {name!r} holds no date, time or number; write dates as 2023-01-31")
     _check_complete(missing, f"the time column {name!r} must hold a date, time or number in every row")
     reading = SpecialReading("time", name, "; ".join(read.how))
-    return Special(np.asarray(pd.factorize(read.values, sort=True)[0], np.int64), reading, read.doubts, read.change)
+    codes = np.asarray(pd.factorize(read.values, sort=True)[0], np.int64)
+    return Special(codes, reading, read.doubts, read.change, read.hours)
 
 
 def read_weight(column: "pd.Series[Any]", origin: Origin, style: Style) -> Special:
@@ -162,7 +165,8 @@ def _periods(column: "pd.Series[Any]", origin: Origin) -> _Read | None:
         return None
     periods = texts.spread(days)
     same = values is None or np.array_equal(_ranks(periods), _ranks(values))
-    return _Read(periods, ("months, quarters or weeks",), change="" if same else "months")
+    said = ("months, quarters or weeks",)
+    return _Read(periods, said, change="" if same else "months", hours=_span(24 * periods))
 
 
 def _ranks(values: Any) -> Groups:
@@ -209,7 +213,14 @@ def _moments(column: "pd.Series[Any]", style: Style) -> _Read:
     if dates is None or dates.open:
         raise _open_dates(column)
     span = f"dates, {dates.values.min():%d %B %Y} to {dates.values.max():%d %B %Y}"
-    return _Read(dates.values, (", ".join([span, *dates.how]),), dates.doubts)
+    hours = (dates.values - dates.values.min()) / np.timedelta64(1, "h")
+    return _Read(dates.values, (", ".join([span, *dates.how]),), dates.doubts, hours=_span(hours))
+
+
+def _span(hours: Any) -> float:
+    """From the first time to the end of the last, which lasts as long as the others do on average."""
+    times = np.unique(np.asarray(hours, dtype=np.float64))
+    return float((times[-1] - times[0]) * len(times) / max(len(times) - 1, 1))
 
 
 def _clock(hours: float) -> str:

@@ -96,8 +96,8 @@ class Table:
     rare one. changes: what makes this another table than version 0.1.0 made of the same source, for a run's identity.
     equal: (rows,) numbers of the sets of rows with equal features, of which none may be in two splits; None where no
     two are equal, or groups come first. known: (rows, outputs) which labels are known, None where all are; an unknown
-    one is 0 in labels. outputs, special and columns: how each column to predict, each that groups, orders or weighs the
-    rows, and each other one of a file, was read.
+    one is 0 in labels. hours: that the times span, None where they are no dates. outputs, special and columns: how each
+    column to predict, each that groups, orders or weighs the rows, and each other one of a file, was read.
     warnings: what a reader should look at before training. derived: names of features with that of the source's column
     each is a part of, such as a date's year.
     """
@@ -121,6 +121,7 @@ class Table:
     warnings: tuple[str, ...] = ()
     derived: tuple[tuple[str, str], ...] = ()
     special: tuple[SpecialReading, ...] = ()
+    hours: float | None = None
 
     @property
     def reading(self) -> str:
