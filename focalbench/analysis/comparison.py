@@ -1,24 +1,30 @@
 """From the rows of runs to one row an arm: choose on validation, average over seeds, compare with the baseline."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from focalbench.analysis.evidence import Evidence, Influences, no_influences, spread
+from focalbench.analysis.operating import Acting, deltas
 from focalbench.analysis.rows import ArmRow, Kind, Spread, Verdict
 from focalbench.analysis.run_rows import RunRow, Settings
 from focalbench.analysis.selection import (
+    HALF,
+    QUARTER,
+    Budget,
     Entry,
     baseline_of,
     candidates,
     cells_of,
     entries_of,
     failed_seeds,
+    prevalence,
 )
 from focalbench.analysis.statistics import INTERVAL_SEEDS, LEAST_SEEDS, Floats, Sample, mean_interval
-from focalbench.analysis.verdicts import Finding, findings, moves_late, usual_margin
-from focalbench.runs.result import Early, Outcome, Status, mean_of
+from focalbench.analysis.verdicts import Finding, findings, moves_late, usual_margin_of
+from focalbench.runs.metric import ThresholdAt
+from focalbench.runs.result import Outcome, Status, mean_of
 
 EDGE_SHARE = 0.5  # of the seeds: beyond it, an end of the grid of learning rates is named
 
@@ -46,7 +52,18 @@ def compare(
 def _compare_cell(evidence: Evidence, margin: float | None, *, claims: bool) -> list[ArmRow]:
     wanted = margin or _usual_margin(evidence)
     found = _findings(evidence, wanted) if claims else _untested(evidence)
-    return [_row(entry, evidence, found.get(entry.name, Finding(None)), wanted) for entry in evidence.entries]
+    rows = [_row(entry, evidence, found.get(entry.name, Finding(None)), wanted) for entry in evidence.entries]
+    at = evidence.first.settings.threshold_at
+    return rows if at is None else _with_operating(rows, evidence, at)
+
+
+def _with_operating(rows: Sequence[ArmRow], evidence: Evidence, at: ThresholdAt) -> list[ArmRow]:
+    costs = at.costs or evidence.entries[0].metric.costs
+    found = {name: delta for family in families(evidence) for name, delta in deltas(family, evidence, at).items()}
+    return [
+        replace(row, operating=Acting(entry, evidence).row(at, costs, found.get(entry.name)))
+        for row, entry in zip(rows, evidence.entries, strict=True)
+    ]
 
 
 def main_start(entries: Sequence[Entry]) -> str | None:
@@ -58,8 +75,8 @@ def main_start(entries: Sequence[Entry]) -> str | None:
 def _usual_margin(evidence: Evidence) -> float:
     main = next(e for e in evidence.entries if e.kind is Kind.ARM and e.init == main_start(evidence.entries))
     baseline = baseline_of(main, evidence.entries)
-    chance = float(_prevalence(baseline).mean())
-    return usual_margin(synthetic=evidence.is_synthetic, baseline=float(baseline.test.mean()), chance=chance)
+    chance, reached = float(prevalence(baseline).mean()), float(baseline.score.mean())
+    return usual_margin_of(baseline.metric, synthetic=evidence.is_synthetic, baseline=reached, prevalence=chance)
 
 
 def families(evidence: Evidence) -> list[list[Entry]]:
@@ -76,7 +93,9 @@ def _findings(evidence: Evidence, margin: float) -> dict[str, Finding]:
     for family in families(evidence):
         baseline = baseline_of(family[0], evidence.entries)
         others = [entry for entry in family if entry is not baseline]
-        tested = findings([evidence.difference(entry, baseline) for entry in others], margin)
+        sign = -1 if baseline.metric.lower_is_better else 1
+        gains = [evidence.difference(entry, baseline).times(sign) for entry in others]
+        tested = [finding.times(sign) for finding in findings(gains, margin)]
         found |= {baseline.name: Finding(Verdict.BASELINE)}
         found |= {entry.name: finding for entry, finding in zip(others, tested, strict=True)}
     return found
@@ -112,7 +131,7 @@ def _row(entry: Entry, evidence: Evidence, finding: Finding, margin: float) -> A
         older_seeds=evidence.older_seeds,
         candidates=candidates(entry.considered),
         diverged=sum(row.outcome.status is Status.DIVERGED for row in entry.considered),
-        prevalence=float(_prevalence(entry).mean()),
+        prevalence=float(prevalence(entry).mean()),
         test_prevalence=_mean(entry.by_seed(lambda each: each.test_prevalence)),
         bayes_average_precision=_mean(entry.by_seed(lambda each: each.bayes_average_precision)),
         n_classes=len(_classes(outcome, measured=True)) or None,
@@ -131,8 +150,11 @@ def _row(entry: Entry, evidence: Evidence, finding: Finding, margin: float) -> A
         lrs=", ".join(f"{rate:g}" for rate in _rates(entry)) or None,
         lr_edge=_edge(entry),
         own_start=_own_start(entry, evidence),
-        average_precision_quarter=_early(entry, lambda each: each.quarter),
-        average_precision_half=_early(entry, lambda each: each.half),
+        average_precision_quarter=_early(entry, QUARTER),
+        average_precision_half=_early(entry, HALF),
+        metric=asked.metric,
+        score=None if asked.metric is None else _score(entry, evidence),
+        operating=None,
         scores=mean_of([row.outcome.scores for row in entry.chosen]),
     )
 
@@ -175,8 +197,8 @@ def _budget_limited(entry: Entry, baseline: Entry, margin: float) -> bool | None
     """
     if entry.kind is Kind.REFERENCE or len(entry.chosen) < LEAST_SEEDS:
         return None
-    halfway = Sample(entry.test_early(lambda each: each.half) - baseline.test_early(lambda each: each.half))
-    return moves_late(halfway, Sample(entry.test - baseline.test), margin)
+    halfway = Sample(entry.score_early(HALF) - baseline.score_early(HALF))
+    return moves_late(halfway, Sample(entry.score - baseline.score), margin)
 
 
 def _rates(entry: Entry) -> list[float]:
@@ -197,14 +219,12 @@ def _classes(outcome: Outcome, *, measured: bool) -> list[str]:
     return [each.name for each in outcome.classes or () if (each.test_average_precision is not None) == measured]
 
 
-def _prevalence(entry: Entry) -> Floats:
-    """Of the test rows, by weight where they have one; the mean over classes: what chance reaches. (seed,)."""
-    counted = entry.by_seed(lambda each: each.sizes.test_positives / each.sizes.test_rows)
-    weighted = entry.by_seed(lambda each: each.test_prevalence)
-    return np.where(np.isnan(weighted), counted, weighted)
+def _score(entry: Entry, evidence: Evidence) -> Spread:
+    found = spread(evidence.sample_of(evidence.score(entry)))
+    return _within_0_and_1(found) if entry.metric.is_share else found
 
 
-def _early(entry: Entry, budget: Callable[[Outcome], Early | None]) -> float | None:
+def _early(entry: Entry, budget: Budget) -> float | None:
     """Mean test AP had training, and the choice of epoch and candidate, stopped at an earlier budget."""
     return None if entry.kind is Kind.REFERENCE else float(entry.test_early(budget).mean())
 

@@ -27,6 +27,19 @@ def no_influences(_: str) -> Sequence[Sequence[float]]:
     return ()
 
 
+@dataclass(frozen=True, eq=False)
+class Quantity:
+    """A number by seed, (seed,), and what the buckets of test rows do to it, (seed, bucket), None of fresh draws."""
+
+    values: Floats
+    sums: Floats | None
+
+    def minus(self, other: "Quantity") -> "Quantity":
+        """The difference, seed by seed."""
+        sums = None if self.sums is None or other.sums is None else self.sums - other.sums
+        return Quantity(self.values - other.values, sums)
+
+
 @dataclass(frozen=True)
 class Evidence:
     """The chosen runs of a cell and, of a table, the influences of their test rows."""
@@ -77,10 +90,24 @@ class Evidence:
         """A row's average precision."""
         return self.sample(entry.test, self._mean_sums(entry))
 
+    def score(self, entry: Entry) -> Quantity:
+        """A row's metric."""
+        if entry.metric.is_usual:
+            return Quantity(entry.test, self._mean_sums(entry))
+        kept = self.kept_sums(entry)
+        return Quantity(entry.score, None if kept is None else kept[:, 1])  # after average precision's
+
     def difference(self, entry: Entry, other: Entry) -> Sample:
-        """A row's average precision minus another's, on the same seeds."""
-        mine, theirs = self._mean_sums(entry), self._mean_sums(other)
-        return self.sample(entry.test - other.test, None if mine is None or theirs is None else mine - theirs)
+        """A row's metric minus another's, on the same seeds."""
+        return self.sample_of(self.score(entry).minus(self.score(other)))
+
+    def sample_of(self, found: Quantity) -> Sample:
+        """A quantity with what its seeds share."""
+        return self.sample(found.values, found.sums)
+
+    def kept_sums(self, entry: Entry) -> Floats | None:
+        """All sums that a row's runs keep, (seed, quantity, bucket), in the order of Result.influences."""
+        return self._sums.get(entry.name)
 
     def of_output(self, values: Floats, place: int, entry: Entry, other: Entry | None = None) -> Sample:
         """A row's average precision on one of the measured outputs, or what other's is subtracted from it."""
@@ -90,8 +117,14 @@ class Evidence:
         return self.sample(values, sums if other is None else sums - self._sums[other.name][:, place])
 
     def _mean_sums(self, entry: Entry) -> Floats | None:
-        """Of the mean over the outputs, (seed, bucket)."""
-        return self._sums[entry.name].mean(axis=1) if entry.name in self._sums else None
+        """Of average precision, the mean over the outputs, (seed, bucket)."""
+        return self._sums[entry.name][:, : self._outputs].mean(axis=1) if entry.name in self._sums else None
+
+    @property
+    def _outputs(self) -> int | None:
+        """How many of the sums are of average precision: all, or that of the one target."""
+        asked = self.first.settings
+        return None if asked.metric is None and asked.threshold_at is None else 1
 
     def sample(self, values: Floats, sums: Floats | None) -> Sample:
         """Values by seed, with what their seeds share."""

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from focalbench.base.rows import As
 from focalbench.runs.arm import without_start
+from focalbench.runs.metric import AVERAGE_PRECISION, Metric, ThresholdAt
 from focalbench.runs.result import Scores, Sizes
 from focalbench.runs.run import Cell
 
@@ -59,6 +60,11 @@ class Spread:
     most: float
 
 
+def _of(name: str) -> As:
+    """The columns of a spread by that name."""
+    return As(columns=(name, *(f"{name}_{end}" for end in ("low", "high", "min", "max"))))
+
+
 AveragePrecision = Annotated[Spread, As(columns=("average_precision", "ap_low", "ap_high", "ap_min", "ap_max"))]
 Delta = Annotated[Spread, As(columns=("delta", "delta_low", "delta_high", "delta_min", "delta_max"))]
 OwnStart = Annotated[
@@ -67,8 +73,26 @@ OwnStart = Annotated[
 
 
 @dataclass(frozen=True, slots=True)
+class OperatingRow:
+    """What an arm's threshold, chosen on validation, does on the test.
+
+    at: what it is put for. precision: None where a seed flags nothing. alerts, cost: a 1,000 rows; cost: None where
+    nobody said what an error costs. delta: the arm's minus the baseline's, with limits that hold for all rows of one
+    start at once, in what the aim leaves open: cost where it is a cost, alerts where it is a recall, else recall.
+    """
+
+    at: Annotated[ThresholdAt, As(write=str, read=ThresholdAt.parse)]
+    precision: Annotated[Spread | None, _of("precision")]
+    recall: Annotated[Spread, _of("recall")]
+    alerts: Annotated[Spread, _of("alerts")]
+    cost: Annotated[Spread | None, _of("cost")]
+    delta: Annotated[Spread | None, _of("delta")]
+
+
+@dataclass(frozen=True, slots=True)
 class ArmRow:
-    """A row of table.csv. delta: average precision minus the baseline's, on the same seeds.
+    """A row of table.csv. metric: what validation chose by, None for average precision; score: its value then. delta:
+    the metric minus the baseline's, on the same seeds. operating: at a threshold, where one was asked for.
 
     Its low and high are simultaneous over all rows of one start, from 6 seeds on; the pointwise ones and the raw
     p-value stand beside them. seeds_to_decide: how many an undecided row needs if the estimate stays, 0 where no
@@ -112,7 +136,22 @@ class ArmRow:
     own_start: OwnStart | None
     average_precision_quarter: float | None
     average_precision_half: float | None
+    metric: Annotated[Metric | None, As(write=str, read=Metric.parse, added=True)]
+    score: Annotated[
+        Spread | None, As(columns=("score", "score_low", "score_high", "score_min", "score_max"), added=True)
+    ]
+    operating: Annotated[OperatingRow | None, As(prefix="operating_", added=True)]
     scores: Scores
+
+    @property
+    def value(self) -> Spread:
+        """The metric that verdicts rest on."""
+        return self.average_precision if self.score is None else self.score
+
+    @property
+    def by(self) -> Metric:
+        """The metric that verdicts rest on."""
+        return self.metric or AVERAGE_PRECISION
 
     @property
     def cell(self) -> Cell:

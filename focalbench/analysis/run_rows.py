@@ -9,6 +9,7 @@ from focalbench.base.rows import As
 from focalbench.datasets.synthetic.families import is_synthetic
 from focalbench.runs.arm import Arm
 from focalbench.runs.catalogue import SIGMOID, SOFTMAX
+from focalbench.runs.metric import Metric, ThresholdAt
 from focalbench.runs.result import Outcome, Status
 from focalbench.runs.run import Cell, Run
 from focalbench.training.references import is_reference, row_name
@@ -26,7 +27,8 @@ class Settings:
     """What was asked of a run. arm: its label, or a reference's name; family: arms that are tuned together, or
     "reference"; params: all that makes up an arm's loss beside its name, as JSON; hidden: units per layer, as 64-64.
 
-    init, lr, batch_size and epochs: None of a reference. alpha, gamma: None of a loss that takes none.
+    metric: what validation chooses by, None for average precision; threshold_at: where a threshold is put, None for
+    none. init, lr, batch_size and epochs: None of a reference. alpha, gamma: None of a loss that takes none.
     """
 
     run_id: str
@@ -49,6 +51,8 @@ class Settings:
     sampler: str
     batch_size: int | None
     epochs: int | None
+    metric: Annotated[Metric | None, As(write=str, read=Metric.parse, added=True)]
+    threshold_at: Annotated[ThresholdAt | None, As(write=str, read=ThresholdAt.parse, added=True)]
 
     @property
     def cell(self) -> Cell:
@@ -92,6 +96,8 @@ def _settings(run: Run) -> Settings:
         sampler=training.sampler,
         batch_size=training.batch_size or None,
         epochs=training.epochs or None,
+        metric=None if training.metric.is_usual else training.metric,
+        threshold_at=training.threshold_at,
     )
 
 

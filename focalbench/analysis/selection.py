@@ -8,7 +8,7 @@ beside them.
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -16,7 +16,8 @@ from focalbench.analysis.rows import Kind
 from focalbench.analysis.run_rows import RunRow, Settings
 from focalbench.analysis.statistics import Floats
 from focalbench.runs.arm import with_start
-from focalbench.runs.result import Early, Outcome
+from focalbench.runs.metric import AVERAGE_PRECISION, Metric
+from focalbench.runs.result import ByMetric, Early, Outcome
 
 Key = TypeVar("Key", bound=Hashable)
 REFERENCE = "reference"  # the family of scikit-learn's models
@@ -28,6 +29,17 @@ class Trained:
 
     settings: Settings
     outcome: Outcome
+
+
+class Budget(NamedTuple):
+    """A part of the epochs: what a run would have had by then."""
+
+    early: Callable[[Outcome], Early | None]
+    by_metric: Callable[[Outcome], ByMetric | None]
+
+
+QUARTER = Budget(lambda outcome: outcome.quarter, lambda outcome: outcome.by_metric_quarter)
+HALF = Budget(lambda outcome: outcome.half, lambda outcome: outcome.by_metric_half)
 
 
 @dataclass(frozen=True)
@@ -56,15 +68,37 @@ class Entry:
         return self.by_seed(lambda outcome: outcome.test_average_precision)
 
     @property
+    def metric(self) -> Metric:
+        """What validation chooses by, and verdicts rest on."""
+        return self.first.metric or AVERAGE_PRECISION
+
+    @property
+    def score(self) -> Floats:
+        """The metric by seed, (seed,)."""
+        return self.test if self.metric.is_usual else self.by_seed(lambda outcome: _test(outcome.by_metric))
+
+    @property
     def run_ids(self) -> list[str]:
         """The chosen runs."""
         return [row.settings.run_id for row in self.chosen]
 
-    def test_early(self, budget: Callable[[Outcome], Early | None]) -> Floats:
+    def test_early(self, budget: Budget) -> Floats:
         """Test average precision by seed had training, and the choice, stopped at a part of the epochs."""
-        rows = [[found for row in of_seed if (found := budget(row.outcome))] for of_seed in by(self.considered, seed)]
-        chosen = [choose(of_seed, lambda early: early.val_average_precision) for of_seed in rows]
-        return np.array([early.test_average_precision for early in chosen], dtype=np.float64)
+        return np.array([early.test_average_precision for early, _ in self._early(budget)], dtype=np.float64)
+
+    def score_early(self, budget: Budget) -> Floats:
+        """As test_early, the metric."""
+        if self.metric.is_usual:
+            return self.test_early(budget)
+        return np.array([_test(found) for _, found in self._early(budget)], dtype=np.float64)
+
+    def _early(self, budget: Budget) -> list[tuple[Early, ByMetric | None]]:
+        rows = [
+            [(early, budget.by_metric(row.outcome)) for row in of_seed if (early := budget.early(row.outcome))]
+            for of_seed in by(self.considered, seed)
+        ]
+        sign = -1 if self.metric.lower_is_better else 1
+        return [choose(of_seed, lambda found: _validation(*found), sign) for of_seed in rows]
 
 
 def cells_of(rows: Iterable[RunRow]) -> list[list[Trained]]:
@@ -145,21 +179,48 @@ def candidates(rows: Iterable[Trained], restart: int | None = None) -> int:
 
 
 def _entry(name: str, kind: Kind, rows: Sequence[Trained]) -> Entry:
-    chosen = tuple(choose(of_seed, lambda row: row.outcome.val_average_precision) for of_seed in by(rows, seed))
+    metric = rows[0].settings.metric or AVERAGE_PRECISION
+    sign = -1 if metric.lower_is_better else 1
+    chosen = tuple(choose(of_seed, _reached, sign) for of_seed in by(rows, seed))
     return Entry(name, kind, rows[0].settings.init, chosen, tuple(rows))
 
 
 Candidate = TypeVar("Candidate")
 
 
-def choose(candidates: Sequence[Candidate], validation: Callable[[Candidate], float | None]) -> Candidate:
-    """The candidate with the best validation average precision; the first of equals; a missing value is worst."""
+def choose(
+    candidates: Sequence[Candidate], validation: Callable[[Candidate], float | None], sign: int = 1
+) -> Candidate:
+    """The candidate that is best on validation; the first of equals; a missing value is worst. sign: -1 where a lower
+    value is better.
+    """
 
     def value(candidate: Candidate) -> float:
         found = validation(candidate)
-        return -np.inf if found is None else found
+        return -np.inf if found is None else sign * found
 
     return max(candidates, key=value)
+
+
+def _reached(row: Trained) -> float | None:
+    """What validation reached, by the metric that chooses."""
+    found = row.outcome.by_metric
+    return row.outcome.val_average_precision if found is None else found.val
+
+
+def _validation(early: Early, found: ByMetric | None) -> float | None:
+    return early.val_average_precision if found is None else found.val
+
+
+def _test(found: ByMetric | None) -> float | None:
+    return None if found is None else found.test
+
+
+def prevalence(entry: Entry) -> Floats:
+    """Of the test rows, by weight where they have one; the mean over classes: what chance reaches. (seed,)."""
+    counted = entry.by_seed(lambda each: each.sizes.test_positives / each.sizes.test_rows)
+    weighted = entry.by_seed(lambda each: each.test_prevalence)
+    return np.where(np.isnan(weighted), counted, weighted)
 
 
 def baseline_family(rows: Iterable[Trained]) -> str:

@@ -40,6 +40,10 @@ class Sample:
     shared: float = 0.0
     train_share: float = 0.0
 
+    def times(self, sign: int) -> "Sample":
+        """The same, or with its sign turned."""
+        return Sample(sign * self.values, self.shared, self.train_share)
+
     @property
     def seeds(self) -> int:
         """How many."""

@@ -1,12 +1,13 @@
 """From paired differences to words: better, worse, within the margin, or undecided (METHOD 3)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from focalbench.analysis.rows import Verdict
-from focalbench.analysis.statistics import LEAST_SEEDS, Sample, max_t, simultaneous_critical, t_quantile
+from focalbench.analysis.statistics import LEAST_SEEDS, Floats, Sample, max_t, simultaneous_critical, t_quantile
+from focalbench.runs.metric import Metric
 
 LEVEL = 0.05
 MOST_SEEDS = 10_000  # looked at for the number that would decide
@@ -30,6 +31,12 @@ class Finding:
     p_adjusted: float | None = None
     seeds_to_decide: int | None = None
 
+    def times(self, sign: int) -> "Finding":
+        """The same, or with the limits of a difference whose sign is turned."""
+        if sign == 1 or self.low is None or self.high is None:
+            return self
+        return replace(self, low=-self.high, high=-self.low)
+
 
 def usual_margin(*, synthetic: bool, baseline: float, chance: float) -> float:
     """The difference in average precision that matters unless another is asked for: .01 on synthetic data, a tenth of
@@ -40,6 +47,21 @@ def usual_margin(*, synthetic: bool, baseline: float, chance: float) -> float:
     """
     tenth, lacking = TABLE_SHARE * (baseline - chance), max(SYNTHETIC_MARGIN, 1 - baseline)
     return SYNTHETIC_MARGIN if synthetic else max(LEAST_MARGIN, round(min(tenth, lacking), 12))
+
+
+def usual_margin_of(metric: Metric, *, synthetic: bool, baseline: float, prevalence: float) -> float:
+    """The difference in a metric that matters unless another is asked for: as average precision's where it lies
+    between 0 and 1, else a tenth of what the baseline reaches beyond no skill at all, at least a hundredth of the
+    latter.
+
+    >>> cost = Metric.parse("cost=1:100")
+    >>> usual_margin_of(cost, synthetic=True, baseline=60.0, prevalence=0.001)
+    4.0
+    """
+    without = metric.without_skill(prevalence)
+    if metric.is_share:
+        return usual_margin(synthetic=synthetic, baseline=baseline, chance=without)
+    return max(LEAST_MARGIN, round(max(TABLE_SHARE * abs(baseline - without), abs(without) / 100), 12))
 
 
 def findings(samples: Sequence[Sample], margin: float) -> list[Finding]:
@@ -54,12 +76,26 @@ def findings(samples: Sequence[Sample], margin: float) -> list[Finding]:
     values = np.stack([sample.values for sample in samples], axis=1)
     errors = np.array([sample.standard_error for sample in samples])
     raw, adjusted = max_t(values, errors, _rng())
-    alone = t_quantile(samples[0].seeds, 1 - LEVEL / 2)
-    critical = max(alone, simultaneous_critical(values, _rng(), 1 - LEVEL))
+    critical = _critical(values)
     return [
         _finding(sample, critical, margin, float(p), float(corrected))
         for sample, p, corrected in zip(samples, raw, adjusted, strict=True)
     ]
+
+
+def limits(samples: Sequence[Sample]) -> list[tuple[float, float] | None]:
+    """The simultaneous limits of one family of differences; None below 6 seeds."""
+    if not samples or samples[0].seeds < LEAST_SEEDS:
+        return [None for _ in samples]
+    critical = _critical(np.stack([sample.values for sample in samples], axis=1))
+    halves = [critical * sample.standard_error for sample in samples]
+    return [(sample.mean - half, sample.mean + half) for sample, half in zip(samples, halves, strict=True)]
+
+
+def _critical(values: Floats) -> float:
+    """Of differences (seed, arm)."""
+    alone = t_quantile(len(values), 1 - LEVEL / 2)
+    return max(alone, simultaneous_critical(values, _rng(), 1 - LEVEL))
 
 
 def _rng() -> np.random.Generator:

@@ -78,6 +78,11 @@ class _Field:
         """Whether it is a tuple of numbers with a column each."""
         return self.kind is tuple and self.written.read is None
 
+    @property
+    def is_nested(self) -> bool:
+        """Whether it is a row by itself."""
+        return is_dataclass(self.kind) and self.written.read is None
+
 
 def _fields_of(row: type) -> tuple[_Field, ...]:
     hints = get_type_hints(row, include_extras=True)
@@ -96,7 +101,7 @@ def _field(name: str, hint: Any) -> _Field:
 
 
 def _columns_of_field(name: str, kind: type, optional: bool, written: As) -> tuple[_Column, ...]:
-    if is_dataclass(kind):
+    if is_dataclass(kind) and written.read is None:
         inner = _columns(kind)
         names = written.columns or [written.prefix + column.name for column in inner]
         named = (replace(column, name=own) for own, column in zip(names, inner, strict=True))
@@ -152,7 +157,7 @@ def _cells(row: object) -> Iterator[Value]:
         value = getattr(row, each.name)
         if each.is_many:
             yield from value
-        elif not is_dataclass(each.kind):
+        elif not each.is_nested:
             yield _cell_of(value, each.written)
         elif value is None:
             absent = dict(each.written.absent)
@@ -184,7 +189,7 @@ def _built(row: type[Row], found: Sequence[_Column], record: Record) -> Row:
         own, found = found[: len(each.columns)], found[len(each.columns) :]
         if each.is_many:
             values[each.name] = tuple(_value(column, record[column.name]) for column in own)
-        elif is_dataclass(each.kind):
+        elif each.is_nested:
             values[each.name] = None if _is_absent(each, own, record) else _built(each.kind, own, record)
         else:
             value = record[own[0].name]

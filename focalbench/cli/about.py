@@ -31,7 +31,11 @@ ABOUT = {
     "device": "Where to train: cpu or cuda.",
     "references": "Also fit scikit-learn's reference models.",
     "tuned": "Also a row for the best arm of every family, each family with as many candidates.",
-    "margin": "The difference in average precision that matters to you. Default: 0.01 on synthetic data, a tenth of "
+    "metric": "What validation chooses by and verdicts rest on: average_precision, recall_at_fpr=F, precision_at=K "
+    "(rows of the test, or a share such as 1%), recall_at_precision=P, net_benefit=T, cost=FP:FN or log_loss.",
+    "threshold_at": "Where to put a threshold, chosen on validation, to see what it does on the test: cost=FP:FN, "
+    "capacity=50/day (with a time of dates; or a share of the rows, 1%), precision=P or recall=R.",
+    "margin": "The difference in the metric that matters to you. Default: 0.01 on synthetic data, a tenth of "
     "the baseline's average precision above chance on tables, near 1 at most what it lacks to 1, or 0.01.",
     "claims": "Whether the table is meant to support claims; a smoke test says that it does not.",
 }

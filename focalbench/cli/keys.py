@@ -17,6 +17,7 @@ EXAMPLES = {  # of what has no default that could stand there
     "arms": '[{ loss = "bce" }, { loss = "focal", gamma = 2.0 }, { loss = "focal", alpha = 0.25, gamma = 2.0 }]',
     "epochs": "20",
     "margin": "0.02",
+    "threshold_at": '"cost=1:50"',
 }
 TAIL = """\
 # Short runs that focalbench check makes again: what they do not name is as above; 5 epochs at most.

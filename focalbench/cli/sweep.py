@@ -42,6 +42,7 @@ from focalbench.cli.options import (
 from focalbench.errors import InputError
 from focalbench.runs.catalogue import Task
 from focalbench.runs.columns import NO_COLUMNS, Columns
+from focalbench.runs.metric import Metric, ThresholdAt
 from focalbench.runs.run import TestPrevalence
 
 if TYPE_CHECKING:
@@ -123,7 +124,9 @@ def sweep(
     seeds: Annotated[int | None, setting("seeds", STATISTICS, default="10")] = None,
     first_seed: Annotated[int, setting("first_seed", STATISTICS)] = 0,
     tuned: Annotated[bool, flag("--tuned", ABOUT["tuned"], STATISTICS)] = False,
-    margin: Annotated[str | None, setting("margin", STATISTICS, "AP")] = None,
+    metric: Annotated[str, setting("metric", STATISTICS, "METRIC")] = "average_precision",
+    threshold_at: Annotated[str | None, setting("threshold_at", STATISTICS, "AIM")] = None,
+    margin: Annotated[str | None, setting("margin", STATISTICS, "NUMBER")] = None,
     quick: Annotated[
         bool,
         flag("--quick", "A smoke test: 3 seeds, 5 arms, 780 steps, 8,000 rows or what 20 positives need.", STATISTICS),
@@ -173,6 +176,8 @@ def sweep(
         "hidden": _hidden(hidden, model),
         "references": references,
         "tuned": tuned,
+        "metric": Metric.parse(metric),
+        "threshold_at": None if threshold_at is None else ThresholdAt.parse(threshold_at),
         "margin": None if margin is None else read_share("--margin", margin),
         "claims": not quick,
     }

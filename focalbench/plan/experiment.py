@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from focalbench.runs.arm_choice import (
 )
 from focalbench.runs.catalogue import CATALOGUE, SOFTMAX, TASKS, Task, sees_batches
 from focalbench.runs.columns import COLUMN_KEYS, NO_COLUMNS, Columns
+from focalbench.runs.metric import AVERAGE_PRECISION, Metric, ThresholdAt
 from focalbench.runs.run import TestPrevalence
 from focalbench.training.samplers import check_sampler
 
@@ -37,7 +39,8 @@ class Experiment:
     of those of a file. arms: () are those of the default sweep of the task. rows: training rows; label_noise:
     share of positives swapped, in [0, 0.5); steps: the budget of every run in optimiser steps (at least 20 epochs);
     epochs: passes over the rows instead; tuned: whether families of several arms get a row of their best, all with as
-    many candidates; margin: the difference in average precision that matters, None for the usual one (verdicts.py);
+    many candidates; metric: what validation chooses by and verdicts rest on; threshold_at: where a threshold is put on
+    validation, None for none; margin: the difference in the metric that matters, None for the usual one (verdicts.py);
     references: whether scikit-learn's models stand under the table; claims: False where a table is too small to support
     one, and says so. places: where the files that `datasets` names lie, by name, unless they lie where a process
     starts; no part of what an experiment is.
@@ -63,6 +66,8 @@ class Experiment:
     device: str = "cpu"
     references: bool = True
     tuned: bool = False
+    metric: Metric = AVERAGE_PRECISION
+    threshold_at: ThresholdAt | None = None
     margin: float | None = None
     claims: bool = True
     places: tuple[tuple[str, str], ...] = field(default=(), compare=False)
@@ -91,8 +96,10 @@ class Experiment:
                 raise InputError(f"{name} must lie between 1 and {most:,}, got {getattr(self, name):,}")
         if self.epochs is not None and not 1 <= self.epochs <= MOST_EPOCHS:
             raise InputError(f"epochs must lie between 1 and {MOST_EPOCHS:,}, got {self.epochs:,}")
-        if self.margin is not None and not 0 < self.margin < 1:
-            raise InputError(f"margin is a difference in average precision, above 0 and below 1; got {self.margin}")
+        if self.margin is not None and not 0 < self.margin < (1 if self.metric.is_share else inf):
+            below = " and below 1" if self.metric.is_share else ""
+            what = str(self.metric.name).replace("_", " ")
+            raise InputError(f"margin is a difference in {what}, above 0{below}; got {self.margin}")
         if self.first_seed < 0:
             raise InputError(f"first_seed must be at least 0, got {self.first_seed}")
         if not self.lrs or not all(0 < lr < float("inf") for lr in self.lrs):
@@ -152,6 +159,8 @@ class Experiment:
             raise InputError("`labels` names what `task=multilabel` predicts, instead of `target`")
         if self.task == "binary":
             return
+        if not self.metric.is_usual or self.threshold_at is not None:
+            raise InputError("`metric` and `threshold_at` are for `task=binary`; leave them out")
         if self.label_noise:
             raise InputError("`label_noise` is for `task=binary`; leave it out")
         if self.sampler not in SAMPLERS_OF_CLASSES:
@@ -192,12 +201,13 @@ KEYS = tuple(key for name in _OWN for key in (COLUMN_KEYS if name == "columns" e
 
 
 def setting_of(experiment: Experiment, key: str) -> object:
-    """The value of one of KEYS."""
-    return getattr(experiment.columns if key in COLUMN_KEYS else experiment, key)
+    """The value of one of KEYS, a metric or threshold as its text."""
+    value = getattr(experiment.columns if key in COLUMN_KEYS else experiment, key)
+    return str(value) if isinstance(value, Metric | ThresholdAt) else value
 
 
 def as_mapping(experiment: Experiment) -> dict[str, Any]:
     """All that an experiment is, for a manifest."""
     content = asdict(experiment)
     content |= content.pop("columns")
-    return {name: content[name] for name in KEYS}
+    return {name: content[name] if name == "arms" else setting_of(experiment, name) for name in KEYS}

@@ -4,7 +4,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
-from focalbench.datasets.build import load_table, measured, names_of, resolve, split_counts, weighed, with_folds
+from focalbench.datasets.build import (
+    flagged_share,
+    load_table,
+    measured,
+    names_of,
+    resolve,
+    split_counts,
+    weighed,
+    with_folds,
+)
 from focalbench.datasets.prevalence import warnings_for, weighted_rate
 from focalbench.datasets.synthetic.families import family_of, is_synthetic
 from focalbench.datasets.tables.leaks import leak_warnings
@@ -15,6 +24,7 @@ from focalbench.datasets.tables.weights import check_weights, weight_warnings
 from focalbench.errors import InputError
 from focalbench.plan.experiment import LEAST_EPOCHS, Experiment
 from focalbench.runs.arm import Arm
+from focalbench.runs.metric import Aim, MetricName
 from focalbench.runs.run import Recipe, Run, Training
 from focalbench.training.references import PROTOCOL, REFERENCES
 
@@ -58,8 +68,21 @@ def make_plan(experiment: Experiment) -> Plan:
             columns += [(recipe.dataset, column) for column in table.columns]
         if experiment.sampler == "groups" and not (_has_groups(recipe) or family_of(recipe.dataset) == "dense"):
             raise InputError(f"`sampler=groups`: {recipe.dataset} has no groups; use dense or a table with `group`")
+        _check_acting(experiment, recipe, min(each.test.rows for each in counts))
         runs += _runs(experiment, recipe, min(each.train.rows for each in counts))
     return Plan(tuple(runs), tuple(dict.fromkeys(notes)), tuple(dict.fromkeys(warnings)), tuple(dict.fromkeys(columns)))
+
+
+def _check_acting(experiment: Experiment, recipe: Recipe, test_rows: int) -> None:
+    """Raise InputError for more rows than a test has, and for a capacity that nothing says the share of."""
+    metric, at = experiment.metric, experiment.threshold_at
+    if metric.name is MetricName.PRECISION_AT and metric.rows(test_rows, test_rows) > test_rows:
+        raise InputError(
+            f"`metric={metric}` looks at more rows than the {test_rows:,} of {recipe.dataset}'s test; ask for fewer, "
+            "or for a share, such as precision_at=1%"
+        )
+    if at is not None and at.aim is Aim.CAPACITY:
+        flagged_share(recipe, at)
 
 
 def _folds(recipe: Recipe) -> list[str]:
@@ -144,13 +167,15 @@ def _runs(experiment: Experiment, recipe: Recipe, train_rows: int) -> Iterator[R
         evaluations=EVALUATIONS if epochs > EVALUATIONS else 0,
         sampler=experiment.sampler,
         device=experiment.device,
+        metric=experiment.metric,
+        threshold_at=experiment.threshold_at,
     )
     arms = candidates(experiment.arms) if experiment.tuned else [(arm, 0) for arm in experiment.arms]
     for (arm, restart), lr, seed in product(arms, experiment.lrs, seeds):
         yield Run(recipe, training, arm, lr, seed, restart)
     for model, arm in REFERENCES if experiment.references else ():
         for seed in seeds:
-            yield Run(recipe, _reference_training(model), arm, 0.0, seed)
+            yield Run(recipe, _reference_training(model, experiment), arm, 0.0, seed)
 
 
 def epochs_of(experiment: Experiment, train_rows: int) -> int:
@@ -165,7 +190,7 @@ def epochs_of(experiment: Experiment, train_rows: int) -> int:
     return max(LEAST_EPOCHS, -(-experiment.steps // steps))
 
 
-def _reference_training(model: str) -> Training:
+def _reference_training(model: str, experiment: Experiment) -> Training:
     return Training(
         model=model,
         hidden=(),
@@ -174,6 +199,8 @@ def _reference_training(model: str) -> Training:
         batch_size=0,
         sampler="",
         weights="",
+        metric=experiment.metric,
+        threshold_at=experiment.threshold_at,
     )
 
 

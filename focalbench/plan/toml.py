@@ -2,7 +2,7 @@
 
 import json
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -19,9 +19,11 @@ from focalbench.plan.experiment import KEYS, MANIFEST, Experiment, setting_of
 from focalbench.runs.arm import Arm, is_custom, read_init
 from focalbench.runs.arm_choice import read_alpha
 from focalbench.runs.columns import COLUMN_KEYS, NO_COLUMNS
+from focalbench.runs.metric import Metric, ThresholdAt
 
 Scalar = TypeVar("Scalar")
 CHECK_EPOCHS = 5  # beyond them, rounding on another CPU moves the numbers
+READ: dict[str, Callable[[str], object]] = {"metric": Metric.parse, "threshold_at": ThresholdAt.parse}
 UNSET: dict[str, type] = {"epochs": int, "margin": float}  # what else is not set by default is a text
 
 
@@ -167,7 +169,8 @@ def _value(key: str, value: object, default: object, where: str) -> object:
     if isinstance(default, tuple):
         kind = type(default[0]) if default else str
         return tuple(_scalar(key, item, kind, where) for item in _list(key, value, where))
-    return _scalar(key, value, UNSET.get(key, str) if default is None else type(default), where)
+    found: object = _scalar(key, value, UNSET.get(key, str) if default is None else type(default), where)
+    return READ[key](str(found)) if key in READ else found
 
 
 def _list(key: str, value: object, where: str) -> list[object]:

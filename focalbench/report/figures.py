@@ -17,6 +17,7 @@ from focalbench.base.rows import read_rows
 from focalbench.report import spread, style
 from focalbench.report.curves import Curve, CurvePoint
 from focalbench.report.folder import CLASSES, CURVES, PICTURES, TABLE, picture_name
+from focalbench.report.metric import heading
 from focalbench.report.owned import FIGURES, make_folder, write_bytes
 from focalbench.report.words import baseline_name, cells, how_taken, of_cell
 
@@ -107,11 +108,11 @@ def _by_gamma(of: OfCell) -> Figure | None:
         color, mark = (style.BLUE, "o") if label.startswith(NO_ALPHA) else (style.VERMILLION, "s")
         x = np.array([_gamma(row) for row in points]) + 0.05 * (i - (len(lines) - 1) / 2)  # no interval hides another
         dash = STARTS[str(points[0].init)]
-        y, bars = _bars([row.average_precision for row in points])
+        y, bars = _bars([row.value for row in points])
         ax.errorbar(x, y, bars, color=color, marker=mark, ls=dash, label=label, ms=3, lw=1.2, elinewidth=0.8)
     _zoom(ax, cell[0], [row for points in lines.values() for row in points])
     ax.set(xlabel=r"focusing exponent $\gamma$ (0: no focusing)")
-    ax.set(ylabel=f"mean test AUCPR\n({_of_bars(cell, '')})")
+    ax.set(ylabel=f"mean test {heading(cell[0].by)}\n({_of_bars(cell, '')})")
     style.name_above(fig, ax)  # intervals fill the space around these lines: no room for a label at each
     return fig
 
@@ -140,7 +141,7 @@ def _gamma(row: ArmRow) -> float:
 
 def _zoom(ax: Axes, first: ArmRow, rows: Sequence[ArmRow]) -> None:
     """Show what these rows span, and the ceiling and chance where they are no farther off than that; name both."""
-    found = [row.average_precision for row in rows]
+    found = [row.value for row in rows]
     ends = [end for each in found for end in spread.limits(each) or (each.mean,)]
     low, high = min(ends), max(ends)
     levels = _levels(first)
@@ -152,7 +153,9 @@ def _zoom(ax: Axes, first: ArmRow, rows: Sequence[ArmRow]) -> None:
 
 
 def _levels(first: ArmRow) -> dict[str, float]:
-    """Between what an average precision lies, as far as it is known; several classes have a chance each."""
+    """Between what a value lies, as far as it is known; several classes have a chance each."""
+    if first.metric is not None:
+        return {"no skill": first.metric.without_skill(first.prevalence)}
     chance = first.prevalence if first.n_classes is None else None
     levels = {"chance": chance, "Bayes ceiling": first.bayes_average_precision}
     return {name: value for name, value in levels.items() if value is not None}
@@ -184,7 +187,7 @@ def _differences(of: OfCell) -> Figure | None:
     for y, (row, delta) in enumerate(rows):
         color = _start_color(row)
         if not low <= delta.mean <= high:
-            _beyond(ax, delta.mean < low, y, f"{delta.mean:+.3f}", color)
+            _beyond(ax, delta.mean < low, y, f"{delta.mean:+.{spread.digits(margin)}f}", color)
             continue
         face = "white" if row.budget_limited else color
         ax.plot(delta.mean, y, "o", color=color, markersize=4, markerfacecolor=face)
@@ -230,7 +233,8 @@ def _of_differences(cell: Sequence[ArmRow], rows: Sequence[tuple[ArmRow, Spread]
     of_bars = _of_bars(
         cell, " for all rows of a start at once" if cell[0].n_seeds >= LEAST_SEEDS else " of each row alone"
     )
-    return f"test AUCPR minus that of {baseline}, same start{tuned}\n{of_bars}; grey: within {margin}{hollow}"
+    what = f"test {heading(cell[0].by)} minus that of {baseline}, same start{tuned}"
+    return f"{what}\n{of_bars}; grey: within {margin}{hollow}"
 
 
 # ---- validation AUCPR by epoch

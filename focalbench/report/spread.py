@@ -7,6 +7,7 @@ from focalbench.analysis.rows import Spread
 from focalbench.analysis.statistics import INTERVAL_SEEDS
 
 ROUNDING = 1e-9
+FEW = 0.1  # margins up to here are of numbers between 0 and 1
 Form = Literal["none", "half", "ends", "seeds"]
 EXPLAINED: dict[Form, str] = {
     "half": "±: half a 95% interval",
@@ -38,12 +39,12 @@ def limits(spread: Spread) -> tuple[float, float] | None:
 
 
 def digits(margin: float) -> int:
-    """Decimals that show a tenth of a margin: three, and more where average precision itself is small.
+    """Decimals that show a tenth of a margin: three, more where average precision itself is small, fewer of a cost.
 
-    >>> digits(0.01), digits(0.03), digits(0.0007)
-    (3, 3, 5)
+    >>> digits(0.01), digits(0.03), digits(0.0007), digits(4), digits(250)
+    (3, 3, 5, 1, 0)
     """
-    return max(3, math.ceil(-math.log10(margin)) + 1)
+    return max(3 if margin <= FEW else 0, math.ceil(-math.log10(margin)) + 1)
 
 
 def number(value: float, places: int, sign: str = "") -> str:

@@ -20,15 +20,18 @@ from focalbench.report.grid import (
     print_grid,
     print_lines,
 )
+from focalbench.report.metric import heading
+from focalbench.report.operating import operating_grid
 from focalbench.report.words import (
+    answer,
     baseline_name,
     blurb,
     cells,
-    decision,
     details,
     main_rows,
     of_cell,
     short_title,
+    skill,
     title,
 )
 
@@ -48,9 +51,10 @@ def markdown(table: Sequence[ArmRow], classes: Sequence[ClassRow] = ()) -> str:
     """All cells as Markdown tables, each with its conclusions. classes: the rows of per_class."""
     parts = []
     for cell in cells(table):
-        parts += [f"**{in_markdown(title(cell, of_cell(cell, classes)))}**", "", in_markdown(decision(cell)), ""]
+        answered = " ".join(map(in_markdown, answer(cell)))
+        parts += [f"**{in_markdown(title(cell, of_cell(cell, classes)))}**", "", answered, ""]
         parts += markdown_lines(arm_grid(cell))
-        if grid := class_grid(cell, classes):
+        for grid in more_grids(cell, classes):
             parts += ["", f"*{grid.title}*", "", *markdown_lines(grid)]
         parts += ["", *(f"- {in_markdown(sentence)}" for sentence in details(cell, of_cell(cell, classes))), ""]
     return "\n".join([*parts, *blurb(table), ""])
@@ -93,9 +97,9 @@ def overview(table: Sequence[ArmRow]) -> str:
 
 def _overview_row(cell: Sequence[ArmRow]) -> list[str]:
     name, places = baseline_name(cell).lower(), spread.digits(cell[0].margin)
-    best = display(max(main_rows(cell), key=_mean))
+    best = display(max(main_rows(cell), key=skill))
     references = [row for row in cell if row.kind is Kind.REFERENCE]
-    reference = display(max(references, key=_mean)) if references else [""] * COLUMNS
+    reference = display(max(references, key=skill)) if references else [""] * COLUMNS
     plain, zero = (
         next((row for row in cell if (row.loss, row.init) == (name, start)), None) for start in ("own", "zero")
     )
@@ -112,17 +116,13 @@ def _overview_row(cell: Sequence[ArmRow]) -> list[str]:
     ]
 
 
-def _mean(row: ArmRow) -> float:
-    return row.average_precision.mean
-
-
 def latex(table: Sequence[ArmRow], classes: Sequence[ClassRow] = ()) -> str:
     """All cells as LaTeX tables (booktabs). classes: the rows of per_class."""
     parts = []
     for cell in cells(table):
-        caption = f"{title(cell, of_cell(cell, classes))}. {decision(cell)} {' '.join(blurb(cell))}"
+        caption = f"{title(cell, of_cell(cell, classes))}. {' '.join(answer(cell))} {' '.join(blurb(cell))}"
         parts += [r"\begin{table}", rf"\caption{{{in_latex(caption)}}}", *latex_lines(arm_grid(cell))]
-        if grid := class_grid(cell, classes):
+        for grid in more_grids(cell, classes):
             parts += ["", *latex_lines(grid)]
         parts += [r"\end{table}", ""]
     return "\n".join(parts)
@@ -137,10 +137,11 @@ def print_rich(table: Sequence[ArmRow], console: Console, classes: Sequence[Clas
     """Print all cells with their conclusions. classes: the rows of per_class."""
     for cell in cells(table):
         console.print(Text(shown(title(cell, of_cell(cell, classes))), style="bold"))
-        console.print(Text(shown(decision(cell))))
+        for sentence in answer(cell):
+            console.print(Text(shown(sentence)))
         console.print()
         print_grid(arm_grid(cell), console)
-        if grid := class_grid(cell, classes):
+        for grid in more_grids(cell, classes):
             print_grid(grid, console)
         console.print()
         print_lines(details(cell, of_cell(cell, classes)), console)
@@ -158,6 +159,12 @@ def arm_grid(cell: Sequence[ArmRow]) -> Grid:
         tuple(columns),
         tuple(Section(heading, tuple(map(_line, rows))) for heading, rows in sections(cell)),
     )
+
+
+def more_grids(cell: Sequence[ArmRow], classes: Sequence[ClassRow]) -> list[Grid]:
+    """What stands under a cell's table: its rows at their thresholds, its classes."""
+    acting = operating_grid(sections(cell), baseline_name(cell), WIDTHS[0] - 1)
+    return [grid for grid in (acting, class_grid(cell, classes)) if grid is not None]
 
 
 def _line(row: ArmRow) -> Line:
@@ -209,8 +216,8 @@ def sections(cell: Sequence[ArmRow]) -> list[tuple[str, list[ArmRow]]]:
 
 def headings(cell: Sequence[ArmRow]) -> tuple[str, ...]:
     """The headings of a cell's columns."""
-    by_seed = " (min, max)" if any(spread.form(row.average_precision) == "seeds" for row in cell) else ""
-    return "arm", f"AUCPR{by_seed}", f"vs {baseline_name(cell)}{by_seed}", "verdict", "skill"
+    by_seed = " (min, max)" if any(spread.form(row.value) == "seeds" for row in cell) else ""
+    return "arm", f"{heading(cell[0].by)}{by_seed}", f"vs {baseline_name(cell)}{by_seed}", "verdict", "skill"
 
 
 def display(row: ArmRow) -> list[str]:
@@ -218,7 +225,7 @@ def display(row: ArmRow) -> list[str]:
     places, skill = spread.digits(row.margin), row.scores.recovered.log_loss_skill
     return [
         row.arm,
-        spread.cell(row.average_precision, places),
+        spread.cell(row.value, places),
         spread.cell(row.delta, places, "+"),
         _verdict(row),
         "" if skill is None else f"{skill:z.2f}",

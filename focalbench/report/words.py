@@ -8,11 +8,14 @@ from focalbench.analysis.statistics import INTERVAL_SEEDS, LEAST_SEEDS
 from focalbench.datasets.prevalence import CHOICE_POSITIVES, TABLE_TEST_POSITIVES
 from focalbench.datasets.tables.targets import listed
 from focalbench.report import spread
+from focalbench.report.metric import definition, phrase
+from focalbench.report.operating import operating_sentence
+from focalbench.runs.metric import AVERAGE_PRECISION
 
 LONGEST = 70  # characters of a name in a title or of a file
 
 BLURB = (
-    "AUCPR: step-wise average precision, as scikit-learn's; {spreads}differences are paired by seed; their intervals "
+    "{definition}; {spreads}differences are paired by seed; their intervals "
     "hold for all rows of one start at once. better, worse: the interval lies beyond 0; within: inside the margin; "
     "undecided: neither, and how many seeds would decide if the estimate stays. skill: log loss avoided, 1 at best, by "
     "the probabilities that the loss's inverse recovers (blank: it has none); below 0 the bare prevalence is better."
@@ -36,11 +39,12 @@ OF_SCOPE = {
 
 def blurb(table: Sequence[ArmRow]) -> list[str]:
     """What the columns of a table mean."""
-    found = {spread.form(each) for row in table for each in (row.average_precision, row.delta)}
+    found = {spread.form(each) for row in table for each in (row.value, row.delta)}
     spreads = "".join(f"{text}; " for form, text in spread.EXPLAINED.items() if form in found)
     of_budget = [OF_BUDGET] if any(row.budget_limited for row in table) else []
     of_classes = [] if all(row.n_classes is None for row in table) else [OF_CLASSES]
-    return [BLURB.format(spreads=spreads), *of_budget, *of_classes]
+    told = "; ".join(dict.fromkeys(definition(row.by) for row in table)) or definition(AVERAGE_PRECISION)
+    return [BLURB.format(definition=told, spreads=spreads), *of_budget, *of_classes]
 
 
 # ---- what a cell is
@@ -55,8 +59,9 @@ def title(cell: Sequence[ArmRow], classes: Sequence[ClassRow] = ()) -> str:
         _seeds(first),
         *([] if first.n_classes is None else [f"mean over {first.n_classes} {_outputs(cell)}"]),
         *_chance(first, classes),
+        *([] if first.metric is None else [f"compared by {phrase(first.metric)}"]),
     ]
-    if first.bayes_average_precision is not None:
+    if first.bayes_average_precision is not None and first.metric is None:
         parts.append(f"Bayes ceiling {first.bayes_average_precision:.3f}")
     if first.test_prevalence is not None and first.n_classes is None:
         parts.append("test rows weighted")
@@ -68,7 +73,7 @@ def title(cell: Sequence[ArmRow], classes: Sequence[ClassRow] = ()) -> str:
 def _chance(first: ArmRow, classes: Sequence[ClassRow]) -> list[str]:
     """The prevalence, or the lowest and highest of the measured classes: their mean is no class's own."""
     if first.n_classes is None:
-        return [f"chance {first.prevalence:.4f}"]
+        return [f"{'chance' if first.metric is None else 'prevalence'} {first.prevalence:.4f}"]
     shares = [row.prevalence for row in classes if row.average_precision is not None]
     return [f"chance {min(shares):.4f} to {max(shares):.4f} by class"] if shares else []
 
@@ -130,15 +135,22 @@ def decision(cell: Sequence[ArmRow]) -> str:
     return " ".join([_choice(others, baseline), *_of_reference(cell, baseline)])
 
 
+def answer(cell: Sequence[ArmRow]) -> list[str]:
+    """The decision, and what the threshold asked for does."""
+    return [decision(cell), *operating_sentence(main_rows(cell), baseline_name(cell))]
+
+
 def _choice(others: Sequence[ArmRow], baseline: str) -> str:
     """Which loss to train with, of the rows of one start."""
     places, margin = spread.digits(others[0].margin), others[0].margin
     budget = " at this budget" if any(row.budget_limited for row in others) else ""
     most = max(_high(row) for row in others)
     better = sorted((row for row in others if row.verdict is Verdict.BETTER), key=_gain, reverse=True)
+    metric = others[0].metric
     if winners := [row for row in better if _high(row) > margin]:
         also = f" Also better: {listed([row.name for row in winners[1:]])}." if winners[1:] else ""
-        return f"Use {winners[0].name}{budget}: better than {baseline} by {_by(winners[0])}.{also}"
+        by = "" if metric is None else f" in {phrase(metric)}"
+        return f"Use {winners[0].name}{budget}: better than {baseline} by {_by(winners[0])}{by}.{also}"
     if most <= 0:
         return f"Stay with {baseline}{budget}: every other loss is worse."
     bound = spread.bound(most, places)
@@ -147,7 +159,8 @@ def _choice(others: Sequence[ArmRow], baseline: str) -> str:
     )
     if most <= margin:
         shown = f"{small}, and " if small else ""
-        return f"Stay with {baseline}{budget}: {shown}no loss gains more than {bound} here."
+        gains = "gains" if metric is None or not metric.lower_is_better else "saves"
+        return f"Stay with {baseline}{budget}: {shown}no loss {gains} more than {bound} here."
     open_rows = [row for row in others if row.verdict is Verdict.UNDECIDED and _high(row) > margin]
     return (
         f"Stay with {baseline} for now{budget}: {small or 'no loss is shown to be better'}, a gain of up to {bound} is "
@@ -172,7 +185,7 @@ def _of_reference(cell: Sequence[ArmRow], baseline: str) -> list[str]:
     references = [row for row in cell if row.kind is Kind.REFERENCE]
     if not references:
         return []
-    best = max(references, key=lambda row: row.average_precision.mean)
+    best = max(references, key=skill)
     name = best.arm[:1].upper() + best.arm[1:]
     if best.verdict in (Verdict.BETTER, Verdict.WORSE):
         return [f"{name} is {best.verdict} than {baseline} by {_by(best)}."]
@@ -190,12 +203,20 @@ def _by(row: ArmRow) -> str:
     return f"{spread.number(abs(row.delta.mean), places)} [{spread.number(low, places)}, {spread.number(high, places)}]"
 
 
+def skill(row: ArmRow) -> float:
+    """The mean of the metric, turned so that more is better."""
+    return -row.value.mean if row.by.lower_is_better else row.value.mean
+
+
 def _gain(row: ArmRow) -> float:
-    return row.delta.mean if row.delta is not None else 0.0
+    mean = row.delta.mean if row.delta is not None else 0.0
+    return -mean if row.by.lower_is_better else mean
 
 
 def _high(row: ArmRow) -> float:
-    return row.delta.high if row.delta is not None and row.delta.high is not None else _gain(row)
+    """The most that a row may gain."""
+    end = None if row.delta is None else row.delta.low if row.by.lower_is_better else row.delta.high
+    return _gain(row) if end is None else -end if row.by.lower_is_better else end
 
 
 # ---- details, under the table
@@ -350,7 +371,7 @@ def _signed(row: ArmRow) -> str:
 
 def conclusions(cell: Sequence[ArmRow], classes: Sequence[ClassRow] = ()) -> list[str]:
     """The decision, then the details."""
-    return [decision(cell), *details(cell, classes)]
+    return [*answer(cell), *details(cell, classes)]
 
 
 def cells(table: Iterable[ArmRow]) -> list[list[ArmRow]]:

@@ -9,9 +9,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from focalbench.analysis.comparison import compare
-from focalbench.analysis.rows import ArmRow, ClassRow, Kind, Scope, Spread, Verdict
+from focalbench.analysis.rows import ArmRow, ClassRow, Kind, OperatingRow, Scope, Spread, Verdict
 from focalbench.base.rows import Value, columns, flatten, read_rows, rows_of, rows_text, texts
 from focalbench.errors import InputError
+from focalbench.runs.metric import Metric, ThresholdAt
 from focalbench.runs.result import Calibration, Scores, Sizes
 from tests.support.runs import two_arms
 
@@ -25,6 +26,12 @@ COLUMNS = [
     *("p_value", "p_adjusted", "margin", "verdict", "seeds_to_decide", "budget_limited", "lrs", "lr_edge"),
     *("delta_vs_own_start", "own_start_low", "own_start_high", "own_start_min", "own_start_max"),
     *("average_precision_quarter", "average_precision_half"),
+    *("metric", "score", "score_low", "score_high", "score_min", "score_max", "operating_at"),
+    *(
+        f"operating_{name}{end}"
+        for name in ("precision", "recall", "alerts", "cost", "delta")
+        for end in ("", "_low", "_high", "_min", "_max")
+    ),
     *("roc_auc", "r_precision", "recall_at_fpr", "mcc_at_prevalence"),
     *("brier", "log_loss", "log_loss_skill", "expected_observed"),
     *("calibration_slope", "calibration_intercept", "ece"),
@@ -45,6 +52,14 @@ MAYBE = st.one_of(st.none(), FLOAT)
 COUNT = st.integers(0, 10**9)
 SPREAD = st.builds(Spread, FLOAT, MAYBE, MAYBE, FLOAT, FLOAT)
 CALIBRATION = st.builds(Calibration, *[MAYBE] * 7)
+AIMS = [ThresholdAt.parse(text) for text in ("capacity=50/day", "cost=1:2", "recall=0.9")]
+OPERATING = st.builds(
+    OperatingRow,
+    st.sampled_from(AIMS),
+    st.one_of(st.none(), SPREAD),
+    *[SPREAD] * 2,
+    *[st.one_of(st.none(), SPREAD)] * 2,
+)
 MAYBE_TEXT = st.one_of(st.none(), TEXT)
 ARM_ROWS = st.builds(
     ArmRow,
@@ -85,6 +100,9 @@ ARM_ROWS = st.builds(
     own_start=st.one_of(st.none(), SPREAD),
     average_precision_quarter=MAYBE,
     average_precision_half=MAYBE,
+    metric=st.sampled_from([None, *map(Metric.parse, ("cost=1:50", "log_loss", "precision_at=0.01"))]),
+    score=st.one_of(st.none(), SPREAD),
+    operating=st.one_of(st.none(), OPERATING),
     scores=st.builds(
         Scores,
         roc_auc=MAYBE,
@@ -123,7 +141,7 @@ def test_the_columns_are_pinned() -> None:
     assert list(columns(ClassRow)) == CLASS_COLUMNS
     assert set(texts(ArmRow)) == {
         *("dataset", "scope", "kind", "arm", "family", "loss", "alpha", "init"),
-        *("unmeasured", "verdict", "budget_limited", "lrs"),
+        *("unmeasured", "verdict", "budget_limited", "lrs", "metric", "operating_at"),
     }
     assert set(texts(ClassRow)) == {"dataset", "kind", "arm", "init", "class"}
 

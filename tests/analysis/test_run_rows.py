@@ -15,7 +15,8 @@ from tests.support.runs import BCE, changed, failed, made_row, outcome_of, outco
 
 COLUMNS = [
     *("run_id", "dataset", "source", "positive_rate", "label_noise", "arm", "family", "loss", "alpha", "gamma"),
-    *("init", "params", "lr", "seed", "restart", "model", "hidden", "sampler", "batch_size", "epochs", "epoch"),
+    *("init", "params", "lr", "seed", "restart", "model", "hidden", "sampler", "batch_size", "epochs"),
+    *("metric", "threshold_at", "epoch"),
     *("train_rows", "train_positives", "val_rows", "val_positives", "test_rows", "test_positives"),
     *("test_prevalence", "split", "train_share"),
     *("val_average_precision", "test_average_precision", "bayes_average_precision", "status"),
@@ -34,7 +35,7 @@ COLUMNS = [
 ]
 TEXTS = {
     *("run_id", "dataset", "source", "arm", "family", "loss", "alpha", "init", "params", "model", "hidden", "sampler"),
-    *("split", "status", "classes", "data_sha256"),
+    *("metric", "threshold_at", "split", "status", "classes", "data_sha256"),
 }
 RARE = ClassOutcome("rare", 30, 10, 10, None, 0.9, 0.5)
 WEIGHED = ClassOutcome("weighed", 30, 10, 10, 0.25, None, None)

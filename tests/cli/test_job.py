@@ -75,7 +75,7 @@ def test_json_is_lines_that_a_machine_reads(tmp_path: Path) -> None:
     assert [(each["seeds"], each["planned"]) for each in (first, second)] == [(1, 2), (2, 2)]
     own = [row for row in table(tmp_path / "o") if row["kind"] == "arm" and row["init"] == "own"]
     (cell,) = second["cells"]
-    assert [(line["arm"], line["average_precision"]) for line in cell["lines"]] == [
+    assert [(line["arm"], line["value"]) for line in cell["lines"]] == [
         (row["arm"], float(row["average_precision"])) for row in own
     ]
     assert (end["event"], end["runs"], end["trained"], end["failed"]) == ("end", 8, 8, [])
@@ -100,7 +100,7 @@ def test_as_much_is_said_as_was_asked_for(tmp_path: Path, level: str, lines: int
     )
     own = [row for row in table(tmp_path / "o") if row["kind"] == "arm" and row["init"] == "own"]
     bce, focal = (float(row["average_precision"]) for row in own)
-    highest = f"highest gamma=2 {focal - bce:+.3f}".replace("0.", ".") if focal > bce else "the highest"
+    highest = f"best gamma=2 {focal - bce:+.3f}".replace("0.", ".") if focal > bce else "the best"
     assert text[-1].startswith(f"seed 2 of 2 done: bce {bce:.3f}, ".replace("0.", ".") + highest)
 
 

@@ -157,8 +157,8 @@ def test_two_rates_share_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("lines", "said"),
     [
-        ((Line("bce", 0.5531), Line("gamma=2", 0.5612, 0.0081)), "bce .553, highest gamma=2 +.008"),
-        ((Line("bce", 0.5531), Line("gamma=2", 0.5512, -0.0019)), "bce .553, the highest"),
+        ((Line("bce", 0.5531), Line("gamma=2", 0.5612, 0.0081)), "bce .553, best gamma=2 +.008"),
+        ((Line("bce", 0.5531), Line("gamma=2", 0.5512, -0.0019)), "bce .553, the best"),
     ],
 )
 def test_a_seed_is_a_line(lines: tuple[Line, ...], said: str, caplog: pytest.LogCaptureFixture) -> None:

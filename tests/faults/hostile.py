@@ -345,6 +345,8 @@ VALUES: dict[str, Text] = {
     "steps": counted(3, MOST["steps"]),
     "margin": FLOATS,
     "tuned": SWITCH,
+    "metric": strings("log_loss", "cost=1:9", "precision_at=50", "precision_at=1e9", "recall_at_fpr=2", "auc"),
+    "threshold_at": strings("cost=1:9", "capacity=1%", "capacity=3/day", "recall=0.5", "precision=-1", "half"),
     "seeds": counted(2, MOST["seeds"]),
     "batch_size": st.sampled_from(["64", "512", "0", "-1", "100001"]),
     "first_seed": st.integers().map(str),

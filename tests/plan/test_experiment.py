@@ -25,6 +25,7 @@ from focalbench.runs.arm_choice import (
 )
 from focalbench.runs.catalogue import RIVALS, SIGMOID
 from focalbench.runs.columns import Columns
+from focalbench.runs.metric import ThresholdAt
 from focalbench.runs.run import Recipe, Run, Training
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=12)
@@ -156,7 +157,7 @@ def test_the_printed_keys_are_an_experiment_of_defaults(tmp_path: Path) -> None:
 def test_each_example_among_the_printed_keys_is_read(tmp_path: Path) -> None:
     lines = experiment_file().splitlines()
     examples = [i for i, line in enumerate(lines) if re.match(r"# \w+ = ", line) and i < lines.index("# [[check]]")]
-    assert len(examples) == 9
+    assert len(examples) == 10
     for i in examples:
         text = "\n".join([*lines[:i], lines[i][2:], *lines[i + 1 :]])
         assert load(written(tmp_path, text))[0] != Experiment()
@@ -252,7 +253,9 @@ def test_a_value_out_of_range_is_refused(name: str, value: Any) -> None:
 
 
 def test_every_setting_is_written(tmp_path: Path) -> None:
-    text = to_toml(Experiment(columns=Columns(target="y", positive="1", group="g", weight="w"), epochs=3, margin=0.02))
+    at = ThresholdAt.parse("recall=0.5")
+    columns = Columns(target="y", positive="1", group="g", weight="w")
+    text = to_toml(Experiment(columns=columns, epochs=3, margin=0.02, threshold_at=at))
     text = 'time = "t"\n' + text  # never with a group
     assert set(re.findall(r"^(\w+) =", text.split("[[arms]]")[0], re.M)) == set(KEYS) - {"arms"}
 

@@ -21,6 +21,7 @@ from focalbench.plan.stacks import PROCESS_BYTES, make_stacks, stack_size, worke
 from focalbench.runs.arm import INITS, Alpha, Arm
 from focalbench.runs.arm_choice import BCE
 from focalbench.runs.columns import COLUMN_KEYS, Columns
+from focalbench.runs.metric import Metric
 from focalbench.runs.run import Recipe, Run, Training
 from focalbench.training.references import REFERENCES, is_reference
 
@@ -277,6 +278,8 @@ def other(value: Any, name: str) -> Any:
         return "zero"
     if name == "alpha":
         return 0.5
+    if name == "metric":
+        return Metric.parse("log_loss")
     kinds: dict[type, Any] = {str: "other", tuple: ("other",), bool: not value, type(None): "other"}
     return kinds[type(value)] if type(value) in kinds else value + 1 if isinstance(value, int) else value / 2 + 0.1
 

@@ -106,7 +106,8 @@ def test_only_what_is_there_is_explained() -> None:
 
 
 @pytest.mark.parametrize(
-    ("margin", "places"), [(0.5, 3), (0.1, 3), (0.01, 3), (0.0099, 4), (0.001, 4), (0.0007, 5), (1e-6, 7)]
+    ("margin", "places"),
+    [(0.5, 2), (4.0, 1), (40.0, 0), (4000.0, 0), (0.1, 3), (0.01, 3), (0.0099, 4), (0.001, 4), (0.0007, 5), (1e-6, 7)],
 )
 def test_decimals_show_a_tenth_of_a_margin(margin: float, places: int) -> None:
     assert spread.digits(margin) == places

@@ -412,7 +412,7 @@ REFERENCES = (
     Plant("reference: other trees", constant(references, "TREES", ({"l2_regularization": 1.0},)), arms="boosting"),
     Plant(
         "reference: the worst candidate",
-        changed(references, "_average_precision", lambda found, *_: 1 - found),
+        changed(caller, "value_on", lambda found, *_: 1 - found),
         arms="logistic|boosting",
     ),
 )
