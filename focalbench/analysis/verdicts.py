@@ -51,17 +51,19 @@ def usual_margin(*, synthetic: bool, baseline: float, chance: float) -> float:
 
 def usual_margin_of(metric: Metric, *, synthetic: bool, baseline: float, prevalence: float) -> float:
     """The difference in a metric that matters unless another is asked for: as average precision's where it lies
-    between 0 and 1, else a tenth of what the baseline reaches beyond no skill at all, at least a hundredth of the
-    latter.
+    between 0 and 1, else a tenth of what the baseline gains on no skill at all, at least a hundredth of the latter; of
+    costs and losses, at most a tenth of what is left.
 
     >>> cost = Metric.parse("cost=1:100")
-    >>> usual_margin_of(cost, synthetic=True, baseline=60.0, prevalence=0.001)
-    4.0
+    >>> [usual_margin_of(cost, synthetic=True, baseline=paid, prevalence=0.001) for paid in (99.0, 60.0, 20.0)]
+    [1.0, 4.0, 2.0]
     """
     without = metric.without_skill(prevalence)
     if metric.is_share:
         return usual_margin(synthetic=synthetic, baseline=baseline, chance=without)
-    return max(LEAST_MARGIN, round(max(TABLE_SHARE * abs(baseline - without), abs(without) / 100), 12))
+    gained = max(TABLE_SHARE * abs(baseline - without), abs(without) / 100)
+    left = TABLE_SHARE * baseline if metric.lower_is_better else gained
+    return max(LEAST_MARGIN, round(min(gained, left), 12))
 
 
 def findings(samples: Sequence[Sample], margin: float) -> list[Finding]:
