@@ -15,6 +15,7 @@ __all__ = [
     "mcc_at_prevalence",
     "mcc_at_threshold",
     "net_benefit",
+    "net_benefit_curve",
     "precision_at_k",
     "r_precision",
     "recall_at_fpr",
@@ -22,6 +23,9 @@ __all__ = [
 ]
 
 ROUNDING = 1e-12  # of a sum of weights
+DECISIONS = tuple(
+    10 ** (place / 10) / 2000 for place in range(31)
+)  # probabilities from .0005 to .5 of a decision curve
 
 
 def precision_at_k(scores: Tensor, targets: Tensor, k: float, weights: Tensor | None = None) -> Tensor:
@@ -254,6 +258,36 @@ def net_benefit(logits: Tensor, targets: Tensor, threshold: float, weights: Tens
         return (flagged[positive].sum() - odds * flagged[~positive].sum()) / mass.sum()
 
     return per_run(benefit, logits, targets)
+
+
+def net_benefit_curve(logits: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
+    """Net benefit at each of the probabilities DECISIONS: a decision curve.
+
+    Args:
+        logits: (run, sample), finite, log odds of a probability.
+        targets: (sample,), 0 or 1.
+        weights: (sample,), >= 0. None: 1 each.
+
+    Returns:
+        (run, probability) float64, at most the prevalence.
+
+    Raises:
+        InputError: for wrong shapes or weights, other targets, or a class missing or without weight.
+
+    References:
+        As net_benefit.
+    """
+    mass = torch.ones_like(targets, dtype=torch.float64) if weights is None else checked_weights(weights, targets)
+    levels = torch.tensor(DECISIONS, dtype=torch.float64)
+
+    def curve(row: Tensor, positive: Tensor) -> Tensor:
+        order = ascending_order(row)
+        places = torch.searchsorted(row[order].double(), torch.logit(levels))
+        gained = torch.where(positive, mass, 0.0)[order], torch.where(positive, 0.0, mass)[order]
+        hits, alarms = (torch.cat([part.flip(0).cumsum(0).flip(0), part.new_zeros(1)])[places] for part in gained)
+        return (hits - levels / (1 - levels) * alarms) / mass.sum()
+
+    return per_run(curve, logits, targets)
 
 
 def _matthews(called: Tensor, positive: Tensor, mass: Tensor) -> Tensor:

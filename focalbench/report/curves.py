@@ -12,23 +12,27 @@ from focalbench.analysis.run_rows import RunRow
 from focalbench.analysis.selection import Entry, cells_of, entries_of
 from focalbench.analysis.statistics import Floats, Sample, mean_interval
 from focalbench.base.rows import As
+from focalbench.metrics.threshold import DECISIONS
 from focalbench.runs.result import Curves, Result
 from focalbench.runs.run import Cell, scored_epochs
 
 
 class Curve(StrEnum):
     """Which curve a point lies on: average precision on validation by epoch, precision by recall on the test, share of
-    positives by mean probability of a bin.
+    positives by mean probability of a bin, net benefit by the probability from which one acts.
     """
 
     VALIDATION = "validation"
     PRECISION = "precision"
     RELIABILITY = "reliability_observed"
+    NET_BENEFIT = "net_benefit"
 
 
 @dataclass(frozen=True, slots=True)
 class CurvePoint:
-    """A row of curves.csv: the mean over the seeds, with its 95% interval. x: None of a bin that is empty in all."""
+    """A row of curves.csv: the mean over the seeds, with a 95% interval of their spread alone, which on re-splits of
+    one table does not show what their test rows share. x: None of a bin that is empty in all.
+    """
 
     dataset: str
     positive_rate: float | None
@@ -48,7 +52,7 @@ class CurvePoint:
 
 
 def curve_points(rows: Sequence[RunRow], result: Callable[[str], Result]) -> list[CurvePoint]:
-    """Validation AUCPR by epoch, precision at 200 recalls and reliability bins, of every row's chosen runs.
+    """Validation AUCPR by epoch, precision at 200 recalls, reliability bins, net benefit: of every row's chosen runs.
 
     result: of a run_id; asked for one row of the table after the other, because the curves of all would fill memory.
     """
@@ -74,6 +78,9 @@ def _grids(curves: Sequence[Curves], epochs: int) -> Iterator[tuple[Curve, Seque
     if observed.shape[-1]:
         expected = np.ma.masked_invalid(_matrix([each.reliability_expected for each in curves]))
         yield Curve.RELIABILITY, expected.mean(axis=0).filled(np.nan).tolist(), observed
+    benefit = _matrix([each.net_benefit for each in curves])
+    if benefit.shape[-1]:
+        yield Curve.NET_BENEFIT, DECISIONS, benefit
 
 
 def _matrix(curves: Sequence[tuple[float | None, ...]]) -> Floats:

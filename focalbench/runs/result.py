@@ -199,13 +199,15 @@ class Curves:
     """Curves of a run, () where there is none, None at a point that is not defined.
 
     validation: average precision after each scored epoch; precision: at even steps of recall; reliability_expected and
-    reliability_observed: mean probability and share of positives, bin by bin.
+    reliability_observed: mean probability and share of positives, bin by bin; net_benefit: at the probabilities
+    metrics.threshold.DECISIONS.
     """
 
     validation: tuple[float | None, ...] = ()
     precision: tuple[float | None, ...] = ()
     reliability_expected: tuple[float | None, ...] = ()
     reliability_observed: tuple[float | None, ...] = ()
+    net_benefit: tuple[float | None, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,6 +50,7 @@ def measure(logits: Tensor, back: Array | None, targets: Tensor, weights: Tensor
         precision=finite(ranking.precision_recall_grid(row, targets, GRID_POINTS, weights)[0].tolist()),
         reliability_expected=finite(reliability[:, 0].tolist()),
         reliability_observed=finite(reliability[:, 1].tolist()),
+        net_benefit=tuple(threshold.net_benefit_curve(_probable(logits, back), targets, weights)[0].tolist()),
     )
     k = int(targets.sum()) if weights is None else None
     return Measured(float(ranking.average_precision(row, targets, weights)), k, scores, curves)
@@ -61,6 +62,11 @@ def macro(measured: Sequence[Measured]) -> Measured:
     precision = tuple(None if None in point else float(np.mean(point)) for point in points)
     average_precision = float(np.mean([each.average_precision for each in measured]))
     return Measured(average_precision, None, mean_of([each.scores for each in measured]), Curves(precision=precision))
+
+
+def _probable(logits: Tensor, back: Array | None) -> Tensor:
+    """(1, sample): logits of the probabilities that the loss's inverse gives, else of the scores themselves."""
+    return logits[None] if back is None or not np.isfinite(back).all() else torch.from_numpy(back)[None]
 
 
 def _recovered(

@@ -22,11 +22,13 @@ from focalbench.metrics import (
     mcc_at_prevalence,
     mcc_at_threshold,
     net_benefit,
+    net_benefit_curve,
     precision_at_k,
     r_precision,
     recall_at_fpr,
     recall_at_precision,
 )
+from focalbench.metrics.threshold import DECISIONS
 
 samples = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 1)), min_size=2, max_size=6).filter(
     lambda pairs: len({y for _, y in pairs}) == 2
@@ -214,3 +216,13 @@ def test_numbers_of_an_operating_point_out_of_range_are_refused() -> None:
             least_cost(scores, targets, wrong, 1.0)
         with pytest.raises(InputError, match="costs must be"):
             least_cost(scores, targets, 1.0, wrong)
+
+
+@given(MANY)
+def test_a_decision_curve_is_the_net_benefit_at_each_probability(pairs: list[tuple[int, int]]) -> None:
+    scores, targets = torch.tensor(pairs).T
+    logits = (scores.float() - 12) / 3
+    logits[0] = float(torch.logit(torch.tensor(DECISIONS[7], dtype=torch.float64)))  # nearly at one of them
+    (found,) = net_benefit_curve(logits[None], targets)
+    expected = [net_benefit(logits[None], targets, threshold).item() for threshold in DECISIONS]
+    assert found.tolist() == pytest.approx(expected, abs=1e-12)
