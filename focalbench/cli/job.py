@@ -69,8 +69,19 @@ def make_job(
     return Job(folder, store, backend, as_json, seconds)
 
 
-def run_job(make: Callable[[], Experiment], job: Job, finish: Callable[[SweepResult], None] | None = None) -> Ended:
-    """Plan and run an experiment into a folder, and finish it there, with pictures. make: may read data first.
+@dataclass(frozen=True)
+class Finish:
+    """What is done in the folder of a whole table. names: of what it writes there, from a plan; check: raises
+    InputError where it could not be done.
+    """
+
+    do: Callable[[SweepResult], None]
+    names: Callable[[Plan], Sequence[str]] = lambda _: ()
+    check: Callable[[Plan], None] = lambda _: None
+
+
+def run_job(make: Callable[[], Experiment], job: Job, finish: Finish | None = None) -> Ended:
+    """Plan and run an experiment into a folder, and finish it there. make: may read data first.
 
     Ctrl-C leaves the table of the seeds that are whole; without any, and at SIGTERM, it says what is safe and exits
     with 130 or 143. Raises MachineError, with what is safe.
@@ -103,9 +114,7 @@ def run_job(make: Callable[[], Experiment], job: Job, finish: Callable[[SweepRes
     return Ended(result, time.monotonic() - begin, job.budget, watch.looked)
 
 
-def _run(
-    experiment: Experiment, job: Job, see: Watch, finish: Callable[[SweepResult], None] | None, begin: float
-) -> SweepResult:
+def _run(experiment: Experiment, job: Job, see: Watch, finish: Finish | None, begin: float) -> SweepResult:
     from focalbench.execution.drive import check_backend
     from focalbench.jobs.budget import Budget
     from focalbench.jobs.sweep import check_store, names_in, run_experiment
@@ -117,14 +126,17 @@ def _run(
     refuse_foreign(job.folder, ())
     done = check_store(plan, job.database)
     found = forecast_of(plan, done, backend, job.budget)
-    names = names_in(job.folder, plan, job.store, pictures=finish is not None)
+    names = names_in(job.folder, job.store)
+    if finish is not None:
+        finish.check(plan)
+        names += finish.names(plan)
     budget = None if job.budget is None else Budget(job.budget, begin)
     with working_in(job.folder, names):
         announce(plan, done, backend, found, as_json=job.as_json)
         shares = None if found is None else found.shares
         result = run_experiment(experiment, plan, job.folder, backend, see, job.store, budget, shares)
         if finish is not None and result.ending.stopped is None:
-            finish(result)
+            finish.do(result)
         return result
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from focalbench.cli.folders import repeat_of
-from focalbench.cli.job import fitting_all, make_backend, make_job, print_estimate, run_job
+from focalbench.cli.job import Finish, fitting_all, make_backend, make_job, print_estimate, run_job
 from focalbench.cli.keys import print_keys
 from focalbench.cli.options import (
     DATA,
@@ -84,6 +84,7 @@ def run(
     from focalbench.cli.render import conclude  # these load torch, so a mistake in the file is told before
     from focalbench.jobs.check import finish_folder
     from focalbench.report.figures import draw_results
+    from focalbench.report.folder import pictures_of
 
     def finish(result: SweepResult) -> None:
         draw_results(job.folder)
@@ -92,4 +93,4 @@ def run(
     if dry_run:
         print_estimate(lambda: experiment, job)
         return
-    conclude(run_job(lambda: experiment, job, finish), job.folder, as_json=as_json)
+    conclude(run_job(lambda: experiment, job, Finish(finish, pictures_of)), job.folder, as_json=as_json)

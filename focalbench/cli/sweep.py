@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,7 @@ import typer
 from focalbench.cli.about import ABOUT
 from focalbench.cli.columns import check_columns, column_options
 from focalbench.cli.folders import folder_of
-from focalbench.cli.job import make_backend, make_job, print_estimate, resolve_device, run_job
+from focalbench.cli.job import Finish, Job, fitting, make_backend, make_job, print_estimate, resolve_device, run_job
 from focalbench.cli.numbers import read_number, read_share
 from focalbench.cli.options import (
     DATA,
@@ -46,10 +47,12 @@ from focalbench.runs.metric import Metric, ThresholdAt
 from focalbench.runs.run import TestPrevalence
 
 if TYPE_CHECKING:
+    from focalbench.jobs.sweep import SweepResult
     from focalbench.plan.experiment import Experiment
     from focalbench.runs.arm import Arm
     from focalbench.runs.arm_choice import ArmOptions
 
+logger = logging.getLogger(__name__)
 QUICK_ROWS, QUICK_SEEDS, QUICK_STEPS, ENOUGH_POSITIVES = 8_000, 3, 780, 20
 QUICK_LRS = (0.001, 0.003)
 USUAL_DATA = "mixture"
@@ -144,6 +147,9 @@ def sweep(
         ),
     ] = None,
     store: StoreOption = None,
+    save_scores: Annotated[
+        bool, flag("--save-scores", "Keep the test scores of every run in the table, as Parquet, in scores/.", OUTPUT)
+    ] = False,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
     log_level: LevelOption = "info",
@@ -197,7 +203,23 @@ def sweep(
     if dry_run:
         print_estimate(sized, job)
         return
-    conclude(run_job(sized, job), folder, as_json=as_json)
+    conclude(run_job(sized, job, _with_scores(job) if save_scores else None), folder, as_json=as_json)
+
+
+def _with_scores(job: Job) -> Finish:
+    """Train what the table rests on once more, and keep its scores."""
+    from focalbench.jobs.scores import check_scores, save_scores
+    from focalbench.report.owned import SCORES
+    from focalbench.report.scores import check_parquet, score_names
+
+    check_parquet()
+
+    def save(result: SweepResult) -> None:
+        logger.info("training the runs of the table once more, for their scores")
+        names = save_scores(job.folder, result.plan.runs, fitting(job.backend, result.plan))
+        logger.info(f"{len(names)} files of scores in {job.folder / SCORES}")
+
+    return Finish(save, lambda plan: score_names(plan.runs), lambda plan: check_scores(plan.runs, job.backend))
 
 
 def _data_name(argument: str | None, option: str | None) -> str:

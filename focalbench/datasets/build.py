@@ -216,15 +216,16 @@ def _splits(recipe: Recipe, seed: int, clean: list[Dataset], rows: tuple[Rows, R
     if (rate := weighted_rate(recipe)) is not None:
         clean[2] = weighted_to_rate(clean[2], rate)
     resampling = None if rows is None else _resampling(load_table(recipe), recipe, rows)
+    numbers = None if rows is None else rows[2].astype(np.int64)
     if recipe.label_noise == 0:
         outputs = (0,) if recipe.folds else measured(recipe, seed)
-        return Splits(clean[0], clean[1], clean[2], None, names_of(recipe), outputs, resampling)
+        return Splits(clean[0], clean[1], clean[2], None, names_of(recipe), outputs, resampling, numbers)
     held = [Counts(dataset.rows, dataset.positives) for dataset in clean]
     train, validation, test = (
         with_label_noise(dataset, swaps, generator(seed, f"{split}-label-noise", recipe.key))
         for dataset, swaps, split in zip(clean, label_swaps(recipe.label_noise, held, rate), _SPLITS, strict=True)
     )
-    return Splits(train, validation, clean[2], test.targets, resampling=resampling)
+    return Splits(train, validation, clean[2], test.targets, resampling=resampling, test_numbers=numbers)
 
 
 def width(recipe: Recipe) -> int:

@@ -128,7 +128,8 @@ class Splits:
 
     noisy_test_targets: (test rows,) int8, the test targets under the same label noise as the other splits;
     None without noise. The targets of `test` itself are always clean. names: of the outputs, where there are several.
-    measured: the outputs with enough rows to be validated and tested. resampling: None for fresh draws.
+    measured: the outputs with enough rows to be validated and tested. resampling: None for fresh draws. test_numbers:
+    (test rows,) of a table's rows from 0, None for fresh draws.
     """
 
     train: Dataset
@@ -138,6 +139,7 @@ class Splits:
     names: tuple[str, ...] = ()
     measured: tuple[int, ...] = (0,)
     resampling: Resampling | None = None
+    test_numbers: NDArray[np.int64] | None = None
 
     @cached_property
     def sha256(self) -> str:

@@ -10,14 +10,14 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import Pipe, resource_tracker
 from multiprocessing.connection import Connection
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from focalbench.base.memory import peak_bytes
 from focalbench.base.provenance import versions_text
@@ -36,6 +36,7 @@ SHARED = "/dev/shm"
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 
 Stack = tuple[Run, ...]
+Found = TypeVar("Found")
 
 _one_at_a_time = threading.Lock()  # a Dask worker may have several threads; a stack wants a process
 
@@ -217,6 +218,28 @@ class LokyPool:
         """As Pool."""
         for worker in (*self._busy.values(), *self._idle):
             worker.executor.shutdown(wait=not at_once, kill_workers=at_once)
+
+
+def mapped(function: Callable[[Stack], Found], stacks: Sequence[Stack], workers: int) -> Iterator[Found]:
+    """What a function finds of each stack, in their order, by so many local processes, or in this one.
+
+    Raises MachineError where one of them dies: nothing is tried again.
+    """
+    if workers == 1:
+        yield from map(function, stacks)
+        return
+    from joblib.externals.loky.process_executor import ProcessPoolExecutor
+
+    begin = {"initializer": signal.signal, "initargs": (signal.SIGINT, signal.SIG_IGN)}
+    executor = ProcessPoolExecutor(max_workers=workers, env=ONE_THREAD, **begin)
+    try:
+        with _sigint_blocked(), _starting():
+            found = executor.map(function, stacks)
+        yield from found
+    except BrokenProcessPool:
+        raise MachineError("a worker died, or had no memory; fewer `workers` leave each more") from None
+    finally:
+        executor.shutdown(kill_workers=True)
 
 
 @contextmanager

@@ -114,7 +114,7 @@ def run_experiment(
     InputError where the folder holds files of others by our names, StoreError and MachineError; what was finished then
     is safe.
     """
-    names = names_in(folder, plan, database)
+    names = names_in(folder, database)
     refuse_foreign(folder, names)
     make_folder(folder)
     claim(folder, names)
@@ -240,10 +240,10 @@ def _lack(lacking: Sequence[tuple[str, ...]], runs: int) -> str:
     return f"{what}: {means} blank; a new `store` trains all runs anew"
 
 
-def names_in(folder: Path, plan: Plan, database: Path | None, *, pictures: bool = False) -> list[str]:
+def names_in(folder: Path, database: Path | None) -> list[str]:
     """The names in a results folder of all that run_experiment may write there."""
     new_store = database is None and not is_begun(folder / DATABASE)  # of an old one it is told what made it
-    return to_write(plan, store=new_store, pictures=pictures)
+    return to_write(store=new_store)
 
 
 def check_store(plan: Plan, database: Path) -> set[str]:

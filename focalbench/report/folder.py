@@ -23,7 +23,7 @@ from focalbench.plan.toml import files_of, to_toml
 from focalbench.report.curves import CurvePoint, curve_points
 from focalbench.report.influences import influences_text
 from focalbench.report.manifest import FORMAT, Manifest, NamedFile, read_manifest
-from focalbench.report.owned import FIGURES, TIMINGS, finish, owned, remove_own, write_texts
+from focalbench.report.owned import FIGURES, SCORES, TIMINGS, finish, owned, remove_own, write_texts
 from focalbench.report.tables import latex, markdown
 from focalbench.report.words import LONGEST
 from focalbench.runs.result import Result
@@ -90,7 +90,8 @@ def write_results(
     if plan.columns:
         texts[COLUMNS] = rows_text(ReadColumn, (ReadColumn(*read) for read in plan.columns))
     write_texts(folder, texts)
-    outdated = [] if made_before else filter(PICTURE.fullmatch, owned(folder))  # of another table
+    outdated = [] if made_before else list(filter(PICTURE.fullmatch, owned(folder)))  # of another table
+    outdated += [name for name in owned(folder) if name.startswith(f"{SCORES}/")]
     remove_own(folder, [*outdated, *(name for name in (CLASSES, COLUMNS, INFLUENCES) if name not in texts)])
     return table, classes
 
@@ -169,11 +170,15 @@ def picture_files(cells: Iterable[Cell]) -> list[str]:
     return [f"{FIGURES}/{kind}_{name}.{end}" for kind in PICTURES for name in names for end in ("png", "svg")]
 
 
-def to_write(plan: Plan, *, store: bool, pictures: bool) -> list[str]:
-    """The names of all that a plan's results may become in a folder, its store and its pictures among them or not."""
-    cells = {run.recipe.cell for run in plan.runs}
+def to_write(*, store: bool) -> list[str]:
+    """The names of all that a plan's results may become in a folder, its store among them or not."""
     results = [name for name in WRITTEN if name != MANIFEST]
-    return [*results, *(STORE if store else ()), *(sorted(picture_files(cells)) if pictures else ())]
+    return [*results, *(STORE if store else ())]
+
+
+def pictures_of(plan: Plan) -> list[str]:
+    """The names of the pictures of a plan's results."""
+    return sorted(picture_files({run.recipe.cell for run in plan.runs}))
 
 
 def picture_name(dataset: str, positive_rate: float | None, label_noise: float) -> str:

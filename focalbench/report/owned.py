@@ -17,7 +17,7 @@ from focalbench.errors import InputError
 from focalbench.plan.experiment import MANIFEST
 from focalbench.report.manifest import FORMAT, TOOL, Manifest, Unfinished, read_manifest
 
-FIGURES = "figures"
+FIGURES, SCORES = "figures", "scores"
 TIMINGS = "timings.csv"  # of a finished plan; no manifest holds its hash, which differs from time to time
 NOTHING = Manifest(FORMAT, TOOL)
 
@@ -99,7 +99,7 @@ def working_in(folder: Path, names: Iterable[str]) -> Iterator[None]:
     with alone_in(folder) as alone:
         begun = _own_manifest(folder).unfinished
         if alone and begun is not None:
-            for place in (folder, folder / FIGURES):
+            for place in (folder, folder / FIGURES, folder / SCORES):
                 remove_parts(place, begun.mark)
         yield
 

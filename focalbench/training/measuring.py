@@ -148,7 +148,8 @@ def pooled_splits(folds: Sequence[Splits]) -> Splits:
     found = [fold.resampling for fold in folds if fold.resampling is not None]
     units = np.concatenate([each.units for each in found])
     resampling = Resampling(found[0].kind, units, np.mean([each.train_share for each in found], axis=0))
-    return replace(folds[0], test=test, noisy_test_targets=joined_noisy, resampling=resampling)
+    numbers = np.concatenate([fold.test_numbers for fold in folds if fold.test_numbers is not None])
+    return replace(folds[0], test=test, noisy_test_targets=joined_noisy, resampling=resampling, test_numbers=numbers)
 
 
 @dataclass(frozen=True)

@@ -50,23 +50,38 @@ def run_stack(stack: tuple[Run, ...]) -> list[Result]:
     ]
 
 
+def predict_stack(stack: tuple[Run, ...]) -> tuple[list[Prediction], Splits]:
+    """Train runs that share data and batches, or fit the one reference: what each says of the test rows, and these."""
+    folds = _folds(stack[0].recipe, stack[0].seed)
+    with one_thread():
+        which, predictions = _fitted(stack, folds)
+        found = list(predictions)
+    return [found[place] for place in which], pooled_splits(folds)
+
+
 def _measured(stack: tuple[Run, ...], folds: Sequence[Splits]) -> list[tuple[Outcome, Curves, Influences]]:
     """Fit on each fold in turn, and measure on the test rows of all."""
     test, facts, asked = pooled_splits(folds), facts_of(folds), stack[0].training
+    which, predictions = _fitted(stack, folds)
+    found = [outcome_of(prediction, test, facts, asked) for prediction in predictions]
+    return [found[place] for place in which]
+
+
+def _fitted(stack: tuple[Run, ...], folds: Sequence[Splits]) -> tuple[list[int], Iterator[Prediction]]:
+    """Predictions, one after the other, and which of them is each run's: runs that are equal are trained once."""
+    test_rows = sum(splits.test.rows for splits in folds)
     if is_reference(stack[0]):
-        fitted = [_fit_reference(stack[0], splits, test.test.rows) for splits in folds]
-        return [outcome_of(pooled_predictions(fitted), test, facts, asked)]
-    setups = [_set_up(stack[0], splits, test.test.rows) for splits in folds]
+        return [0], iter([pooled_predictions([_fit_reference(stack[0], splits, test_rows) for splits in folds])])
+    setups = [_set_up(stack[0], splits, test_rows) for splits in folds]
     members = [[_member(run, setup) for run in stack] for setup in setups]
     names = list(map(_apart_from_its_name, stack, zip(*members, strict=True)))
-    once = [names.index(name) for name in dict.fromkeys(names)]
+    different = list(dict.fromkeys(names))
+    once = [names.index(name) for name in different]
     predicted = [
         _train([stack[i] for i in once], [of_fold[i] for i in once], setup)
         for of_fold, setup in zip(members, setups, strict=True)
     ]
-    found = [outcome_of(pooled_predictions(of_run), test, facts, asked) for of_run in zip(*predicted, strict=True)]
-    by_name = dict(zip(dict.fromkeys(names), found, strict=True))
-    return [by_name[name] for name in names]
+    return [different.index(name) for name in names], map(pooled_predictions, zip(*predicted, strict=True))
 
 
 @contextmanager
