@@ -5,6 +5,7 @@ ABOUT = {
     "datasets": "CSV or Parquet files, or names that focalbench datasets lists.",
     "positive_rates": "Exact positive rate, of the rarest class where there are several. Default: 0.0015 for synthetic "
     "data, the natural rate of a table.",
+    "own_rates": "Rates of some of the data sets, instead of positive_rates: by name, a list for each.",
     "target": "The column to predict.",
     "labels": "A column of 0 and 1 to predict, where the task is multilabel.",
     "positive": "The target value that counts as positive, or names the rare class.",

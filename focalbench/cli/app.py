@@ -11,6 +11,7 @@ from focalbench import __version__
 from focalbench.cli.audit import audit
 from focalbench.cli.bench import bench
 from focalbench.cli.check import check
+from focalbench.cli.compare import compare
 from focalbench.cli.datasets import datasets
 from focalbench.cli.examples import examples
 from focalbench.cli.losses import losses
@@ -27,7 +28,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["--help", "-h"]},
     pretty_exceptions_enable=False,
 )
-for command in (sweep, run, table, plot, check, datasets, losses, audit, bench):
+for command in (sweep, run, compare, table, plot, check, datasets, losses, audit, bench):
     app.command(epilog=examples(command.__name__))(command)
 
 

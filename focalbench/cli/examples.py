@@ -17,6 +17,10 @@ EXAMPLES = {
         "focalbench run experiments/headline.toml --dry-run",
         "focalbench run results/fraud/experiment.toml",
     ),
+    "compare": (
+        "focalbench compare scores.csv --target is_fraud --score mine --score theirs",
+        "focalbench compare a.csv b.parquet --target is_fraud --id transaction --metric precision_at=100",
+    ),
     "table": ("focalbench table results/fraud", "focalbench table results/fraud --format latex > fraud.tex"),
     "plot": ("focalbench plot results/fraud", "focalbench plot --formulas"),
     "check": ("focalbench check results/headline",),

@@ -35,6 +35,7 @@ SAMPLERS_OF_CLASSES = ("random", "stratified", "groups")  # those that leave the
 class Experiment:
     """datasets x positive_rates (None: natural; (): the usual ones) x arms x lrs x seeds, on equal terms.
 
+    own_rates: of data sets that have other rates than positive_rates says, by name.
     task: binary, multiclass (the rate is that of the rare class) or multilabel. columns: what is said
     of those of a file. arms: () are those of the default sweep of the task. rows: training rows; label_noise:
     share of positives swapped, in [0, 0.5); steps: the budget of every run in optimiser steps (at least 20 epochs);
@@ -49,6 +50,7 @@ class Experiment:
     task: Task = "binary"
     datasets: tuple[str, ...] = ("mixture",)
     positive_rates: tuple[float | None, ...] = ()
+    own_rates: tuple[tuple[str, tuple[float | None, ...]], ...] = ()
     columns: Columns = NO_COLUMNS
     test_prevalence: TestPrevalence = "weight"
     label_noise: float = 0.0
@@ -108,7 +110,7 @@ class Experiment:
             raise InputError(f"hidden must name layers of 1 to {MOST_UNITS:,} units, got {list(self.hidden)}")
         if not 0 <= self.label_noise < 0.5:
             raise InputError(f"label noise must lie in [0, 0.5), got {self.label_noise}")
-        for rate in self.positive_rates:
+        for rate in (*self.positive_rates, *(rate for _, rates in self.own_rates for rate in rates)):
             if rate is not None and not 0 < rate < 1:
                 raise InputError(f"the positive rate must lie between 0 and 1, got {rate}")
 
@@ -128,9 +130,19 @@ class Experiment:
         names = [canonical(name) if is_synthetic(name) else Path(name).name for name in self.datasets]
         repeatable = {"positive_rates": self.positive_rates, "lrs": self.lrs, "arms": self.arms, "file names": names}
         repeatable["labels"] = self.columns.labels
+        repeatable["own_rates"] = tuple(name for name, _ in self.own_rates)
         for name, values in repeatable.items():
             if len(set(values)) < len(values):
                 raise InputError(f"{name} holds an entry twice; name each once")
+
+        if strangers := {name for name, _ in self.own_rates} - set(self.datasets):
+            raise InputError(f"own_rates names {min(strangers)!r}, which is none of the datasets")
+
+    @property
+    def cells(self) -> list[tuple[str, float | None]]:
+        """The data sets, each at its rates."""
+        own = dict(self.own_rates)
+        return [(dataset, rate) for dataset in self.datasets for rate in own.get(dataset, self.positive_rates)]
 
     def _check_arms(self) -> None:
         """What goes together among the arms, and with the columns."""

@@ -50,7 +50,7 @@ def make_plan(experiment: Experiment) -> Plan:
     warnings: list[str] = []
     columns: list[tuple[str, ColumnReading]] = []
     same: dict[Recipe, str] = {}
-    for dataset, rate in product(experiment.datasets, experiment.positive_rates):
+    for dataset, rate in experiment.cells:
         recipe = with_folds(resolve(_recipe(experiment, dataset, rate)), seeds_of(experiment))
         rows = replace(recipe, dataset="", path=None) if recipe.sha256 else recipe
         if same.setdefault(rows, recipe.dataset) != recipe.dataset:

@@ -33,8 +33,11 @@ def to_toml(experiment: Experiment) -> str:
     for name in KEYS:
         value = setting_of(experiment, name)
         if name == "positive_rates":
-            value = tuple("natural" if rate is None else rate for rate in experiment.positive_rates)
-        if name != "arms" and value is not None:
+            value = _rates(experiment.positive_rates)
+        if name == "own_rates":
+            inside = (f"{_toml(dataset)} = {_toml(_rates(rates))}" for dataset, rates in experiment.own_rates)
+            lines.append(f"own_rates = {{ {', '.join(inside)} }}" if experiment.own_rates else "own_rates = {}")
+        elif name != "arms" and value is not None:
             lines.append(f"{name} = {_toml(value)}")
     for arm in experiment.arms:
         alpha = "none" if arm.alpha is None else arm.alpha
@@ -46,6 +49,10 @@ def to_toml(experiment: Experiment) -> str:
         if arm.params:
             lines.append("params = { " + ", ".join(f"{name} = {value!r}" for name, value in arm.params) + " }")
     return "\n".join(lines) + "\n"
+
+
+def _rates(rates: Sequence[float | None]) -> list[float | str]:
+    return ["natural" if rate is None else rate for rate in rates]
 
 
 def _toml(value: object) -> str:
@@ -163,14 +170,20 @@ def _value(key: str, value: object, default: object, where: str) -> object:
     if key == "arms":
         return tuple(_arm(item, where) for item in _list(key, value, where))
     if key == "positive_rates":
-        return tuple(
-            None if item == "natural" else _scalar(key, item, float, where) for item in _list(key, value, where)
-        )
+        return _read_rates(key, value, where)
+    if key == "own_rates":
+        if not isinstance(value, dict):
+            raise InputError(f"{where}: own_rates is a table such as {{ mixture = [0.01] }}, got {value!r}")
+        return tuple((dataset, _read_rates(key, rates, where)) for dataset, rates in value.items())
     if isinstance(default, tuple):
         kind = type(default[0]) if default else str
         return tuple(_scalar(key, item, kind, where) for item in _list(key, value, where))
     found: object = _scalar(key, value, UNSET.get(key, str) if default is None else type(default), where)
     return READ[key](str(found)) if key in READ else found
+
+
+def _read_rates(key: str, value: object, where: str) -> tuple[float | None, ...]:
+    return tuple(None if item == "natural" else _scalar(key, item, float, where) for item in _list(key, value, where))
 
 
 def _list(key: str, value: object, where: str) -> list[object]:

@@ -28,24 +28,25 @@ def phrase(metric: Metric) -> str:
     if metric.costs is not None:
         return f"cost a 1,000 rows ({_each(metric.costs)})"
     if metric.name is MetricName.PRECISION_AT:
-        which = f"{_percent(value)} of the rows" if value < 1 else f"{value:,.0f} test rows"
+        which = f"{_percent(value)} of the rows" if value < 1 else f"{value:,.0f} rows"
         return f"precision among the {which} with the highest scores"
     return {
         MetricName.RECALL_AT_FPR: f"recall at a false positive rate of {_percent(value)}",
         MetricName.RECALL_AT_PRECISION: f"recall at a precision of {_percent(value)}",
         MetricName.NET_BENEFIT: f"net benefit of acting from a probability of {_percent(value)} on",
-        MetricName.LOG_LOSS: "log loss of the recovered probabilities",
+        MetricName.LOG_LOSS: "log loss",
     }.get(metric.name, "AUCPR")
 
 
 def definition(metric: Metric) -> str:
     """What the column holds, with what stands beside it."""
     told = {
-        MetricName.COST: "cost: of false alarms and misses, a 1,000 test rows, at the threshold that costs least on "
+        MetricName.COST: "cost: of false alarms and misses, a 1,000 rows, at the threshold that costs least on "
         "validation; less is better",
         MetricName.NET_BENEFIT: "net benefit: true positives a row, less what the false alarms weigh at this threshold "
-        "(Vickers & Elkin 2006), by the recovered probabilities",
-        MetricName.LOG_LOSS: "log loss: mean -log of the recovered probability of what was the case; less is better",
+        "(Vickers & Elkin 2006), by probabilities that the loss's inverse recovers, where it has one",
+        MetricName.LOG_LOSS: "log loss: mean -log of the probability of what was the case, recovered by the loss's "
+        "inverse where it has one; less is better",
         MetricName.AVERAGE_PRECISION: "AUCPR: step-wise average precision, as scikit-learn's",
     }
     return told.get(metric.name, f"{heading(metric)}: {phrase(metric)}")

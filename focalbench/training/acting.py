@@ -10,6 +10,7 @@ from torch import Tensor
 
 from focalbench.losses.reference import Array
 from focalbench.metrics import calibration, ranking, threshold
+from focalbench.metrics.influence import BUCKETS, average_precision_influences, bucket_of
 from focalbench.metrics.left_out import At, Rows, left_out_sums, precision_at, recall_at_fpr, recall_at_precision
 from focalbench.runs.metric import PER, Aim, Costs, Metric, MetricName, ThresholdAt
 from focalbench.runs.result import Operating
@@ -78,6 +79,9 @@ def value_on(metric: Metric, rows: Measurable, test_rows: int) -> float:
 def sums_of(metric: Metric, rows: Measurable, units: NDArray[np.int64]) -> Array:
     """What each bucket of test rows does to the value, (bucket,)."""
     positive, mass = rows.positive, rows.mass
+    if metric.is_usual:
+        influences = average_precision_influences(rows.scores.double().numpy(), positive, mass)
+        return np.bincount(bucket_of(units), influences, minlength=BUCKETS).astype(np.float64)
     counted = mass > 0  # what weighs nothing moves nothing
     known = Rows.of(positive[counted], mass[counted], units[counted])
     at = _counting(metric, len(mass))

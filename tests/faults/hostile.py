@@ -337,6 +337,7 @@ VALUES: dict[str, Text] = {
     "task": strings("binary", "multiclass", "multilabel"),
     "datasets": listed(strings(*DATA)),
     "positive_rates": listed(st.one_of(st.just('"natural"'), FLOATS)),
+    "own_rates": st.sampled_from(["{}", "{ gaussians = [0.1] }", "{ gaussians = [2.0] }", "{ x = [0.1] }", "[0.1]"]),
     "labels": listed(strings("y", "x")),
     "test_prevalence": strings("thin", "weight"),
     "label_noise": FLOATS,

@@ -116,6 +116,17 @@ def read_weight(column: "pd.Series[Any]", origin: Origin, style: Style) -> Speci
     return Special(_in_range(weights), SpecialReading("weight", name, "; ".join(read.how)), read.doubts, read.change)
 
 
+def read_score(column: "pd.Series[Any]", origin: Origin, style: Style) -> Special:
+    """Scores of a model, (rows,) float64. Raises InputError where one is missing, infinite, or no number."""
+    import pandas as pd
+
+    name = str(column.name)
+    read = _numbers(column, origin, style) or _Read(pd.to_numeric(column, errors="coerce"))
+    scores = pd.Series(read.values).to_numpy(np.float64, na_value=np.nan, copy=True)
+    _check_complete(~np.isfinite(scores), f"the score column {name!r} must hold a finite number in every row")
+    return Special(scores, SpecialReading("score", name, "; ".join(read.how)), read.doubts)
+
+
 def _check_complete(bad: "np.ndarray[Any, np.dtype[np.bool_]]", what: str, remedy: str = "fill them in") -> None:
     if bad.any():
         where = f"{rows_of(int(bad.sum()))} (first: data row {bad.argmax() + 1})"

@@ -10,21 +10,24 @@ import stat
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING, NamedTuple
 
 from focalbench.datasets.columns.frame import did_you_mean, make_table
 from focalbench.datasets.columns.texts import Origin
-from focalbench.datasets.files.parquet import REMEDY, read_parquet
+from focalbench.datasets.files.parquet import REMEDY, parquet_names, read_parquet
 from focalbench.datasets.files.text_table import open_text
 from focalbench.datasets.tables.table import Table
 from focalbench.datasets.tables.targets import listed
 from focalbench.errors import InputError, MachineError
 from focalbench.runs.catalogue import Task
 from focalbench.runs.columns import Columns
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SUFFIXES = (".csv", ".tsv", ".txt", ".gz", ".zip", ".zst", ".parquet")
 MOST_UNPACKED = 2**35  # bytes that an archive may unpack to
@@ -88,22 +91,55 @@ def read_table(path: str, columns: Columns, task: Task = "binary") -> Table:
         MachineError: where there is no room to unpack or recode the file, or no memory for the table.
     """
     digest = file_sha256(path)
+    with open_frame(path) as opened:
+        frame, origin = opened.read(columns.predicted, None)
+        table = make_table(path, frame, columns, digest, origin, task)
+    return replace(table, notes=opened.notes + table.notes)
+
+
+class OpenFrame(NamedTuple):
+    """An open file. names: of its columns. read: some columns (None: all) with what their types do not tell, those to
+    predict as they are written where cells are missing; notes: what had to be guessed of its encoding.
+    """
+
+    names: tuple[str, ...]
+    read: Callable[[Sequence[str], Sequence[str] | None], tuple["pd.DataFrame", Origin]]
+    notes: tuple[str, ...] = ()
+
+
+@contextmanager
+def open_frame(path: str) -> Iterator[OpenFrame]:
+    """Open a CSV or Parquet file, while it is read. Raises as read_table."""
     with _opened(path) as file, _spool() as unpacked, _spool() as recoded:
         _check_kind(path, file)
-        if file.read(4) == b"PAR1":
-            file.seek(0)
-            frame, kinds = read_parquet(path, file)
-            return make_table(path, frame, columns, digest, Origin(kinds=kinds), task)
+        is_parquet = file.read(4) == b"PAR1"
         file.seek(0)
-        with _room():
-            text, lines, notes = _as_utf8(path, _unpacked(path, file, unpacked), recoded)
-        parts = open_text(path, text, lines)
-        origin = Origin(parts.separator, texts=parts.texts)
         try:
-            table = make_table(path, parts.frame(columns.predicted), columns, digest, origin, task)
+            yield _parquet(path, file) if is_parquet else _text(path, file, unpacked, recoded)
         except MemoryError:
             raise MachineError(f"no memory for {path}; close other programs, or take fewer columns or rows") from None
-    return replace(table, notes=notes + table.notes)
+
+
+def _parquet(path: str, file: IO[bytes]) -> OpenFrame:
+    names = parquet_names(path, file)
+
+    def read(_: Sequence[str], only: Sequence[str] | None) -> tuple["pd.DataFrame", Origin]:
+        file.seek(0)
+        frame, kinds = read_parquet(path, file, only)
+        return frame, Origin(kinds=kinds)
+
+    return OpenFrame(tuple(names), read)
+
+
+def _text(path: str, file: IO[bytes], unpacked: IO[bytes], recoded: IO[bytes]) -> OpenFrame:
+    with _room():
+        text, lines, notes = _as_utf8(path, _unpacked(path, file, unpacked), recoded)
+    parts = open_text(path, text, lines)
+
+    def read(predicted: Sequence[str], only: Sequence[str] | None) -> tuple["pd.DataFrame", Origin]:
+        return parts.frame(predicted, only), Origin(parts.separator, texts=parts.texts)
+
+    return OpenFrame(parts.names, read, notes)
 
 
 def exists(path: str) -> bool:

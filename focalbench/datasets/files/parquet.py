@@ -2,7 +2,7 @@
 
 import base64
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import IO, TYPE_CHECKING, Any
 
 from focalbench.base.memory import free_bytes
@@ -19,8 +19,11 @@ _SCHEMA = b"ARROW:schema"
 _INDEX = re.compile(r"__index_level_\d+__")
 
 
-def read_parquet(source: str, file: IO[bytes]) -> "tuple[pd.DataFrame, dict[str, str]]":
-    """The frame of a file, and what its columns of other things than numbers and texts hold, by name.
+def read_parquet(
+    source: str, file: IO[bytes], only: Sequence[str] | None = None
+) -> "tuple[pd.DataFrame, dict[str, str]]":
+    """The frame of a file, and what its columns of other things than numbers and texts hold, by name. only: some of the
+    columns, None for all.
 
     Raises InputError where it cannot be read, MachineError where memory would not hold it.
     """
@@ -31,9 +34,11 @@ def read_parquet(source: str, file: IO[bytes]) -> "tuple[pd.DataFrame, dict[str,
         raise InputError(f"{source} is a Parquet file, which needs an extra: {REMEDY}") from None
     try:
         opened = parquet.ParquetFile(file)
-        _check_size(source, opened.metadata.num_rows, opened.metadata.num_columns)
-        types, declared = opened.schema_arrow.types, _categories(opened.metadata.metadata or {})
-        table = opened.read()
+        written = [name for name in opened.schema_arrow.names if only is None or " ".join(name.split()) in only]
+        _check_size(source, opened.metadata.num_rows, len(written))
+        declared = _categories(opened.metadata.metadata or {})
+        table = opened.read(columns=written)
+        types = table.schema.types
         table.validate(full=True)  # texts that are not UTF-8 would else be found out later
         frame: pd.DataFrame = table.to_pandas(ignore_metadata=True, split_blocks=True, self_destruct=True)
     except (MemoryError, pyarrow.ArrowMemoryError):
@@ -50,6 +55,21 @@ def read_parquet(source: str, file: IO[bytes]) -> "tuple[pd.DataFrame, dict[str,
     if frame.empty:
         raise InputError(f"{source} has no rows or no columns; name a file with data")
     return _flat(frame.reset_index(drop=True)), kinds
+
+
+def parquet_names(source: str, file: IO[bytes]) -> list[str]:
+    """The names of a file's columns, but for an index without a name. Raises InputError where it cannot be read."""
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ImportError:
+        raise InputError(f"{source} is a Parquet file, which needs an extra: {REMEDY}") from None
+    try:
+        names = parquet.ParquetFile(file).schema_arrow.names
+    except (pyarrow.ArrowException, OSError, ValueError) as error:
+        short = " ".join(str(error).split())[:120]
+        raise InputError(f"{source} is no readable Parquet file ({short}); write it again") from None
+    return [" ".join(name.split()) for name in names if not _INDEX.fullmatch(name)]
 
 
 def _check_size(source: str, rows: int, columns: int) -> None:

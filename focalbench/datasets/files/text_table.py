@@ -51,17 +51,21 @@ class TextTable:
     names: tuple[str, ...]
     rows: int
 
-    def frame(self, predicted: Sequence[str] = ()) -> "pd.DataFrame":
+    def frame(self, predicted: Sequence[str] = (), only: Sequence[str] | None = None) -> "pd.DataFrame":
         """All rows, each column typed by all of its cells; those to predict as they are written where some are missing,
-        because NA or None may be a class. Raises InputError for rows that do not fit the header.
+        because NA or None may be a class. only: some of the columns, None for all. Raises InputError for rows that do
+        not fit the header.
         """
         import pandas as pd
 
+        options = self._options()
+        if only is not None:
+            options["usecols"] = sorted({self.names.index(name) for name in only})
         with self._errors_named():
-            with pd.read_csv(self._from_start(), chunksize=_ROWS, **self._options()) as reader:
+            with pd.read_csv(self._from_start(), chunksize=_ROWS, **options) as reader:
                 found = _joined(reader, self.rows)
             if found is None:
-                found = pd.read_csv(self._from_start(), **self._options())
+                found = pd.read_csv(self._from_start(), **options)
         if found.empty:
             raise InputError(f"{self.source} has a header and no rows; name a file with data")
         with_gaps = [name for name in predicted if name in found and found[name].isna().any()]

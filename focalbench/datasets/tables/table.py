@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Kind = Literal["number", "time of day", "date", "category", "dropped"]
-Part = Literal["group", "time", "weight"]
+Part = Literal["group", "time", "weight", "score"]
 Groups = NDArray[np.int64]
 FEW_GROUPS = 5  # at most so many: a seed tests on one of them
 UNKNOWN = 2  # beside a target of 0 and 1
