@@ -7,6 +7,7 @@ import numpy as np
 
 from focalbench.analysis.evidence import Evidence, Influences, no_influences, spread
 from focalbench.analysis.operating import Acting, deltas
+from focalbench.analysis.pooled import with_pooled
 from focalbench.analysis.rows import ArmRow, Kind, Spread, Verdict
 from focalbench.analysis.run_rows import RunRow, Settings
 from focalbench.analysis.selection import (
@@ -46,7 +47,7 @@ def compare(
         evidence = Evidence(entries_of(cell), influences)
         lost = failed_seeds(runs, cell)
         rows += [replace(row, failed_seeds=lost) for row in _compare_cell(evidence, margin, claims=claims)]
-    return rows
+    return with_pooled(rows)
 
 
 def _compare_cell(evidence: Evidence, margin: float | None, *, claims: bool) -> list[ArmRow]:
@@ -155,6 +156,7 @@ def _row(entry: Entry, evidence: Evidence, finding: Finding, margin: float) -> A
         metric=asked.metric,
         score=None if asked.metric is None else _score(entry, evidence),
         operating=None,
+        over=None,
         scores=mean_of([row.outcome.scores for row in entry.chosen]),
     )
 

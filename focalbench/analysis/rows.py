@@ -90,9 +90,26 @@ class OperatingRow:
 
 
 @dataclass(frozen=True, slots=True)
+class OverTables:
+    """What an arm does over the data sets of a table: on how many it is better, worse, within the margin or undecided,
+    and its mean difference to the baseline (pooled.py), in the metric and as a share of what the baseline gains on no
+    skill; None of few data sets.
+    """
+
+    tables: int
+    better: int
+    worse: int
+    within: int
+    undecided: int
+    delta: Annotated[Spread | None, _of("delta")]
+    relative: Annotated[Spread | None, _of("relative")]
+
+
+@dataclass(frozen=True, slots=True)
 class ArmRow:
     """A row of table.csv. metric: what validation chose by, None for average precision; score: its value then. delta:
-    the metric minus the baseline's, on the same seeds. operating: at a threshold, where one was asked for.
+    the metric minus the baseline's, on the same seeds. operating: at a threshold, where one was asked for. over: what
+    the arm does over all data sets of the table, None of one data set.
 
     Its low and high are simultaneous over all rows of one start, from 6 seeds on; the pointwise ones and the raw
     p-value stand beside them. seeds_to_decide: how many an undecided row needs if the estimate stays, 0 where no
@@ -141,6 +158,7 @@ class ArmRow:
         Spread | None, As(columns=("score", "score_low", "score_high", "score_min", "score_max"), added=True)
     ]
     operating: Annotated[OperatingRow | None, As(prefix="operating_", added=True)]
+    over: Annotated[OverTables | None, As(prefix="over_", added=True)]
     scores: Scores
 
     @property

@@ -22,6 +22,7 @@ from focalbench.report.grid import (
 )
 from focalbench.report.metric import heading
 from focalbench.report.operating import operating_grid
+from focalbench.report.over_tables import over_grid, over_sentences
 from focalbench.report.words import (
     answer,
     baseline_name,
@@ -57,6 +58,8 @@ def markdown(table: Sequence[ArmRow], classes: Sequence[ClassRow] = ()) -> str:
         for grid in more_grids(cell, classes):
             parts += ["", f"*{grid.title}*", "", *markdown_lines(grid)]
         parts += ["", *(f"- {in_markdown(sentence)}" for sentence in details(cell, of_cell(cell, classes))), ""]
+    if (pooled := over_grid(table)) is not None:
+        parts += [f"**{pooled.title}**", "", *markdown_lines(pooled), "", *map(in_markdown, over_sentences(table)), ""]
     return "\n".join([*parts, *blurb(table), ""])
 
 
@@ -92,7 +95,10 @@ OVERVIEW = (
 
 def overview(table: Sequence[ArmRow]) -> str:
     """One line a data set as Markdown: ceiling, baseline, highest mean, best reference, and what the start moves."""
-    return "\n".join([*markdown_lines(plain_grid(OVERVIEW, [_overview_row(cell) for cell in cells(table)])), ""])
+    lines = [*markdown_lines(plain_grid(OVERVIEW, [_overview_row(cell) for cell in cells(table)])), ""]
+    if (pooled := over_grid(table)) is not None:
+        lines += [f"**{pooled.title}**", "", *markdown_lines(pooled), "", *map(in_markdown, over_sentences(table)), ""]
+    return "\n".join(lines)
 
 
 def _overview_row(cell: Sequence[ArmRow]) -> list[str]:
@@ -125,6 +131,9 @@ def latex(table: Sequence[ArmRow], classes: Sequence[ClassRow] = ()) -> str:
         for grid in more_grids(cell, classes):
             parts += ["", *latex_lines(grid)]
         parts += [r"\end{table}", ""]
+    if (pooled := over_grid(table)) is not None:
+        caption = " ".join([f"{pooled.title}.", *over_sentences(table)])
+        parts += [r"\begin{table}", rf"\caption{{{in_latex(caption)}}}", *latex_lines(pooled), r"\end{table}", ""]
     return "\n".join(parts)
 
 
@@ -145,6 +154,11 @@ def print_rich(table: Sequence[ArmRow], console: Console, classes: Sequence[Clas
             print_grid(grid, console)
         console.print()
         print_lines(details(cell, of_cell(cell, classes)), console)
+        console.print()
+    if (pooled := over_grid(table)) is not None:
+        print_grid(pooled, console)
+        for sentence in over_sentences(table):
+            console.print(Text(sentence))
         console.print()
     console.print("\n".join(blurb(table)), style="dim", highlight=False)
 

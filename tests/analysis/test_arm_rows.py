@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from focalbench.analysis.comparison import compare
-from focalbench.analysis.rows import ArmRow, ClassRow, Kind, OperatingRow, Scope, Spread, Verdict
+from focalbench.analysis.rows import ArmRow, ClassRow, Kind, OperatingRow, OverTables, Scope, Spread, Verdict
 from focalbench.base.rows import Value, columns, flatten, read_rows, rows_of, rows_text, texts
 from focalbench.errors import InputError
 from focalbench.runs.metric import Metric, ThresholdAt
@@ -32,6 +32,8 @@ COLUMNS = [
         for name in ("precision", "recall", "alerts", "cost", "delta")
         for end in ("", "_low", "_high", "_min", "_max")
     ),
+    *("over_tables", "over_better", "over_worse", "over_within", "over_undecided"),
+    *(f"over_{name}{end}" for name in ("delta", "relative") for end in ("", "_low", "_high", "_min", "_max")),
     *("roc_auc", "r_precision", "recall_at_fpr", "mcc_at_prevalence"),
     *("brier", "log_loss", "log_loss_skill", "expected_observed"),
     *("calibration_slope", "calibration_intercept", "ece"),
@@ -103,6 +105,7 @@ ARM_ROWS = st.builds(
     metric=st.sampled_from([None, *map(Metric.parse, ("cost=1:50", "log_loss", "precision_at=0.01"))]),
     score=st.one_of(st.none(), SPREAD),
     operating=st.one_of(st.none(), OPERATING),
+    over=st.one_of(st.none(), st.builds(OverTables, *[COUNT] * 5, *[st.one_of(st.none(), SPREAD)] * 2)),
     scores=st.builds(
         Scores,
         roc_auc=MAYBE,

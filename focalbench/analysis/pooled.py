@@ -1,0 +1,83 @@
+"""What many data sets say together: of each arm how often it is better or worse, and its mean difference over them.
+
+The data set is the unit: a random-effects mean (DerSimonian & Laird 1986) with the interval of Hartung & Knapp 2001,
+for another data set like these. Two rates of one table count as two, though they share rows.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from focalbench.analysis.rows import ArmRow, OverTables, Spread, Verdict
+from focalbench.analysis.statistics import Floats, t_quantile
+from focalbench.analysis.verdicts import LEVEL
+
+LEAST_TABLES = 4  # with fewer there are counts only
+
+
+def with_pooled(rows: Sequence[ArmRow]) -> list[ArmRow]:
+    """The rows of all data sets, each arm's with what it does over those that have it; the same where there is one."""
+    if len({row.cell for row in rows}) < 2:
+        return list(rows)
+    by_arm: dict[tuple[str, str], list[ArmRow]] = {}
+    for row in rows:
+        if row.delta is not None and row.verdict is not None:
+            by_arm.setdefault((row.kind, row.arm), []).append(row)
+    chances = {row.cell: _gained(row, rows) for row in rows}
+    found = {key: _over(of_arm, [chances[row.cell] for row in of_arm]) for key, of_arm in by_arm.items()}
+    return [replace(row, over=found.get((row.kind, row.arm))) for row in rows]
+
+
+def _gained(row: ArmRow, rows: Sequence[ArmRow]) -> float:
+    """What the baseline of a row's data set gains on no skill."""
+    baseline = next(each for each in rows if each.cell == row.cell and each.delta is None)
+    return abs(baseline.value.mean - baseline.by.without_skill(baseline.prevalence))
+
+
+def _over(rows: Sequence[ArmRow], gained: Sequence[float]) -> OverTables:
+    counts = {verdict: sum(row.verdict is verdict for row in rows) for verdict in Verdict}
+    values = np.array([row.delta.mean for row in rows if row.delta is not None])
+    errors = np.array([_error(row) for row in rows])
+    scale = np.array(gained)
+    delta = relative = None
+    if len(rows) >= LEAST_TABLES and np.isfinite(errors).all():
+        delta = random_effects(values, errors)
+        relative = random_effects(values / scale, errors / scale)
+    return OverTables(
+        tables=len(rows),
+        better=counts[Verdict.BETTER],
+        worse=counts[Verdict.WORSE],
+        within=counts[Verdict.WITHIN],
+        undecided=counts[Verdict.UNDECIDED],
+        delta=delta,
+        relative=relative,
+    )
+
+
+def _error(row: ArmRow) -> float:
+    """The standard error of a difference, from its interval alone; NaN where there is none."""
+    if row.delta_low_pointwise is None or row.delta_high_pointwise is None:
+        return float("nan")
+    half = (row.delta_high_pointwise - row.delta_low_pointwise) / 2
+    return half / t_quantile(row.n_seeds, 1 - LEVEL / 2)
+
+
+def random_effects(values: Floats, errors: Floats) -> Spread:
+    """The mean over data sets of what each estimates, and the interval of another data set's expectation.
+
+    values, errors: (data set,), two or more; errors are standard errors, > 0. The spread's least and most are those of
+    the values. Between-set variance by DerSimonian & Laird 1986; limits by Hartung & Knapp 2001, Student t with one
+    degree of freedom less than there are data sets, and no narrower than without their correction (Roever et al. 2015).
+    """
+    errors = np.maximum(errors, np.finfo(float).tiny ** 0.5)
+    weights = errors**-2
+    fixed = float(weights @ values / weights.sum())
+    excess = float(weights @ np.square(values - fixed)) - (len(values) - 1)
+    between = max(0.0, excess / float(weights.sum() - np.square(weights).sum() / weights.sum()))
+    weights = 1 / (np.square(errors) + between)
+    mean = float(weights @ values / weights.sum())
+    spread = float(weights @ np.square(values - mean)) / (len(values) - 1)
+    error = np.sqrt(max(spread, 1.0) / weights.sum())
+    half = t_quantile(len(values), 1 - LEVEL / 2) * float(error)
+    return Spread(mean, mean - half, mean + half, float(values.min()), float(values.max()))
