@@ -18,6 +18,7 @@ from focalbench.errors import InputError
 from focalbench.runs.metric import Aim, Metric, MetricName, ThresholdAt
 from focalbench.training.acting import Measurable, choose_threshold, flagged_by, sums_of, value_on
 
+NEAR = 1.2  # times chance: average precision is above it by chance, where positives are few
 LEAST = float(np.finfo(np.float64).eps)
 
 
@@ -58,9 +59,9 @@ def compare_scores(
 
 
 def at_chance(rows: Sequence[ModelRow], share: float) -> list[str]:
-    """The models whose average precision may be chance, share: as of rows in another order."""
+    """The models whose average precision is next to chance, share: as of rows in another order."""
     by = [row for row in rows if row.metric.is_usual and row.ends is not None]
-    return [row.model for row in by if row.ends is not None and row.ends.low <= share]
+    return [row.model for row in by if row.ends is not None and row.ends.low <= NEAR * share]
 
 
 def _rows(found: ScoredRows, metric: Metric, order: Sequence[str], margin: float | None) -> list[ModelRow]:

@@ -92,9 +92,7 @@ def read_scores(paths: Sequence[str], columns: ScoreColumns) -> ScoredRows:
         InputError: for a missing column, a score that is missing or infinite, files that do not hold the same rows,
             and fewer than two models.
     """
-    if len(paths) == 1:
-        columns = replace(columns, id=None, scores=columns.scores or tuple(_unnamed(paths[0], columns)))
-    parts = [_read(path, columns, first=path == paths[0]) for path in paths]
+    parts = [_read(path, columns, first=path == paths[0], alone=len(paths) == 1) for path in paths]
     first, *others = parts
     aligned = [first, *(_aligned(part, first) for part in others)]
     scores = _named(aligned)
@@ -111,19 +109,16 @@ def read_scores(paths: Sequence[str], columns: ScoreColumns) -> ScoredRows:
     return ScoredRows(first.targets, scores, first.weights, units, groups, notes, tuple(warnings))
 
 
-def _unnamed(path: str, columns: ScoreColumns) -> list[str]:
-    """The columns of one file that play no part."""
-    with open_frame(path) as opened:
-        return _score_names(path, opened, columns)
-
-
-def _read(path: str, columns: ScoreColumns, *, first: bool) -> _Part:
+def _read(path: str, columns: ScoreColumns, *, first: bool, alone: bool) -> _Part:
+    """alone: whether there is no other file, so that nothing has to be aligned."""
     with open_frame(path) as opened:
         needed = [name for name in columns.others if first or name == columns.id]
         for name in (*needed, *(columns.scores if len(columns.scores) == 1 else ())):  # several: some elsewhere
             if name not in opened.names:
                 raise InputError(f"{path} has no column {name!r}{did_you_mean(name, list(opened.names))}")
         names = _score_names(path, opened, columns)
+        if alone:
+            columns = replace(columns, id=None)
         kept = [name for name in columns.others if name in opened.names]
         frame, origin = opened.read((columns.target,), [*kept, *names])
     return _part(path, frame, origin, names, columns, opened.notes)
