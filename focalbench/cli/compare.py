@@ -65,11 +65,11 @@ def compare(
     log_level: LevelOption = "info",
 ) -> None:
     """Compare the scores that models gave to the same rows, paired, without training."""
+    from focalbench.analysis.scored import at_chance, compare_scores
     from focalbench.cli.messages import listen
     from focalbench.cli.render import show_page
     from focalbench.datasets.files.scores import ScoreColumns, read_scores
     from focalbench.datasets.tables.targets import listed
-    from focalbench.jobs.compare import at_chance, compare_scores
     from focalbench.report.compared import compared_page
 
     if target is None:

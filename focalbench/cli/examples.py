@@ -19,7 +19,7 @@ EXAMPLES = {
     ),
     "compare": (
         "focalbench compare scores.csv --target is_fraud --score mine --score theirs",
-        "focalbench compare a.csv b.parquet --target is_fraud --id transaction --metric precision_at=100",
+        "focalbench compare a.csv b.csv --target is_fraud --id tx --metric cost=1:50",
     ),
     "table": ("focalbench table results/fraud", "focalbench table results/fraud --format latex > fraud.tex"),
     "plot": ("focalbench plot results/fraud", "focalbench plot --formulas"),

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from focalbench.analysis.paired import Ends
 from focalbench.analysis.rows import Verdict
+from focalbench.analysis.scored import ModelRow
 from focalbench.base.rows import rows_text
 from focalbench.datasets.tables.targets import listed
-from focalbench.jobs.compare import ModelRow
 from focalbench.report import spread
 from focalbench.report.grid import Column, Grid, Line, Page, Section
 from focalbench.report.metric import definition, heading, phrase

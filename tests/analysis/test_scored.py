@@ -12,10 +12,10 @@ from sklearn.metrics import average_precision_score
 
 from focalbench.analysis.paired import Estimate, differences, limits_of, parts_of
 from focalbench.analysis.rows import Verdict
+from focalbench.analysis.scored import ModelRow, at_chance, compare_scores
 from focalbench.analysis.statistics import Floats, t_quantile
 from focalbench.datasets.files.scores import ScoreColumns, ScoredRows, read_scores
 from focalbench.errors import InputError
-from focalbench.jobs.compare import ModelRow, at_chance, compare_scores
 from focalbench.report.compared import compared_page
 from focalbench.runs.metric import Metric
 
