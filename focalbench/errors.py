@@ -12,6 +12,10 @@ class TooFewPositivesError(InputError):
     """A table, or a rate, leaves a split with too few positives; folds may do with less."""
 
 
+class AbsentDataError(InputError):
+    """The files of a real table are neither here nor to be had: no package, no network."""
+
+
 class StoreError(InputError):
     """A file is no store of runs that this version may touch."""
 

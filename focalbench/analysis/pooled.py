@@ -1,7 +1,7 @@
 """What many data sets say together: of each arm how often it is better or worse, and its mean difference over them.
 
-The data set is the unit: a random-effects mean (DerSimonian & Laird 1986) with the interval of Hartung & Knapp 2001,
-for another data set like these. Two rates of one table count as two, though they share rows.
+The data set is the unit: a random-effects mean over data sets like these (DerSimonian & Laird 1986), with its interval
+by Hartung & Knapp 2001. Two rates of one table count as two, though they share rows.
 """
 
 from collections.abc import Sequence
@@ -12,6 +12,7 @@ import numpy as np
 from focalbench.analysis.rows import ArmRow, OverTables, Spread, Verdict
 from focalbench.analysis.statistics import Floats, t_quantile
 from focalbench.analysis.verdicts import LEVEL
+from focalbench.errors import InputError
 
 LEAST_TABLES = 4  # with fewer there are counts only
 
@@ -27,6 +28,21 @@ def with_pooled(rows: Sequence[ArmRow]) -> list[ArmRow]:
     chances = {row.cell: _gained(row, rows) for row in rows}
     found = {key: _over(of_arm, [chances[row.cell] for row in of_arm]) for key, of_arm in by_arm.items()}
     return [replace(row, over=found.get((row.kind, row.arm))) for row in rows]
+
+
+def joined(tables: Sequence[Sequence[ArmRow]]) -> list[ArmRow]:
+    """The rows of several tables as one, pooled anew. Raises InputError where two hold one data set, and where metrics
+    differ.
+    """
+    if len(tables) == 1:
+        return list(tables[0])
+    rows = [row for table in tables for row in table]
+    cells = [cell for table in tables for cell in {row.cell for row in table}]
+    if twice := [cell for cell in cells if cells.count(cell) > 1]:
+        raise InputError(f"two of the folders hold {twice[0].dataset} at the same rate; leave one out")
+    if len({row.by for row in rows}) > 1:
+        raise InputError("the folders were compared by different metrics; show those of one metric together")
+    return with_pooled([replace(row, over=None) for row in rows])
 
 
 def _gained(row: ArmRow, rows: Sequence[ArmRow]) -> float:
@@ -64,7 +80,7 @@ def _error(row: ArmRow) -> float:
 
 
 def random_effects(values: Floats, errors: Floats) -> Spread:
-    """The mean over data sets of what each estimates, and the interval of another data set's expectation.
+    """The mean over all data sets like these of what each estimates, with its 95% interval.
 
     values, errors: (data set,), two or more; errors are standard errors, > 0. The spread's least and most are those of
     the values. Between-set variance by DerSimonian & Laird 1986; limits by Hartung & Knapp 2001, Student t with one

@@ -9,6 +9,7 @@ import typer
 
 from focalbench.cli.job import fitting, make_backend
 from focalbench.cli.messages import say
+from focalbench.datasets.tables.targets import listed
 from focalbench.errors import InputError
 
 if TYPE_CHECKING:
@@ -45,6 +46,9 @@ def check(
 
     backend, targets = make_backend(None, workers, None, "cpu"), _targets(folder, experiment, tuple(data or ()))
     cases = [open_case(target, draw, accepting=accept) for target in targets]
+    absent = [name for case in cases for name in case.absent]
+    if accept and absent:
+        raise InputError(f"--accept needs all data sets, and {listed(absent)} could not be had here")
     runs = tuple(run for case in cases for run in case.runs)
     typer.echo(f"training {len(runs)} runs again", err=True)
     reports = check_all(cases, fitting(backend, Plan(runs, (), ())))
@@ -74,6 +78,8 @@ def _show(report: Report, *, accepted: bool) -> None:
     for line in (*report.faults, *report.changes):
         say(line)
     say(f"{folder}: {_counts(report)}")
+    if absent := report.case.absent:
+        say(f"{folder}: {listed(absent)} could not be had here, so their runs were not trained again")
     if report.faults:
         say(f"run again: focalbench run {file}")
     elif report.changes and accepted:

@@ -13,9 +13,12 @@ from focalbench.cli.folders import latest
 
 
 def table(
-    folder: Annotated[
-        Path | None,
-        typer.Argument(metavar="FOLDER", help="A results folder. Default: the one in results that was written last."),
+    folders: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="FOLDER...",
+            help="Results folders, shown as one table. Default: the one in results that was written last.",
+        ),
     ] = None,
     format: Annotated[  # noqa: A002
         Literal["rich", "markdown", "summary", "overview", "latex", "csv"],
@@ -24,16 +27,18 @@ def table(
         ),
     ] = "rich",
 ) -> None:
-    """Print the table of a finished sweep."""
+    """Print the table of a finished sweep, or of several together."""
     from rich.console import Console
 
+    from focalbench.analysis.pooled import joined
     from focalbench.cli.render import read_classes, read_table, written_by_a_sweep
     from focalbench.report import tables
 
-    folder = folder or latest()
-    rows = read_table(folder)
-    classes = read_classes(folder)
-    with written_by_a_sweep(folder):
+    places = folders or [latest()]
+    tables_read = [read_table(place) for place in places]
+    classes = [row for place in places for row in read_classes(place)]
+    with written_by_a_sweep(places[0]):
+        rows = joined(tables_read)
         if format == "rich":
             console = Console()
             with console.capture() as captured:

@@ -27,7 +27,8 @@ from focalbench.analysis.run_rows import RunRow
 from focalbench.base.files import regular, sha256
 from focalbench.base.provenance import machine, versions, versions_text
 from focalbench.base.rows import flatten, read_rows, rows_text
-from focalbench.errors import InputError
+from focalbench.datasets.tables.real import REAL_TABLES, real_table
+from focalbench.errors import AbsentDataError, InputError
 from focalbench.execution.pools import Backend
 from focalbench.jobs.agreement import MISSING, Before, Comparison, compare_runs, label_of, moved
 from focalbench.jobs.sweep import fresh_rows
@@ -73,7 +74,8 @@ class Target:
 class Case:
     """What there is to compare of a folder, and the runs to train.
 
-    problems: what is wrong with its files; outdated: what --accept puts right; gone: short runs no longer planned.
+    problems: what is wrong with its files; outdated: what --accept puts right; gone: short runs no longer planned;
+    absent: data sets that are not here, of which nothing is trained.
     """
 
     target: Target
@@ -82,6 +84,7 @@ class Case:
     gone: list[Comparison]
     short: list[Before]
     sampled: list[Before]
+    absent: tuple[str, ...] = ()
 
     @property
     def runs(self) -> list[Run]:
@@ -158,13 +161,38 @@ def open_case(target: Target, draw: str | None = None, *, accepting: bool = Fals
     folder = target.folder
     experiment, checks = load(target.file, target.given)
     problems, outdated = verify_files(folder, target.file, target.given), _other_file(target)
-    short = _short_runs(checks)
-    recorded = _recorded(folder / CHECK, accepting=accepting) if short else []
+    absent = _absent((experiment, *checks))
+    short = _short_runs(_without(checks, absent))
+    recorded = [
+        row
+        for row in (_recorded(folder / CHECK, accepting=accepting) if checks else [])
+        if row.settings.dataset not in absent
+    ]
     planned = {run.run_id for run in short}
     gone = [asked for row in recorded if (asked := row.settings).run_id not in planned]
     sampled = [] if problems else _sampled(folder, experiment, draw or sha256(folder / RUNS))
-    absent = [Comparison(label_of(asked), MISSING, "no longer planned") for asked in gone]
-    return Case(target, problems, outdated, absent, _befores(short, recorded, SHORT), sampled)
+    missing = [Comparison(label_of(asked), MISSING, "no longer planned") for asked in gone]
+    return Case(target, problems, outdated, missing, _befores(short, recorded, SHORT), sampled, absent)
+
+
+def _absent(experiments: Iterable[Experiment]) -> tuple[str, ...]:
+    """The real tables of some experiments whose files cannot be had."""
+    names = dict.fromkeys(name for each in experiments for name in each.datasets if name in REAL_TABLES)
+    return tuple(name for name in names if not _is_here(name))
+
+
+def _is_here(name: str) -> bool:
+    try:
+        real_table(name)
+    except AbsentDataError:
+        return False
+    return True
+
+
+def _without(experiments: Iterable[Experiment], absent: Sequence[str]) -> list[Experiment]:
+    """The experiments of the data sets that are here; those that have none are left out."""
+    kept = ((each, [name for name in each.datasets if name not in absent]) for each in experiments)
+    return [each.only(names) if len(names) < len(each.datasets) else each for each, names in kept if names]
 
 
 def _recorded(path: Path, *, accepting: bool = False) -> list[RunRow]:
@@ -194,7 +222,8 @@ def _befores(runs: Iterable[Run], recorded: Sequence[RunRow], tolerance: float) 
 def _sampled(folder: Path, experiment: Experiment, draw: str) -> list[Before]:
     recorded = _recorded(folder / RUNS)
     there = {row.settings.run_id for row in recorded if row.outcome is not None}
-    runs = [run for run in make_plan(experiment).runs if run.run_id in there]
+    planned = _without([experiment], _absent([experiment]))
+    runs = [run for each in planned for run in make_plan(each).runs if run.run_id in there]
     return _befores(sample(runs, draw), recorded, 0.0 if _made_here(folder) else FULL)
 
 
@@ -261,7 +290,9 @@ def verify_files(folder: Path, file: Path, given: Sequence[Path] = ()) -> list[s
         by_class = read_rows(folder / CLASSES, ClassRow) if classes else []
     except (InputError, OSError, KeyError, ValueError) as error:
         return [*problems, f"{folder} cannot be read back: {error}"]
-    if [row.settings.run_id for row in runs] != [run.run_id for run in make_plan(experiment).runs]:
+    absent = _absent([experiment])
+    planned = [run.run_id for each in _without([experiment], absent) for run in make_plan(each).runs]
+    if [row.settings.run_id for row in runs if row.settings.dataset not in absent] != planned:
         problems.append(f"{folder / RUNS} does not hold the runs that {file} plans with this version")
     if manifest.data_sha256 != data_hashes(runs):
         problems.append(f"the data hashes in {folder / MANIFEST} are not those of {RUNS}")

@@ -138,6 +138,12 @@ class Experiment:
         if strangers := {name for name, _ in self.own_rates} - set(self.datasets):
             raise InputError(f"own_rates names {min(strangers)!r}, which is none of the datasets")
 
+    def only(self, datasets: Sequence[str]) -> "Experiment":
+        """The experiment of some of its data sets."""
+        own_rates = tuple(own for own in self.own_rates if own[0] in datasets)
+        places = tuple(place for place in self.places if place[0] in datasets)
+        return replace(self, datasets=tuple(datasets), own_rates=own_rates, places=places)
+
     @property
     def cells(self) -> list[tuple[str, float | None]]:
         """The data sets, each at its rates."""

@@ -81,7 +81,4 @@ def shortened(experiment: Experiment, plan: Plan, whole: Whole) -> Experiment:
     """The experiment whose plan is part_of its plan."""
     planned = dict.fromkeys(run.recipe.dataset for run in plan.runs)  # in order, under the names that recipes have
     kept = [name for name, dataset in zip(experiment.datasets, planned, strict=True) if dataset in whole.datasets]
-    places = tuple(place for place in experiment.places if place[0] in kept)
-    own_rates = tuple(own for own in experiment.own_rates if own[0] in kept)
-    seeds = min(whole.seeds, len(seeds_of(experiment)))
-    return replace(experiment, datasets=tuple(kept), own_rates=own_rates, seeds=seeds, places=places)
+    return replace(experiment.only(kept), seeds=min(whole.seeds, len(seeds_of(experiment))))

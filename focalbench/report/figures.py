@@ -16,10 +16,11 @@ from focalbench.analysis.statistics import INTERVAL_SEEDS, LEAST_SEEDS
 from focalbench.base.rows import read_rows
 from focalbench.report import spread, style
 from focalbench.report.curves import Curve, CurvePoint
-from focalbench.report.folder import CLASSES, CURVES, PICTURES, TABLE, picture_name
+from focalbench.report.folder import CLASSES, CURVES, FOREST, PICTURES, TABLE, picture_name
 from focalbench.report.metric import heading
 from focalbench.report.owned import FIGURES, make_folder, write_bytes
-from focalbench.report.words import baseline_name, cells, how_taken, of_cell
+from focalbench.report.words import baseline_name, cells, how_taken, main_rows, of_cell
+from focalbench.runs.run import Cell
 
 Values = NDArray[np.float64]
 
@@ -65,6 +66,8 @@ def _draw(folder: Path, target: Path) -> list[Path]:
             if (fig := DRAWN[kind](of)) is not None:
                 style.heading(fig, rows[0].dataset, how_taken(rows))
                 written += style.save(fig, target, f"{kind}_{picture_name(*where)}")
+    if (fig := forest(table)) is not None:
+        written += style.save(fig, target, FOREST)
     return written
 
 
@@ -235,6 +238,64 @@ def _of_differences(cell: Sequence[ArmRow], rows: Sequence[tuple[ArmRow, Spread]
     )
     what = f"test {heading(cell[0].by)} minus that of {baseline}, same start{tuned}"
     return f"{what}\n{of_bars}; grey: within {margin}{hollow}"
+
+
+# ---- all data sets at once
+
+
+def forest(table: Sequence[ArmRow]) -> Figure | None:
+    """A row a data set, a panel an arm: differences over the margin of each; None of few data sets."""
+    rows = [row for row in table if row.over is not None and row.over.relative is not None and row.kind is Kind.ARM]
+    every = list(dict.fromkeys(row.arm for row in rows if row.init == main_rows(table)[0].init))
+    if not every:
+        return None
+    arms = ([arm for arm in every if arm in OF_MANY] + [arm for arm in every if arm not in OF_MANY])[:MOST_ARMS]
+    sets = list(dict.fromkeys(row.cell for row in table))
+    names = [style.fitted(_set_name(cell), SET_ROOM) for cell in sets]
+    fig, axes = style.figure(FOREST_PANEL * len(arms) + SET_ROOM, 1.2 + 0.22 * (len(sets) + 1), len(arms))
+    for ax, arm in zip(axes, arms, strict=True):
+        own = {row.cell: row for row in rows if row.arm == arm}
+        for place, cell in enumerate(sets):
+            if (row := own.get(cell)) is not None and row.delta is not None:
+                _whisker(ax, len(sets) - place, row.delta, 1 / row.margin, style.INK)
+        over = next(iter(own.values())).over
+        assert over is not None
+        assert over.relative is not None
+        _whisker(ax, 0, over.relative, 1 / MARGIN_SHARE, style.BLUE)
+        ax.axvline(0, color=style.MUTED, linewidth=0.8)
+        ax.axvspan(-1, 1, color=style.MUTED, alpha=0.15, linewidth=0)
+        ax.set(xlim=(-SHOWN_MARGINS, SHOWN_MARGINS), ylim=(-0.7, len(sets) + 0.7), xticks=(-3, 0, 3))
+        ax.set_yticks(range(len(sets) + 1), ["mean over data sets", *names[::-1]], parse_math=False)
+        ax.tick_params(axis="y", length=0, labelleft=ax is axes[0])
+        style.title(ax, "\n".join(style.fitted(part, FOREST_PANEL) for part in arm.split(" ", 1)))
+    fig.supxlabel(OF_FOREST, fontsize=style.TEXT_SIZE + 1)
+    return fig
+
+
+def _set_name(cell: Cell) -> str:
+    rate = "natural rate" if cell.positive_rate is None else f"{cell.positive_rate:g}"
+    return f"{cell.dataset}, {rate}" + (f", noise {cell.label_noise:g}" if cell.label_noise else "")
+
+
+def _whisker(ax: Axes, y: float, found: Spread, scale: float, color: str) -> None:
+    """A difference with its limits, in margins; an arrow where it lies beyond the panel."""
+    low, high = spread.limits(found) or (found.mean, found.mean)
+    ends = np.clip(np.array([low, high]) * scale, -SHOWN_MARGINS, SHOWN_MARGINS)
+    ax.plot(ends, (y, y), color=color, linewidth=1)
+    place = float(np.clip(found.mean * scale, -SHOWN_MARGINS, SHOWN_MARGINS))
+    mark = "<" if place == -SHOWN_MARGINS else ">" if place == SHOWN_MARGINS else "o"
+    ax.plot(place, y, mark, color=color, markersize=4)
+
+
+MOST_ARMS, SET_ROOM, FOREST_PANEL, SHOWN_MARGINS = 7, 2.2, 1.15, 4.0
+OF_MANY = (  # the arms of the default sweep that are shown, if there are too many
+    *("pos_weight", "alpha=0.75", "alpha=0.99", "gamma=1", "gamma=2", "gamma=5", "alpha=0.25 gamma=2"),
+)
+MARGIN_SHARE = 0.1  # of what the baseline gains on no skill, which a margin usually is
+OF_FOREST = (
+    "difference to the baseline over the margin of each data set (grey: within it), simultaneous 95% intervals\n"
+    "blue: random-effects mean of the differences as shares of what the baseline gains, a tenth drawn as one margin"
+)
 
 
 # ---- validation AUCPR by epoch

@@ -36,7 +36,8 @@ OTHER_MACHINE = (  # as measured with one machine's other instructions
     "agreed to .001 in average precision, and one parted by .23; means over seeds part by far less"
 )
 PICTURES = ("gamma", "differences", "epochs", "classes")  # each with the name of its data set
-PICTURE = re.compile(rf"{FIGURES}/({'|'.join(PICTURES)})_[A-Za-z0-9._-]+\.(png|svg)")
+FOREST = "forest"  # of all data sets
+PICTURE = re.compile(rf"{FIGURES}/(({'|'.join(PICTURES)})_[A-Za-z0-9._-]+|{FOREST})\.(png|svg)")
 RUNS, INFLUENCES, CURVES, EXPERIMENT = "runs.csv", "influences.csv", "curves.csv", "experiment.toml"
 TABLE, MARKDOWN, LATEX, CLASSES, CHECK = "table.csv", "table.md", "table.tex", "classes.csv", "check.csv"
 COLUMNS = "columns.csv"  # how those of a file were read
@@ -167,7 +168,8 @@ def _pictures_of_table(folder: Path) -> list[str]:
 def picture_files(cells: Iterable[Cell]) -> list[str]:
     """The names in a results folder of the pictures of these data sets."""
     names = dict.fromkeys(picture_name(*cell) for cell in cells)
-    return [f"{FIGURES}/{kind}_{name}.{end}" for kind in PICTURES for name in names for end in ("png", "svg")]
+    drawn = [f"{kind}_{name}" for kind in PICTURES for name in names] + [FOREST]
+    return [f"{FIGURES}/{name}.{end}" for name in drawn for end in ("png", "svg")]
 
 
 def to_write(*, store: bool) -> list[str]:

