@@ -252,7 +252,8 @@ def forest(table: Sequence[ArmRow]) -> Figure | None:
     arms = ([arm for arm in every if arm in OF_MANY] + [arm for arm in every if arm not in OF_MANY])[:MOST_ARMS]
     sets = list(dict.fromkeys(row.cell for row in table))
     names = [style.fitted(_set_name(cell), SET_ROOM) for cell in sets]
-    fig, axes = style.figure(FOREST_PANEL * len(arms) + SET_ROOM, 1.2 + 0.22 * (len(sets) + 1), len(arms))
+    height = 1.5 + 0.22 * (len(sets) + 1)
+    fig, axes = style.figure(max(FOREST_PANEL * len(arms) + SET_ROOM, LEAST_FOREST), height, len(arms))
     for ax, arm in zip(axes, arms, strict=True):
         own = {row.cell: row for row in rows if row.arm == arm}
         for place, cell in enumerate(sets):
@@ -287,14 +288,15 @@ def _whisker(ax: Axes, y: float, found: Spread, scale: float, color: str) -> Non
     ax.plot(place, y, mark, color=color, markersize=4)
 
 
-MOST_ARMS, SET_ROOM, FOREST_PANEL, SHOWN_MARGINS = 7, 2.2, 1.15, 4.0
+MOST_ARMS, SET_ROOM, FOREST_PANEL, LEAST_FOREST, SHOWN_MARGINS = 7, 2.2, 1.15, 6.0, 4.0
 OF_MANY = (  # the arms of the default sweep that are shown, if there are too many
     *("pos_weight", "alpha=0.75", "alpha=0.99", "gamma=1", "gamma=2", "gamma=5", "alpha=0.25 gamma=2"),
 )
 MARGIN_SHARE = 0.1  # of what the baseline gains on no skill, which a margin usually is
 OF_FOREST = (
-    "difference to the baseline over the margin of each data set (grey: within it), simultaneous 95% intervals\n"
-    "blue: random-effects mean of the differences as shares of what the baseline gains, a tenth drawn as one margin"
+    "difference to the baseline over the data set's margin, with simultaneous 95% interval;\n"
+    "grey: within the margin; blue: random-effects mean of the differences as shares of\n"
+    "what the baseline gains on no skill, a tenth of which is drawn as one margin"
 )
 
 

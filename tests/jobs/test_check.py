@@ -20,7 +20,7 @@ from focalbench.datasets import build as build_module
 from focalbench.datasets.dataset import Dataset, Splits
 from focalbench.datasets.prevalence import Swaps
 from focalbench.datasets.synthetic import mixtures as synthetic
-from focalbench.errors import InputError
+from focalbench.errors import AbsentDataError, InputError
 from focalbench.execution.pools import Backend
 from focalbench.jobs import agreement
 from focalbench.jobs import check as regression
@@ -498,3 +498,33 @@ def test_changed_runs_are_read_no_further(project: tuple[Path, Path]) -> None:
     folder, _ = project
     write_classes(folder / RUNS, "[1]")  # which nobody wrote
     assert verify_files(*project) == [f"{folder / RUNS} was changed after it was made"]
+
+
+# ---- data sets that are not here
+
+
+def test_where_a_table_cannot_be_had_its_runs_are_left_out_with_a_word(
+    project: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def absent(name: str) -> None:
+        raise AbsentDataError(name)
+
+    monkeypatch.setattr(regression, "REAL_TABLES", {"gaussians": None})
+    monkeypatch.setattr(regression, "real_table", absent)
+    case = open_case(Target(*project))
+    assert (case.absent, case.problems, case.runs, case.gone) == (("gaussians",), [], [], [])
+    said = typed(["check", str(project[0])], project[0])
+    assert said.code == 0
+    assert "gaussians could not be had here, so their runs were not trained again" in said.stdout
+    refused = typed(["check", str(project[0]), "--accept"], project[0])
+    assert refused.code == 2
+    assert "--accept needs all data sets" in refused.stderr
+
+
+def test_another_file_under_a_tables_name_is_no_absence(monkeypatch: pytest.MonkeyPatch) -> None:
+    def other(name: str) -> None:
+        raise InputError(f"{name}: its hash differs")
+
+    monkeypatch.setattr(regression, "real_table", other)
+    with pytest.raises(InputError, match="its hash differs"):
+        regression._absent([Experiment(datasets=("shuttle",))])

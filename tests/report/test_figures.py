@@ -92,6 +92,7 @@ FEW = [arm(*each) for each in ARMS[:3]]
 NAMED = [*FEW, *({**arm(*ARMS[0]), "arm": name, "family": name, "loss": name} for name in AWKWARD)]
 FOUR = [arm(*each) for each in ARMS[:4]]
 SEVERAL = [arm(*each) for each in SOFTMAX]
+SETS = ("mixture:dimension=50", "a", *AWKWARD[:2], "b.csv")
 CASES: dict[str, list[RunRow]] = {
     "every start": runs(near(0.4, 0.05), every_start(), 6, epoch=20),
     "all alike": runs(near(0.99, 0.0), FOUR, 6),
@@ -110,9 +111,10 @@ CASES: dict[str, list[RunRow]] = {
     "three classes": with_classes(runs(near(0.6, 0.1), SEVERAL, 6), ["a", "b", "c"]),
     "classes nearly alike": with_classes(runs(near(0.6, 1e-8), SEVERAL, 6), ["a", "b", "c"]),
     "named classes": with_classes(runs(near(0.6, 0.1), SEVERAL, 3), AWKWARD),
+    "many sets": [row for name in SETS for row in runs(near(0.4, 0.05), every_start(), 6, dataset=name)],
     "many classes": with_classes(runs(near(0.6, 0.1), SEVERAL, 6), [f"class_{'W' * 20}_{k}" for k in range(20)]),
 }
-OTHERS = ("names", "wide", "named classes")  # that hold names of others
+OTHERS = ("many sets", "names", "wide", "named classes")  # that hold names of others
 FOLDER = "headline"  # a real one
 TEN = tuple(range(1, 11))
 
