@@ -94,3 +94,24 @@ def test_groups_are_compared_as_they_are_written(tmp_path: Path, name: str) -> N
     assert ("group s: as it is written" in table.changes) == bool(pair)
     assert len(table.warnings) == bool(pair)
     assert all(f"{pair}" in warning and "are two groups" in warning for warning in table.warnings)
+
+
+SPANS: list[tuple[list[str], float | None]] = [
+    (
+        ["2024-01-01", "2024-01-02", "2024-01-31"],
+        30 * 24 * 3 / 2,
+    ),  # three times in thirty days: the last as long as these
+    ([f"2024-01-{day:02d}" for day in range(1, 31)], 30 * 24),
+    (["2024-01-01 00:00", "2024-01-01 06:00", "2024-01-01 12:00", "2024-01-01 18:00"], 24),
+    (["2024-01-01T00:00:00+01:00", "2024-01-01T12:00:00+01:00"], 24),
+    (["2021-01", "2021-02", "2021-03"], (31 + 28) * 24 * 3 / 2),
+    (["5", "7", "9"], None),
+    (["20:30", "08:05", "09:15"], None),
+]
+
+
+@pytest.mark.parametrize(("times", "hours"), SPANS, ids=[times[0] for times, _ in SPANS])
+def test_dates_say_how_long_a_table_is(times: list[str], hours: float | None, tmp_path: Path) -> None:
+    table = read(tmp_path, "x,s", [f"{i},{time}" for i, time in enumerate(times)], time="s")
+    assert table.hours == (None if hours is None else pytest.approx(hours))
+    assert read(tmp_path, "x,s", [f"{i},{time}" for i, time in enumerate(times)], group="s").hours is None
