@@ -1,9 +1,10 @@
 """Models compared on one set of rows: intervals from what parts of the rows do to each metric.
 
 The rows, or groups of rows, are dealt at random to 256 parts; each part's influence on a metric (metrics/influence.py,
-left_out.py) varies as if parts were drawn independently, so the squared sums of the parts' influences are its variance
-(a jackknife that deletes groups; Shao & Wu 1989). Simultaneous limits flip the signs of the parts' influences on all
-differences at once, a multiplier bootstrap (Chernozhukov, Chetverikov & Kato 2013).
+left_out.py, and what its share of positives does) varies as if parts were drawn independently, so the squared sums of
+the parts' influences are its variance (a jackknife that deletes groups; Shao & Wu 1989). Simultaneous limits flip the
+signs of the parts' influences on all differences at once, a multiplier bootstrap (Chernozhukov, Chetverikov & Kato
+2013).
 """
 
 from collections.abc import Sequence

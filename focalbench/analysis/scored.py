@@ -6,6 +6,7 @@ from typing import Annotated
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from focalbench.analysis.paired import LEAST_PARTS, Difference, Ends, Estimate, differences, limits_of, parts_of
 from focalbench.analysis.rows import Verdict
@@ -15,10 +16,12 @@ from focalbench.base.rows import As
 from focalbench.datasets.files.scores import ScoredRows
 from focalbench.datasets.tables.targets import listed
 from focalbench.errors import InputError
+from focalbench.metrics.influence import BUCKETS, bucket_of
 from focalbench.runs.metric import Aim, Metric, MetricName, ThresholdAt
 from focalbench.training.acting import Measurable, choose_threshold, flagged_by, sums_of, value_on
 
 NEAR = 1.2  # times chance: average precision is above it by chance, where positives are few
+STEP = 0.05  # of the positives' weight, by which a metric's slope in the prevalence is found
 LEAST = float(np.finfo(np.float64).eps)
 
 
@@ -113,7 +116,25 @@ def _estimate(found: ScoredRows, metric: Metric, name: str) -> Estimate:
     if metric.costs is not None:
         threshold = choose_threshold(ThresholdAt(Aim.COST, costs=metric.costs), rows, None)
         rows = replace(rows, flagged=flagged_by(rows.scores, threshold))
-    return Estimate(value_on(metric, rows, len(found.targets)), sums_of(metric, rows, found.units))
+    value = value_on(metric, rows, len(found.targets))
+    return Estimate(value, sums_of(metric, rows, found.units) + _of_prevalence(metric, rows, found.units))
+
+
+def _of_prevalence(metric: Metric, rows: Measurable, units: NDArray[np.int64]) -> Floats:
+    """What each part does by its share of positives, (part,): other rows have another prevalence."""
+    up, down = (value_on(metric, _reweighted(rows, 1 + step), len(units)) for step in (STEP, -STEP))
+    slope = (up - down) / (np.log1p(STEP) - np.log1p(-STEP))
+    positive, mass, parts = rows.positive, rows.mass, bucket_of(units)
+    shares = [
+        np.bincount(parts[members], mass[members], minlength=BUCKETS) / mass[members].sum()
+        for members in (positive, ~positive)
+    ]
+    return np.asarray(slope * (shares[0] - shares[1]))
+
+
+def _reweighted(rows: Measurable, factor: float) -> Measurable:
+    """The rows with positives that weigh so many times as much."""
+    return replace(rows, weights=torch.from_numpy(np.where(rows.positive, factor, 1.0) * rows.mass))
 
 
 def _measurable(found: ScoredRows, metric: Metric, name: str) -> Measurable:
