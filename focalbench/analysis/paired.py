@@ -17,7 +17,7 @@ from focalbench.analysis.statistics import Floats, t_quantile
 from focalbench.analysis.verdicts import LEVEL, verdict_of
 
 FLIPS = 10_000
-LEAST_PARTS = 10  # with fewer that hold rows there is no interval
+LEAST_PARTS = 10  # with fewer that hold rows of a class there is no interval
 
 
 @dataclass(frozen=True, eq=False)

@@ -36,6 +36,7 @@ class ModelRow:
     rows: int
     positives: int
     groups: int | None
+    weighted: bool
     value: float
     ends: Annotated[Ends | None, As(columns=("low", "high"))]
     delta: float | None
@@ -54,6 +55,8 @@ def compare_scores(
     probabilities where a metric needs them.
     """
     names = list(found.scores)
+    for metric in metrics:
+        _check_margin(metric, margin)
     first = names[0] if baseline is None else baseline
     if first not in names:
         raise InputError(f"no model is called {first!r}; `baseline` takes one of {listed(names)}")
@@ -61,21 +64,31 @@ def compare_scores(
     return [row for metric in metrics for row in _rows(found, metric, order, margin)]
 
 
+def _check_margin(metric: Metric, margin: float | None) -> None:
+    if margin is not None and not LEAST < margin < (1 if metric.is_share else np.inf):
+        below = " and below 1" if metric.is_share else ""
+        raise InputError(f"`margin` is a difference in the metric, above 0{below}; got {margin:g}")
+
+
 def at_chance(rows: Sequence[ModelRow], share: float) -> list[str]:
     """The models whose average precision is next to chance, share: as of rows in another order."""
     by = [row for row in rows if row.metric.is_usual and row.ends is not None]
-    return [row.model for row in by if row.ends is not None and row.ends.low <= NEAR * share]
+    return [
+        row.model
+        for row in by
+        if row.ends is not None and row.ends.low <= min(NEAR * share, share + (NEAR - 1) * (1 - share))
+    ]
 
 
 def _rows(found: ScoredRows, metric: Metric, order: Sequence[str], margin: float | None) -> list[ModelRow]:
     rows = len(found.targets)
-    if metric.name is MetricName.PRECISION_AT and metric.rows(rows, rows) > rows:
-        raise InputError(f"`metric={metric}` looks at more rows than the {rows:,} that there are; ask for fewer")
+    if metric.name is MetricName.PRECISION_AT and not 1 <= metric.rows(rows, rows) <= rows:
+        raise InputError(f"`metric={metric}` must look at 1 to {rows:,} rows, as many as there are; ask for others")
     estimates = [_estimate(found, metric, name) for name in order]
     reached = estimates[0].value
     wanted = margin or usual_margin_of(metric, synthetic=False, baseline=reached, prevalence=found.prevalence)
     parts, rng = parts_of(estimates), np.random.default_rng(FLIP_SEED)
-    enough = parts >= LEAST_PARTS
+    enough = parts >= LEAST_PARTS and _parts_of_a_class(found) >= LEAST_PARTS
     sign = -1 if metric.lower_is_better else 1
     deltas = differences(estimates[0], estimates[1:], parts, wanted, sign=sign, rng=rng) if enough else []
     by_name = dict(zip(order[1:], deltas, strict=False))
@@ -88,6 +101,7 @@ def _rows(found: ScoredRows, metric: Metric, order: Sequence[str], margin: float
             rows=rows,
             positives=int(found.targets.sum()),
             groups=found.groups,
+            weighted=found.weights is not None,
             value=estimate.value,
             ends=_inside(metric, limits_of(estimate, parts)) if enough else None,
             delta=None if name == order[0] else estimate.value - estimates[0].value,
@@ -98,6 +112,12 @@ def _rows(found: ScoredRows, metric: Metric, order: Sequence[str], margin: float
         )
         made.append(row)
     return made
+
+
+def _parts_of_a_class(found: ScoredRows) -> int:
+    """In how many parts the rarer class has rows."""
+    parts = bucket_of(found.units)
+    return min(len(np.unique(parts[found.targets == label])) for label in (0, 1))
 
 
 def _verdict(delta: Difference | None, *, is_baseline: bool) -> Verdict:

@@ -75,17 +75,17 @@ def compare(
     if target is None:
         raise InputError("--target is needed: the column that says which rows are positive")
     listen(level(quiet=quiet, asked=log_level))
-    metrics = [Metric.parse(text) for text in metric or ["average_precision"]]
+    metrics = list(dict.fromkeys(Metric.parse(text) for text in metric or ["average_precision"]))
     wanted = None if margin is None else read_share("--margin", margin)
     if wanted is not None and len(metrics) > 1:
         raise InputError("--margin is a difference in one metric; name one --metric")
-    columns = ScoreColumns(target, positive, tuple(score or ()), id, group, weight)
+    columns = ScoreColumns(target, positive, tuple(dict.fromkeys(score or ())), id, group, weight)
     found = read_scores(files, columns)
     for note in found.notes:
         logger.info(note)
     for warning in found.warnings:
         logger.warning(warning)
-    rows = compare_scores(found, list(dict.fromkeys(metrics)), baseline, wanted)
+    rows = compare_scores(found, metrics, baseline, wanted)
     if low := at_chance(rows, found.prevalence):
         logger.warning(f"{listed(low)}: may rank no better than chance; are its rows aligned, and is higher positive?")
     show_page(compared_page(rows), format)

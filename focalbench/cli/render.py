@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from focalbench.base.text import shown
 from focalbench.cli.again import with_rates
 from focalbench.cli.options import Format
 from focalbench.datasets.tables.targets import listed
@@ -91,7 +92,12 @@ def show_page(page: Page, dialect: Format) -> None:
     if dialect == "rich":
         page.print(Console())
     else:
-        print(page.written(dialect), end="")
+        print(for_terminal(page.written(dialect)) if dialect == "csv" else page.written(dialect), end="")
+
+
+def for_terminal(text: str) -> str:
+    """CSV, whose cells are as they are, without what a terminal might obey, where that is what reads it."""
+    return "".join(f"{shown(line)}\n" for line in text.splitlines()) if sys.stdout.isatty() else text
 
 
 def _wider(table: Sequence[ArmRow]) -> list[str]:

@@ -127,8 +127,8 @@ def sweep(
     seeds: Annotated[int | None, setting("seeds", STATISTICS, default="10")] = None,
     first_seed: Annotated[int, setting("first_seed", STATISTICS)] = 0,
     tuned: Annotated[bool, flag("--tuned", ABOUT["tuned"], STATISTICS)] = False,
-    metric: Annotated[str, setting("metric", STATISTICS, "METRIC")] = "average_precision",
-    threshold_at: Annotated[str | None, setting("threshold_at", STATISTICS, "AIM")] = None,
+    metric: Annotated[list[str] | None, setting("metric", STATISTICS, "METRIC", default="average_precision")] = None,
+    threshold_at: Annotated[list[str] | None, setting("threshold_at", STATISTICS, "AIM")] = None,
     margin: Annotated[str | None, setting("margin", STATISTICS, "NUMBER")] = None,
     quick: Annotated[
         bool,
@@ -182,8 +182,8 @@ def sweep(
         "hidden": _hidden(hidden, model),
         "references": references,
         "tuned": tuned,
-        "metric": Metric.parse(metric),
-        "threshold_at": None if threshold_at is None else ThresholdAt.parse(threshold_at),
+        "metric": Metric.parse(_only("--metric", metric) or "average_precision"),
+        "threshold_at": None if not threshold_at else ThresholdAt.parse(_only("--threshold-at", threshold_at) or ""),
         "margin": None if margin is None else read_share("--margin", margin),
         "claims": not quick,
     }
@@ -220,6 +220,13 @@ def _with_scores(job: Job) -> Finish:
         logger.info(f"{len(names)} files of scores in {job.folder / SCORES}")
 
     return Finish(save, lambda plan: score_names(plan.runs), lambda plan: check_scores(plan.runs, job.backend))
+
+
+def _only(option: str, given: list[str] | None) -> str | None:
+    """The one value of an option that would else keep the last of several. Raises InputError for more."""
+    if given and len(given) > 1:
+        raise InputError(f"{option} is one for a sweep, got {', '.join(given)}; sweep once for each")
+    return given[0] if given else None
 
 
 def _data_name(argument: str | None, option: str | None) -> str:

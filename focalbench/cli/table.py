@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from focalbench.base.text import shown
 from focalbench.cli.folders import latest
 
 
@@ -31,7 +29,7 @@ def table(
     from rich.console import Console
 
     from focalbench.analysis.pooled import joined
-    from focalbench.cli.render import read_classes, read_table, written_by_a_sweep
+    from focalbench.cli.render import for_terminal, read_classes, read_table, written_by_a_sweep
     from focalbench.report import tables
 
     places = folders or [latest()]
@@ -49,6 +47,6 @@ def table(
             text = write(rows, classes)
         else:
             text = {"summary": tables.summary, "overview": tables.overview, "csv": tables.csv_text}[format](rows)
-        if format == "csv" and sys.stdout.isatty():  # its cells are as they are, which a terminal might obey
-            text = "".join(f"{shown(line)}\n" for line in text.removesuffix("\n").split("\n"))
+        if format == "csv":
+            text = for_terminal(text)
     print(text, end="")

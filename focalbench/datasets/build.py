@@ -248,7 +248,9 @@ def flagged_share(recipe: Recipe, at: ThresholdAt) -> float:
         raise InputError(f"`threshold_at={at}` needs `time`, a column of dates: how many rows has a {at.unit}?")
     rows = table.rows / table.hours * HOURS[at.unit]
     if at.value >= rows:
-        raise InputError(f"{recipe.dataset} has {rows:,.3g} rows a {at.unit}, and a capacity of {at.value:g} is all")
+        raise InputError(
+            f"{recipe.dataset} has {rows:,.3g} rows a {at.unit}, so a capacity of {at.value:g} flags all; ask for less"
+        )
     return at.value / rows
 
 

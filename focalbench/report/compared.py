@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from focalbench.analysis.paired import Ends
+from focalbench.analysis.paired import LEAST_PARTS, Ends
 from focalbench.analysis.rows import Verdict
 from focalbench.analysis.scored import ModelRow
 from focalbench.base.rows import rows_text
@@ -12,10 +12,11 @@ from focalbench.report.grid import Column, Grid, Line, Page, Section
 from focalbench.report.metric import definition, heading, phrase
 from focalbench.runs.metric import MetricName
 
-COLUMNS = ("model", "{heading}", "95% interval", "vs {baseline}", "interval of all at once", "verdict")
+COLUMNS = ("95% interval", "difference", "of all at once", "verdict")
+LINE, LEAST_NAME, MOST_PLACES = 80, 12, 5
 HOW = (
     "Intervals speak of other rows of the same kind, scored by these very models; what training them again would move "
-    "is not in them. They rest on leaving out 256 random parts of the {units} and, for all differences at once, on "
+    "is not in them. They rest on leaving out parts of the {units}, 256 at most, and, for all differences at once, on "
     "flipping the parts' signs 10,000 times."
 )
 
@@ -29,24 +30,32 @@ def compared_page(rows: Sequence[ModelRow]) -> Page:
     remarks = [decision(table) for table in tables] + [HOW.format(units=units)]
     remarks += [definition(metric) + "." for metric in metrics if metric.name in EXPLAINED]
     remarks += [OF_COST for metric in metrics if metric.costs is not None]
+    remarks += [OF_WEIGHTS] if first.weighted else []
     return Page(tuple(map(_grid, tables)), tuple(remarks), rows_text(ModelRow, rows))
 
 
-EXPLAINED = (MetricName.AVERAGE_PRECISION, MetricName.NET_BENEFIT)
+EXPLAINED = (MetricName.AVERAGE_PRECISION,)
+OF_WEIGHTS = "Rows are weighted; K of precision_at counts rows of mean weight."
 OF_COST = "Cost is that at the threshold that costs least on these very rows, for each model: on others it costs more."
 
 
 def _grid(table: Sequence[ModelRow]) -> Grid:
     baseline = table[0]
-    heads = [head.format(heading=heading(baseline.metric), baseline=baseline.model) for head in COLUMNS]
-    columns = [Column(head, right=0 < place < len(heads) - 1, wraps=place == 0) for place, head in enumerate(heads)]
-    title = f"{phrase(baseline.metric)}, {baseline.rows:,} rows, {baseline.positives:,} of them positive"
-    return Grid(tuple(columns), (Section("", tuple(map(_line, table))),), title)
+    heads, lines = (heading(baseline.metric), *COLUMNS), tuple(map(_line, table))
+    widths = [max(map(len, texts)) for texts in zip(heads, *(line.cells[1:] for line in lines), strict=True)]
+    room = max(LINE - sum(widths) - len(widths), LEAST_NAME)
+    names = Column("model", width=min(room, max(len(line.cells[0]) for line in lines) + 1), wraps=True)
+    columns = [Column(head, right=place < len(heads) - 1) for place, head in enumerate(heads)]
+    weighted = ", weighted" if baseline.weighted else ""
+    title = f"{phrase(baseline.metric)}, {baseline.rows:,} rows{weighted}, {baseline.positives:,} of them positive"
+    title += f"; differences to {baseline.model}"
+    return Grid((names, *columns), (Section("", lines),), title)
 
 
 def _line(row: ModelRow) -> Line:
-    places = spread.digits(row.margin)
-    verdict = f"within {spread.number(row.margin, places)}" if row.verdict is Verdict.WITHIN else str(row.verdict)
+    places = _places(row)
+    words = {Verdict.TOO_FEW: "no verdict", Verdict.WITHIN: f"within {spread.number(row.margin, places)}"}
+    verdict = words.get(row.verdict, str(row.verdict))
     cells = (
         row.model,
         spread.number(row.value, places),
@@ -56,6 +65,10 @@ def _line(row: ModelRow) -> Line:
         verdict,
     )
     return Line(cells, {Verdict.BETTER: "green", Verdict.WORSE: "red"}.get(row.verdict, ""))
+
+
+def _places(row: ModelRow) -> int:
+    return min(spread.digits(row.margin), MOST_PLACES)
 
 
 def _ends(found: Ends | None, places: int, sign: str = "") -> str:
@@ -69,23 +82,25 @@ def decision(table: Sequence[ModelRow]) -> str:
     baseline, *others = table
     what = phrase(baseline.metric)
     if others[0].verdict is Verdict.TOO_FEW:
-        return f"No verdict in {what}: too few groups of rows for intervals."
-    places = spread.digits(baseline.margin)
+        held = f"positives, and negatives, in at least {LEAST_PARTS} rows or groups of rows"
+        return f"No verdict in {what}: intervals take {held}."
+    places = _places(baseline)
     groups = {verdict: [row for row in others if row.verdict is verdict] for verdict in WORDS}
+    margin = spread.number(baseline.margin, places)
     said = [
-        f"{listed([_with_ends(row, places) for row in found])} {WORDS[verdict]}"
-        for verdict, found in groups.items()
+        f"{listed([_with_ends(row, places) for row in found])} {word} {baseline.model}"
+        + (f", to within {margin}" if verdict is Verdict.WITHIN else "")
+        for (verdict, word), found in zip(WORDS.items(), groups.values(), strict=True)
         if found
     ]
-    texts = [text.format(baseline=baseline.model, margin=spread.number(baseline.margin, places)) for text in said]
-    return f"By {what}: {'; '.join(texts)}."
+    return f"By {what}: {'; '.join(said)}."
 
 
 WORDS = {
-    Verdict.BETTER: "better than {baseline}",
-    Verdict.WORSE: "worse than {baseline}",
-    Verdict.WITHIN: "as good as {baseline}, to within {margin}",
-    Verdict.UNDECIDED: "undecided against {baseline}",
+    Verdict.BETTER: "better than",
+    Verdict.WORSE: "worse than",
+    Verdict.WITHIN: "as good as",
+    Verdict.UNDECIDED: "undecided against",
 }
 
 

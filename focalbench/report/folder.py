@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -94,6 +95,8 @@ def write_results(
     outdated = [] if made_before else list(filter(PICTURE.fullmatch, owned(folder)))  # of another table
     outdated += [name for name in owned(folder) if name.startswith(f"{SCORES}/")]
     remove_own(folder, [*outdated, *(name for name in (CLASSES, COLUMNS, INFLUENCES) if name not in texts)])
+    with suppress(OSError):  # it holds others' files, or is not there
+        (folder / SCORES).rmdir()
     return table, classes
 
 

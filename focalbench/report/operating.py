@@ -46,17 +46,24 @@ def _cells(found: OperatingRow | None) -> list[str]:
     if found is None:
         return []
     texts = [
-        spread.cell(found.precision, PLACES),
-        spread.cell(found.recall, PLACES),
+        _short(found.precision, PLACES),
+        _short(found.recall, PLACES),
         _counted(found.alerts),
         *([] if found.cost is None else [_counted(found.cost)]),
     ]
     open_places = PLACES if _left_open(found) == "recall" else _places(found.cost or found.alerts)
-    return [*texts, spread.cell(found.delta, open_places, "+")]
+    return [*texts, _short(found.delta, open_places, "+")]
 
 
 def _counted(found: Spread) -> str:
-    return spread.cell(found, _places(found))
+    return _short(found, _places(found))
+
+
+def _short(found: Spread | None, places: int, sign: str = "") -> str:
+    """A mean, with half of its interval where there is one: the lowest and highest seed would not fit in."""
+    if found is None:
+        return ""
+    return spread.number(found.mean, places, sign) if found.low is None else spread.cell(found, places, sign)
 
 
 def _places(found: Spread) -> int:
@@ -75,10 +82,12 @@ def operating_sentence(rows: Sequence[ArmRow], baseline: str) -> list[str]:
     where = where[:1].upper() + where[1:]
     if delta.low is None or delta.high is None:
         return [f"{where}: {row.name} {_does(operating, delta)} than {baseline}; too few seeds for an interval."]
+    what = {"recall": "find more", "alerts": "need fewer alerts", "cost": "cost less"}[_left_open(operating)]
+    if (delta.mean >= 0) if fewer else (delta.mean <= 0):
+        return [f"{where} no loss is shown to {what} than {baseline}."]
     sure = delta.high < 0 if fewer else delta.low > 0
     if sure:
         return [f"{where} {row.name} {_does(operating, delta)} than {baseline} {_ends(operating, delta)}."]
-    what = {"recall": "find more", "alerts": "need fewer alerts", "cost": "cost less"}[_left_open(operating)]
     return [
         f"{where} no loss is shown to {what} than {baseline}; the best mean, {row.name}, {_does(operating, delta)} "
         f"{_ends(operating, delta)}."
@@ -101,5 +110,5 @@ def _ends(found: OperatingRow, delta: Spread) -> str:
     scale = OF_100 if _left_open(found) == "recall" else 1
     sign = -1 if delta.mean < 0 else 1
     ends = sorted(sign * scale * (end or 0.0) for end in (delta.low, delta.high))
-    places = max(0, 1 - math.floor(math.log10(max(abs(ends[0]), abs(ends[1]), 1e-9))))
+    places = max(0, 1 - math.floor(math.log10(max(abs(ends[0]), abs(ends[1]), 1e-3))))
     return f"[{ends[0]:z.{places}f}, {ends[1]:z.{places}f}]"

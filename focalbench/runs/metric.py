@@ -8,6 +8,7 @@ from typing import Self
 from focalbench.errors import InputError
 
 PER = 1000  # rows that costs and alerts are counted in
+MOST_COST = 1e9
 
 
 class MetricName(StrEnum):
@@ -51,8 +52,10 @@ class Costs:
             costs = cls(*map(float, parts))
         except (TypeError, ValueError):
             raise InputError(f"a cost is FP:FN, what a false alarm and a missed positive cost; got {text!r}") from None
-        if not all(0 < part < math.inf for part in (costs.false_positive, costs.false_negative)):
-            raise InputError(f"both parts of a cost must be finite and above 0, got {text!r}")
+        if not all(1 / MOST_COST <= part <= MOST_COST for part in (costs.false_positive, costs.false_negative)):
+            raise InputError(
+                f"both parts of a cost must be above 0, from {1 / MOST_COST:g} to {MOST_COST:g}, got {text!r}"
+            )
         return costs
 
 
@@ -209,7 +212,10 @@ class ThresholdAt:
         if slash and (aim is not Aim.CAPACITY or unit not in HOURS or value <= 0):
             raise InputError(f"a capacity is a number above 0 for each {', '.join(HOURS)}; got {text!r}")
         if not slash and aim is Aim.CAPACITY and value >= 1:
-            raise InputError(f"a capacity without a unit of time is a share of the rows; write {amount}/day, or 1%")
+            raise InputError(
+                f"a capacity is a share of the rows below 1, such as 1%, or alerts a unit of time, such as 50/day; got "
+                f"{text!r}"
+            )
         if not slash and not (0 < value < 1 or (aim is Aim.RECALL and value == 1)):
             raise InputError(f"the {aim} of a threshold must lie between 0 and 1, got {text!r}")
         return cls(aim, value, unit)

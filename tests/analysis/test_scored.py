@@ -90,7 +90,7 @@ def test_limits_of_all_at_once_are_wider_than_of_one_alone_and_equal_for_one() -
 
 def test_groups_widen_what_rows_of_one_share() -> None:
     frame = drawn(3)
-    frame["y"] = np.random.default_rng(1).permutation(200).repeat(20) < 8  # whole groups are positive
+    frame["y"] = np.random.default_rng(1).permutation(200).repeat(20) < 16  # whole groups are positive
     shared = np.random.default_rng(0).normal(size=200).repeat(20)  # a shift of a group's rows for one model
     frame["noisy"] = 1 / (1 + np.exp(-(np.log(frame["good"] / (1 - frame["good"])) + 2 * shared)))
     of_rows = by_model(compare_scores(rows_of(frame), [AP]))["noisy"].delta_alone
@@ -219,7 +219,7 @@ BAD: list[Case] = [
     ("targets", {"a.csv": FRAME[["y", "good"]], "b.csv": FRAME[["y", "noisy"]].iloc[::-1]}, ScoreColumns("y"),
      "the targets of .* differ in .* rows, first in data row"),
     ("ids", {"a.csv": FRAME[["id", "y", "good"]], "b.csv": FRAME[["id", "noisy"]].assign(id=FRAME["id"] + 1)},
-     ScoreColumns("y", id="id"), "share 299 rows of 300 and 300; score the same rows"),
+     ScoreColumns("y", id="id"), "share 299 rows of 300 and 300: '0' is in .*a.csv only; score the same rows"),
     ("id twice", {"a.csv": FRAME[["id", "y", "good"]].assign(id=1), "b.csv": FRAME[["id", "noisy"]]},
      ScoreColumns("y", id="id"), "the identifier 'id' is not unique"),
     ("id missing", {"a.csv": FRAME[["id", "y", "good"]].assign(id=FRAME["id"].where(FRAME.index > 0)),
@@ -251,7 +251,7 @@ def test_what_does_not_belong_together_is_refused_in_one_sentence(
     ("metric", "changes", "why"),
     [
         ("log_loss", {"good": lambda f: 5 * f["good"]}, "needs probabilities, and the scores of good run from"),
-        ("precision_at=5000", {}, "looks at more rows than the 4,000 that there are"),
+        ("precision_at=5000", {}, "must look at 1 to 4,000 rows, as many as there are"),
     ],
 )
 def test_metrics_that_cannot_be_had_are_refused(metric: str, changes: dict[str, object], why: str) -> None:
@@ -259,6 +259,83 @@ def test_metrics_that_cannot_be_had_are_refused(metric: str, changes: dict[str, 
         compare_scores(rows_of(drawn(0).assign(**changes)), [Metric.parse(metric)])
     with pytest.raises(InputError, match="no model is called 'best'; `baseline` takes one of good, noisy, alike"):
         compare_scores(rows_of(drawn(0)), [AP], baseline="best")
+
+
+def test_files_that_a_sweep_keeps_are_known(tmp_path: Path) -> None:
+    frame = drawn(0, 300)
+    kept = pd.DataFrame({"row": frame["id"], "seed": 3, "target": frame["y"], "weight": np.where(frame["y"], 0.5, 1.0)})
+    paths = [
+        write(tmp_path, f"f.csv_natural_{name}.parquet", kept.assign(score=frame[name], probability=frame[name]))
+        for name in ("good", "noisy")
+    ]
+    found = read_scores(paths, ScoreColumns("target", id="row"))
+    assert list(found.scores) == ["f.csv_natural_good", "f.csv_natural_noisy"]
+    assert found.weights is not None
+    assert found.weights.tolist() == kept["weight"].tolist()
+    assert any("weight weight: numbers 0.5 to 1" in note for note in found.notes)
+
+
+def test_percent_is_a_hundredth_and_numbers_may_group_and_weigh(tmp_path: Path) -> None:
+    frame = drawn(0, 300)
+    told = frame[["y", "noisy"]].assign(good=[f"{100 * value:.6f}%" for value in frame["good"]])
+    told = told.assign(g=np.arange(300) // 3, w=1.5 + np.arange(300) % 2, third=5.13 + frame["alike"].round(2))
+    found = read_scores([write(tmp_path, "s.csv", told)], ScoreColumns("y", group="g", weight="w"))
+    assert found.scores["good"] == pytest.approx(frame["good"], abs=1e-8)
+    assert (found.groups, found.weights is not None) == (100, True)
+    assert any("percent as hundredths" in note for note in found.notes)
+
+
+def test_the_target_is_no_score(tmp_path: Path) -> None:
+    frame = drawn(0, 300)
+    path = write(tmp_path, "s.csv", frame[["y", "good"]])
+    with pytest.raises(InputError, match="'y' plays another part"):
+        read_scores([path], ScoreColumns("y", scores=("y", "good")))
+    with pytest.raises(InputError, match="none of the files has a column 'gut'"):
+        read_scores([path], ScoreColumns("y", scores=("gut", "good")))
+    label = write(tmp_path, "l.csv", frame[["y"]].rename(columns={"y": "label"}))
+    assert "l: the same as the target in every row" in read_scores([path, label], ScoreColumns("y")).warnings[0]
+
+
+def test_identifiers_of_numbers_and_texts_are_compared_as_texts(tmp_path: Path) -> None:
+    frame = drawn(0, 300)
+    ids = frame["id"].astype(str)
+    ids[5] = "X5"
+    paths = [
+        write(tmp_path, "a.csv", frame[["id", "y", "good"]]),
+        write(tmp_path, "b.csv", frame[["noisy"]].assign(id=ids)),
+    ]
+    with pytest.raises(InputError, match=r"share 299 rows of 300 and 300: '5' is in .*a\.csv only"):
+        read_scores(paths, ScoreColumns("y", id="id"))
+    huge = [
+        write(tmp_path, f"{k}.csv", frame[["y", k]].assign(id=[f"9{10**19 + i}" for i in range(300)]))
+        for k in ("good", "noisy")
+    ]
+    assert list(read_scores(huge, ScoreColumns("y", id="id")).scores) == ["good", "noisy"]
+
+
+@pytest.mark.parametrize("positives", [1, 5, 9, 12])
+def test_of_a_few_positives_there_is_no_interval(positives: int) -> None:
+    frame = drawn(0).assign(y=lambda f: (np.arange(len(f)) < positives).astype(int))
+    rows = compare_scores(rows_of(frame), [AP])
+    assert all((row.ends is None) == (positives < 10) for row in rows)
+
+
+@pytest.mark.parametrize("margin", [0.0, -0.01, float("nan"), float("inf"), 5.0, 1e-320])
+def test_a_margin_out_of_range_is_refused(margin: float) -> None:
+    with pytest.raises(InputError, match="`margin` is a difference in the metric, above 0 and below 1"):
+        compare_scores(rows_of(drawn(0)), [AP], margin=margin)
+
+
+def test_names_of_models_are_shown_as_they_are_and_fit() -> None:
+    frame = drawn(0).rename(columns={"good": "p{v1}", "noisy": "{baseline}", "alike": "x" * 90})
+    page = compared_page(compare_scores(rows_of(frame, ("p{v1}", "{baseline}", "x" * 90)), [AP]))
+    assert "{baseline} (" in page.markdown()
+    (grid,) = page.grids
+    widths = [
+        max(len(text) for text in texts)
+        for texts in zip(*(line.cells[1:] for line in grid.sections[0].lines), strict=True)
+    ]
+    assert (grid.columns[0].width or 99) + sum(widths) + len(widths) <= 80
 
 
 # ---- the command
@@ -280,7 +357,7 @@ def test_the_command_says_which_is_better_and_writes_nothing(tmp_path: Path) -> 
     assert "the threshold that costs least on these very rows" in flat
     assert max(map(len, found.stdout.splitlines())) <= 80
     as_csv = command(tmp_path, "s.csv", "--target", "y", "--id", "id", "--format", "csv", "-q")
-    assert as_csv.stdout.startswith("metric,model,rows,positives,groups,value,low,high,delta,")
+    assert as_csv.stdout.startswith("metric,model,rows,positives,groups,weighted,value,low,high,delta,")
     assert as_csv.stderr == ""
 
 

@@ -113,7 +113,9 @@ def read_weight(column: "pd.Series[Any]", origin: Origin, style: Style) -> Speci
     weights = pd.Series(read.values).to_numpy(np.float64, na_value=np.nan)
     good = np.isfinite(weights) & (weights >= 0)
     _check_complete(~good, f"the weight column {name!r} must hold a number >= 0 in every row", "correct them")
-    return Special(_in_range(weights), SpecialReading("weight", name, "; ".join(read.how)), read.doubts, read.change)
+    return Special(
+        _in_range(weights).copy(), SpecialReading("weight", name, "; ".join(read.how)), read.doubts, read.change
+    )
 
 
 def read_score(column: "pd.Series[Any]", origin: Origin, style: Style) -> Special:
@@ -124,7 +126,10 @@ def read_score(column: "pd.Series[Any]", origin: Origin, style: Style) -> Specia
     read = _numbers(column, origin, style) or _Read(pd.to_numeric(column, errors="coerce"))
     scores = pd.Series(read.values).to_numpy(np.float64, na_value=np.nan, copy=True)
     _check_complete(~np.isfinite(scores), f"the score column {name!r} must hold a finite number in every row")
-    return Special(scores, SpecialReading("score", name, "; ".join(read.how)), read.doubts)
+    how = read.how
+    if any("% stripped" in text for text in how):  # as a probability it is a hundredth
+        scores, how = scores / 100, (*how, "percent as hundredths")
+    return Special(scores, SpecialReading("score", name, "; ".join(how)), read.doubts)
 
 
 def _check_complete(bad: "np.ndarray[Any, np.dtype[np.bool_]]", what: str, remedy: str = "fill them in") -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from focalbench.datasets.columns.roles import read_group, read_score, read_weigh
 from focalbench.datasets.columns.style import read_style
 from focalbench.datasets.columns.texts import Origin
 from focalbench.datasets.dataset import Floats
-from focalbench.datasets.files.file import OpenFrame, open_frame
+from focalbench.datasets.files.file import SUFFIXES, OpenFrame, open_frame
 from focalbench.datasets.files.text_table import UNNAMED
 from focalbench.datasets.tables.targets import listed, read_outputs, rows_of
 from focalbench.errors import InputError
@@ -21,7 +21,9 @@ from focalbench.errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
-Ids = NDArray[np.uint64]
+Ids = NDArray[Any]  # whole numbers, or texts
+EXACT = 2.0**53  # the first float beside which not every whole number is one
+OWN = {"row", "seed", "target", "weight", "score", "probability"}  # the columns of scores that a sweep keeps
 FEW = 20  # rows, in which whole numbers may be different by chance
 
 
@@ -92,15 +94,22 @@ def read_scores(paths: Sequence[str], columns: ScoreColumns) -> ScoredRows:
         InputError: for a missing column, a score that is missing or infinite, files that do not hold the same rows,
             and fewer than two models.
     """
-    parts = [_read(path, columns, first=path == paths[0], alone=len(paths) == 1) for path in paths]
+    if both := [name for name in columns.scores if name in columns.others]:
+        raise InputError(f"{both[0]!r} plays another part; name it as no score")
+    parts = [_read(path, columns, first=place == 0, alone=len(paths) == 1) for place, path in enumerate(paths)]
     first, *others = parts
+    if unknown := [name for name in columns.scores if not any(name in part.scores for part in parts)]:
+        raise InputError(f"none of the files has a column {unknown[0]!r}; name the columns of scores as they are there")
     aligned = [first, *(_aligned(part, first) for part in others)]
     scores = _named(aligned)
     if len(scores) < 2:
         raise InputError("one model alone compares with nothing; name two score columns or two files")
     assert first.targets is not None
+    same = [name for name, values in scores.items() if np.array_equal(values, first.targets)]
     unsure = [part.path for part in others if part.targets is None and part.ids is None]
     warnings = [text for part in parts for text in part.warnings]
+    if same:
+        warnings.append(f"{listed(same)}: the same as the target in every row; is it a score at all?")
     if unsure:
         warnings.append(f"{listed(unsure)}: no target to confirm that its rows are those of {first.path}, in its order")
     units = np.arange(first.rows, dtype=np.int64) if first.groups is None else first.groups
@@ -115,13 +124,16 @@ def _read(path: str, columns: ScoreColumns, *, first: bool, alone: bool) -> _Par
         needed = [name for name in columns.others if first or name == columns.id]
         for name in (*needed, *(columns.scores if len(columns.scores) == 1 else ())):  # several: some elsewhere
             if name not in opened.names:
-                raise InputError(f"{path} has no column {name!r}{did_you_mean(name, list(opened.names))}")
+                what = "; the first file holds the target" if name == columns.target else ""
+                raise InputError(f"{path} has no column {name!r}{what}{did_you_mean(name, list(opened.names))}")
         names = _score_names(path, opened, columns)
         if alone:
             columns = replace(columns, id=None)
+        if set(opened.names) >= OWN and columns.weight is None and first:
+            columns = replace(columns, weight="weight")
         kept = [name for name in columns.others if name in opened.names]
         frame, origin = opened.read((columns.target,), [*kept, *names])
-    return _part(path, frame, origin, names, columns, opened.notes)
+        return _part(path, frame, origin, names, columns, opened.notes)  # which may read texts again
 
 
 def _score_names(path: str, opened: OpenFrame, columns: ScoreColumns) -> list[str]:
@@ -130,6 +142,8 @@ def _score_names(path: str, opened: OpenFrame, columns: ScoreColumns) -> list[st
         if not found:
             raise InputError(f"{path} has none of the score columns {listed(columns.scores)}; name its own")
         return found
+    if set(opened.names) >= OWN:  # as a sweep keeps them
+        return ["score"]
     left = [name for name in opened.names if name not in columns.others and not name.startswith(UNNAMED)]
     if not left:
         raise InputError(f"{path} has no column but {listed(columns.others)}; it holds no scores")
@@ -159,7 +173,10 @@ def _part(
     warnings += [text for each in read.values() for text in each.warnings]
     weights = groups = None
     if columns.weight is not None and columns.weight in frame:
-        weights = read_weight(frame[columns.weight], origin, read_style(frame[[columns.weight]], origin)).values
+        weighing = read_weight(frame[columns.weight], origin, read_style(frame[[columns.weight]], origin))
+        weights = weighing.values
+        notes.append(str(weighing.reading))
+        warnings += weighing.warnings
     if columns.group is not None and columns.group in frame:
         found = read_group(frame[columns.group], origin)
         groups = found.values
@@ -182,25 +199,25 @@ def _check_no_identifier(path: str, scores: dict[str, Floats]) -> None:
 
 
 def _ids(path: str, column: "pd.Series[object]") -> Ids:
-    """A number for each identifier, whether it was read as a number or as a text. Raises InputError for one that is
-    missing or there twice.
+    """The identifiers: whole numbers, whether they were read as such or as texts, else texts. Raises InputError for one
+    that is missing or there twice.
     """
     import pandas as pd
 
     if column.isna().any():
         row = int(np.argmax(column.isna())) + 1
         raise InputError(f"{path}: the identifier {column.name!r} is missing in data row {row}; fill it in")
-    texts = column if column.dtype.kind in "iuf" else column.astype(str).str.strip()
-    read = pd.to_numeric(texts, errors="coerce")  # 15 and "15" are one, in whatever file
-    whole = bool((read % 1 == 0).all())
-    numbers: Ids = pd.util.hash_array(
-        read.to_numpy(np.int64) if whole else texts.astype(str).to_numpy(dtype=object), categorize=False
-    )
-    if len(np.unique(numbers)) < len(numbers):
-        twice = texts[texts.duplicated()]
-        example = f", such as {twice.iloc[0]!r}" if len(twice) else ""
-        raise InputError(f"{path}: the identifier {column.name!r} is not unique{example}; one row for each")
-    return numbers
+    texts = column.astype(str).str.strip() if column.dtype.kind not in "iu" else column
+    read = pd.to_numeric(texts, errors="coerce")
+    whole = bool((read % 1 == 0).all() and (read.abs() < EXACT).all())
+    ids: Ids = read.to_numpy(np.int64) if whole else texts.astype(str).to_numpy(dtype=object)
+    if whole and len(np.unique(ids)) < len(ids) and texts.is_unique:
+        ids = texts.astype(str).to_numpy(dtype=object)  # 02 and 2
+    found = pd.Series(ids)
+    if (again := found.duplicated()).any():
+        example = str(found[again].iloc[0])
+        raise InputError(f"{path}: the identifier {column.name!r} is not unique, such as {example!r}; one row for each")
+    return ids
 
 
 def _aligned(part: _Part, first: _Part) -> _Part:
@@ -219,19 +236,29 @@ def _aligned(part: _Part, first: _Part) -> _Part:
 def _by_id(part: _Part, first: _Part) -> _Part:
     assert part.ids is not None
     assert first.ids is not None
-    mine, theirs = np.argsort(first.ids), np.argsort(part.ids)
-    if not np.array_equal(first.ids[mine], part.ids[theirs]):
-        both = len(np.intersect1d(first.ids, part.ids))
+    mine, theirs = _alike(first.ids, part.ids)
+    of_mine, of_theirs = np.argsort(mine), np.argsort(theirs)
+    if not np.array_equal(mine[of_mine], theirs[of_theirs]):
+        both = np.isin(mine, theirs)
+        only, where = (mine[~both], first.path) if not both.all() else (theirs[~np.isin(theirs, mine)], part.path)
         raise InputError(
-            f"{first.path} and {part.path} share {rows_of(both)} of {first.rows:,} and {part.rows:,}; score the same "
-            "rows"
+            f"{first.path} and {part.path} share {rows_of(int(both.sum()))} of {first.rows:,} and {part.rows:,}: "
+            f"{str(only[0])!r} is in {where} only; score the same rows"
         )
     order = np.empty(first.rows, dtype=np.int64)
-    order[mine] = theirs
+    order[of_mine] = of_theirs
     targets = None if part.targets is None else part.targets[order]
     _check_targets(part, first, targets)
     scores = {name: values[order] for name, values in part.scores.items()}
     return _Part(part.path, part.rows, scores, targets, None, None, first.ids, part.notes, part.warnings)
+
+
+def _alike(mine: Ids, theirs: Ids) -> tuple[Ids, Ids]:
+    """Both as whole numbers, or both as texts."""
+    if mine.dtype == theirs.dtype == np.int64:
+        return mine, theirs
+    one, other = (ids.astype(str) for ids in (mine, theirs))
+    return one, other
 
 
 def _check_targets(part: _Part, first: _Part, targets: NDArray[np.int8] | None) -> None:
@@ -244,9 +271,17 @@ def _check_targets(part: _Part, first: _Part, targets: NDArray[np.int8] | None) 
     )
 
 
+def _stem(path: str) -> str:
+    """A file's name without its usual endings."""
+    stem = Path(path).name
+    while Path(stem).suffix in SUFFIXES and Path(stem).stem:
+        stem = Path(stem).stem
+    return stem
+
+
 def _named(parts: Sequence[_Part]) -> dict[str, Floats]:
     """The scores by model: the file's name, with the column's where a file has several or files share a name."""
-    stems = [Path(part.path).name.split(".")[0] for part in parts]
+    stems = [_stem(part.path) for part in parts]
     if len(parts) == 1:
         return parts[0].scores
     found: dict[str, Floats] = {}
