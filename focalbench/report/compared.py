@@ -8,12 +8,12 @@ from focalbench.analysis.scored import ModelRow
 from focalbench.base.rows import rows_text
 from focalbench.datasets.tables.targets import listed
 from focalbench.report import spread
-from focalbench.report.grid import Column, Grid, Line, Page, Section
+from focalbench.report.grid import Column, Grid, Line, Page, Section, aligned
 from focalbench.report.metric import definition, heading, phrase
 from focalbench.runs.metric import MetricName
 
 COLUMNS = ("95% interval", "difference", "of all at once", "verdict")
-LINE, LEAST_NAME, MOST_PLACES = 80, 12, 5
+MOST_PLACES = 5
 HOW = (
     "Intervals speak of other rows of the same kind, scored by these very models; what training them again would move "
     "is not in them. They rest on leaving out parts of the {units}, 256 at most, and, for all differences at once, on "
@@ -42,14 +42,11 @@ OF_COST = "Cost is that at the threshold that costs least on these very rows, fo
 def _grid(table: Sequence[ModelRow]) -> Grid:
     baseline = table[0]
     heads, lines = (heading(baseline.metric), *COLUMNS), tuple(map(_line, table))
-    widths = [max(map(len, texts)) for texts in zip(heads, *(line.cells[1:] for line in lines), strict=True)]
-    room = max(LINE - sum(widths) - len(widths), LEAST_NAME)
-    names = Column("model", width=min(room, max(len(line.cells[0]) for line in lines) + 1), wraps=True)
-    columns = [Column(head, right=place < len(heads) - 1) for place, head in enumerate(heads)]
+    columns = [Column("model", wraps=True), *(Column(head, right=head != "verdict") for head in heads)]
     weighted = ", weighted" if baseline.weighted else ""
     title = f"{phrase(baseline.metric)}, {baseline.rows:,} rows{weighted}, {baseline.positives:,} of them positive"
     title += f"; differences to {baseline.model}"
-    return Grid((names, *columns), (Section("", lines),), title)
+    return aligned(Grid(tuple(columns), (Section("", lines),), title))
 
 
 def _line(row: ModelRow) -> Line:

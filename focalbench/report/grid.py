@@ -1,7 +1,7 @@
 """One table in four dialects: for the terminal, in Markdown, in LaTeX; as CSV it is typed rows (base/rows.py)."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from rich.console import Console, JustifyMethod
@@ -10,6 +10,7 @@ from rich.text import Text
 
 from focalbench.base.text import in_latex, in_markdown, shown
 
+LEAST_NAME = 12  # characters of a first column
 Dialect = Literal["markdown", "latex", "csv"]
 
 
@@ -48,6 +49,18 @@ class Grid:
     columns: tuple[Column, ...]
     sections: tuple[Section, ...]
     title: str = ""
+
+
+def aligned(grid: Grid, line: int = 80) -> Grid:
+    """The same, its columns as wide in all sections; the first one takes what the others leave of a line."""
+    texts = zip(
+        *([column.heading for column in grid.columns], *(row.cells for part in grid.sections for row in part.lines)),
+        strict=True,
+    )
+    first, *others = (max(len(shown(text)) for text in column) for column in texts)
+    widths = [min(first, max(line - sum(others) - len(others), LEAST_NAME)), *others]
+    columns = (replace(column, width=width) for column, width in zip(grid.columns, widths, strict=True))
+    return replace(grid, columns=tuple(columns))
 
 
 def plain_grid(columns: Sequence[Column], rows: Sequence[Sequence[str]], title: str = "") -> Grid:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from focalbench.analysis.rows import ArmRow, Kind, OperatingRow, Spread
 from focalbench.report import spread
-from focalbench.report.grid import Column, Grid, Line, Section
+from focalbench.report.grid import Column, Grid, Line, Section, aligned
 from focalbench.report.metric import aim
 from focalbench.runs.metric import Aim
 
@@ -13,7 +13,7 @@ PLACES = 3  # of precision and recall
 OF_100 = 100
 
 
-def operating_grid(sections: Sequence[tuple[str, Sequence[ArmRow]]], baseline: str, name_width: int) -> Grid | None:
+def operating_grid(sections: Sequence[tuple[str, Sequence[ArmRow]]], baseline: str) -> Grid | None:
     """A cell's rows at their thresholds; None where none was asked for. sections: rows by heading, as of the table."""
     kept = [(heading, [row for row in rows if row.kind is not Kind.TUNED]) for heading, rows in sections]
     found = [row.operating for _, rows in kept for row in rows if row.operating is not None]
@@ -21,9 +21,10 @@ def operating_grid(sections: Sequence[tuple[str, Sequence[ArmRow]]], baseline: s
         return None
     first = found[0]
     names = ["precision", "recall", "alerts", *(["cost"] if first.cost is not None else []), _of_delta(first, baseline)]
-    columns = [Column("arm", width=name_width, wraps=True), *(Column(name, right=True) for name in names)]
+    columns = [Column("arm", wraps=True), *(Column(name, right=True) for name in names)]
     title = f"{aim(first.at)}, threshold chosen on validation; alerts{_and_cost(first)} a 1,000 rows of the test"
-    return Grid(tuple(columns), tuple(Section(heading, tuple(map(_line, rows))) for heading, rows in kept), title)
+    parts = tuple(Section(heading, tuple(map(_line, rows))) for heading, rows in kept)
+    return aligned(Grid(tuple(columns), parts, title))
 
 
 def _line(row: ArmRow) -> Line:

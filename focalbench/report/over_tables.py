@@ -4,14 +4,14 @@ from collections.abc import Sequence
 
 from focalbench.analysis.rows import ArmRow, Kind, OverTables
 from focalbench.report import spread
-from focalbench.report.grid import Column, Grid, Line, Section
+from focalbench.report.grid import Column, Grid, Line, Section, aligned
 from focalbench.report.metric import heading
 
-HEADINGS = ("arm", "better", "worse", "within", "undecided", "difference", "of BCE's gain")
+HEADINGS = ("arm", "better", "worse", "within", "undecided", "difference", "% of its gain")
 PLACES = 4
 HOW = (
     "The data set is the unit: the mean over data sets like these (random effects) with its 95% interval, of each arm "
-    "by itself; two rates of one table count as two. The last column: the difference as a share of what the baseline "
+    "by itself; two rates of one table count as two. The last column: the difference in percent of what the baseline "
     "gains on no skill."
 )
 
@@ -25,11 +25,11 @@ def over_grid(table: Sequence[ArmRow]) -> Grid | None:
             sections.setdefault(name, []).append(Line((row.name, *_cells(row.over))))
     if not sections:
         return None
-    names = [*HEADINGS[:-2], f"{heading(table[0].by)} difference", HEADINGS[-1]]
-    columns = [Column(name, right=place > 0, wraps=place == 0) for place, name in enumerate(names)]
+    columns = [Column(name, right=place > 0, wraps=place == 0) for place, name in enumerate(HEADINGS)]
     counted = len({row.cell for row in table})
-    title = f"Over {counted} data sets: on how many an arm is better or worse than the baseline, and by how much"
-    return Grid(tuple(columns), tuple(Section(name, tuple(lines)) for name, lines in sections.items()), title)
+    what = f"on how many an arm is better or worse than the baseline, and its {heading(table[0].by)} difference"
+    title = f"Over {counted} data sets: {what}"
+    return aligned(Grid(tuple(columns), tuple(Section(name, tuple(lines)) for name, lines in sections.items()), title))
 
 
 def _cells(over: OverTables) -> list[str]:
@@ -38,7 +38,7 @@ def _cells(over: OverTables) -> list[str]:
     relative = (
         ""
         if share is None or share.low is None or share.high is None
-        else (f"{100 * share.mean:+.1f}% [{100 * share.low:+.1f}, {100 * share.high:+.1f}]")
+        else (f"{100 * share.mean:+z.1f} [{100 * share.low:+z.1f}, {100 * share.high:+z.1f}]")
     )
     return [*map(str, counts), spread.cell(over.delta, PLACES, "+"), relative]
 

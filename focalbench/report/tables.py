@@ -151,6 +151,7 @@ def print_rich(table: Sequence[ArmRow], console: Console, classes: Sequence[Clas
         console.print()
         print_grid(arm_grid(cell), console)
         for grid in more_grids(cell, classes):
+            console.print()
             print_grid(grid, console)
         console.print()
         print_lines(details(cell, of_cell(cell, classes)), console)
@@ -160,7 +161,7 @@ def print_rich(table: Sequence[ArmRow], console: Console, classes: Sequence[Clas
         for sentence in over_sentences(table):
             console.print(Text(sentence))
         console.print()
-    console.print("\n".join(blurb(table)), style="dim", highlight=False)
+    console.print(Text("\n".join(blurb(table)), style="dim"))  # brackets are no markup
 
 
 def arm_grid(cell: Sequence[ArmRow]) -> Grid:
@@ -177,7 +178,7 @@ def arm_grid(cell: Sequence[ArmRow]) -> Grid:
 
 def more_grids(cell: Sequence[ArmRow], classes: Sequence[ClassRow]) -> list[Grid]:
     """What stands under a cell's table: its rows at their thresholds, its classes."""
-    acting = operating_grid(sections(cell), baseline_name(cell), WIDTHS[0] - 1)
+    acting = operating_grid(sections(cell), baseline_name(cell))
     return [grid for grid in (acting, class_grid(cell, classes)) if grid is not None]
 
 
