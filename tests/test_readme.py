@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from focalbench.analysis.pooled import joined
 from focalbench.analysis.rows import ArmRow
 from focalbench.base.rows import read_rows
 from focalbench.cli.app import app
@@ -60,13 +61,14 @@ def test_the_options_are_those_of_the_commands(tmp_path: Path) -> None:
 
 
 def test_every_data_set_stands_in_the_overview() -> None:
-    folders = ("headline", "families", "dense", "tables", "adbench", "classes", "labels")
+    folders = ("headline", "families", "dense", "tables", "adbench", "flights", "classes", "labels")
     tables = [overview(table(name)).partition("\n\n")[0].splitlines() for name in folders]
     assert block("data").splitlines() == [*tables[0][:2], *(line for table in tables for line in table[2:])]
 
 
 def test_what_many_data_sets_say_together_is_shown() -> None:
-    assert block("pooled").strip() == overview(table("adbench")).partition("\n\n")[2].strip()
+    together = joined([table("adbench"), table("flights")])
+    assert block("pooled").strip() == overview(together).partition("\n\n")[2].strip()
 
 
 def test_a_changed_result_would_show() -> None:
