@@ -13,7 +13,7 @@ class TooFewPositivesError(InputError):
 
 
 class AbsentDataError(InputError):
-    """The files of a real table are neither here nor to be had: no package, no network."""
+    """The files of a real table are not available on this machine: no package, no network."""
 
 
 class StoreError(InputError):

@@ -48,7 +48,7 @@ def check(
     cases = [open_case(target, draw, accepting=accept) for target in targets]
     absent = [name for case in cases for name in case.absent]
     if accept and absent:
-        raise InputError(f"--accept needs all data sets, and {listed(absent)} could not be had here")
+        raise InputError(f"--accept needs all data sets, and {listed(absent)} are not available here")
     runs = tuple(run for case in cases for run in case.runs)
     typer.echo(f"training {len(runs)} runs again", err=True)
     reports = check_all(cases, fitting(backend, Plan(runs, (), ())))
@@ -79,7 +79,7 @@ def _show(report: Report, *, accepted: bool) -> None:
         say(line)
     say(f"{folder}: {_counts(report)}")
     if absent := report.case.absent:
-        say(f"{folder}: {listed(absent)} could not be had here, so their runs were not trained again")
+        say(f"{folder}: {listed(absent)} are not available here, so their runs were not trained again")
     if report.faults:
         say(f"run again: focalbench run {file}")
     elif report.changes and accepted:

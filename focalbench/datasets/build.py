@@ -47,7 +47,6 @@ from focalbench.datasets.tables.weights import Weighed, weigh
 from focalbench.errors import InputError, TooFewPositivesError
 from focalbench.runs.catalogue import Task
 from focalbench.runs.columns import COLUMN_KEYS, NO_COLUMNS
-from focalbench.runs.metric import HOURS, ThresholdAt
 from focalbench.runs.result import SplitKind
 from focalbench.runs.run import Recipe
 
@@ -233,25 +232,6 @@ def width(recipe: Recipe) -> int:
     if is_synthetic(recipe.dataset):
         return knobs(recipe.dataset).numbers
     return coded_width(load_table(recipe))
-
-
-def flagged_share(recipe: Recipe, at: ThresholdAt) -> float:
-    """The share of the rows, in (0, 1), that a capacity lets be flagged.
-
-    Raises InputError for a capacity a unit of time where no dates say how many rows that has, or that is all rows.
-    """
-    assert at.value is not None
-    if not at.unit:
-        return at.value
-    table = None if is_synthetic(recipe.dataset) else load_table(recipe)
-    if table is None or not table.hours:
-        raise InputError(f"`threshold_at={at}` needs `time`, a column of dates: how many rows has a {at.unit}?")
-    rows = table.rows / table.hours * HOURS[at.unit]
-    if at.value >= rows:
-        raise InputError(
-            f"{recipe.dataset} has {rows:,.3g} rows a {at.unit}, so a capacity of {at.value:g} flags all; ask for less"
-        )
-    return at.value / rows
 
 
 def names_of(recipe: Recipe) -> tuple[str, ...]:

@@ -47,7 +47,7 @@ def _file_rates(recipe: Recipe, table: Table) -> str:
 def card(name: str) -> tuple[tuple[str, str], ...]:
     """Headings and texts of a synthetic family's or real table's card.
 
-    Raises InputError for an unknown name and for a table whose files cannot be had.
+    Raises InputError for an unknown name and for a table whose files are not available.
     """
     if is_synthetic(name):
         knob, recipe = knobs(name), Recipe(name, ROWS, task=task_of(name))

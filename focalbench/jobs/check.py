@@ -75,7 +75,7 @@ class Case:
     """What there is to compare of a folder, and the runs to train.
 
     problems: what is wrong with its files; outdated: what --accept puts right; gone: short runs no longer planned;
-    absent: data sets that are not here, of which nothing is trained.
+    absent: data sets that are not available, of which nothing is trained.
     """
 
     target: Target
@@ -160,8 +160,8 @@ def open_case(target: Target, draw: str | None = None, *, accepting: bool = Fals
     """
     folder = target.folder
     experiment, checks = load(target.file, target.given)
-    problems, outdated = verify_files(folder, target.file, target.given), _other_file(target)
     absent = _absent((experiment, *checks))
+    problems, outdated = verify_files(folder, target.file, target.given, absent), _other_file(target)
     short = _short_runs(_without(checks, absent))
     recorded = [
         row
@@ -170,13 +170,13 @@ def open_case(target: Target, draw: str | None = None, *, accepting: bool = Fals
     ]
     planned = {run.run_id for run in short}
     gone = [asked for row in recorded if (asked := row.settings).run_id not in planned]
-    sampled = [] if problems else _sampled(folder, experiment, draw or sha256(folder / RUNS))
+    sampled = [] if problems else _sampled(folder, _without([experiment], absent), draw or sha256(folder / RUNS))
     missing = [Comparison(label_of(asked), MISSING, "no longer planned") for asked in gone]
     return Case(target, problems, outdated, missing, _befores(short, recorded, SHORT), sampled, absent)
 
 
 def _absent(experiments: Iterable[Experiment]) -> tuple[str, ...]:
-    """The real tables of some experiments whose files cannot be had."""
+    """The real tables of some experiments whose files are not available."""
     names = dict.fromkeys(name for each in experiments for name in each.datasets if name in REAL_TABLES)
     return tuple(name for name in names if not _is_here(name))
 
@@ -219,11 +219,10 @@ def _befores(runs: Iterable[Run], recorded: Sequence[RunRow], tolerance: float) 
     return [Before(run, known.get(run.run_id), tolerance) for run in runs]
 
 
-def _sampled(folder: Path, experiment: Experiment, draw: str) -> list[Before]:
+def _sampled(folder: Path, experiments: Sequence[Experiment], draw: str) -> list[Before]:
     recorded = _recorded(folder / RUNS)
     there = {row.settings.run_id for row in recorded if row.outcome is not None}
-    planned = _without([experiment], _absent([experiment]))
-    runs = [run for each in planned for run in make_plan(each).runs if run.run_id in there]
+    runs = [run for each in experiments for run in make_plan(each).runs if run.run_id in there]
     return _befores(sample(runs, draw), recorded, 0.0 if _made_here(folder) else FULL)
 
 
@@ -270,8 +269,11 @@ def _report(case: Case, short: list[Comparison], sampled: list[Comparison], now:
 # ---- the folder against itself
 
 
-def verify_files(folder: Path, file: Path, given: Sequence[Path] = ()) -> list[str]:
-    """What is wrong with a results folder: hashes, experiment file, plan, and the table made again; [] if nothing."""
+def verify_files(folder: Path, file: Path, given: Sequence[Path] = (), absent: Sequence[str] = ()) -> list[str]:
+    """What is wrong with a results folder: hashes, experiment file, plan, and the table made again; [] if nothing.
+
+    absent: data sets that are not available, whose runs cannot be planned.
+    """
     manifest = read_manifest(folder)
     experiment, _ = load(file, given)
     problems = _wrong_hashes(folder, manifest.files)
@@ -290,7 +292,6 @@ def verify_files(folder: Path, file: Path, given: Sequence[Path] = ()) -> list[s
         by_class = read_rows(folder / CLASSES, ClassRow) if classes else []
     except (InputError, OSError, KeyError, ValueError) as error:
         return [*problems, f"{folder} cannot be read back: {error}"]
-    absent = _absent([experiment])
     planned = [run.run_id for each in _without([experiment], absent) for run in make_plan(each).runs]
     if [row.settings.run_id for row in runs if row.settings.dataset not in absent] != planned:
         problems.append(f"{folder / RUNS} does not hold the runs that {file} plans with this version")

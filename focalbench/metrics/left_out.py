@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from focalbench.metrics.influence import BUCKETS, Floats, Integers, bucket_of
+from focalbench.metrics.threshold import ROUNDING
 
 Mask = NDArray[np.bool_]
-ROUNDING = 1e-12
 
 
 @dataclass(frozen=True, eq=False)

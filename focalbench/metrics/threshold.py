@@ -279,12 +279,14 @@ def net_benefit_curve(logits: Tensor, targets: Tensor, weights: Tensor | None = 
     """
     mass = torch.ones_like(targets, dtype=torch.float64) if weights is None else checked_weights(weights, targets)
     levels = torch.tensor(DECISIONS, dtype=torch.float64)
+    places = torch.logit(levels)
 
     def curve(row: Tensor, positive: Tensor) -> Tensor:
-        order = ascending_order(row)
-        places = torch.searchsorted(row[order].double(), torch.logit(levels))
-        gained = torch.where(positive, mass, 0.0)[order], torch.where(positive, 0.0, mass)[order]
-        hits, alarms = (torch.cat([part.flip(0).cumsum(0).flip(0), part.new_zeros(1)])[places] for part in gained)
+        reached = torch.bucketize(row.double(), places, right=True)  # how many of the levels each row reaches
+        hits, alarms = (
+            torch.bincount(reached[own], mass[own], len(places) + 1).flip(0).cumsum(0).flip(0)[1:]
+            for own in (positive, ~positive)
+        )
         return (hits - levels / (1 - levels) * alarms) / mass.sum()
 
     return per_run(curve, logits, targets)

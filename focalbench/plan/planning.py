@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from itertools import product
 
 from focalbench.datasets.build import (
-    flagged_share,
     load_table,
     measured,
     names_of,
@@ -14,6 +13,7 @@ from focalbench.datasets.build import (
     weighed,
     with_folds,
 )
+from focalbench.datasets.capacity import flagged_share
 from focalbench.datasets.prevalence import warnings_for, weighted_rate
 from focalbench.datasets.synthetic.families import family_of, is_synthetic
 from focalbench.datasets.tables.leaks import leak_warnings

@@ -12,11 +12,11 @@ from focalbench.losses.reference import Array
 from focalbench.metrics import calibration, ranking, threshold
 from focalbench.metrics.influence import BUCKETS, average_precision_influences, bucket_of
 from focalbench.metrics.left_out import At, Rows, left_out_sums, precision_at, recall_at_fpr, recall_at_precision
+from focalbench.metrics.threshold import ROUNDING
 from focalbench.runs.metric import PER, Aim, Costs, Metric, MetricName, ThresholdAt
 from focalbench.runs.result import Operating
 
 Flagged = NDArray[np.bool_]
-ROUNDING = 1e-12
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from focalbench.datasets.build import flagged_share
+from focalbench.datasets.capacity import flagged_share
 from focalbench.datasets.dataset import Dataset, Splits
 from focalbench.losses.inverse import log_odds
 from focalbench.losses.multiclass import leads

@@ -213,10 +213,7 @@ def outcome_of(
         Measurable(each.scores[0], each.recovered[0], outputs[0], weights, each.flagged)
         for each in (said, *prediction.early)
     ]
-    by_metric = [
-        None if asked.metric.is_usual else ByMetric(val.metric, value_on(asked.metric, each, test.rows))
-        for val, each in zip((fit.val, *fit.early_val), rows, strict=True)
-    ]
+    by_metric = _by_metric(asked, fit, rows, test.rows)
     acted, costs = prediction.acted, _costs(asked)
     outcome = Outcome(
         epoch=fit.epoch,
@@ -246,6 +243,14 @@ def outcome_of(
     )
     sums = _influences(said.scores, splits) + _more_influences(rows[0], acted, splits, asked)
     return outcome, replace(measured.curves, validation=fit.curve), sums
+
+
+def _by_metric(asked: Training, fit: Fit, rows: Sequence[Measurable], test_rows: int) -> list[ByMetric | None]:
+    """Of all epochs and of smaller budgets, on their test rows; None for average precision."""
+    reached = zip((fit.val, *fit.early_val), rows, strict=True)
+    if asked.metric.is_usual:
+        return [None for _ in reached]
+    return [ByMetric(val.metric, value_on(asked.metric, each, test_rows)) for val, each in reached]
 
 
 def _costs(asked: Training) -> Costs | None:

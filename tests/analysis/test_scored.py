@@ -254,7 +254,7 @@ def test_what_does_not_belong_together_is_refused_in_one_sentence(
         ("precision_at=5000", {}, "must look at 1 to 4,000 rows, as many as there are"),
     ],
 )
-def test_metrics_that_cannot_be_had_are_refused(metric: str, changes: dict[str, object], why: str) -> None:
+def test_metrics_that_these_scores_do_not_allow_are_refused(metric: str, changes: dict[str, object], why: str) -> None:
     with pytest.raises(InputError, match=why):
         compare_scores(rows_of(drawn(0).assign(**changes)), [Metric.parse(metric)])
     with pytest.raises(InputError, match="no model is called 'best'; `baseline` takes one of good, noisy, alike"):

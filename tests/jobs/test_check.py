@@ -503,7 +503,7 @@ def test_changed_runs_are_read_no_further(project: tuple[Path, Path]) -> None:
 # ---- data sets that are not here
 
 
-def test_where_a_table_cannot_be_had_its_runs_are_left_out_with_a_word(
+def test_where_a_table_is_not_available_its_runs_are_left_out_with_a_word(
     project: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def absent(name: str) -> None:
@@ -515,7 +515,7 @@ def test_where_a_table_cannot_be_had_its_runs_are_left_out_with_a_word(
     assert (case.absent, case.problems, case.runs, case.gone) == (("gaussians",), [], [], [])
     said = typed(["check", str(project[0])], project[0])
     assert said.code == 0
-    assert "gaussians could not be had here, so their runs were not trained again" in said.stdout
+    assert "gaussians are not available here, so their runs were not trained again" in said.stdout
     refused = typed(["check", str(project[0]), "--accept"], project[0])
     assert refused.code == 2
     assert "--accept needs all data sets" in refused.stderr

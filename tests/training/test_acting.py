@@ -10,7 +10,8 @@ import torch
 from sklearn.metrics import confusion_matrix, log_loss, precision_score, recall_score
 
 from focalbench.datasets import build_splits, resolve
-from focalbench.datasets.build import build_parts, flagged_share
+from focalbench.datasets.build import build_parts
+from focalbench.datasets.capacity import flagged_share
 from focalbench.metrics.influence import BUCKETS, Floats, Integers, bucket_of
 from focalbench.runs.arm import Arm
 from focalbench.runs.columns import Columns

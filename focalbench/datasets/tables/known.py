@@ -19,10 +19,10 @@ class Origin(Protocol):
     """Where the files of a table come from."""
 
     def sha256(self) -> str:
-        """Hash of what the table is made of, which stands for it. Raises InputError where the files cannot be had."""
+        """Hash of what the table is made of. Raises AbsentDataError where that is not available."""
 
     def contents(self) -> list[bytes]:
-        """The bytes of its files. Raises InputError, with the remedy, where they cannot be had."""
+        """The bytes of its files. Raises AbsentDataError, with the remedy, where they are not available."""
 
     def __str__(self) -> str:
         """In words."""

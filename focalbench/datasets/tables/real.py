@@ -27,7 +27,7 @@ def real_table(name: str, *, drop_duplicates: bool = False) -> Table:
         The table, before it is split.
 
     Raises:
-        AbsentDataError: where its files cannot be had: the package is not installed, or the file not fetched.
+        AbsentDataError: where its files are not available: the package is not installed, or the file not fetched.
         InputError: where a file is another one.
     """
     card = REAL_TABLES[name]
