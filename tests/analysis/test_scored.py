@@ -12,10 +12,11 @@ from sklearn.metrics import average_precision_score
 
 from focalbench.analysis.paired import Estimate, differences, limits_of, parts_of
 from focalbench.analysis.rows import Verdict
-from focalbench.analysis.scored import ModelRow, at_chance, compare_scores
+from focalbench.analysis.scored import ModelRow, _estimate, at_chance, compare_scores
 from focalbench.analysis.statistics import Floats, t_quantile
 from focalbench.datasets.files.scores import ScoreColumns, ScoredRows, read_scores
 from focalbench.errors import InputError
+from focalbench.metrics.influence import BUCKETS, average_precision_influences, bucket_of
 from focalbench.report.compared import compared_page
 from focalbench.runs.metric import Metric
 
@@ -99,6 +100,18 @@ def test_groups_widen_what_rows_of_one_share() -> None:
     assert of_rows is not None
     assert of_groups is not None
     assert of_groups.high - of_groups.low > (of_rows.high - of_rows.low) * 1.05
+
+
+def test_what_a_part_does_is_the_sum_over_its_groups_and_what_its_share_of_positives_does() -> None:
+    frame, groups = drawn(6), np.random.default_rng(0).integers(0, 300, 4000)
+    y, score = frame["y"].to_numpy(), frame["good"].to_numpy()
+    by_part = np.bincount(bucket_of(groups), average_precision_influences(score, y == 1), minlength=BUCKETS)
+    ap = [average_precision_score(y, score, sample_weight=np.where(y == 1, factor, 1.0)) for factor in (1.001, 0.999)]
+    slope = (ap[0] - ap[1]) / (np.log(1.001) - np.log(0.999))  # by the log of the positives' weight
+    shares = [np.bincount(bucket_of(groups[y == k]), minlength=BUCKETS) / (y == k).sum() for k in (1, 0)]
+    found = _estimate(rows_of(frame, units=groups, groups=300), AP, "good")
+    assert found.sums == pytest.approx(by_part + slope * (shares[0] - shares[1]), abs=1e-5)
+    assert np.abs(slope * (shares[0] - shares[1])).max() > 1e-3
 
 
 def test_of_a_few_groups_there_is_no_verdict() -> None:
