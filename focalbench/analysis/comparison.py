@@ -35,24 +35,24 @@ def compare(
     influences: Influences = no_influences,
     *,
     margin: float | None = None,
-    claims: bool = True,
+    smoke_test: bool = False,
 ) -> list[ArmRow]:
     """The rows of table.csv from the rows of runs.csv, cell by cell in plan order.
 
     influences: of a run_id, as the store keeps them. margin: the difference that matters, None for the usual one.
-    claims: whether differences are tested; without it every verdict is "smoke test".
+    smoke_test: whether nothing is tested, and every verdict is "smoke test".
     """
     rows: list[ArmRow] = []
     for cell in cells_of(runs):
         evidence = Evidence(entries_of(cell), influences)
         lost = failed_seeds(runs, cell)
-        rows += [replace(row, failed_seeds=lost) for row in _compare_cell(evidence, margin, claims=claims)]
+        rows += [replace(row, failed_seeds=lost) for row in _compare_cell(evidence, margin, smoke_test=smoke_test)]
     return with_pooled(rows)
 
 
-def _compare_cell(evidence: Evidence, margin: float | None, *, claims: bool) -> list[ArmRow]:
+def _compare_cell(evidence: Evidence, margin: float | None, *, smoke_test: bool) -> list[ArmRow]:
     wanted = margin or _usual_margin(evidence)
-    found = _findings(evidence, wanted) if claims else _untested(evidence)
+    found = _untested(evidence) if smoke_test else _findings(evidence, wanted)
     rows = [_row(entry, evidence, found.get(entry.name, Finding(None)), wanted) for entry in evidence.entries]
     at = evidence.first.settings.threshold_at
     return rows if at is None else _with_operating(rows, evidence, at)

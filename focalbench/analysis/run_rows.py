@@ -11,7 +11,7 @@ from focalbench.runs.arm import Arm
 from focalbench.runs.catalogue import SIGMOID, SOFTMAX
 from focalbench.runs.metric import Metric, ThresholdAt
 from focalbench.runs.result import Outcome, Status
-from focalbench.runs.run import Cell, Run
+from focalbench.runs.run import OPTIMIZERS, Cell, Run, Training
 from focalbench.training.references import is_reference, row_name
 
 
@@ -28,7 +28,8 @@ class Settings:
     "reference"; params: all that makes up an arm's loss beside its name, as JSON; hidden: units per layer, as 64-64.
 
     metric: what validation chooses by, None for average precision; threshold_at: where a threshold is put, None for
-    none. init, lr, batch_size and epochs: None of a reference. alpha, gamma: None of a loss that takes none.
+    none; optimizer: with its schedule, None for Adam at a constant learning rate. init, lr, batch_size and epochs: None
+    of a reference. alpha, gamma: None of a loss that takes none.
     """
 
     run_id: str
@@ -53,6 +54,7 @@ class Settings:
     epochs: int | None
     metric: Annotated[Metric | None, As(write=str, read=Metric.parse, added=True)]
     threshold_at: Annotated[ThresholdAt | None, As(write=str, read=ThresholdAt.parse, added=True)]
+    optimizer: Annotated[str | None, As(added=True)]
 
     @property
     def cell(self) -> Cell:
@@ -98,7 +100,15 @@ def _settings(run: Run) -> Settings:
         epochs=training.epochs or None,
         metric=None if training.metric.is_usual else training.metric,
         threshold_at=training.threshold_at,
+        optimizer=_updates(training),
     )
+
+
+def _updates(training: Training) -> str | None:
+    """The optimiser and its schedule, where these are not the usual ones, or a reference's."""
+    schedule = "" if training.lr_schedule == "constant" else f" {training.lr_schedule}"
+    named = f"{training.optimizer}{schedule}"
+    return None if named == "adam" or training.optimizer not in OPTIMIZERS else named
 
 
 def _params(arm: Arm) -> str:

@@ -130,7 +130,12 @@ def entries_of(cell: Sequence[Trained]) -> list[Entry]:
 
 def _arms(cell: Sequence[Trained]) -> list[Entry]:
     fixed = [row for row in cell if row.settings.family != REFERENCE and row.settings.restart == 0]
-    return [_entry(rows[0].settings.arm, Kind.ARM, rows) for rows in by(fixed, lambda asked: asked.arm)]
+    return [arm_entry(rows[0].settings.arm, rows) for rows in by(fixed, lambda asked: asked.arm)]
+
+
+def arm_entry(name: str, rows: Sequence[Trained]) -> Entry:
+    """The runs that validation chooses among some, for each seed."""
+    return _entry(name, Kind.ARM, rows)
 
 
 def _tuned(cell: Sequence[Trained]) -> list[Entry]:

@@ -130,10 +130,16 @@ def seeds_to_decide(sample: Sample, critical: float, margin: float) -> int:
 
     What seeds of one table share does not fall with their number.
     """
-    wanted = max(abs(sample.mean), margin - abs(sample.mean))  # half a width, at most
+    return seeds_until(sample, critical, max(abs(sample.mean), margin - abs(sample.mean)))
+
+
+def seeds_until(sample: Sample, critical: float, wanted: float, level: float = LEVEL) -> int:
+    """With how many seeds an interval would reach no further than `wanted` to each side, if its spread stays; 0: with
+    none. critical: of this sample's own interval, which holds its truth but for `level`.
+    """
 
     def half(seeds: int) -> float:
-        scale = t_quantile(seeds, 1 - LEVEL / 2) / t_quantile(sample.seeds, 1 - LEVEL / 2)
+        scale = t_quantile(seeds, 1 - level / 2) / t_quantile(sample.seeds, 1 - level / 2)
         return critical * scale * sample.standard_error_of(seeds)
 
     low, high = sample.seeds, MOST_SEEDS

@@ -10,12 +10,13 @@ from focalbench.bench.problem import LR, SEED, Problem, drawn
 from focalbench.bench.timing import Work
 from focalbench.plan.stacks import stack_size
 from focalbench.runs.run import Training
-from focalbench.training.loop import Adam, Member, train_epoch
+from focalbench.training.loop import Member, Steps, train_epoch
 from focalbench.training.models import Network, Parameters, draw_weights
+from focalbench.training.optimizers import Adam
 from focalbench.training.stack import one_thread
 from focalbench.training.stack_loss import StackLoss, WeightedFocal
 
-Stack = tuple[Network, StackLoss, Adam]
+Stack = tuple[Network, StackLoss, Steps]
 BCE, MIXED = (0.0,), (0.0, 2.0, 5.0)  # gammas, one run after the other
 
 
@@ -66,4 +67,4 @@ def _stack(problem: Problem, runs: int, gammas: tuple[float, ...]) -> Stack:
     parameters.load([member.layers for member in members])
     network = Network(problem.architecture, parameters, problem.batch_size)
     loss = StackLoss([member.loss for member in members], 1, problem.device)
-    return network, loss, Adam(parameters, [member.lr for member in members])
+    return network, loss, Steps(Adam(parameters, [member.lr for member in members]))

@@ -17,7 +17,8 @@ from torch.nn.functional import binary_cross_entropy_with_logits as bce
 
 from focalbench.bench.problem import FEATURES, LR, Problem, drawn
 from focalbench.bench.timing import Work
-from focalbench.training.loop import BETA1, BETA2, EPSILON, Rows
+from focalbench.training.loop import Rows
+from focalbench.training.optimizers import BETA1, BETA2, EPSILON
 
 State = tuple[Any, ...]
 

@@ -20,13 +20,16 @@ ABOUT = {
     "label_noise": "Share of positives whose label is swapped with a negative's, in [0, 0.5).",
     "rows": "Training rows.",
     "arms": "Losses to compare, with the one that they are compared with. Default: those of focalbench sweep.",
-    "lrs": "Adam's learning rate; of several, each arm takes its best on validation.",
+    "lrs": "The optimiser's learning rate; of several, each arm takes its best on validation.",
     "first_seed": "The first seed.",
     "seeds": "Number of seeds.",
     "steps": "Budget of every run in optimiser steps; at least 20 epochs are trained.",
     "epochs": "Passes over the training rows, instead of a budget of steps.",
     "batch_size": "Rows in a batch.",
-    "sampler": "random, stratified, balanced, quota:K (positives a batch), hard (negatives) or groups.",
+    "sampler": "random, stratified, balanced, quota:K (positives a batch), weighted-quota:K (the same, weighted "
+    "back to the rate), hard (negatives) or groups.",
+    "optimizer": "adam, or sgd (with momentum 0.9), whose learning rates are larger, such as 0.1.",
+    "lr_schedule": "constant, or cosine (down to 0 at the last step).",
     "model": "logistic (linear) or mlp (a small network).",
     "hidden": "Units of the MLP's hidden layers.",
     "device": "Where to train: cpu or cuda.",
@@ -38,5 +41,5 @@ ABOUT = {
     "capacity=50/day (with a time of dates; or a share of the rows, 1%), precision=P or recall=R.",
     "margin": "The difference in the metric that matters to you. Default: 0.01 on synthetic data; on tables, and of "
     "costs and losses, a tenth of what the baseline gains on no skill, at most what it lacks to the best, or 0.01.",
-    "claims": "Whether the table is meant to support claims; a smoke test says that it does not.",
+    "smoke_test": "Whether the table only shows that everything runs; it says so, and tests nothing.",
 }

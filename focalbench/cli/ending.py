@@ -12,7 +12,7 @@ from focalbench.cli.progress import clock, counted
 from focalbench.datasets.tables.targets import listed
 
 if TYPE_CHECKING:
-    from focalbench.jobs.sweep import Ending, SweepResult
+    from focalbench.jobs.trainer import Done, Ending
 
 HARMLESS = "Looking at the table on the way did no harm: the number of seeds did not depend on it."
 OPTIMISTIC = (
@@ -22,11 +22,11 @@ OPTIMISTIC = (
 
 @dataclass(frozen=True)
 class Ended:
-    """What a sweep came to, the seconds of the whole command, its budget of seconds if any, and whether the table was
-    shown on the way.
+    """What was done, the seconds of the whole command, its budget of seconds if any, and whether the table was shown on
+    the way.
     """
 
-    result: SweepResult
+    done: Done
     seconds: float
     budget: float | None
     looked: bool
@@ -34,16 +34,16 @@ class Ended:
     @property
     def by_hand(self) -> bool:
         """Whether somebody stopped it."""
-        return self.result.ending.stopped == "by hand"
+        return self.done.ending.stopped == "by hand"
 
-    def done(self) -> str:
+    def summary(self) -> str:
         """What was done, in which time."""
-        trained = f"{self.result.new_runs} runs trained, {self.result.old_runs} taken from the store"
-        return f"{counted(self.result.ending.seeds, 'seed')} in {clock(self.seconds)}: {trained}."
+        trained = f"{self.done.new_runs} runs trained, {self.done.old_runs} taken from the store"
+        return f"{counted(self.done.ending.seeds, 'seed')} in {clock(self.seconds)}: {trained}."
 
     def stopped(self) -> str:
         """Why it ended before its end, what is left, and what that would bring; nothing where all is done."""
-        ending = self.result.ending
+        ending = self.done.ending
         if ending.stopped is None:
             return ""
         seeds, (safe, runs) = f"{ending.seeds} of {ending.planned} seeds", ending.runs
@@ -59,8 +59,8 @@ class Ended:
         if not self.looked:
             return ""
         if self.by_hand:
-            return OPTIMISTIC.format(self.result.ending.planned)
-        return "" if self.result.old_runs else HARMLESS
+            return OPTIMISTIC.format(self.done.ending.planned)
+        return "" if self.done.old_runs else HARMLESS
 
 
 def _left_out(ending: Ending) -> list[str]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeVar
 
 from focalbench.cli.dry_run import announce, forecast_of, show_estimate
 from focalbench.cli.ending import Ended
@@ -22,7 +22,9 @@ from focalbench.errors import InputError, MachineError
 
 if TYPE_CHECKING:
     from focalbench.execution.pools import Backend
-    from focalbench.jobs.sweep import State, SweepResult, Watch
+    from focalbench.jobs.budget import Budget
+    from focalbench.jobs.sweep import SweepResult
+    from focalbench.jobs.trainer import Done, State, Watch
     from focalbench.plan.experiment import Experiment
     from focalbench.plan.planning import Plan
 
@@ -69,19 +71,67 @@ def make_job(
     return Job(folder, store, backend, as_json, seconds)
 
 
+class Result(Protocol):
+    """What a study comes to."""
+
+    @property
+    def done(self) -> Done:
+        """What was trained, and how that ended."""
+
+
+Found = TypeVar("Found", bound=Result)
+
+
 @dataclass(frozen=True)
-class Finish:
+class Study(Generic[Found]):
+    """Runs with a purpose. plan: may read data first; names: of all that `run` writes in the folder; run: trains what
+    is missing, within a budget, and writes; shares are those of Forecast.
+    """
+
+    plan: Callable[[], Plan]
+    names: Callable[[], Sequence[str]]
+    run: Callable[[Plan, Backend, Watch, Budget | None, Mapping[str, float] | None], Found]
+
+
+def sweep_study(make: Callable[[], Experiment], job: Job) -> Study[SweepResult]:
+    """The study whose results are a table. make: may read data first."""
+    experiment: Experiment | None = None
+
+    def planned() -> Plan:
+        from focalbench.plan.planning import make_plan
+
+        nonlocal experiment
+        experiment = make()
+        return make_plan(experiment)
+
+    def run(
+        plan: Plan, backend: Backend, watch: Watch, budget: Budget | None, shares: Mapping[str, float] | None
+    ) -> SweepResult:
+        from focalbench.jobs.sweep import run_experiment
+
+        return run_experiment(experiment or make(), plan, job.folder, backend, watch, job.store, budget, shares)
+
+    def names() -> Sequence[str]:
+        from focalbench.jobs.sweep import names_in
+
+        return names_in(job.folder, job.store)
+
+    return Study(planned, names, run)
+
+
+@dataclass(frozen=True)
+class Finish(Generic[Found]):
     """What is done in the folder of a whole table. names: of what it writes there, from a plan; check: raises
     InputError where it could not be done.
     """
 
-    do: Callable[[SweepResult], None]
+    do: Callable[[Found], None]
     names: Callable[[Plan], Sequence[str]] = lambda _: ()
     check: Callable[[Plan], None] = lambda _: None
 
 
-def run_job(make: Callable[[], Experiment], job: Job, finish: Finish | None = None) -> Ended:
-    """Plan and run an experiment into a folder, and finish it there. make: may read data first.
+def run_job(study: Study[Found], job: Job, finish: Finish[Found] | None = None) -> tuple[Found, Ended]:
+    """Plan and run a study into a folder, and finish it there.
 
     Ctrl-C leaves the table of the seeds that are whole; without any, and at SIGTERM, it says what is safe and exits
     with 130 or 143. Raises MachineError, with what is safe.
@@ -106,41 +156,40 @@ def run_job(make: Callable[[], Experiment], job: Job, finish: Finish | None = No
             watch(state)
 
         try:
-            result = _run(make(), job, see, finish, begin)
+            result = _run(study, job, see, finish, begin)
         except (MachineError, InputError) as error:
             if latest is None:
                 raise
             raise type(error)(f"{error}; {safe()}") from None
-    return Ended(result, time.monotonic() - begin, job.budget, watch.looked)
+    return result, Ended(result.done, time.monotonic() - begin, job.budget, watch.looked)
 
 
-def _run(experiment: Experiment, job: Job, see: Watch, finish: Finish | None, begin: float) -> SweepResult:
+def _run(study: Study[Found], job: Job, see: Watch, finish: Finish[Found] | None, begin: float) -> Found:
     from focalbench.execution.drive import check_backend
     from focalbench.jobs.budget import Budget
-    from focalbench.jobs.sweep import check_store, names_in, run_experiment
+    from focalbench.jobs.sweep import check_store
     from focalbench.report.owned import refuse_foreign, working_in
 
-    plan = _planned(experiment)
+    plan = _told(study.plan())
     backend = fitting(job.backend, plan)
     check_backend(backend)
     refuse_foreign(job.folder, ())
     done = check_store(plan, job.database)
     found = forecast_of(plan, done, backend, job.budget)
-    names = names_in(job.folder, job.store)
+    names = list(study.names())
     if finish is not None:
         finish.check(plan)
         names += finish.names(plan)
     budget = None if job.budget is None else Budget(job.budget, begin)
     with working_in(job.folder, names):
         announce(plan, done, backend, found, as_json=job.as_json)
-        shares = None if found is None else found.shares
-        result = run_experiment(experiment, plan, job.folder, backend, see, job.store, budget, shares)
-        if finish is not None and result.ending.stopped is None:
+        result = study.run(plan, backend, see, budget, None if found is None else found.shares)
+        if finish is not None and result.done.ending.stopped is None:
             finish.do(result)
         return result
 
 
-def print_estimate(make: Callable[[], Experiment], job: Job) -> None:
+def print_estimate(make: Callable[[], Plan], job: Job) -> None:
     """Print what a plan would cost, from trials on this machine; nothing is written."""
     from focalbench.execution.drive import check_backend
     from focalbench.jobs.estimate import estimate
@@ -148,7 +197,7 @@ def print_estimate(make: Callable[[], Experiment], job: Job) -> None:
 
     waiting = progress(as_json=job.as_json, first="planning, and timing short trials")
     with stopping(lambda: "stopped: it was only a plan"), waiting:
-        plan = _planned(make())
+        plan = _told(make())
         backend = fitting(job.backend, plan)
         check_backend(backend)
         done = stored(plan, job.database)
@@ -156,11 +205,8 @@ def print_estimate(make: Callable[[], Experiment], job: Job) -> None:
     show_estimate(found, job.folder, as_json=job.as_json)
 
 
-def _planned(experiment: Experiment) -> Plan:
-    """The plan, and what is to be said of it."""
-    from focalbench.plan.planning import make_plan
-
-    plan = make_plan(experiment)
+def _told(plan: Plan) -> Plan:
+    """The plan, once what is to be said of it is said."""
     for note in plan.notes:
         logger.info(note)
     for warning in plan.warnings:

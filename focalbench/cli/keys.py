@@ -24,6 +24,18 @@ TAIL = """\
 # [[check]]
 # seeds = 1
 # epochs = 3
+
+# [[parts]] # of what claims rest on: the experiment with other keys
+# name = "large batches"
+# batch_size = 2048
+# [[claims]] # and what decides them: see experiments/README.md
+# id = "C1"
+# sentence = "Focal loss beats cross entropy"
+# said_by = "many"
+# [[claims.conditions]]
+# arms = ["gamma=2"]
+# against = ["bce"]
+# direction = "above"
 """
 
 

@@ -17,7 +17,7 @@ from focalbench.cli.live import Cell, cells_of
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
 
-    from focalbench.jobs.sweep import State
+    from focalbench.jobs.trainer import State
     from focalbench.plan.whole_seeds import Whole
 
 ROOM = 60  # columns that a terminal must have for a bar beside counts and time

@@ -21,66 +21,70 @@ from focalbench.errors import InputError, MachineError
 if TYPE_CHECKING:
     from focalbench.analysis.rows import ArmRow, ClassRow
     from focalbench.cli.ending import Ended
+    from focalbench.jobs.sweep import SweepResult
     from focalbench.report.grid import Page
 
 
-def conclude(ended: Ended, folder: Path, *, as_json: bool) -> None:
-    """Show how a job ended; one that was stopped by hand exits with Ctrl-C's code. Raises MachineError where runs
-    failed, with what to do.
+def conclude(result: SweepResult, ended: Ended, folder: Path, *, as_json: bool) -> None:
+    """Show the table that a job made, and how it ended; one that was stopped by hand exits with Ctrl-C's code. Raises
+    MachineError where runs failed, with what to do.
     """
-    (show_json if as_json else show)(ended, folder)
+    (show_json if as_json else show)(result, ended, folder)
     if ended.by_hand:
         print(ended.stopped(), file=sys.stderr, flush=True)
         raise typer.Exit(128 + signal.SIGINT)
-    result = ended.result
-    if result.failed:
-        names = sorted({run.arm.name for run in result.failed})
-        seeds = sorted({run.seed for run in result.failed})
-        what = f"{len(result.failed)} runs failed ({listed(names)}; seeds {listed(list(map(str, seeds)))})"
+    raise_failed(ended)
+
+
+def raise_failed(ended: Ended) -> None:
+    """Raise MachineError where runs failed, with what to do."""
+    if failed := ended.done.failed:
+        names = sorted({run.arm.name for run in failed})
+        seeds = sorted({run.seed for run in failed})
+        what = f"{len(failed)} runs failed ({listed(names)}; seeds {listed(list(map(str, seeds)))})"
         raise MachineError(
             f"{what}: each time their worker died or had no memory; their seeds are left out of the table. The same "
             "command tries them again; fewer --workers leave each more memory"
         )
 
 
-def show_json(ended: Ended, folder: Path) -> None:
+def show_json(result: SweepResult, ended: Ended, folder: Path) -> None:
     """Print the result as one line of JSON."""
     from focalbench.base.rows import flatten
 
-    result = ended.result
+    done = result.done
     content = {
         "event": "end",
-        "runs": len(result.plan.runs),
-        "trained": result.new_runs,
-        "failed": [run.run_id for run in result.failed],
+        "runs": len(done.plan.runs),
+        "trained": done.new_runs,
+        "failed": [run.run_id for run in done.failed],
         "folder": str(folder),
-        "seeds": result.ending.seeds,
-        "planned_seeds": result.ending.planned,
-        "stopped": result.ending.stopped,
+        "seeds": done.ending.seeds,
+        "planned_seeds": done.ending.planned,
+        "stopped": done.ending.stopped,
         "seconds": ended.seconds,
-        "seconds_left": result.ending.seconds_left,
+        "seconds_left": done.ending.seconds_left,
         "table": list(map(flatten, result.table)),
         "classes": list(map(flatten, result.classes)),
     }
     print(json.dumps(content), flush=True)
 
 
-def show(ended: Ended, folder: Path) -> None:
+def show(result: SweepResult, ended: Ended, folder: Path) -> None:
     """Print the table, what it supports, how it came about, and where the files are."""
     from rich.console import Console
 
     from focalbench.cli.messages import say
     from focalbench.report.tables import print_rich
 
-    result = ended.result
     print_rich(result.table, Console(), result.classes)
     for command in _wider(result.table):
         say(f"A wider grid of learning rates: {command}")
     stopped = "" if ended.by_hand else ended.stopped()
     for sentence in filter(None, (stopped[:1].upper() + stopped[1:], ended.peeking())):
         say(sentence.removesuffix(".") + ".")
-    say(f"{ended.done()} Files: {folder}")
-    if result.other_versions:
+    say(f"{ended.summary()} Files: {folder}")
+    if ended.done.other_versions:
         say("Some runs were made with other library versions; a new --out makes all of them anew.")
     say(f"Pictures: focalbench plot {folder}")
 

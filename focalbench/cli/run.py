@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from focalbench.cli.claims import claims_study, run_claims_file
 from focalbench.cli.folders import repeat_of
-from focalbench.cli.job import Finish, fitting_all, make_backend, make_job, print_estimate, run_job
+from focalbench.cli.job import Finish, fitting_all, make_backend, make_job, print_estimate, run_job, sweep_study
 from focalbench.cli.keys import print_keys
 from focalbench.cli.options import (
     DATA,
@@ -28,6 +29,7 @@ from focalbench.cli.stopping import stopping
 
 if TYPE_CHECKING:
     from focalbench.jobs.sweep import SweepResult
+    from focalbench.jobs.trainer import Done
 
 
 def run(
@@ -73,24 +75,35 @@ def run(
 ) -> None:
     """Run an experiment file and write its results folder."""
     from focalbench.plan.planning import make_plan
-    from focalbench.plan.toml import load
+    from focalbench.plan.toml import load, load_claims
 
-    experiment, checks = load(file, tuple(data or ()))
+    given = tuple(data or ())
+    (experiment, checks), claims = load(file, given), load_claims(file, given)
     where = make_backend(backend, workers, scheduler, experiment.device)
     said = level(quiet=quiet, asked=log_level)
     job = make_job(out or repeat_of(file), store, where, as_json=as_json, log_level=said, budget=budget)
     with stopping(lambda: "stopped: nothing was begun"):
         short = [make_plan(check) for check in checks]  # one that cannot run is refused before the long runs
+
+    def guard(done: Done) -> None:
+        from focalbench.jobs.check import finish_folder
+
+        finish_folder(job.folder, file, done.made_with, fitting_all(where, short), given)
+
+    if claims is not None:
+        run_claims_file(claims_study(claims, file, job), job, guard, dry_run=dry_run)
+        return
+    study = sweep_study(lambda: experiment, job)
+    if dry_run:
+        print_estimate(study.plan, job)
+        return
     from focalbench.cli.render import conclude  # these load torch, so a mistake in the file is told before
-    from focalbench.jobs.check import finish_folder
     from focalbench.report.figures import draw_results
     from focalbench.report.folder import pictures_of
 
     def finish(result: SweepResult) -> None:
         draw_results(job.folder)
-        finish_folder(job.folder, file, result.made_with, fitting_all(where, short), tuple(data or ()))
+        guard(result.done)
 
-    if dry_run:
-        print_estimate(lambda: experiment, job)
-        return
-    conclude(run_job(lambda: experiment, job, Finish(finish, pictures_of)), job.folder, as_json=as_json)
+    found, ended = run_job(study, job, Finish(finish, pictures_of))
+    conclude(found, ended, job.folder, as_json=as_json)

@@ -13,7 +13,17 @@ import typer
 from focalbench.cli.about import ABOUT
 from focalbench.cli.columns import check_columns, column_options
 from focalbench.cli.folders import folder_of
-from focalbench.cli.job import Finish, Job, fitting, make_backend, make_job, print_estimate, resolve_device, run_job
+from focalbench.cli.job import (
+    Finish,
+    Job,
+    fitting,
+    make_backend,
+    make_job,
+    print_estimate,
+    resolve_device,
+    run_job,
+    sweep_study,
+)
 from focalbench.cli.numbers import read_number, read_share
 from focalbench.cli.options import (
     DATA,
@@ -109,7 +119,7 @@ def sweep(
     init: Annotated[
         list[str] | None,
         typer.Option(
-            help="Start of the last bias: own, prior or zero; repeatable. Default: own, and zero for three arms.",
+            help="Start of the last bias: own, prior, zero, learned; repeatable. Default: own; zero for three arms.",
             autocompletion=init_names,
             metavar="INIT",
             rich_help_panel=LOSS,
@@ -185,7 +195,7 @@ def sweep(
         "metric": Metric.parse(_only("--metric", metric) or "average_precision"),
         "threshold_at": None if not threshold_at else ThresholdAt.parse(_only("--threshold-at", threshold_at) or ""),
         "margin": None if margin is None else read_share("--margin", margin),
-        "claims": not quick,
+        "smoke_test": quick,
     }
     named, custom = _split_losses(loss or [])
     gammas = tuple(read_number("--gamma", text) for text in gamma or ())
@@ -200,13 +210,15 @@ def sweep(
     def sized() -> Experiment:
         return replace(experiment, rows=_quick_rows(experiment)) if quick and rows is None else experiment
 
+    study = sweep_study(sized, job)
     if dry_run:
-        print_estimate(sized, job)
+        print_estimate(study.plan, job)
         return
-    conclude(run_job(sized, job, _with_scores(job) if save_scores else None), folder, as_json=as_json)
+    result, ended = run_job(study, job, _with_scores(job) if save_scores else None)
+    conclude(result, ended, folder, as_json=as_json)
 
 
-def _with_scores(job: Job) -> Finish:
+def _with_scores(job: Job) -> Finish[SweepResult]:
     """Train what the table rests on once more, and keep its scores."""
     from focalbench.jobs.scores import check_scores, save_scores
     from focalbench.report.owned import SCORES
@@ -216,7 +228,7 @@ def _with_scores(job: Job) -> Finish:
 
     def save(result: SweepResult) -> None:
         logger.info("training the runs of the table once more, for their scores")
-        names = save_scores(job.folder, result.plan.runs, fitting(job.backend, result.plan))
+        names = save_scores(job.folder, result.done.plan.runs, fitting(job.backend, result.done.plan))
         logger.info(f"{len(names)} files of scores in {job.folder / SCORES}")
 
     return Finish(save, lambda plan: score_names(plan.runs), lambda plan: check_scores(plan.runs, job.backend))

@@ -18,47 +18,31 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-
-from focalbench.analysis.comparison import compare
-from focalbench.analysis.per_class import per_class
-from focalbench.analysis.rows import ArmRow, ClassRow
 from focalbench.analysis.run_rows import RunRow
-from focalbench.base.files import regular, sha256
+from focalbench.base.files import sha256
 from focalbench.base.provenance import machine, versions, versions_text
-from focalbench.base.rows import flatten, read_rows, rows_text
-from focalbench.datasets.tables.real import REAL_TABLES, real_table
-from focalbench.errors import AbsentDataError, InputError
+from focalbench.base.rows import read_rows, rows_text
+from focalbench.errors import InputError
 from focalbench.execution.pools import Backend
 from focalbench.jobs.agreement import MISSING, Before, Comparison, compare_runs, label_of, moved
 from focalbench.jobs.sweep import fresh_rows
-from focalbench.plan.experiment import MANIFEST, Experiment, as_mapping
+from focalbench.jobs.verify import absent_tables, planned_of, verify_files, without_tables
+from focalbench.plan.experiment import MANIFEST, Experiment
 from focalbench.plan.planning import make_plan
 from focalbench.plan.toml import load
 from focalbench.report.folder import (
     CHECK,
-    CLASSES,
     EXPERIMENT,
-    INFLUENCES,
-    LATEX,
-    MARKDOWN,
     RUNS,
-    TABLE,
-    data_hashes,
-    reported,
     write_manifest,
 )
-from focalbench.report.influences import read_influences
 from focalbench.report.manifest import NamedFile, read_manifest
 from focalbench.report.owned import finish, write_texts
-from focalbench.report.tables import latex, markdown
 from focalbench.runs.run import Run
 from focalbench.training.references import is_reference
 
 SHORT = 1e-4  # what short runs may part by: they have few epochs
 FULL = 5e-3  # what whole runs may part by on another processor: half a claim's margin; where they were made, nothing
-CHANGED = "was changed after it was made"
-RECOMPUTED = 1e-9  # the table from runs.csv: the same to the rounding of a sum
 
 
 @dataclass(frozen=True)
@@ -159,10 +143,10 @@ def open_case(target: Target, draw: str | None = None, *, accepting: bool = Fals
     accepting: do without the short runs' old numbers where they cannot be read, which else raises InputError.
     """
     folder = target.folder
-    experiment, checks = load(target.file, target.given)
-    absent = _absent((experiment, *checks))
+    experiments, checks = planned_of(target.file, target.given), load(target.file, target.given)[1]
+    absent = absent_tables((*experiments, *checks))
     problems, outdated = verify_files(folder, target.file, target.given, absent), _other_file(target)
-    short = _short_runs(_without(checks, absent))
+    short = _short_runs(without_tables(checks, absent))
     recorded = [
         row
         for row in (_recorded(folder / CHECK, accepting=accepting) if checks else [])
@@ -170,29 +154,9 @@ def open_case(target: Target, draw: str | None = None, *, accepting: bool = Fals
     ]
     planned = {run.run_id for run in short}
     gone = [asked for row in recorded if (asked := row.settings).run_id not in planned]
-    sampled = [] if problems else _sampled(folder, _without([experiment], absent), draw or sha256(folder / RUNS))
+    sampled = [] if problems else _sampled(folder, without_tables(experiments, absent), draw or sha256(folder / RUNS))
     missing = [Comparison(label_of(asked), MISSING, "no longer planned") for asked in gone]
     return Case(target, problems, outdated, missing, _befores(short, recorded, SHORT), sampled, absent)
-
-
-def _absent(experiments: Iterable[Experiment]) -> tuple[str, ...]:
-    """The real tables of some experiments whose files are not available."""
-    names = dict.fromkeys(name for each in experiments for name in each.datasets if name in REAL_TABLES)
-    return tuple(name for name in names if not _is_here(name))
-
-
-def _is_here(name: str) -> bool:
-    try:
-        real_table(name)
-    except AbsentDataError:
-        return False
-    return True
-
-
-def _without(experiments: Iterable[Experiment], absent: Sequence[str]) -> list[Experiment]:
-    """The experiments of the data sets that are here; those that have none are left out."""
-    kept = ((each, [name for name in each.datasets if name not in absent]) for each in experiments)
-    return [each.only(names) if len(names) < len(each.datasets) else each for each, names in kept if names]
 
 
 def _recorded(path: Path, *, accepting: bool = False) -> list[RunRow]:
@@ -264,79 +228,6 @@ def _train(runs: Sequence[Run], backend: Backend) -> dict[str, RunRow]:
 
 def _report(case: Case, short: list[Comparison], sampled: list[Comparison], now: Mapping[str, RunRow]) -> Report:
     return Report(case, [*short, *case.gone], sampled, [now[before.run.run_id] for before in case.short])
-
-
-# ---- the folder against itself
-
-
-def verify_files(folder: Path, file: Path, given: Sequence[Path] = (), absent: Sequence[str] = ()) -> list[str]:
-    """What is wrong with a results folder: hashes, experiment file, plan, and the table made again; [] if nothing.
-
-    absent: data sets that are not available, whose runs cannot be planned.
-    """
-    manifest = read_manifest(folder)
-    experiment, _ = load(file, given)
-    problems = _wrong_hashes(folder, manifest.files)
-    if _plain(Experiment()) | dict(manifest.experiment or {}) != _plain(experiment):  # which lacks what came after it
-        problems.append(f"the settings in {folder / MANIFEST} are not those of {file}")
-    if f"{folder / RUNS} {CHANGED}" in problems:
-        return problems  # it may hold anything
-    try:
-        runs, table = read_rows(folder / RUNS, RunRow), read_rows(folder / TABLE, ArmRow)
-        influences = read_influences(folder / INFLUENCES)
-        written = {name: regular(folder / name).read_text(encoding="utf-8") for name in (MARKDOWN, LATEX)}
-        again = compare(runs, influences, margin=experiment.margin, claims=experiment.claims)
-        if not any(row.over for row in table):  # written before data sets were pooled
-            again = [replace(row, over=None) for row in again]
-        classes = per_class(runs, influences)
-        by_class = read_rows(folder / CLASSES, ClassRow) if classes else []
-    except (InputError, OSError, KeyError, ValueError) as error:
-        return [*problems, f"{folder} cannot be read back: {error}"]
-    planned = [run.run_id for each in _without([experiment], absent) for run in make_plan(each).runs]
-    if [row.settings.run_id for row in runs if row.settings.dataset not in absent] != planned:
-        problems.append(f"{folder / RUNS} does not hold the runs that {file} plans with this version")
-    if manifest.data_sha256 != data_hashes(runs):
-        problems.append(f"the data hashes in {folder / MANIFEST} are not those of {RUNS}")
-    problems += _different_cells(table, again, str(folder / TABLE))
-    problems += _different_cells(by_class, classes, str(folder / CLASSES))
-    made = {MARKDOWN: markdown(again, classes), LATEX: latex(again, classes)}
-    return problems + [f"{folder / name} is not what {RUNS} gives" for name in made if made[name] != written[name]]
-
-
-def _plain(experiment: Experiment) -> dict[str, object]:
-    """As a manifest holds it."""
-    content: dict[str, object] = json.loads(json.dumps(as_mapping(experiment)))
-    return content
-
-
-def _wrong_hashes(folder: Path, expected: Mapping[str, str]) -> list[str]:
-    present = [name for name in {*expected, *reported(folder)} if (folder / name).is_file()]
-    found = {name: sha256(folder / name) for name in present}
-    problems = [f"{folder / name} is missing" for name in expected.keys() - found.keys()]
-    problems += [f"{folder / name} is not in {MANIFEST}" for name in found.keys() - expected.keys()]
-    changed = [name for name in expected.keys() & found.keys() if expected[name] != found[name]]
-    return sorted(problems + [f"{folder / name} {CHANGED}" for name in changed])
-
-
-Rows = Sequence[ArmRow | ClassRow]
-
-
-def _different_cells(old: Rows, new: Rows, where: str) -> list[str]:
-    if len(old) != len(new):
-        return [f"{where} has {len(old)} rows, {RUNS} gives {len(new)}"]
-    pairs = [(flatten(before), flatten(after)) for before, after in zip(old, new, strict=True)]
-    return [
-        f"{where}, {before['arm']}, {name}: {before[name]} is not the {after[name]} that {RUNS} gives"
-        for before, after in pairs
-        for name in after
-        if not _equal(before[name], after[name])
-    ]
-
-
-def _equal(before: object, after: object) -> bool:
-    if isinstance(before, (int, float)) and isinstance(after, (int, float)):
-        return bool(np.isclose(before, after, rtol=RECOMPUTED, atol=RECOMPUTED))
-    return before == after
 
 
 def accept(target: Target, fresh: Sequence[RunRow]) -> None:

@@ -1,10 +1,10 @@
 """An experiment: everything a person decides, as a frozen dataclass. As a file: toml.py."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from math import inf
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from focalbench.datasets.synthetic.families import canonical, is_synthetic
 from focalbench.errors import InputError
@@ -20,8 +20,8 @@ from focalbench.runs.arm_choice import (
 from focalbench.runs.catalogue import CATALOGUE, SOFTMAX, TASKS, Task, sees_batches
 from focalbench.runs.columns import COLUMN_KEYS, NO_COLUMNS, Columns
 from focalbench.runs.metric import AVERAGE_PRECISION, Metric, ThresholdAt
-from focalbench.runs.run import TestPrevalence
-from focalbench.training.samplers import check_sampler
+from focalbench.runs.run import OPTIMIZERS, LrSchedule, TestPrevalence
+from focalbench.training.samplers import check_sampler, weighs_rows
 
 MOST = {"rows": 10_000_000, "seeds": 10_000, "steps": 10_000_000, "batch_size": 100_000}  # beyond: a slip of the hand
 MOST_EPOCHS, LEAST_EPOCHS = 10_000, 20  # the least where a budget of steps decides
@@ -39,12 +39,12 @@ class Experiment:
     task: binary, multiclass (the rate is that of the rare class) or multilabel. columns: what is said
     of those of a file. arms: () are those of the default sweep of the task. rows: training rows; label_noise:
     share of positives swapped, in [0, 0.5); steps: the budget of every run in optimiser steps (at least 20 epochs);
-    epochs: passes over the rows instead; tuned: whether families of several arms get a row of their best, all with as
-    many candidates; metric: what validation chooses by and verdicts rest on; threshold_at: where a threshold is put on
-    validation, None for none; margin: the difference in the metric that matters, None for the usual one (verdicts.py);
-    references: whether scikit-learn's models stand under the table; claims: False where a table is too small to support
-    one, and says so. places: where the files that `datasets` names lie, by name, unless they lie where a process
-    starts; no part of what an experiment is.
+    epochs: passes over the rows instead; optimizer and lr_schedule: as Training has them; tuned: whether families of
+    several arms get a row of their best, all with as many candidates; metric: what validation chooses by and verdicts
+    rest on; threshold_at: where a threshold is put on validation, None for none; margin: the difference in the metric
+    that matters, None for the usual one (verdicts.py); references: whether scikit-learn's models stand under the table;
+    smoke_test: whether a table is too small to support anything, and says so. places: where the files that `datasets`
+    names lie, by name, unless they lie where a process starts; no part of what an experiment is.
     """
 
     task: Task = "binary"
@@ -63,6 +63,8 @@ class Experiment:
     epochs: int | None = None
     batch_size: int = 512
     sampler: str = "random"
+    optimizer: str = "adam"
+    lr_schedule: LrSchedule = "constant"
     model: str = "mlp"
     hidden: tuple[int, ...] = (32, 32)
     device: str = "cpu"
@@ -71,7 +73,7 @@ class Experiment:
     metric: Metric = AVERAGE_PRECISION
     threshold_at: ThresholdAt | None = None
     margin: float | None = None
-    claims: bool = True
+    smoke_test: bool = False
     places: tuple[tuple[str, str], ...] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
@@ -120,6 +122,12 @@ class Experiment:
             raise InputError(f"unknown model {self.model!r}; choose logistic or mlp")
         if self.device not in ("cpu", "cuda"):
             raise InputError(f"unknown device {self.device!r}; choose cpu or cuda")
+        for name, value, known in (
+            ("optimizer", self.optimizer, OPTIMIZERS),
+            ("lr_schedule", self.lr_schedule, get_args(LrSchedule)),
+        ):
+            if value not in known:
+                raise InputError(f"unknown {name} {value!r}; choose {' or '.join(known)}")
         if self.test_prevalence not in ("thin", "weight"):
             raise InputError(f"unknown `test_prevalence` {self.test_prevalence!r}; choose thin or weight")
         if self.columns.group and self.columns.time:
@@ -155,8 +163,10 @@ class Experiment:
         for arm in self.arms:
             if (plain := plain_arm(arm)) != arm:
                 raise InputError(f"{arm.name} is {plain.name} up to a factor; name the loss {plain.loss}")
-            if self.columns.weight and (sees_batches(arm.loss) or is_custom(arm.loss)):
-                raise InputError(f"{arm.loss} sees whole batches and takes no row weights; leave it or `weight` out")
+            weighing = "`weight`" if self.columns.weight else f"`sampler={self.sampler}`"
+            weighs = bool(self.columns.weight) or weighs_rows(self.sampler)
+            if weighs and (sees_batches(arm.loss) or is_custom(arm.loss)):
+                raise InputError(f"{arm.loss} sees whole batches and takes no row weights; leave it or {weighing} out")
         baseline = baseline_of(self.task)
         for init in {arm.init for arm in self.arms}:
             if replace(baseline, init=init) not in self.arms:
@@ -222,6 +232,16 @@ def setting_of(experiment: Experiment, key: str) -> object:
     """The value of one of KEYS, a metric or threshold as its text."""
     value = getattr(experiment.columns if key in COLUMN_KEYS else experiment, key)
     return str(value) if isinstance(value, Metric | ThresholdAt) else value
+
+
+def with_new_names(content: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of a file or manifest of before, as they are called now.
+
+    >>> with_new_names({"seeds": 3, "claims": True})
+    {'seeds': 3, 'smoke_test': False}
+    """
+    found = {key: value for key, value in content.items() if key != "claims"}
+    return found | ({"smoke_test": not content["claims"]} if isinstance(content.get("claims"), bool) else {})
 
 
 def as_mapping(experiment: Experiment) -> dict[str, Any]:

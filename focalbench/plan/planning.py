@@ -73,6 +73,16 @@ def make_plan(experiment: Experiment) -> Plan:
     return Plan(tuple(runs), tuple(dict.fromkeys(notes)), tuple(dict.fromkeys(warnings)), tuple(dict.fromkeys(columns)))
 
 
+def joint(plans: Sequence[Plan]) -> Plan:
+    """Several plans as one, what they share once."""
+    return Plan(
+        runs=tuple(dict.fromkeys(run for plan in plans for run in plan.runs)),
+        notes=tuple(dict.fromkeys(note for plan in plans for note in plan.notes)),
+        warnings=tuple(dict.fromkeys(warning for plan in plans for warning in plan.warnings)),
+        columns=tuple(dict.fromkeys(column for plan in plans for column in plan.columns)),
+    )
+
+
 def _check_acting(experiment: Experiment, recipe: Recipe, test_rows: int) -> None:
     """Raise InputError for more rows than a test has, and for a capacity that nothing says the share of."""
     metric, at = experiment.metric, experiment.threshold_at
@@ -166,6 +176,8 @@ def _runs(experiment: Experiment, recipe: Recipe, train_rows: int) -> Iterator[R
         batch_size=experiment.batch_size,
         evaluations=EVALUATIONS if epochs > EVALUATIONS else 0,
         sampler=experiment.sampler,
+        optimizer=experiment.optimizer,
+        lr_schedule=experiment.lr_schedule,
         device=experiment.device,
         metric=experiment.metric,
         threshold_at=experiment.threshold_at,

@@ -15,13 +15,16 @@ from focalbench.datasets.files.file import file_sha256
 from focalbench.datasets.synthetic.families import is_synthetic
 from focalbench.datasets.tables.real import REAL_TABLES
 from focalbench.errors import InputError
-from focalbench.plan.experiment import KEYS, MANIFEST, Experiment, setting_of
+from focalbench.plan.claims import Claims, read_claims
+from focalbench.plan.experiment import KEYS, MANIFEST, Experiment, setting_of, with_new_names
 from focalbench.runs.arm import Arm, is_custom, read_init
 from focalbench.runs.arm_choice import read_alpha
 from focalbench.runs.columns import COLUMN_KEYS, NO_COLUMNS
 from focalbench.runs.metric import Metric, ThresholdAt
 
 Scalar = TypeVar("Scalar")
+CLAIM_TABLES = ("parts", "claims")
+WHOLE = "all"  # the part of a file without parts
 CHECK_EPOCHS = 5  # beyond them, rounding on another CPU moves the numbers
 READ: dict[str, Callable[[str], object]] = {"metric": Metric.parse, "threshold_at": ThresholdAt.parse}
 UNSET: dict[str, type] = {"epochs": int, "margin": float}  # what else is not set by default is a text
@@ -67,14 +70,9 @@ def load(path: Path, given: Sequence[Path] = ()) -> tuple[Experiment, tuple[Expe
     somebody else cannot make this process read others. Raises InputError for a missing or malformed file, an unknown
     key, a value of the wrong kind, or a data file elsewhere.
     """
-    try:
-        content = tomllib.loads(regular(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"cannot read the experiment file {path}: {error.strerror}") from None
-    except (ValueError, RecursionError) as error:  # in its form, encoding, endless numbers, lists in lists in lists
-        raise InputError(f"{path} is not valid TOML: {error}") from None
-    if not content:
-        raise InputError(f"{path} is empty; name at least its datasets")
+    content = with_new_names(_parsed(path))
+    for key in CLAIM_TABLES:
+        content.pop(key, None)
     checks = content.pop("check", [])
     if not isinstance(checks, list) or not all(isinstance(check, dict) for check in checks):
         raise InputError(f"{path}: write each check as its own [[check]] table")
@@ -83,6 +81,48 @@ def load(path: Path, given: Sequence[Path] = ()) -> tuple[Experiment, tuple[Expe
     if any(check.epochs is None or check.epochs > CHECK_EPOCHS for check in short):
         raise InputError(f"{path}: a [[check]] may have at most {CHECK_EPOCHS} epochs; say so in it: epochs = 3")
     return base, short
+
+
+def load_claims(path: Path, given: Sequence[Path] = ()) -> Claims | None:
+    """Read the [[parts]] and [[claims]] of an experiment file; None where it claims nothing. Raises InputError as load,
+    and for a claim that its parts do not hold the runs of.
+    """
+    content = _parsed(path)
+    if isinstance(content.get("claims", True), bool):  # what `smoke_test` once was
+        if "parts" in content:
+            raise InputError(f"{path}: [[parts]] are what [[claims]] rest on, and there are none")
+        return None
+    base, _ = load(path, given)
+    parts = content.get("parts", [{"name": WHOLE}])
+    if not isinstance(parts, list) or not all(isinstance(part, dict) for part in parts):
+        raise InputError(f"{path}: write each part as its own [[parts]] table")
+    read = tuple(_part(part, base, path) for part in parts)
+    placed = tuple((name, _placed(experiment, path, given)) for name, experiment in read)
+    try:
+        return Claims(placed, read_claims(content["claims"], str(path)))
+    except InputError as error:
+        raise InputError(str(error) if str(error).startswith(str(path)) else f"{path}: {error}") from None
+
+
+def _part(content: Mapping[str, Any], base: Experiment, path: Path) -> tuple[str, Experiment]:
+    name = content.get("name")
+    if not isinstance(name, str) or not name:
+        raise InputError(f"{path}: each of [[parts]] has a name, got {name!r}")
+    changed = {key: value for key, value in content.items() if key != "name"}
+    return name, from_mapping(changed, base, f"{path}, part {name}")
+
+
+def _parsed(path: Path) -> dict[str, Any]:
+    """What a TOML file holds. Raises InputError where it cannot be read, is not valid, or holds nothing."""
+    try:
+        content = tomllib.loads(regular(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"cannot read the experiment file {path}: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:  # in its form, encoding, endless numbers, lists in lists in lists
+        raise InputError(f"{path} is not valid TOML: {error}") from None
+    if not content:
+        raise InputError(f"{path} is empty; name at least its datasets")
+    return content
 
 
 def files_of(experiment: Experiment) -> dict[str, Path]:

@@ -30,7 +30,7 @@ FOLLOWED_SOFTMAX = ("ce", "weighted_ce", "softmax gamma=2", "softmax gamma=5")  
 MOST_CLASSES = 12  # drawn, the rarest ones
 ARM_ROOM, CLASS_ROOM = 2.3, 0.68  # inches for a name
 NO_ALPHA, BALANCED = "no alpha", "balanced alpha"
-STARTS = {"own": style.SOLID, "prior": style.DASH_DOT, "zero": style.DASHES}
+STARTS = {"own": style.SOLID, "prior": style.DASH_DOT, "zero": style.DASHES, "learned": style.DOTS}
 
 
 @dataclass(frozen=True)

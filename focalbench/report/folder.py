@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from focalbench.analysis.claim_rows import ClaimRow
 from focalbench.analysis.comparison import compare
 from focalbench.analysis.per_class import per_class
 from focalbench.analysis.rows import ArmRow, ClassRow
@@ -38,11 +39,16 @@ OTHER_MACHINE = (  # as measured with one machine's other instructions
 )
 PICTURES = ("gamma", "differences", "epochs", "classes")  # each with the name of its data set
 FOREST = "forest"  # of all data sets
-PICTURE = re.compile(rf"{FIGURES}/(({'|'.join(PICTURES)})_[A-Za-z0-9._-]+|{FOREST})\.(png|svg)")
+CLAIM = "claim"  # with its id
+PICTURE = re.compile(rf"{FIGURES}/(({'|'.join((*PICTURES, CLAIM))})_[A-Za-z0-9._-]+|{FOREST})\.(png|svg)")
 RUNS, INFLUENCES, CURVES, EXPERIMENT = "runs.csv", "influences.csv", "curves.csv", "experiment.toml"
 TABLE, MARKDOWN, LATEX, CLASSES, CHECK = "table.csv", "table.md", "table.tex", "classes.csv", "check.csv"
 COLUMNS = "columns.csv"  # how those of a file were read
-WRITTEN = (RUNS, INFLUENCES, TIMINGS, CURVES, EXPERIMENT, TABLE, MARKDOWN, LATEX, CLASSES, COLUMNS, CHECK, MANIFEST)
+CLAIMS, POINTS, CLAIMS_PAGE = "claims.csv", "claim_points.csv", "claims.md"
+WRITTEN = (
+    *(RUNS, INFLUENCES, TIMINGS, CURVES, EXPERIMENT, TABLE, MARKDOWN, LATEX, CLASSES, COLUMNS),
+    *(CLAIMS, POINTS, CLAIMS_PAGE, CHECK, MANIFEST),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +78,7 @@ def write_results(
     def influences(run_id: str) -> tuple[tuple[float, ...], ...]:
         return result(run_id).influences
 
-    table = compare(runs, influences, margin=experiment.margin, claims=experiment.claims)
+    table = compare(runs, influences, margin=experiment.margin, smoke_test=experiment.smoke_test)
     classes, text = per_class(runs, influences), rows_text(ArmRow, table)
     made_before = hashlib.sha256(text.encode()).hexdigest() == _named_hash(folder, TABLE)
     timings = [Timing(row.settings.run_id, _seconds(row, result)) for row in runs]
@@ -162,6 +168,8 @@ def reported(folder: Path) -> list[str]:
 
 
 def _pictures_of_table(folder: Path) -> list[str]:
+    if (folder / CLAIMS).is_file():
+        return claim_pictures(row.claim for row in read_rows(folder / CLAIMS, ClaimRow))
     try:
         return picture_files(row.cell for row in read_rows(folder / TABLE, ArmRow))
     except InputError:  # there is none
@@ -173,6 +181,16 @@ def picture_files(cells: Iterable[Cell]) -> list[str]:
     names = dict.fromkeys(picture_name(*cell) for cell in cells)
     drawn = [f"{kind}_{name}" for kind in PICTURES for name in names] + [FOREST]
     return [f"{FIGURES}/{name}.{end}" for name in drawn for end in ("png", "svg")]
+
+
+def claim_picture(claim: str) -> str:
+    """What the files of a claim's picture are called, without their endings."""
+    return f"{CLAIM}_{re.sub(r'[^A-Za-z0-9._-]+', '-', claim)[:LONGEST]}"
+
+
+def claim_pictures(claims: Iterable[str]) -> list[str]:
+    """The names in a results folder of the pictures of these claims."""
+    return [f"{FIGURES}/{claim_picture(claim)}.{end}" for claim in dict.fromkeys(claims) for end in ("png", "svg")]
 
 
 def to_write(*, store: bool) -> list[str]:

@@ -1,6 +1,6 @@
 """influences.csv: what the intervals of a real table rest on, beside runs.csv; one line a chosen run and output."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -28,10 +28,15 @@ def influences_text(rows: Sequence[RunRow], result: Callable[[str], Result]) -> 
     result: of a run_id.
     """
     chosen = (run_id for cell in cells_of(rows) for entry in entries_of(cell) for run_id in entry.run_ids)
+    return sums_text(chosen, lambda run_id: result(run_id).influences)
+
+
+def sums_text(run_ids: Iterable[str], influences: Influences) -> str | None:
+    """The sums of some runs, as CSV; None where they have none."""
     lines = [
-        Line(run_id, output, sums)
-        for run_id in dict.fromkeys(chosen)
-        for output, sums in enumerate(result(run_id).influences)
+        Line(run_id, output, tuple(sums))
+        for run_id in dict.fromkeys(run_ids)
+        for output, sums in enumerate(influences(run_id))
     ]
     return rows_text(Line, lines) if lines else None
 

@@ -7,11 +7,11 @@ from typing import Literal
 
 from focalbench.base.intervals import within
 from focalbench.errors import InputError
-from focalbench.runs.catalogue import CATALOGUE, FOCAL, RIVALS, defaults
+from focalbench.runs.catalogue import CATALOGUE, FOCAL, RIVALS, SIGMOID, defaults
 
-Init = Literal["own", "prior", "zero"]
+Init = Literal["own", "prior", "zero", "learned"]
 Alpha = float | Literal["balanced"] | None
-INITS: tuple[Init, ...] = ("own", "prior", "zero")
+INITS: tuple[Init, ...] = ("own", "prior", "zero", "learned")
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,8 @@ class Arm:
     loss: a name of the catalogue, or your own as "module:NAME".
     alpha: weight of the positives in [0, 1] (the negatives get 1 - alpha), "balanced" (alpha = share of negatives; with
     a softmax, classes weighted against their rows) or None (off). gamma: focusing exponent >= 0. init: where the last
-    bias starts: own (the arm's own best constant), prior (log odds) or zero. params: a rival's hyperparameters by name;
+    bias starts: own (the arm's own best constant), prior (log odds), zero, or learned (the constant that is best
+    on top of the untrained network). params: a rival's hyperparameters by name;
     those left out take their defaults. source: hash of your own loss's source. Raises InputError for an unknown loss
     and for values outside their ranges.
     """
@@ -47,6 +48,8 @@ class Arm:
             raise InputError(f"softmax_focal weights classes, alpha none or balanced; got {self.alpha}")
         if self.loss == "alpha" and (self.alpha is None or self.gamma != 0):
             raise InputError("the loss alpha needs an alpha and has gamma 0; use the loss focal for a gamma")
+        if self.init not in (starts := starts_of(self.loss)):
+            raise InputError(f"{self.loss} takes no start {self.init}; choose one of {', '.join(starts)}")
         object.__setattr__(self, "params", _completed(self.loss, self.params))
         # equal arms have equal identities: 2 is 2.0, and there is one zero
         object.__setattr__(self, "gamma", float(self.gamma) + 0.0)
@@ -78,6 +81,11 @@ class Arm:
         usual = defaults(self.loss)
         parts += [f"{name}={_short(value)}" for name, value in self.params if (name, value) not in usual]
         return with_start(" ".join(parts), self.init)
+
+
+def starts_of(loss: str) -> tuple[Init, ...]:
+    """The starts that a loss may have: one is learned for those of single rows and outputs only."""
+    return INITS if loss in (*SIGMOID, "class_balanced") else tuple(init for init in INITS if init != "learned")
 
 
 def with_start(name: str, init: str | None) -> str:

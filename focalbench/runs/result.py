@@ -74,6 +74,7 @@ class Scores:
     training/evaluation.py; one that comes later is Annotated with As(added=True), for files and stores of before.
     recovered: of the probabilities that the inverse of the loss gives. noisy_test_average_precision: on the labels
     with their noise. positives_per_batch, batches_without_positives: the mean number, and the share, over all epochs.
+    hardest_negatives_share: of the negatives' focal loss, what their hardest percent carries; None of other losses.
     """
 
     roc_auc: float | None
@@ -85,6 +86,7 @@ class Scores:
     noisy_test_average_precision: float | None = None
     positives_per_batch: float | None = None
     batches_without_positives: float | None = None
+    hardest_negatives_share: Annotated[float | None, As(added=True)] = None
 
 
 Numbers = TypeVar("Numbers", Scores, Calibration)

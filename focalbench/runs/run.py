@@ -14,6 +14,8 @@ from focalbench.runs.metric import AVERAGE_PRECISION, Metric, ThresholdAt
 ENGINE_VERSION = 1  # raise it when a change moves the numbers of the same run
 
 TestPrevalence = Literal["thin", "weight"]
+OPTIMIZERS = ("adam", "sgd")
+LrSchedule = Literal["constant", "cosine"]
 
 
 class Cell(NamedTuple):
@@ -73,10 +75,10 @@ class Recipe:
 class Training:
     """How every arm of a plan is trained: equal terms.
 
-    model: logistic or mlp; hidden: units per hidden layer; optimizer: adam (no weight decay); epochs and
-    batch_size in passes and rows; evaluations: how often validation is scored, 0 after every epoch; sampler: one of
-    samplers.SAMPLERS; device: cpu or cuda; metric: what validation chooses by; threshold_at: where a threshold is put
-    on validation, to be measured on the test.
+    model: logistic or mlp; hidden: units per hidden layer; optimizer: adam, or sgd with momentum .9 (no weight decay);
+    lr_schedule: constant, or cosine down to 0; epochs and batch_size in passes and rows; evaluations: how often
+    validation is scored, 0 after every epoch; sampler: one of samplers.SAMPLERS; device: cpu or cuda; metric: what
+    validation chooses by; threshold_at: where a threshold is put on validation, to be measured on the test.
     """
 
     model: str = "mlp"
@@ -91,6 +93,7 @@ class Training:
     evaluations: int = 0
     metric: Metric = AVERAGE_PRECISION
     threshold_at: ThresholdAt | None = None
+    lr_schedule: LrSchedule = "constant"
 
 
 def scored_epochs(epochs: int, evaluations: int) -> list[int]:
@@ -114,6 +117,7 @@ _ADDED: tuple[tuple[str, str, object], ...] = (
     ("training", "evaluations", 0),
     ("training", "metric", "average_precision"),
     ("training", "threshold_at", ""),
+    ("training", "lr_schedule", "constant"),
 )
 
 

@@ -11,12 +11,13 @@ from focalbench.datasets.dataset import Dataset, Splits
 from focalbench.losses.inverse import log_odds
 from focalbench.losses.multiclass import leads
 from focalbench.losses.reference import Array
-from focalbench.runs.catalogue import SOFTMAX
+from focalbench.runs.catalogue import SIGMOID, SOFTMAX
 from focalbench.runs.metric import Aim, Metric, ThresholdAt
 from focalbench.runs.run import Run
 from focalbench.training.acting import Flagged, Measurable, choose_threshold, flagged_by, value_on
 from focalbench.training.arm_loss import recovered_outputs, start_biases
 from focalbench.training.measuring import Acted, Said, weights_of
+from focalbench.training.references import is_reference
 from focalbench.training.rivals import ClassCounts
 
 
@@ -46,7 +47,9 @@ class Caller:
     def said(self, test: Tensor, validation: Tensor | None) -> Said:
         """From logits (output, sample)."""
         ranked = leads(test[None])[0] if self.run.arm.loss in SOFTMAX else test
-        return Said(ranked, self._recovered(test), self._least_cost(test, validation))
+        arm = self.run.arm
+        gamma = arm.gamma if arm.loss in SIGMOID and len(test) == 1 and not is_reference(self.run) else None
+        return Said(ranked, self._recovered(test), self._least_cost(test, validation), gamma)
 
     def sooner(self, ranked: Tensor, test: Tensor, validation: Tensor | None) -> Said:
         """As said, of a smaller budget, with no more than the metric asks for."""

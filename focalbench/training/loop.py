@@ -17,12 +17,12 @@ from torch import Tensor
 from focalbench.losses.reference import Array
 from focalbench.metrics.ranking import average_precision
 from focalbench.runs.metric import AVERAGE_PRECISION, Metric
-from focalbench.runs.run import scored_epochs
+from focalbench.runs.run import LrSchedule, scored_epochs
 from focalbench.training.acting import Measurable, value_on
 from focalbench.training.models import Architecture, Layer, Network, Parameters
+from focalbench.training.optimizers import Stepping, lr_share, make_optimizer
 from focalbench.training.stack_loss import RunLoss, StackLoss, ranking_scores
 
-BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8  # Adam's defaults (Kingma and Ba, 2015, Algorithm 1)
 GATHERED = 65_536  # rows put into order at a time, so that a large table is never copied whole
 
 
@@ -76,7 +76,7 @@ class Member:
 class Schedule:
     """What a stack shares: batch size, the row order of every epoch, (epoch, sample) int64, the outputs whose mean
     average precision validation chooses by, how often it is scored (0: after every epoch), the metric that chooses
-    where it is another (of one output), and how many rows the test has.
+    where it is another (of one output), how many rows the test has, and how updates are made.
     """
 
     batch_size: int
@@ -85,6 +85,8 @@ class Schedule:
     evaluations: int = 0
     metric: Metric = AVERAGE_PRECISION
     test_rows: int = 0
+    optimizer: str = "adam"
+    lr_schedule: LrSchedule = "constant"
 
 
 @dataclass(frozen=True)
@@ -109,28 +111,6 @@ class Trained:
     choices: dict[int, Choice]
 
 
-class Adam:
-    """Adam without weight decay over one flat buffer, with a learning rate per run."""
-
-    def __init__(self, parameters: Parameters, lrs: Sequence[float]) -> None:
-        self.parameters = parameters.flat
-        self.first, self.second, self.scratch = (torch.zeros_like(parameters.flat) for _ in range(3))
-        rate = torch.tensor(lrs, dtype=torch.float32, device=parameters.flat.device).view(-1, 1, 1)
-        self.lr = torch.cat([rate.expand_as(view).flatten() for view in parameters.views])
-        self.steps = 0
-
-    def step(self, gradient: Tensor) -> None:
-        """One update, in place: lr m^ / (sqrt(v^) + eps), both corrections gathered into one factor."""
-        self.steps += 1
-        root = (1 - BETA2**self.steps) ** 0.5
-        self.first.lerp_(gradient, 1 - BETA1)
-        self.second.mul_(BETA2).addcmul_(gradient, gradient, value=1 - BETA2)
-        torch.sqrt(self.second, out=self.scratch)
-        self.scratch.add_(EPSILON * root)
-        torch.div(self.lr, self.scratch, out=self.scratch)
-        self.parameters.addcmul_(self.first, self.scratch, value=-root / (1 - BETA1**self.steps))
-
-
 def train(
     architecture: Architecture, train: Rows, validation: Rows, members: Sequence[Member], schedule: Schedule
 ) -> Trained:
@@ -141,13 +121,14 @@ def train(
     network = Network(architecture, parameters, schedule.batch_size)
     losses = [member.loss for member in members]
     loss = StackLoss(losses, len(schedule.orders), device)
-    adam = Adam(parameters, [member.lr for member in members])
+    optimizer = make_optimizer(schedule.optimizer, parameters, [member.lr for member in members])
+    steps = Steps(optimizer, schedule.lr_schedule, steps_of(schedule))
     selection = Selection(architecture, len(members), device, -1 if schedule.metric.lower_is_better else 1)
     choices: dict[int, Choice] = {}
     scored = scored_epochs(len(schedule.orders), schedule.evaluations)
     for epoch, order in enumerate(schedule.orders, 1):
         loss.start(epoch - 1)
-        train_epoch(network, loss, adam, train, torch.from_numpy(order).to(device), schedule.batch_size)
+        train_epoch(network, loss, steps, train, torch.from_numpy(order).to(device), schedule.batch_size)
         if epoch not in scored:
             continue
         scores = ranking_scores(losses, score(network, validation.features))
@@ -168,17 +149,34 @@ def epoch_budgets(epochs: int) -> tuple[int, int, int]:
     return -(-epochs // 4), -(-epochs // 2), epochs
 
 
-def train_epoch(network: Network, loss: StackLoss, adam: Adam, rows: Rows, order: Tensor, batch_size: int) -> None:
+def steps_of(schedule: Schedule) -> int:
+    """How many updates all epochs make."""
+    return sum(-(-len(order) // schedule.batch_size) for order in schedule.orders)
+
+
+class Steps:
+    """An optimiser that goes down its schedule of learning rates. total: updates in all."""
+
+    def __init__(self, optimizer: Stepping, schedule: LrSchedule = "constant", total: int = 1) -> None:
+        self.optimizer, self.schedule, self.total, self.made = optimizer, schedule, total, 0
+
+    def step(self, gradient: Tensor) -> None:
+        """One update."""
+        self.optimizer.step(gradient, lr_share(self.schedule, self.made, self.total))
+        self.made += 1
+
+
+def train_epoch(network: Network, loss: StackLoss, steps: Steps, rows: Rows, order: Tensor, batch_size: int) -> None:
     """One pass over rows in an order (sample,): a gather for many batches is cheaper than one a batch."""
     for part in torch.split(order, batch_size * max(1, GATHERED // batch_size)):
         for batch in rows.take(part).batches(batch_size):
-            train_step(network, loss, adam, batch)
+            train_step(network, loss, steps, batch)
 
 
-def train_step(network: Network, loss: StackLoss, adam: Adam, batch: Rows) -> None:
+def train_step(network: Network, loss: StackLoss, steps: Steps, batch: Rows) -> None:
     """One step of every run on one batch."""
     delta = loss.gradient(network.forward(batch.features), batch.targets.movedim(0, -1), batch.in_loss)
-    adam.step(network.backward(delta))
+    steps.step(network.backward(delta))
 
 
 def score(network: Network, features: Tensor) -> Tensor:

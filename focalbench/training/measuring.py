@@ -11,6 +11,7 @@ from torch import Tensor
 
 from focalbench.datasets.dataset import Dataset, Known, Resampling, Splits
 from focalbench.losses.reference import Array
+from focalbench.metrics.hardness import hardest_negatives_share
 from focalbench.metrics.influence import average_precision_influences, bucket_sums, rounded
 from focalbench.metrics.ranking import average_precision
 from focalbench.runs.metric import Costs
@@ -46,12 +47,14 @@ class Fit:
 class Said:
     """What a network says of test rows. scores: (output, sample), by which they rank; recovered: of each output,
     (sample,) float64, the logits behind the loss, or None where it has no inverse; flagged: (sample,), those above the
-    threshold that costs least on validation, where the metric is a cost.
+    threshold that costs least on validation, where the metric is a cost; gamma: of a focal loss of one output, 0 where
+    it is a cross entropy, None of any other.
     """
 
     scores: Tensor
     recovered: Sequence[Array | None]
     flagged: Flagged | None = None
+    gamma: float | None = None
 
 
 @dataclass(frozen=True)
@@ -91,7 +94,7 @@ def _pooled_said(of_folds: Sequence[Said]) -> Said:
     recovered = [_joined([fold.recovered[k] for fold in of_folds]) for k in outputs]
     flagged = [fold.flagged for fold in of_folds if fold.flagged is not None]
     scores = torch.cat([fold.scores for fold in of_folds], dim=1)
-    return Said(scores, recovered, np.concatenate(flagged) if flagged else None)
+    return Said(scores, recovered, np.concatenate(flagged) if flagged else None, of_folds[0].gamma)
 
 
 def _pooled_acted(of_folds: Sequence[Acted]) -> Acted:
@@ -236,6 +239,7 @@ def outcome_of(
             noisy_test_average_precision=_noisy_precision(said.scores, splits),
             positives_per_batch=None if fit.batches is None else fit.batches.positives,
             batches_without_positives=None if fit.batches is None else fit.batches.without,
+            hardest_negatives_share=_hardest(said, outputs[0], weights),
         ),
         k=measured.k,
         classes=_classes(splits, {k: each.average_precision for k, each in every.items()}) if splits.names else None,
@@ -243,6 +247,10 @@ def outcome_of(
     )
     sums = _influences(said.scores, splits) + _more_influences(rows[0], acted, splits, asked)
     return outcome, replace(measured.curves, validation=fit.curve), sums
+
+
+def _hardest(said: Said, targets: Tensor, weights: Tensor | None) -> float | None:
+    return None if said.gamma is None else float(hardest_negatives_share(said.scores, targets, said.gamma, weights))
 
 
 def _by_metric(asked: Training, fit: Fit, rows: Sequence[Measurable], test_rows: int) -> list[ByMetric | None]:

@@ -5,7 +5,7 @@ may come more than once. Where a sampler moves the rate of positives, starts, cl
 probabilities follow what was drawn (stack.py).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,8 @@ from focalbench.datasets.dataset import Dataset
 from focalbench.errors import InputError
 
 Order = NDArray[np.integer[Any]]
-SAMPLERS = ("random", "stratified", "balanced", "quota:K", "hard", "groups")
+SAMPLERS = ("random", "stratified", "balanced", "quota:K", "weighted-quota:K", "hard", "groups")
+WEIGHTED = "weighted-"  # before a sampler whose rows are weighted back to the rate
 MOST_POSITIVE = 0.9  # share of a batch: beyond it an epoch, which sees all negatives, would be huge
 HARD_SHARE = 0.1  # of the negatives, those that look most like positives: the hard pool
 HARD_BATCH = 0.5  # of a batch's negatives, those that come from it
@@ -24,7 +25,7 @@ HARD_BATCH = 0.5  # of a batch's negatives, those that come from it
 
 def orders(sampler: str, train: Dataset, batch_size: int, epochs: int, seed: int, key: str) -> list[Order]:
     """The rows of every epoch, (row drawn,) each, for a sampler's name; see check_sampler."""
-    drawn = _orders(sampler, train, batch_size, seed, key)
+    drawn = _orders(sampler.removeprefix(WEIGHTED), train, batch_size, seed, key)
     return [next(drawn).astype(np.int32) for _ in range(epochs)]  # half the memory, for many epochs of a large table
 
 
@@ -51,20 +52,36 @@ def check_sampler(sampler: str, batch_size: int) -> str:
 
     random: every row once an epoch. stratified: the same, positives spread evenly, so that every batch is as near the
     global rate as can be. balanced: half of every batch are positives. quota:K: K positives in every batch, at most
-    nine in ten, all negatives once an epoch, positives as often as that takes. hard: every row once, about half of
-    each batch's negatives from the tenth that a logistic regression scores highest, for as long as these last. groups:
-    whole groups (images) one after the other, in random order; whole ones a batch where the batch size is a multiple
-    of theirs.
+    nine in ten, all negatives once an epoch, positives as often as that takes. weighted-quota:K: the same batches, but
+    rows of a class that comes too often count for less in the loss, so that its mean is that of random batches. hard:
+    every row once, about half of each batch's negatives from the tenth that a logistic regression scores highest, for
+    as long as these last. groups: whole groups (images) one after the other, in random order; whole ones a batch where
+    the batch size is a multiple of theirs.
     """
-    name, _, count = sampler.partition(":")
+    name, _, count = sampler.removeprefix(WEIGHTED).partition(":")
     if sampler in SAMPLERS and name not in ("quota", "balanced"):
         return sampler
     if sampler != "balanced" and not (name == "quota" and count.isascii() and count.isdigit()):
-        raise InputError(f"unknown sampler {sampler!r}; choose random, stratified, balanced, hard, groups, or quota:K")
+        named = ", ".join(SAMPLERS[:-1])
+        raise InputError(f"unknown sampler {sampler!r}; choose {named} or {SAMPLERS[-1]}")
     quota, most = _quota(sampler, batch_size), int(MOST_POSITIVE * batch_size)
     if not 1 <= quota <= most:
         raise InputError(f"the sampler {sampler} needs 1 to {most} positives in a batch of {batch_size}, not {quota}")
+    if weighs_rows(sampler):
+        return f"{WEIGHTED}quota:{quota}"
     return "balanced" if quota == batch_size // 2 else f"quota:{quota}"
+
+
+def weighs_rows(sampler: str) -> bool:
+    """Whether rows count in the loss for as much as the sampler draws their class too seldom."""
+    return sampler.startswith(WEIGHTED)
+
+
+def weights_back(targets: NDArray[np.int8], drawn: Sequence[Order]) -> NDArray[np.float64]:
+    """What each row counts for, (row,), so that the rows drawn have the rate of all rows. targets: (row,) of 0/1."""
+    share = float(np.mean([targets[order].mean() for order in drawn]))
+    rate = float(targets.mean())
+    return np.where(targets == 1, rate / share, (1 - rate) / (1 - share))
 
 
 def _whole_groups(train: Dataset, rng: np.random.Generator) -> Order:

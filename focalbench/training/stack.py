@@ -18,6 +18,7 @@ from focalbench.runs.run import Recipe, Run, Training
 from focalbench.training.arm_loss import run_loss, start_biases
 from focalbench.training.caller import Caller
 from focalbench.training.evaluation import batch_counts, finite, finite_or_none
+from focalbench.training.learned_start import learned_biases
 from focalbench.training.loop import Choice, Member, Rows, Schedule, Trained, epoch_budgets, score, train
 from focalbench.training.measuring import (
     Fit,
@@ -31,7 +32,7 @@ from focalbench.training.measuring import (
 from focalbench.training.models import Architecture, Network, draw_weights
 from focalbench.training.references import is_reference, reference_logits
 from focalbench.training.rivals import ClassCounts
-from focalbench.training.samplers import Order, orders
+from focalbench.training.samplers import Order, orders, weighs_rows, weights_back
 from focalbench.training.stack_loss import RunLoss, ranking_scores
 
 _latest: dict[tuple[Recipe, int], list[Splits]] = {}  # the stacks of one seed follow one another
@@ -146,6 +147,10 @@ def _set_up(run: Run, splits: Splits, test_rows: int) -> Setup:
     training, outputs = run.training, splits.train.outputs.shape[1]
     architecture = Architecture(splits.train.features.shape[1], training.hidden, outputs)
     drawn = orders(training.sampler, splits.train, training.batch_size, training.epochs, run.seed, run.recipe.key)
+    if weighs_rows(training.sampler):
+        own = 1.0 if splits.train.weights is None else splits.train.weights
+        weights = weights_back(splits.train.targets, drawn) * own
+        splits = replace(splits, train=replace(splits.train, weights=weights))
     return Setup(splits, training, architecture, drawn, drawn_counts(splits.train, drawn), test_rows)
 
 
@@ -153,8 +158,11 @@ def _member(run: Run, setup: Setup) -> Member:
     purpose = f"weights {run.training.hidden} {run.restart}"
     layers = draw_weights(setup.architecture, generator(run.seed, purpose, run.recipe.key))
     weight, bias = layers[-1]
-    layers[-1] = weight, np.array(start_biases(run.arm, setup.counts), dtype=bias.dtype)
-    return Member(layers, run.lr, run_loss(run.arm, setup.counts), setup.caller(run).recovered)
+    loss, starts = run_loss(run.arm, setup.counts), start_biases(run.arm, setup.counts)
+    if run.arm.init == "learned":
+        starts = learned_biases(layers, loss, _rows(setup.splits.train, "cpu"))
+    layers[-1] = weight, np.array(starts, dtype=bias.dtype)
+    return Member(layers, run.lr, loss, setup.caller(run).recovered)
 
 
 def _apart_from_its_name(run: Run, of_folds: Sequence[Member]) -> tuple[Arm, bytes, float, int]:
@@ -168,7 +176,7 @@ def _train(runs: Sequence[Run], members: Sequence[Member], setup: Setup) -> Iter
     splits, training = setup.splits, setup.training
     rows, validation = _rows(splits.train, training.device), _rows(splits.validation, training.device)
     evaluated = splits.measured, training.evaluations, training.metric, setup.test_rows
-    schedule = Schedule(training.batch_size, setup.drawn, *evaluated)
+    schedule = Schedule(training.batch_size, setup.drawn, *evaluated, training.optimizer, training.lr_schedule)
     trained = train(setup.architecture, rows, validation, members, schedule)
     yield from _predictions(runs, [member.loss for member in members], trained, setup)
 

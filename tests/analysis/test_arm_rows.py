@@ -40,6 +40,7 @@ COLUMNS = [
     *("recovered_brier", "recovered_log_loss", "recovered_log_loss_skill", "recovered_expected_observed"),
     *("recovered_calibration_slope", "recovered_calibration_intercept", "recovered_ece"),
     *("noisy_test_average_precision", "positives_per_batch", "batches_without_positives"),
+    "hardest_negatives_share",
 ]
 CLASS_COLUMNS = [
     *("dataset", "positive_rate", "kind", "arm", "init", "class", "n_seeds"),
@@ -117,6 +118,7 @@ ARM_ROWS = st.builds(
         noisy_test_average_precision=MAYBE,
         positives_per_batch=MAYBE,
         batches_without_positives=MAYBE,
+        hardest_negatives_share=MAYBE,
     ),
 )
 CLASS_ROWS = st.builds(

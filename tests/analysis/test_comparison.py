@@ -233,7 +233,7 @@ def test_two_starts_that_decide_nothing_or_the_same_do_not_disagree() -> None:
 
 
 def test_a_smoke_test_supports_nothing_whatever_its_seeds() -> None:
-    table = compare(two_arms(10, 0.05), claims=False)
+    table = compare(two_arms(10, 0.05), smoke_test=True)
     assert {row.verdict for row in table} == {Verdict.SMOKE_TEST}
     assert {row.p_adjusted for row in table} == {None}
     assert "supports no claim" in markdown(table)

@@ -16,7 +16,7 @@ from tests.support.runs import BCE, changed, failed, made_row, outcome_of, outco
 COLUMNS = [
     *("run_id", "dataset", "source", "positive_rate", "label_noise", "arm", "family", "loss", "alpha", "gamma"),
     *("init", "params", "lr", "seed", "restart", "model", "hidden", "sampler", "batch_size", "epochs"),
-    *("metric", "threshold_at", "epoch"),
+    *("metric", "threshold_at", "optimizer", "epoch"),
     *("train_rows", "train_positives", "val_rows", "val_positives", "test_rows", "test_positives"),
     *("test_prevalence", "split", "train_share"),
     *("val_average_precision", "test_average_precision", "bayes_average_precision", "status"),
@@ -31,11 +31,12 @@ COLUMNS = [
     *("recovered_brier", "recovered_log_loss", "recovered_log_loss_skill", "recovered_expected_observed"),
     *("recovered_calibration_slope", "recovered_calibration_intercept", "recovered_ece"),
     *("noisy_test_average_precision", "positives_per_batch", "batches_without_positives"),
+    "hardest_negatives_share",
     *("k", "classes", "data_sha256"),
 ]
 TEXTS = {
     *("run_id", "dataset", "source", "arm", "family", "loss", "alpha", "init", "params", "model", "hidden", "sampler"),
-    *("metric", "threshold_at", "split", "status", "classes", "data_sha256"),
+    *("metric", "threshold_at", "optimizer", "split", "status", "classes", "data_sha256"),
 }
 RARE = ClassOutcome("rare", 30, 10, 10, None, 0.9, 0.5)
 WEIGHED = ClassOutcome("weighed", 30, 10, 10, 0.25, None, None)

@@ -14,7 +14,8 @@ import pytest
 
 from focalbench.cli.ending import HARMLESS, Ended
 from focalbench.execution.pools import Backend
-from focalbench.jobs.sweep import Ending, State, Stopped, SweepResult, run_experiment
+from focalbench.jobs.sweep import SweepResult, run_experiment
+from focalbench.jobs.trainer import Done, Ending, State, Stopped
 from focalbench.plan.experiment import Experiment
 from focalbench.plan.planning import Plan, make_plan
 from focalbench.plan.toml import to_toml
@@ -116,19 +117,20 @@ def test_what_was_stopped_is_the_sweep_of_its_whole_seeds(
 ) -> None:
     experiment = replace(SMALL, datasets=datasets)
     stopped = swept(experiment, tmp_path / "o", pressed)
-    ending = stopped.ending
+    ending = stopped.done.ending
     assert (ending.stopped, ending.seeds, ending.planned, ending.left_out) == ("by hand", seeds, 3, left_out)
     assert ending.runs[0] < ending.runs[1] == len(make_plan(experiment).runs)
     shorter = replace(experiment, datasets=kept, seeds=seeds)
     assert swept(shorter, tmp_path / "short").table == stopped.table
     assert files(tmp_path / "o") == files(tmp_path / "short")
-    whole = swept(experiment, tmp_path / "o")
+    whole = swept(experiment, tmp_path / "o").done
     assert (whole.ending.stopped, whole.old_runs, whole.new_runs) == (
         None,
         ending.runs[0],
         ending.runs[1] - ending.runs[0],
     )
-    assert swept(experiment, tmp_path / "whole").table == whole.table
+    again = swept(experiment, tmp_path / "whole")
+    assert again.table == swept(experiment, tmp_path / "o").table
     assert files(tmp_path / "o") == files(tmp_path / "whole")
 
 
@@ -139,7 +141,7 @@ def test_without_a_whole_seed_the_interruption_is_the_callers(tmp_path: Path) ->
 
 
 def test_ctrl_c_when_all_is_done_is_no_stop(tmp_path: Path) -> None:
-    assert swept(SMALL, tmp_path / "o", 3).ending.stopped is None
+    assert swept(SMALL, tmp_path / "o", 3).done.ending.stopped is None
 
 
 def test_a_budget_stops_at_a_whole_seed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -233,8 +235,12 @@ def ended_with(
     stopped: Stopped | None, looked: bool = True, old_runs: int = 0, seeds: int = 5, left_out: Sequence[str] = ()
 ) -> Ended:
     ending = Ending(seeds, 10, stopped, tuple(left_out), (31, 60), 50.0)
-    result = SweepResult(Plan((), (), ()), [], [], 31, old_runs, (), frozenset(), ending)
-    return Ended(result, 92.0, 90.0 if stopped == "by budget" else None, looked)
+    return Ended(
+        Done(Plan((), (), ()), 31, old_runs, (), frozenset(), ending),
+        92.0,
+        90.0 if stopped == "by budget" else None,
+        looked,
+    )
 
 
 @pytest.mark.parametrize(

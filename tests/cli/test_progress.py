@@ -13,7 +13,7 @@ from rich.console import Console
 from focalbench.analysis.rows import ArmRow
 from focalbench.cli.live import Cell, Line
 from focalbench.cli.progress import Report, SoFar, _Lines, _Screen, progress
-from focalbench.jobs.sweep import State
+from focalbench.jobs.trainer import State
 from focalbench.plan.whole_seeds import Tally, Whole
 from focalbench.runs.arm import Arm
 from focalbench.runs.run import Recipe, Run, Training

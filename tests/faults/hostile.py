@@ -357,7 +357,7 @@ VALUES: dict[str, Text] = {
     "model": strings("logistic", "mlp"),
     "device": strings("cpu", "cuda", "auto"),
     "references": st.just("false"),
-    "claims": SWITCH,
+    "smoke_test": SWITCH,
     "drop_duplicates": SWITCH,
     "drop": listed(strings("c", "x", "y")),
     "category": listed(strings("c", "x", "y")),

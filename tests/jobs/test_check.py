@@ -22,7 +22,7 @@ from focalbench.datasets.prevalence import Swaps
 from focalbench.datasets.synthetic import mixtures as synthetic
 from focalbench.errors import AbsentDataError, InputError
 from focalbench.execution.pools import Backend
-from focalbench.jobs import agreement
+from focalbench.jobs import agreement, verify
 from focalbench.jobs import check as regression
 from focalbench.jobs.agreement import MISSING, ROUNDING, SAME, Before, Comparison, compare_runs, moved
 from focalbench.jobs.check import (
@@ -34,9 +34,9 @@ from focalbench.jobs.check import (
     open_case,
     rerun,
     sample,
-    verify_files,
 )
 from focalbench.jobs.sweep import fresh_rows, run_experiment
+from focalbench.jobs.verify import verify_files
 from focalbench.plan.experiment import MANIFEST, Experiment
 from focalbench.plan.planning import make_plan
 from focalbench.plan.toml import load
@@ -83,7 +83,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     file.write_text(TINY)
     experiment, _ = load(file)
     outcome = run_experiment(experiment, make_plan(experiment), root / "results" / "tiny", Backend(), lambda _: None)
-    finish_folder(root / "results" / "tiny", file, outcome.made_with, Backend())
+    finish_folder(root / "results" / "tiny", file, outcome.done.made_with, Backend())
     return root
 
 
@@ -509,8 +509,8 @@ def test_where_a_table_is_not_available_its_runs_are_left_out_with_a_word(
     def absent(name: str) -> None:
         raise AbsentDataError(name)
 
-    monkeypatch.setattr(regression, "REAL_TABLES", {"gaussians": None})
-    monkeypatch.setattr(regression, "real_table", absent)
+    monkeypatch.setattr(verify, "REAL_TABLES", {"gaussians": None})
+    monkeypatch.setattr(verify, "real_table", absent)
     case = open_case(Target(*project))
     assert (case.absent, case.problems, case.runs, case.gone) == (("gaussians",), [], [], [])
     said = typed(["check", str(project[0])], project[0])
@@ -525,6 +525,6 @@ def test_another_file_under_a_tables_name_is_no_absence(monkeypatch: pytest.Monk
     def other(name: str) -> None:
         raise InputError(f"{name}: its hash differs")
 
-    monkeypatch.setattr(regression, "real_table", other)
+    monkeypatch.setattr(verify, "real_table", other)
     with pytest.raises(InputError, match="its hash differs"):
-        regression._absent([Experiment(datasets=("shuttle",))])
+        verify.absent_tables([Experiment(datasets=("shuttle",))])

@@ -12,7 +12,7 @@ from focalbench.cli.keys import experiment_file
 from focalbench.errors import InputError
 from focalbench.plan.experiment import KEYS, MOST, MOST_EPOCHS, MOST_UNITS, Experiment
 from focalbench.plan.toml import load, to_toml
-from focalbench.runs.arm import INITS, Arm
+from focalbench.runs.arm import INITS, Arm, starts_of
 from focalbench.runs.arm_choice import (
     ALPHAS,
     BCE,
@@ -57,7 +57,7 @@ def distinct(of: st.SearchStrategy[Any]) -> st.SearchStrategy[tuple[Any, ...]]:
 def arms(draw: st.DrawFn) -> tuple[Arm, ...]:
     """Distinct arms, with bce at every start that occurs."""
     drawn = draw(st.lists(OWN_ARM, max_size=5))
-    some = [replace(plain_arm(arm), init=draw(st.sampled_from(INITS))) for arm in drawn]
+    some = [replace(plain_arm(arm), init=draw(st.sampled_from(starts_of(arm.loss)))) for arm in drawn]
     compared = [replace(BCE, init=init) for init in dict.fromkeys(arm.init for arm in some)]
     return tuple(dict.fromkeys([*compared, *some])) or (BCE,)
 
@@ -92,7 +92,7 @@ EXPERIMENTS = st.builds(
     references=st.booleans(),
     tuned=st.booleans(),
     margin=st.one_of(st.none(), st.floats(0, 1, exclude_min=True, exclude_max=True)),
-    claims=st.booleans(),
+    smoke_test=st.booleans(),
 )
 LOGISTIC = EXPERIMENTS.map(lambda e: replace(e, model="logistic", hidden=()))
 

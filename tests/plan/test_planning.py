@@ -211,7 +211,7 @@ def test_stacks_are_equal_parts() -> None:
 
 def test_runs_that_are_one_by_another_name_share_a_stack() -> None:
     arms = [Arm(loss, alpha, gamma, init) for init in INITS for loss, alpha, gamma in BALANCED]
-    runs = make_plan(replace(SMALL, arms=(BCE, replace(BCE, init="zero"), replace(BCE, init="prior"), *arms))).runs
+    runs = make_plan(replace(SMALL, arms=(*(replace(BCE, init=init) for init in INITS), *arms))).runs
     stacks = make_stacks(runs)
     at = {run: place for place, stack in enumerate(stacks) for run in stack}
     for run in runs:

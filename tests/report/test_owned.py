@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from focalbench.cli.job import Job, run_job
+from focalbench.cli.job import Job, run_job, sweep_study
 from focalbench.cli.messages import listen
 from focalbench.errors import InputError
 from focalbench.execution.pools import Backend
@@ -52,7 +52,8 @@ MINE = b"mine"
 
 def sweep(folder: Path, store: Path | None = None, seeds: int = 1) -> None:
     listen("error")
-    run_job(lambda: replace(SMALL, seeds=seeds), Job(folder, store, Backend(), as_json=False))
+    job = Job(folder, store, Backend(), as_json=False)
+    run_job(sweep_study(lambda: replace(SMALL, seeds=seeds), job), job)
 
 
 def write(folder: Path, *names: str) -> None:

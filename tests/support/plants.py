@@ -26,8 +26,9 @@ from focalbench.datasets.synthetic import dense
 from focalbench.datasets.synthetic import mixtures as synthetic
 from focalbench.execution.pools import Backend
 from focalbench.jobs.agreement import Before, Comparison, compare_runs, moved
-from focalbench.jobs.check import SHORT, verify_files
+from focalbench.jobs.check import SHORT
 from focalbench.jobs.sweep import fresh_rows
+from focalbench.jobs.verify import verify_files
 from focalbench.losses.binary import Weights
 from focalbench.metrics import calibration, ranking, threshold
 from focalbench.plan.planning import make_plan
@@ -306,7 +307,7 @@ DATA = (
     Plant(
         "another seed: thinning",
         changed(build, "allot", lambda found, *_: tuple(rows[::-1] for rows in found)),
-        "tables",
+        "flights",
         FEW,
     ),
     Plant("label noise: none", changed(build, "with_label_noise", lambda _, dataset, *_rest: dataset)),
@@ -324,37 +325,39 @@ DATA = (
                 np.array_split(np.arange(len(groups)), [len(groups) * 6 // 10, len(groups) * 8 // 10])
             ),
         ),
-        "tables",
+        "flights",
     ),
     Plant(
         "time: rows dealt at random",
         constant(build, "assign_groups", lambda *a, **_k: assign_groups(*a, ordered=False)),
-        "tables",
+        "flights",
     ),
     Plant(
-        "test not weighted to the rate", changed(build, "weighted_to_rate", lambda _, dataset, _rate: dataset), "tables"
+        "test not weighted to the rate",
+        changed(build, "weighted_to_rate", lambda _, dataset, _rate: dataset),
+        "flights",
     ),
     Plant(
         "row weights: not in training",
         changed(stack, "_rows", lambda found, *_: replace(found, weights=None)),
-        "tables",
+        "flights",
     ),
     Plant(
         "row weights: not in what training drew",
         changed(stack, "_drawn_of", lambda _, targets, _weights, drawn: stack_drawn(targets, drawn)),
-        "tables",
+        "flights",
     ),
-    Plant("row weights: not in the test", constant(stack, "outcome_of", unweighted_test), "tables"),
+    Plant("row weights: not in the test", constant(stack, "outcome_of", unweighted_test), "flights"),
     Plant(
         "row weights: not in the references",
         changed(references, "_row_weights", lambda *_: None),
-        "tables",
+        "flights",
         "logistic|boosting",
     ),
     Plant(
         "features scaled by all rows",
         changed(build, "preprocess", lambda found, *_: tuple(1.01 * part for part in found)),
-        "tables",
+        "flights",
     ),
 )
 SAMPLERS = (

@@ -16,8 +16,9 @@ from focalbench.runs.arm import Arm
 from focalbench.runs.catalogue import RIVALS, sees_batches
 from focalbench.runs.run import scored_epochs
 from focalbench.training.arm_loss import run_loss
-from focalbench.training.loop import Adam, Member, Rows, Schedule, Trained, epoch_budgets, score, train, train_epoch
+from focalbench.training.loop import Member, Rows, Schedule, Steps, Trained, epoch_budgets, score, train, train_epoch
 from focalbench.training.models import Architecture, Network, Parameters, draw_weights
+from focalbench.training.optimizers import Adam
 from focalbench.training.rivals import ClassCounts, Rival
 from focalbench.training.stack_loss import SoftmaxFocal, StackLoss, WeightedFocal
 from tests.support.plain import plain_loss, plain_model, plain_train
@@ -239,7 +240,7 @@ def test_an_epoch_never_waits_for_its_device(outputs: int) -> None:
     rows = Rows(torch.empty(100, FEATURES, device="meta"), targets)
     order = torch.zeros(100, dtype=torch.int64, device="meta")
     loss.start(0)
-    train_epoch(network, loss, Adam(parameters, [0.1] * len(losses)), rows, order, BATCH)
+    train_epoch(network, loss, Steps(Adam(parameters, [0.1] * len(losses))), rows, order, BATCH)
     assert score(network, rows.features).shape == (len(losses), outputs, 100)
 
 

@@ -10,7 +10,7 @@ from focalbench.datasets.dataset import Dataset
 from focalbench.errors import InputError
 from focalbench.runs.arm import Arm
 from focalbench.runs.run import Recipe, Run, Training
-from focalbench.training.samplers import Order, check_sampler, hard_negatives, orders
+from focalbench.training.samplers import Order, check_sampler, hard_negatives, orders, weighs_rows, weights_back
 from focalbench.training.stack import drawn_counts, run_stack
 
 EVERY = ("random", "stratified", "balanced", "quota:3", "hard")
@@ -114,3 +114,16 @@ def test_probabilities_are_recovered_whatever_rate_the_sampler_trains_at(sampler
     positives = [splits.train.targets[batch].sum() for order in drawn for batch in batches(order, 128)]
     assert results[0].outcome.scores.positives_per_batch == pytest.approx(np.mean(positives))
     assert results[0].outcome.scores.batches_without_positives == pytest.approx(np.mean(np.array(positives) == 0))
+
+
+def test_weighted_quota_batches_are_the_same_and_their_mean_is_that_of_all_rows() -> None:
+    train = rows_with(30, 970)
+    plain, weighted = (orders(name, train, 64, 3, 0, "key") for name in ("quota:8", "weighted-quota:8"))
+    assert all(np.array_equal(one, other) for one, other in zip(plain, weighted, strict=True))
+    weights = weights_back(train.targets, weighted)
+    drawn = np.concatenate(weighted)
+    assert np.average(train.targets[drawn], weights=weights[drawn]) == pytest.approx(0.03)
+    assert weights[drawn].mean() == pytest.approx(1)
+    assert check_sampler("weighted-quota:08", 64) == "weighted-quota:8"
+    assert weighs_rows("weighted-quota:8")
+    assert not weighs_rows("quota:8")

@@ -1,0 +1,167 @@
+"""The differences that a condition rests on: of each part, data set and pair of arms, seed by seed."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from focalbench.analysis.evidence import Evidence, Influences, Quantity
+from focalbench.analysis.run_rows import RunRow, Settings
+from focalbench.analysis.selection import (
+    HALF,
+    QUARTER,
+    Budget,
+    Entry,
+    Trained,
+    arm_entry,
+    candidates,
+    cells_of,
+    prevalence,
+)
+from focalbench.analysis.statistics import Floats
+from focalbench.analysis.verdicts import usual_margin_of
+from focalbench.errors import InputError
+from focalbench.plan.claims import Axis, Condition, Measure, Pair, Part
+from focalbench.runs.result import Outcome
+from focalbench.runs.run import Cell
+
+Number = Callable[[Outcome], float | None]
+LEAST_SLOPE = 0.01  # of a calibration: lower ones, and those below 0, count as this in a logarithm
+BUDGETS: dict[Part, Budget | None] = {Part.QUARTER: QUARTER, Part.HALF: HALF, Part.ALL: None}
+
+
+@dataclass(frozen=True)
+class PartRuns:
+    """A part of an experiment file by its name, and its rows of runs.csv."""
+
+    name: str
+    rows: Sequence[RunRow]
+
+
+@dataclass(frozen=True, eq=False)
+class Point:
+    """A difference by seed. x: where it stands on the axis of a slope, 0 without one; half: the same had training
+    stopped at half of the epochs, (seed,), None where nobody knows; usual_margin: what matters on this data set.
+    """
+
+    part: str
+    cell: Cell
+    arms: str
+    x: float
+    seeds: tuple[int, ...]
+    value: Quantity
+    half: Floats | None
+    usual_margin: float
+    evidence: Evidence
+
+    def of(self, seeds: Iterable[int]) -> "Point":
+        """That of some of its seeds."""
+        kept = np.array([self.seeds.index(seed) for seed in seeds], dtype=np.int64)
+        sums = None if self.value.sums is None else self.value.sums[kept]
+        half = None if self.half is None else self.half[kept]
+        value = Quantity(self.value.values[kept], sums)
+        parts = self.part, self.cell, self.arms, self.x, tuple(np.array(self.seeds)[kept].tolist())
+        return Point(*parts, value, half, self.usual_margin, self.evidence)
+
+
+def points_of(condition: Condition, parts: Sequence[PartRuns], influences: Influences) -> list[Point]:
+    """The differences of a condition. Raises InputError where a number is missing, and for unequal numbers of
+    candidates.
+    """
+    return [
+        _point(condition, pair, part.name, cell, influences)
+        for part in parts
+        for cell in cells_of(part.rows)
+        for pair in condition.pairs
+    ]
+
+
+def _point(condition: Condition, pair: Pair, part: str, cell: Sequence[Trained], influences: Influences) -> Point:
+    entries = [_side(names, cell, restarts=_tuned(pair)) for names in (pair.arms, pair.against) if names]
+    if len({candidates(entry.considered) for entry in entries}) > 1:
+        raise InputError(f"{_named(pair)} in part {part}: one side has more candidates; set tuned = true")
+    evidence = Evidence(entries, influences)
+    budget = BUDGETS[condition.epochs]
+    values = [_measured(evidence, entry, condition.measure, budget) for entry in entries]
+    first, last = entries[0], entries[-1]
+    return Point(
+        part=part,
+        cell=first.first.cell,
+        arms=_named(pair),
+        x=0.0 if condition.slope_on is None else _place(condition.slope_on, first),
+        seeds=tuple(row.settings.seed for row in first.chosen),
+        value=values[0] if len(values) == 1 else values[0].minus(values[1]),
+        half=_halfway(entries) if condition.measure is Measure.METRIC and condition.epochs is Part.ALL else None,
+        usual_margin=usual_margin_of(
+            last.metric,
+            synthetic=evidence.is_synthetic,
+            baseline=float(last.score.mean()),
+            prevalence=float(prevalence(last).mean()),
+        ),
+        evidence=evidence,
+    )
+
+
+def _tuned(pair: Pair) -> bool:
+    """Whether one side has fewer arms, and makes up for that by other draws of the first weights."""
+    return bool(pair.against) and len(pair.arms) != len(pair.against)
+
+
+def _named(pair: Pair) -> str:
+    sides = [
+        names[0] if len(names) == 1 else f"best of {', '.join(names)}" for names in (pair.arms, pair.against) if names
+    ]
+    return " minus ".join(sides)
+
+
+def _side(names: Sequence[str], cell: Sequence[Trained], *, restarts: bool) -> Entry:
+    rows = [row for row in cell if row.settings.arm in names and (restarts or row.settings.restart == 0)]
+    return arm_entry(", ".join(names), rows)
+
+
+def _halfway(entries: Sequence[Entry]) -> Floats | None:
+    if any(row.outcome.half is None for entry in entries for row in entry.considered):
+        return None
+    early = [entry.score_early(HALF) for entry in entries]
+    return early[0] if len(early) == 1 else early[0] - early[1]
+
+
+def _measured(evidence: Evidence, entry: Entry, measure: Measure, budget: Budget | None) -> Quantity:
+    if measure is Measure.METRIC:
+        return evidence.score(entry) if budget is None else Quantity(entry.score_early(budget), None)
+    if budget is not None:
+        raise InputError(f"{measure} is known at the end of the epochs only")
+    values = entry.by_seed(NUMBERS[measure])
+    if not np.isfinite(values).all():
+        raise InputError(f"{entry.name} has no {measure} in some of its runs")
+    return Quantity(values, None)
+
+
+def _log(slope: float | None) -> float | None:
+    return None if slope is None else float(np.log(max(slope, LEAST_SLOPE)))
+
+
+NUMBERS: dict[Measure, Number] = {
+    Measure.RAW_SLOPE: lambda outcome: _log(outcome.scores.raw.calibration_slope),
+    Measure.RECOVERED_SLOPE: lambda outcome: _log(outcome.scores.recovered.calibration_slope),
+    Measure.HARD_SHARE: lambda outcome: outcome.scores.hardest_negatives_share,
+    Measure.SKILL: lambda outcome: outcome.scores.recovered.log_loss_skill,
+}
+
+
+def _place(axis: Axis, entry: Entry) -> float:
+    """Where a row stands on an axis: the mean over its seeds."""
+    return float(np.mean([PLACES[axis](row.settings, row.outcome) for row in entry.chosen]))
+
+
+def _rate(outcome: Outcome) -> float:
+    return outcome.sizes.train_positives / outcome.sizes.train_rows
+
+
+PLACES: dict[Axis, Callable[[Settings, Outcome], float]] = {
+    Axis.GAMMA: lambda asked, _: asked.gamma or 0.0,
+    Axis.NOISE: lambda asked, _: asked.label_noise,
+    Axis.PER_BATCH: lambda asked, outcome: float(np.log2((asked.batch_size or 1) * _rate(outcome))),
+    Axis.RATE: lambda _, outcome: float(np.log10(_rate(outcome))),
+    Axis.POSITIVES: lambda _, outcome: float(np.log10(outcome.sizes.train_positives)),
+}

@@ -1,0 +1,78 @@
+"""Numbers that are computed seed by seed from several differences: their weights, and what an interval says of them."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from focalbench.analysis.claim_rows import ClaimVerdict
+from focalbench.analysis.statistics import Floats
+from focalbench.plan.claims import Direction
+
+
+def slope_weights(x: Sequence[float]) -> Floats:
+    """The weights of values at x, (point,), whose sum is the slope of the line of least squares through them.
+
+    Raises ValueError for fewer than two different x.
+
+    >>> float(slope_weights([0.0, 1.0, 2.0]) @ [5.0, 7.0, 9.0])
+    2.0
+    """
+    centred = np.asarray(x, dtype=np.float64) - np.mean(x)
+    squares = float(centred @ centred)
+    if squares <= 0:
+        raise ValueError("a slope needs two different places")
+    return np.asarray(centred / squares)
+
+
+def verdict_on(low: float, high: float, direction: Direction, margin: float, beyond: float = 0.0) -> ClaimVerdict:
+    """What an interval says of a number that is claimed to be above 0, below 0, or within the margin of 0.
+
+    A direction is supported by an interval beyond `beyond` (0, or the margin) that leaves room for a difference of the
+    margin, and refuted by one without that room: what is there is then too small to matter, or points the other way.
+    Within is supported inside the margin, and refuted beyond it.
+
+    >>> [str(verdict_on(low, high, Direction.ABOVE, 0.01)) for low, high in ((0.002, 0.3), (-0.2, 0.009), (-0.1, 0.1))]
+    ['supported', 'refuted', 'inconclusive']
+    >>> [str(verdict_on(low, high, Direction.WITHIN, 0.01)) for low, high in ((0.002, 0.009), (0.02, 0.3))]
+    ['supported', 'refuted']
+    """
+    if direction is Direction.BELOW:
+        return verdict_on(-high, -low, Direction.ABOVE, margin, beyond)
+    if direction is Direction.WITHIN:
+        if -margin < low and high < margin:
+            return ClaimVerdict.SUPPORTED
+        return ClaimVerdict.REFUTED if low > margin or high < -margin else ClaimVerdict.INCONCLUSIVE
+    if high < margin:
+        return ClaimVerdict.REFUTED
+    return ClaimVerdict.SUPPORTED if low > beyond else ClaimVerdict.INCONCLUSIVE
+
+
+def deciding_half(mean: float, direction: Direction, margin: float, beyond: float = 0.0) -> float:
+    """The half width of an interval around a mean below which the verdict is no longer inconclusive, if the mean stays.
+
+    >>> deciding_half(0.5, Direction.ABOVE, margin=1.0), deciding_half(-0.5, Direction.WITHIN, margin=1.0)
+    (0.5, 0.5)
+    """
+    if direction is Direction.BELOW:
+        return deciding_half(-mean, Direction.ABOVE, margin, beyond)
+    if direction is Direction.WITHIN:
+        return abs(margin - abs(mean))
+    return max(mean - beyond, margin - mean)
+
+
+def all_of(verdicts: Sequence[ClaimVerdict]) -> ClaimVerdict:
+    """Of conditions that must all hold: one that is refuted refutes them together."""
+    for worst in (ClaimVerdict.REFUTED, ClaimVerdict.TOO_FEW, ClaimVerdict.INCONCLUSIVE):
+        if worst in verdicts:
+            return worst
+    return ClaimVerdict.SUPPORTED
+
+
+def over_data(verdicts: Sequence[ClaimVerdict]) -> ClaimVerdict:
+    """Of one claim on several data sets: what is decided on all, or otherwise on some, is one word."""
+    found = set(verdicts)
+    if len(found) == 1:
+        return verdicts[0]
+    if {ClaimVerdict.SUPPORTED, ClaimVerdict.REFUTED} <= found:
+        return ClaimVerdict.DEPENDS
+    return ClaimVerdict.INCONCLUSIVE

@@ -1,0 +1,112 @@
+"""The job of an experiment file with claims: train its parts, decide, and write a results folder."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from focalbench.analysis.claim_points import PartRuns
+from focalbench.analysis.claim_rows import ClaimRow, PointRow
+from focalbench.analysis.claims import Examined, chosen_runs, claim_rows, examine, point_rows
+from focalbench.analysis.evidence import Influences
+from focalbench.analysis.run_rows import RunRow
+from focalbench.base.rows import rows_text
+from focalbench.errors import InputError
+from focalbench.execution.pools import Backend
+from focalbench.execution.store import Store
+from focalbench.jobs.budget import Budget
+from focalbench.jobs.sweep import names_in
+from focalbench.jobs.trainer import Done, Trainer, Watch
+from focalbench.plan.claims import Claims
+from focalbench.plan.planning import Plan, joint, make_plan
+from focalbench.report.claims import claims_page
+from focalbench.report.folder import CLAIMS, CLAIMS_PAGE, DATABASE, EXPERIMENT, INFLUENCES, POINTS, RUNS
+from focalbench.report.influences import sums_text
+from focalbench.report.owned import claim, make_folder, refuse_foreign, write_texts
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class PlannedClaims:
+    """Claims and the plan of each of their parts."""
+
+    claims: Claims
+    plans: tuple[Plan, ...]
+
+    @cached_property
+    def whole(self) -> Plan:
+        """The runs of all parts, each once."""
+        return joint(self.plans)
+
+    def parts(self, rows: Sequence[RunRow]) -> list[PartRuns]:
+        """The rows of each part."""
+        by_id = {row.settings.run_id: row for row in rows}
+        return [
+            PartRuns(name, [by_id[run.run_id] for run in plan.runs])
+            for (name, _), plan in zip(self.claims.parts, self.plans, strict=True)
+        ]
+
+
+@dataclass(frozen=True)
+class ClaimsResult:
+    """What was done, and what it says of the claims."""
+
+    done: Done
+    claims: Claims
+    rows: list[ClaimRow]
+
+
+def plan_claims(claims: Claims) -> PlannedClaims:
+    """The runs of each part. Raises InputError as make_plan."""
+    return PlannedClaims(claims, tuple(make_plan(experiment) for _, experiment in claims.parts))
+
+
+def run_claims(
+    planned: PlannedClaims,
+    file: Path,
+    folder: Path,
+    backend: Backend,
+    watch: Watch,
+    database: Path | None = None,
+    budget: Budget | None = None,
+    shares: Mapping[str, float] | None = None,
+) -> ClaimsResult:
+    """Train what the store lacks, then write every file of the folder but the manifest. file: which declares them.
+
+    Ctrl-C, and a budget that is spent, leave what is finished in the store and write nothing: KeyboardInterrupt and
+    InputError. Raises as run_experiment.
+    """
+    names = names_in(folder, database)
+    refuse_foreign(folder, names)
+    make_folder(folder)
+    claim(folder, names)
+    with Store(database or folder / DATABASE) as store:
+        trainer = Trainer(planned.whole, store, watch, shares or {})
+        stopped = trainer.train(backend, budget)
+        if stopped == "by hand":
+            raise KeyboardInterrupt
+        if stopped is not None:
+            raise InputError("claims need all of their runs, and the budget was over before")
+        rows = trainer.rows(planned.whole)
+        examined = examine(planned.claims, planned.parts(rows), trainer.influences)
+        texts = claim_texts(planned.claims, rows, examined, trainer.influences)
+        write_texts(folder, {**texts, EXPERIMENT: file.read_text(encoding="utf-8")})
+        return ClaimsResult(trainer.done(planned.whole, None), planned.claims, claim_rows(examined))
+
+
+def claim_texts(
+    claims: Claims, rows: Sequence[RunRow], examined: Sequence[Examined], influences: Influences
+) -> dict[str, str]:
+    """The files that runs make, by name."""
+    decided = claim_rows(examined)
+    texts = {
+        RUNS: rows_text(RunRow, rows),
+        CLAIMS: rows_text(ClaimRow, decided),
+        POINTS: rows_text(PointRow, point_rows(examined)),
+        CLAIMS_PAGE: claims_page(claims, decided).markdown(),
+    }
+    if (sums := sums_text(chosen_runs(examined), influences)) is not None:
+        texts[INFLUENCES] = sums
+    return texts

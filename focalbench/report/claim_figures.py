@@ -1,0 +1,119 @@
+"""A picture of each claim's contrast, drawn from claims.csv and claim_points.csv only."""
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from focalbench.analysis.claim_rows import ClaimRow, PointRow
+from focalbench.base.rows import read_rows
+from focalbench.plan.claims import Claim, Claims, Measure
+from focalbench.report import spread, style
+from focalbench.report.claims import AXES, MEASURES
+from focalbench.report.folder import CLAIMS, POINTS, claim_picture
+from focalbench.report.owned import FIGURES, make_folder, write_bytes
+
+Contrast = tuple[ClaimRow, list[PointRow]]
+MOST_PANELS, PANEL, NAMES, HEIGHT = 3, 2.9, 2.6, 3.0  # panels, and inches
+LEAST_WIDTH, ROW = 6.5, 0.3  # inches of a figure, and of a row of differences
+
+
+def draw_claims(folder: Path, claims: Claims) -> list[Path]:
+    """Draw every claim of a results folder into its figures, all of them or none; return the paths written."""
+    rows, points = read_rows(folder / CLAIMS, ClaimRow), read_rows(folder / POINTS, PointRow)
+    with tempfile.TemporaryDirectory() as draft:
+        paths = [path for claim in claims.claims for path in _draw(claim, rows, points, Path(draft))]
+        drawn = {f"{FIGURES}/{path.name}": path.read_bytes() for path in paths}
+    make_folder(folder / FIGURES)
+    write_bytes(folder, drawn)
+    return [folder / name for name in drawn]
+
+
+def _draw(claim: Claim, rows: Sequence[ClaimRow], points: Sequence[PointRow], target: Path) -> list[Path]:
+    own = [row for row in rows if row.claim == claim.id and row.condition is not None]
+    contrasts: list[Contrast] = [(row, _points_of(row, points)) for row in own]
+    along = [each for each in contrasts if len(each[1]) > 1][:MOST_PANELS]
+    fig = _panels(claim, along) if along else _rows(claim, contrasts)
+    whole = next(row for row in rows if row.claim == claim.id and row.data is None)
+    style.heading(fig, f"{claim.id}: {claim.sentence}", f": {whole.verdict}")
+    return style.save(fig, target, claim_picture(claim.id))
+
+
+def _points_of(row: ClaimRow, points: Sequence[PointRow]) -> list[PointRow]:
+    return [each for each in points if (each.claim, each.condition, each.data) == (row.claim, row.condition, row.data)]
+
+
+# ---- differences along an axis, or by part
+
+
+def _panels(claim: Claim, contrasts: Sequence[Contrast]) -> Figure:
+    fig, axes = style.figure(max(1.2 + PANEL * len(contrasts), LEAST_WIDTH), HEIGHT, len(contrasts))
+    for ax, (row, points) in zip(axes, contrasts, strict=True):
+        condition = claim.conditions[(row.condition or 1) - 1]
+        if condition.slope_on is None:
+            _by_part(ax, points)
+        else:
+            _along(ax, row, points)
+            ax.set_xlabel(AXES[condition.slope_on])
+        ax.axhline(0, color=style.MUTED, linewidth=0.8)
+        style.title(ax, style.fitted(row.data or "", PANEL))
+    axes[0].set_ylabel(_of_measure(claim.conditions[0].measure))
+    return fig
+
+
+def _along(ax: Axes, row: ClaimRow, points: Sequence[PointRow]) -> None:
+    """Differences at their places, and the mean line through them."""
+    x = np.array([point.x for point in points], dtype=np.float64)
+    y = np.array([point.value.mean for point in points])
+    _bars(ax, x, points)
+    if row.number is not None:
+        ends = np.array([x.min(), x.max()])
+        ax.plot(ends, y.mean() + row.number.mean * (ends - x.mean()), color=style.VERMILLION, linewidth=1.2)
+
+
+def _by_part(ax: Axes, points: Sequence[PointRow]) -> None:
+    """Differences side by side."""
+    x = np.arange(len(points), dtype=np.float64)
+    _bars(ax, x, points)
+    names = [style.fitted(point.part, NAMES) for point in points]
+    ax.set_xticks(x, names, rotation=20, ha="right", parse_math=False)
+    ax.set_xlim(-0.6, len(points) - 0.4)
+
+
+def _bars(ax: Axes, x: np.typing.NDArray[np.float64], points: Sequence[PointRow]) -> None:
+    for place, point in zip(x, points, strict=True):
+        low, high = spread.limits(point.value) or (point.value.mean, point.value.mean)
+        ax.plot((place, place), (low, high), color=style.BLUE, linewidth=1)
+        ax.plot(place, point.value.mean, "o", color=style.BLUE, markersize=4)
+
+
+# ---- single differences, a row each
+
+
+def _rows(claim: Claim, contrasts: Sequence[Contrast]) -> Figure:
+    fig, (ax,) = style.figure(LEAST_WIDTH + NAMES, 1.1 + ROW * len(contrasts))
+    for place, (row, _) in enumerate(reversed(contrasts)):
+        condition = claim.conditions[(row.condition or 1) - 1]
+        if row.number is None or row.margin is None:
+            continue
+        low, high = spread.limits(row.number) or (row.number.mean, row.number.mean)
+        ax.plot((low, high), (place, place), color=style.BLUE, linewidth=1.2)
+        ax.plot(row.number.mean, place, "o", color=style.BLUE, markersize=4)
+        band = condition.than + row.margin * np.array([-1, 1])
+        ax.fill_betweenx((place - 0.4, place + 0.4), *band, color=style.MUTED, alpha=0.15, linewidth=0)
+        ax.plot((condition.than, condition.than), (place - 0.4, place + 0.4), color=style.MUTED, linewidth=0.8)
+    ax.set_yticks(range(len(contrasts)), [_name(*each) for each in reversed(contrasts)], parse_math=False)
+    ax.tick_params(axis="y", length=0)
+    ax.set_xlabel(f"{_of_measure(claim.conditions[0].measure)}, 95% intervals at once; shaded: the margin")
+    return fig
+
+
+def _name(row: ClaimRow, points: Sequence[PointRow]) -> str:
+    return style.fitted(f"{points[0].arms}: {row.data}", 2 * NAMES)
+
+
+def _of_measure(measure: Measure) -> str:
+    return MEASURES[measure].removesuffix(": ") or "AUCPR difference"

@@ -1,0 +1,103 @@
+"""What an experiment file claims and what its runs say, as a page: a table for each claim."""
+
+from collections.abc import Iterator, Sequence
+
+from focalbench.analysis.claim_rows import ClaimRow, ClaimVerdict
+from focalbench.base.rows import rows_text
+from focalbench.plan.claims import Axis, Claim, Claims, Condition, Direction, Measure, Part
+from focalbench.report import spread
+from focalbench.report.grid import Column, Grid, Line, Page, Section, aligned
+from focalbench.report.words import OF_SCOPE
+
+MEASURES = {
+    Measure.METRIC: "",
+    Measure.RAW_SLOPE: "log calibration slope, raw: ",
+    Measure.RECOVERED_SLOPE: "log calibration slope, recovered: ",
+    Measure.SKILL: "log-loss skill, recovered: ",
+    Measure.HARD_SHARE: "share of the negatives' loss in their hardest 1%: ",
+}
+AXES = {
+    Axis.GAMMA: "gamma",
+    Axis.NOISE: "label noise",
+    Axis.PER_BATCH: "log2 positives a batch",
+    Axis.RATE: "log10 rate",
+    Axis.POSITIVES: "log10 training positives",
+}
+EPOCHS = {Part.QUARTER: " (a quarter of the epochs)", Part.HALF: " (half of the epochs)", Part.ALL: ""}
+COLUMNS = (
+    Column("data", wraps=True),
+    Column("95% interval", right=True),
+    Column("margin", right=True),
+    Column("verdict"),
+)
+COLORS = {ClaimVerdict.SUPPORTED: "green", ClaimVerdict.REFUTED: "red"}
+HOW = (
+    "supported: the interval lies on the claimed side and leaves room for a difference of the margin; refuted: it "
+    "leaves no such room; inconclusive: neither, and how many seeds would decide if the estimate stays. The intervals "
+    "of one claim hold at once (Student's t, Bonferroni); claims are not corrected for one another. A claim with "
+    "several conditions needs all of them."
+)
+OF_BUDGET = "*: the number still moved by more than the margin in the second half of the epochs."
+
+
+def claims_page(claims: Claims, rows: Sequence[ClaimRow]) -> Page:
+    """rows: of claim_rows."""
+    grids = [_grid(claim, [row for row in rows if row.claim == claim.id]) for claim in claims.claims]
+    scopes = (OF_SCOPE[row.scope] for row in rows if row.scope is not None)
+    remarks = [HOW, *([OF_BUDGET] if any(row.budget_limited for row in rows) else []), *dict.fromkeys(scopes)]
+    return Page(tuple(grids), tuple(remarks), rows_text(ClaimRow, rows))
+
+
+def _grid(claim: Claim, rows: Sequence[ClaimRow]) -> Grid:
+    whole = next(row for row in rows if row.data is None)
+    title = f"{claim.id}: {claim.sentence} ({claim.said_by}): {whole.verdict}"
+    sections = tuple(_sections(claim, rows))
+    return aligned(Grid(COLUMNS, sections, title))
+
+
+def _sections(claim: Claim, rows: Sequence[ClaimRow]) -> Iterator[Section]:
+    for place, condition in enumerate(claim.conditions, 1):
+        of_condition = [row for row in rows if row.condition == place]
+        yield Section(condition_text(condition), tuple(map(_line, of_condition)))
+    both = [row for row in rows if row.condition is None and row.data is not None]
+    if both:
+        yield Section("all conditions", tuple(map(_line, both)))
+
+
+def _line(row: ClaimRow) -> Line:
+    places = spread.digits(row.margin or 0.01)
+    number = "" if row.number is None else spread.phrase(row.number, places)
+    margin = "" if row.margin is None else spread.number(row.margin, places)
+    needed = "" if row.seeds_to_decide is None else f": {row.seeds_to_decide or 'no number of'} seeds"
+    verdict = f"{row.verdict}{needed}{'*' if row.budget_limited else ''}"
+    return Line((row.data or "", number, margin, verdict), COLORS.get(row.verdict, ""))
+
+
+def condition_text(condition: Condition) -> str:
+    """What a condition says, in one line.
+
+    >>> from focalbench.plan.claims import Pair
+    >>> pairs = (Pair(("gamma=2",), ("bce",)),)
+    >>> condition_text(Condition(pairs, Direction.ABOVE, slope_on=Axis.PER_BATCH))
+    'slope on log2 positives a batch of gamma=2 minus bce: above 0'
+    """
+    what = " and so on to ".join(dict.fromkeys((_pair(condition, 0), _pair(condition, -1))))
+    if condition.slope_on is not None:
+        what = f"slope on {AXES[condition.slope_on]} of {what}"
+    if condition.weights:
+        signed = (f"{weight:+g} x {part}" for part, weight in zip(condition.parts, condition.weights, strict=True))
+        what = f"{what}, {' '.join(signed)}"
+    return f"{MEASURES[condition.measure]}{what}{EPOCHS[condition.epochs]}: {_wanted(condition)}"
+
+
+def _pair(condition: Condition, place: int) -> str:
+    pair = condition.pairs[place]
+    sides = (pair.arms, pair.against)
+    return " minus ".join(names[0] if len(names) == 1 else f"best of ({', '.join(names)})" for names in sides if names)
+
+
+def _wanted(condition: Condition) -> str:
+    than = f"{condition.than:g}"
+    if condition.direction is Direction.WITHIN:
+        return f"within the margin of {than}"
+    return f"{condition.direction} {than}{' by more than the margin' if condition.beyond_margin else ''}"
