@@ -1,4 +1,4 @@
-"""`focalbench run` of an experiment file with claims, and what it prints."""
+"""`focalbench run` of an experiment file with claims, and its folder printed and drawn again."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from focalbench.cli.job import Finish, Job, Study, print_estimate, run_job
+from focalbench.cli.options import Format
+from focalbench.errors import InputError
 
 if TYPE_CHECKING:
     from focalbench.cli.ending import Ended
@@ -86,3 +88,52 @@ def _show_json(result: ClaimsResult, ended: Ended, folder: Path) -> None:
         "claims": list(map(flatten, result.rows)),
     }
     print(json.dumps(content), flush=True)
+
+
+def holds_claims(folder: Path) -> bool:
+    """Whether a results folder holds claims in the place of a table."""
+    from focalbench.report.folder import CLAIMS
+
+    return (folder / CLAIMS).is_file()
+
+
+def show_claims(folder: Path, format: str) -> None:  # noqa: A002
+    """Print the claims of a results folder. Raises InputError for a format that is of tables only."""
+    from focalbench.analysis.claim_rows import ClaimRow
+    from focalbench.base.rows import read_rows
+    from focalbench.cli.render import show_page
+    from focalbench.report.claims import claims_page
+    from focalbench.report.folder import CLAIMS, check_unchanged
+
+    known: dict[str, Format] = {"rich": "rich", "markdown": "markdown", "latex": "latex", "csv": "csv"}
+    if format not in known:
+        raise InputError(f"{folder} holds claims; show them with --format {', '.join(known)}")
+    check_unchanged(folder, [CLAIMS])
+    show_page(claims_page(_claims_of(folder), read_rows(folder / CLAIMS, ClaimRow)), known[format])
+
+
+def plot_claims(folder: Path, out: Path | None) -> list[Path]:
+    """Draw the claims of a results folder again."""
+    from focalbench.report.claim_figures import draw_claims
+    from focalbench.report.folder import CLAIMS, POINTS, check_unchanged, claim_pictures
+    from focalbench.report.owned import finish_more, working_in
+
+    if out is not None:
+        raise InputError("--out: the figures of claims are drawn into the folder's own figures; leave it out")
+    check_unchanged(folder, [CLAIMS, POINTS])
+    claims = _claims_of(folder)
+    with working_in(folder, claim_pictures(claim.id for claim in claims.claims)):
+        written = draw_claims(folder, claims)
+        finish_more(folder, [path.relative_to(folder).as_posix() for path in written])
+    return written
+
+
+def _claims_of(folder: Path) -> Claims:
+    """The claims of a results folder. Raises InputError where its experiment has none."""
+    from focalbench.plan.toml import load_claims
+    from focalbench.report.folder import EXPERIMENT
+
+    found = load_claims(folder / EXPERIMENT)
+    if found is None:
+        raise InputError(f"{folder / EXPERIMENT} states no claims; run the experiment again")
+    return found

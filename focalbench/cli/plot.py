@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from focalbench.cli.claims import holds_claims, plot_claims
 from focalbench.cli.folders import latest
 from focalbench.cli.messages import say
 from focalbench.cli.options import OUTPUT
@@ -42,6 +43,10 @@ def plot(
             finish_more(place, FILES)
     else:
         folder = folder or latest()
+        if holds_claims(folder):
+            for path in plot_claims(folder, out):
+                say(path)
+            return
         rows = read_table(folder)
         read_classes(folder)
         check_unchanged(folder, [CURVES])

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from focalbench.cli.claims import holds_claims, show_claims
 from focalbench.cli.folders import latest
 
 
@@ -33,6 +34,9 @@ def table(
     from focalbench.report import tables
 
     places = folders or [latest()]
+    if len(places) == 1 and holds_claims(places[0]):
+        show_claims(places[0], format)
+        return
     tables_read = [read_table(place) for place in places]
     classes = [row for place in places for row in read_classes(place)]
     with written_by_a_sweep(places[0]):

@@ -144,11 +144,31 @@ class Claims:
         seeds = {(experiment.first_seed, experiment.seeds) for _, experiment in self.of(condition)}
         if len(seeds) > 1 and condition.joins_parts:
             raise InputError(f"claim {where}: its parts have different seeds, so their runs make no pairs")
+        experiments = [experiment for _, experiment in self.of(condition)]
+        if condition.slope_on is not None and len(_places(condition.slope_on, condition.pairs, experiments)) < 2:
+            raise InputError(f"claim {where}: a slope needs two different places on {condition.slope_on}")
+        cells = [set(experiment.cells) for experiment in experiments]
+        if condition.weights and any(len(each) > 1 for each in cells) and any(each != cells[0] for each in cells):
+            raise InputError(f"claim {where}: parts that are added have the same data sets and rates, or one each")
         for name, experiment in self.of(condition):
             arms = [arm.name for arm in experiment.arms]
             for wanted in (arm for pair in condition.pairs for arm in (*pair.arms, *pair.against)):
                 if wanted not in arms:
                     raise InputError(f"claim {where}: part {name} has no arm {wanted!r}; it has {', '.join(arms)}")
+
+
+def _places(axis: Axis, pairs: Sequence[Pair], experiments: Sequence[Experiment]) -> set[object]:
+    """What tells places on an axis apart."""
+    if axis is Axis.GAMMA:
+        named = {pair.arms[0] for pair in pairs}
+        return {arm.gamma for experiment in experiments for arm in experiment.arms if arm.name in named}
+    if axis is Axis.NOISE:
+        return {experiment.label_noise for experiment in experiments}
+    rates = [(experiment, rate) for experiment in experiments for _, rate in experiment.cells]
+    if axis is Axis.RATE:
+        return {rate for _, rate in rates}
+    sizes = {Axis.PER_BATCH: lambda each: each.batch_size, Axis.POSITIVES: lambda each: each.rows}
+    return {(sizes[axis](experiment), rate) for experiment, rate in rates}
 
 
 # ---- from a TOML file

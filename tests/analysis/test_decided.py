@@ -46,7 +46,8 @@ def decided(
     conditions: Sequence[Condition], parts: dict[str, list[RunRow]], influences: Influences = no_influences
 ) -> list[ClaimRow]:
     claim = Claim("C", "a sentence", "somebody", tuple(conditions))
-    claims = Claims(tuple((name, Experiment(arms=ARMS)) for name in parts), (claim,))
+    sizes = {name: int(name) if name.isdigit() else 512 for name in parts}
+    claims = Claims(tuple((name, Experiment(arms=ARMS, batch_size=sizes[name])) for name in parts), (claim,))
     return claim_rows(examine(claims, [PartRuns(name, rows) for name, rows in parts.items()], influences))
 
 

@@ -88,6 +88,17 @@ def test_a_file_without_parts_is_one_part_and_one_without_claims_claims_nothing(
         (HEAD + PARTS.replace('"large"', '"small"') + CLAIM + CONDITION, "two of the parts are called 'small'"),
         (HEAD + PARTS.replace('name = "large"', "rows = 5") + CLAIM + CONDITION, "has a name"),
         (HEAD + PARTS + "seeds = 7\n" + CLAIM + CONDITION + 'slope_on = "label_noise"\n', "different seeds"),
+        (HEAD + PARTS + CLAIM + CONDITION + 'slope_on = "label_noise"\n', "two different places on label_noise"),
+        (HEAD + CLAIM + CONDITION + 'slope_on = "gamma"\n', "two different places on gamma"),
+        (
+            HEAD
+            + PARTS
+            + "positive_rates = [0.01, 0.02]\n"
+            + CLAIM
+            + CONDITION
+            + 'parts = ["small", "large"]\nweights = [1, -1]\n',
+            "the same data sets and rates",
+        ),
         (HEAD + CLAIM + CONDITION + CLAIM + CONDITION, "two of the claims are called 'C1'"),
         (HEAD + "claims = 3\n", "claims"),
         (HEAD + "parts = 3\n" + CLAIM + CONDITION, "parts"),
