@@ -42,6 +42,20 @@ class ClaimRow:
 
 
 @dataclass(frozen=True, slots=True)
+class LossRow:
+    """A point of loss_curves.csv: at a gamma, the share of the loss of a class (1 or 0) that the easiest share of its
+    test rows carries; of one run, that of the first seed.
+    """
+
+    claim: str
+    data: str
+    gamma: float
+    target: int
+    rows: float
+    loss: float
+
+
+@dataclass(frozen=True, slots=True)
 class PointRow:
     """One of the differences that a condition's number is made of, with its pointwise interval.
 

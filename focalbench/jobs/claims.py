@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 from focalbench.analysis.claim_points import PartRuns
-from focalbench.analysis.claim_rows import ClaimRow, PointRow
+from focalbench.analysis.claim_rows import ClaimRow, LossRow, PointRow
 from focalbench.analysis.claims import Examined, chosen_runs, claim_rows, examine, point_rows
 from focalbench.analysis.evidence import Influences
 from focalbench.analysis.run_rows import RunRow
@@ -16,12 +16,13 @@ from focalbench.errors import InputError
 from focalbench.execution.pools import Backend
 from focalbench.execution.store import Store
 from focalbench.jobs.budget import Budget
+from focalbench.jobs.loss_curves import loss_rows
 from focalbench.jobs.sweep import names_in
 from focalbench.jobs.trainer import Done, Trainer, Watch
 from focalbench.plan.claims import Claims
 from focalbench.plan.planning import Plan, joint, make_plan
 from focalbench.report.claims import claims_page
-from focalbench.report.folder import CLAIMS, CLAIMS_PAGE, DATABASE, EXPERIMENT, INFLUENCES, POINTS, RUNS
+from focalbench.report.folder import CLAIMS, CLAIMS_PAGE, DATABASE, EXPERIMENT, INFLUENCES, LOSS_CURVES, POINTS, RUNS
 from focalbench.report.influences import sums_text
 from focalbench.report.owned import claim, make_folder, refuse_foreign, write_texts
 
@@ -92,6 +93,8 @@ def run_claims(
         rows = trainer.rows(planned.whole)
         examined = examine(planned.claims, planned.parts(rows), trainer.influences)
         texts = claim_texts(planned.claims, rows, examined, trainer.influences)
+        curves = loss_rows(planned.claims.claims, planned.parts(rows), planned.whole.runs)
+        texts |= {LOSS_CURVES: rows_text(LossRow, curves)} if curves else {}
         write_texts(folder, {**texts, EXPERIMENT: file.read_text(encoding="utf-8")})
         return ClaimsResult(trainer.done(planned.whole, None), planned.claims, claim_rows(examined))
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid, softplus
 
-__all__ = ["hardest_negatives_share"]
+__all__ = ["cumulative_loss", "hardest_negatives_share"]
 
 HARDEST = 0.01  # of the negatives
 
@@ -41,3 +41,27 @@ def hardest_negatives_share(
     order = negatives.argsort(dim=1, descending=True)
     hardest = loss.gather(1, order[:, : ceil(share * negatives.shape[1])])
     return hardest.sum(dim=1) / loss.sum(dim=1)
+
+
+def cumulative_loss(logits: Tensor, gamma: float, *, positive: bool, points: int = 101) -> Tensor:
+    """Return the share of one class's focal loss that its easiest rows carry, at even shares of its rows.
+
+    Args:
+        logits: (sample,) of the rows of one class, finite.
+        gamma: focusing exponent, >= 0.
+        positive: which class these are.
+        points: how many shares of the rows from 0 to 1, at least 2.
+
+    Returns:
+        (points,) float64, from 0 to 1.
+
+    References:
+        Lin et al., Focal Loss for Dense Object Detection, ICCV 2017, figure 4.
+
+    >>> cumulative_loss(torch.tensor([0.0, 0.0]), gamma=2.0, positive=False, points=3).tolist()
+    [0.0, 0.5, 1.0]
+    """
+    wrong = (-logits if positive else logits).double().sort().values  # the log odds of the other class
+    loss = torch.cat([wrong.new_zeros(1), (torch.exp(gamma * logsigmoid(wrong)) * softplus(wrong)).cumsum(0)])
+    rows = torch.linspace(0, len(wrong), points).round().long()
+    return loss[rows] / loss[-1]

@@ -8,12 +8,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from focalbench.analysis.claim_rows import ClaimRow, PointRow
+from focalbench.analysis.claim_rows import ClaimRow, LossRow, PointRow
 from focalbench.base.rows import read_rows
 from focalbench.plan.claims import Claim, Claims, Measure
 from focalbench.report import spread, style
 from focalbench.report.claims import AXES, MEASURES
-from focalbench.report.folder import CLAIMS, POINTS, claim_picture
+from focalbench.report.folder import CLAIMS, LOSS_CURVES, POINTS, claim_picture
 from focalbench.report.owned import FIGURES, make_folder, write_bytes
 
 Contrast = tuple[ClaimRow, list[PointRow]]
@@ -24,19 +24,23 @@ LEAST_WIDTH, ROW = 6.5, 0.3  # inches of a figure, and of a row of differences
 def draw_claims(folder: Path, claims: Claims) -> list[Path]:
     """Draw every claim of a results folder into its figures, all of them or none; return the paths written."""
     rows, points = read_rows(folder / CLAIMS, ClaimRow), read_rows(folder / POINTS, PointRow)
+    losses = read_rows(folder / LOSS_CURVES, LossRow) if (folder / LOSS_CURVES).is_file() else []
     with tempfile.TemporaryDirectory() as draft:
-        paths = [path for claim in claims.claims for path in _draw(claim, rows, points, Path(draft))]
+        paths = [path for claim in claims.claims for path in _draw(claim, rows, points, losses, Path(draft))]
         drawn = {f"{FIGURES}/{path.name}": path.read_bytes() for path in paths}
     make_folder(folder / FIGURES)
     write_bytes(folder, drawn)
     return [folder / name for name in drawn]
 
 
-def _draw(claim: Claim, rows: Sequence[ClaimRow], points: Sequence[PointRow], target: Path) -> list[Path]:
+def _draw(
+    claim: Claim, rows: Sequence[ClaimRow], points: Sequence[PointRow], losses: Sequence[LossRow], target: Path
+) -> list[Path]:
     own = [row for row in rows if row.claim == claim.id and row.condition is not None]
     contrasts: list[Contrast] = [(row, _points_of(row, points)) for row in own]
     along = [each for each in contrasts if len(each[1]) > 1][:MOST_PANELS]
-    fig = _panels(claim, along) if along else _rows(claim, contrasts)
+    curves = [row for row in losses if row.claim == claim.id]
+    fig = _panels(claim, along) if along else _losses(curves) if curves else _rows(claim, contrasts)
     whole = next(row for row in rows if row.claim == claim.id and row.data is None)
     style.heading(fig, f"{claim.id}: {claim.sentence}", f": {whole.verdict}")
     return style.save(fig, target, claim_picture(claim.id))
@@ -88,6 +92,26 @@ def _bars(ax: Axes, x: np.typing.NDArray[np.float64], points: Sequence[PointRow]
         low, high = spread.limits(point.value) or (point.value.mean, point.value.mean)
         ax.plot((place, place), (low, high), color=style.BLUE, linewidth=1)
         ax.plot(place, point.value.mean, "o", color=style.BLUE, markersize=4)
+
+
+# ---- how the loss adds up over rows, as in the paper's figure 4
+
+
+def _losses(curves: Sequence[LossRow]) -> Figure:
+    """Of the first data set: the share of the loss by the easiest share of the rows, positives beside negatives."""
+    data = curves[0].data
+    fig, axes = style.figure(1.2 + 2 * PANEL, HEIGHT, 2)
+    for ax, target, name in ((axes[0], 1, "positives"), (axes[1], 0, "negatives")):
+        of_class = [row for row in curves if (row.data, row.target) == (data, target)]
+        for gamma in sorted({row.gamma for row in of_class}):
+            own = [row for row in of_class if row.gamma == gamma]
+            color, label = style.gamma_color(gamma), rf"$\gamma$ = {gamma:g}"
+            ax.plot([row.rows for row in own], [row.loss for row in own], color=color, linewidth=1.4, label=label)
+        ax.set_xlabel(f"share of the {name}, easiest first")
+        style.title(ax, f"{name} of {style.fitted(data, PANEL - 1)}")
+    axes[0].set_ylabel("share of their loss")
+    axes[0].legend(frameon=False, fontsize=style.TEXT_SIZE, loc="upper left")
+    return fig
 
 
 # ---- single differences, a row each

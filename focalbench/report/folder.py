@@ -44,10 +44,10 @@ PICTURE = re.compile(rf"{FIGURES}/(({'|'.join((*PICTURES, CLAIM))})_[A-Za-z0-9._
 RUNS, INFLUENCES, CURVES, EXPERIMENT = "runs.csv", "influences.csv", "curves.csv", "experiment.toml"
 TABLE, MARKDOWN, LATEX, CLASSES, CHECK = "table.csv", "table.md", "table.tex", "classes.csv", "check.csv"
 COLUMNS = "columns.csv"  # how those of a file were read
-CLAIMS, POINTS, CLAIMS_PAGE = "claims.csv", "claim_points.csv", "claims.md"
+CLAIMS, POINTS, CLAIMS_PAGE, LOSS_CURVES = "claims.csv", "claim_points.csv", "claims.md", "loss_curves.csv"
 WRITTEN = (
     *(RUNS, INFLUENCES, TIMINGS, CURVES, EXPERIMENT, TABLE, MARKDOWN, LATEX, CLASSES, COLUMNS),
-    *(CLAIMS, POINTS, CLAIMS_PAGE, CHECK, MANIFEST),
+    *(CLAIMS, POINTS, CLAIMS_PAGE, LOSS_CURVES, CHECK, MANIFEST),
 )
 
 

@@ -24,7 +24,7 @@ def test_claims_are_run_shown_drawn_and_checked(tmp_path: Path) -> None:
         assert text in " ".join(said.split())
     folder = tmp_path / "results" / "tiny"
     assert {path.name for path in (folder / "figures").iterdir()} == {
-        f"claim_{claim}.{end}" for claim in ("C1", "C2") for end in ("png", "svg")
+        f"claim_{claim}.{end}" for claim in ("C1", "C2", "C3") for end in ("png", "svg")
     }
     drawn = (folder / "figures" / "claim_C1.svg").read_bytes()
     assert focalbench("plot results/tiny", tmp_path).code == 0

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from torch import Tensor
 
-from focalbench.analysis.claim_rows import ClaimRow, PointRow
+from focalbench.analysis.claim_rows import ClaimRow, LossRow, PointRow
 from focalbench.analysis.run_rows import RunRow
 from focalbench.base.randomness import generator
 from focalbench.base.rows import read_rows
@@ -27,7 +27,7 @@ from focalbench.jobs.verify import verify_files
 from focalbench.losses.binary import Hyperparameter, focal_gradient
 from focalbench.plan.claims import Claims
 from focalbench.plan.toml import load_claims
-from focalbench.report.folder import CLAIMS, CLAIMS_PAGE, POINTS, RUNS
+from focalbench.report.folder import CLAIMS, CLAIMS_PAGE, LOSS_CURVES, POINTS, RUNS
 from focalbench.runs.arm import Arm
 from focalbench.training import stack, stack_loss
 from focalbench.training.arm_loss import run_loss
@@ -72,6 +72,19 @@ arms = ["alpha=0.9"]
 against = ["bce"]
 direction = "above"
 
+[[claims]]
+id = "C3"
+sentence = "A few negatives carry the loss"
+said_by = "nobody"
+
+[[claims.conditions]]
+arms = ["gamma=2"]
+parts = ["large"]
+measure = "share_of_negative_loss_in_hardest_percent"
+direction = "above"
+than = 0.5
+margin = 0.05
+
 [[check]]""",
     1,
 )
@@ -115,12 +128,20 @@ def test_the_verdicts_rest_on_the_runs_of_every_part(project: tuple[Path, Path])
     assert [(row.claim, row.data) for row in rows] == [
         *(("C1", data), ("C1", None)),
         *(("C2", f"{data}, small"), ("C2", f"{data}, large"), ("C2", f"{data} with label noise 0.2, noisy")),
-        ("C2", None),
+        *(("C2", None), ("C3", data), ("C3", None)),
     ]
-    assert [point.part for point in points] == ["small", "large", "small", "large", "noisy"]
+    assert [point.part for point in points] == ["small", "large", "small", "large", "noisy", "large"]
     assert len(read_rows(folder / RUNS, RunRow)) == len(plan_claims(claims_of(file)).whole.runs) == 54
     page = (folder / CLAIMS_PAGE).read_text()
     assert "C1: Focusing pays with many positives a batch (nobody)" in page
+
+
+def test_the_loss_adds_up_over_the_rows_of_the_first_seed(project: tuple[Path, Path]) -> None:
+    curves = read_rows(project[0] / LOSS_CURVES, LossRow)
+    assert {(row.claim, row.gamma, row.target) for row in curves} == {("C3", g, t) for g in (0.0, 2.0) for t in (0, 1)}
+    tail = {row.gamma: 1 - row.loss for row in curves if (row.target, row.rows) == (0, 0.99)}
+    (point,) = [each for each in read_rows(project[0] / POINTS, PointRow) if each.claim == "C3"]
+    assert point.value.least - 0.05 <= tail[2.0] <= point.value.most + 0.05
 
 
 @pytest.mark.parametrize("name", [CLAIMS, POINTS])

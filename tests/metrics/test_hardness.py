@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from focalbench.losses.binary import focal_loss
-from focalbench.metrics.hardness import hardest_negatives_share
+from focalbench.metrics.hardness import cumulative_loss, hardest_negatives_share
 
 
 @given(st.integers(0, 10_000), st.sampled_from([0.0, 0.5, 2.0, 5.0]), st.sampled_from([0.01, 0.1, 1.0]), st.booleans())
@@ -34,3 +34,18 @@ def test_gamma_gathers_the_loss_in_fewer_rows() -> None:
 def test_very_sure_scores_keep_a_share() -> None:
     logits = torch.tensor([[-700.0, -690.0, -680.0]])
     assert float(hardest_negatives_share(logits, torch.zeros(3), gamma=0.0, share=0.3)) == pytest.approx(1, abs=1e-4)
+
+
+@given(st.integers(0, 10_000), st.sampled_from([0.0, 2.0, 5.0]), st.booleans())
+def test_the_loss_adds_up_from_the_easiest_row(seed: int, gamma: float, positive: bool) -> None:
+    logits = torch.from_numpy(np.random.default_rng(seed).normal(0, 3, 100))
+    found = cumulative_loss(logits, gamma, positive=positive, points=11)
+    losses = focal_loss(logits, torch.full_like(logits, float(positive)), gamma=gamma).sort().values
+    expected = [float(losses[: 10 * k].sum() / losses.sum()) for k in range(11)]
+    assert found.tolist() == pytest.approx(expected, rel=1e-9)
+
+
+def test_what_the_hardest_carry_is_what_the_others_leave() -> None:
+    logits = torch.from_numpy(np.random.default_rng(0).normal(-3, 2, 1000))
+    left = 1 - cumulative_loss(logits, 2.0, positive=False)[99]
+    assert float(hardest_negatives_share(logits[None], torch.zeros(1000), 2.0)) == pytest.approx(float(left))
