@@ -24,6 +24,7 @@ from focalbench.errors import InputError
 from focalbench.plan.claims import Axis, Condition, Measure, Pair, Part
 from focalbench.runs.result import Outcome
 from focalbench.runs.run import Cell
+from focalbench.training.loop import epoch_budgets
 
 Number = Callable[[Outcome], float | None]
 LEAST_SLOPE = 0.01  # of a calibration: lower ones, and those below 0, count as this in a logarithm
@@ -40,13 +41,15 @@ class PartRuns:
 
 @dataclass(frozen=True, eq=False)
 class Point:
-    """A difference by seed. x: where it stands on the axis of a slope, 0 without one; half: the same had training
-    stopped at half of the epochs, (seed,), None where nobody knows; usual_margin: what matters on this data set.
+    """A difference by seed. epochs: after which it is taken; x: where it stands on the axis of a slope, 0 without one;
+    half: the same had training stopped at half of the epochs, (seed,), None where nobody knows; usual_margin: what
+    matters on this data set.
     """
 
     part: str
     cell: Cell
     arms: str
+    epochs: int | None
     x: float
     seeds: tuple[int, ...]
     value: Quantity
@@ -60,7 +63,7 @@ class Point:
         sums = None if self.value.sums is None else self.value.sums[kept]
         half = None if self.half is None else self.half[kept]
         value = Quantity(self.value.values[kept], sums)
-        parts = self.part, self.cell, self.arms, self.x, tuple(np.array(self.seeds)[kept].tolist())
+        parts = self.part, self.cell, self.arms, self.epochs, self.x, tuple(np.array(self.seeds)[kept].tolist())
         return Point(*parts, value, half, self.usual_margin, self.evidence)
 
 
@@ -88,6 +91,7 @@ def _point(condition: Condition, pair: Pair, part: str, cell: Sequence[Trained],
         part=part,
         cell=first.first.cell,
         arms=_named(pair),
+        epochs=None if first.first.epochs is None else _budget(condition.epochs, first.first.epochs),
         x=0.0 if condition.slope_on is None else _place(condition.slope_on, first),
         seeds=tuple(row.settings.seed for row in first.chosen),
         value=values[0] if len(values) == 1 else values[0].minus(values[1]),
@@ -100,6 +104,10 @@ def _point(condition: Condition, pair: Pair, part: str, cell: Sequence[Trained],
         ),
         evidence=evidence,
     )
+
+
+def _budget(part: Part, epochs: int) -> int:
+    return dict(zip(Part, epoch_budgets(epochs), strict=True))[part]
 
 
 def _tuned(pair: Pair) -> bool:

@@ -59,7 +59,8 @@ class LossRow:
 class PointRow:
     """One of the differences that a condition's number is made of, with its pointwise interval.
 
-    x: where it stands on the slope's axis, None without a slope. weight: what it counts for in the number.
+    epochs: after which it is taken. x: where it stands on the slope's axis, None without a slope. weight: what it
+    counts for in the number.
     """
 
     claim: str
@@ -67,6 +68,7 @@ class PointRow:
     data: str
     part: str
     arms: str
+    epochs: int | None
     x: float | None
     weight: float
     value: Annotated[Spread, As(columns=("value", "value_low", "value_high", "value_min", "value_max"))]

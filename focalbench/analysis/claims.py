@@ -96,6 +96,7 @@ def point_rows(examined: Sequence[Examined]) -> list[PointRow]:
             data=contrast.data,
             part=point.part,
             arms=point.arms,
+            epochs=point.epochs,
             x=None if contrast.condition.slope_on is None else point.x,
             weight=float(weight),
             value=spread(point.evidence.sample_of(point.value)),

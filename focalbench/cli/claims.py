@@ -71,7 +71,7 @@ def _show(result: ClaimsResult, ended: Ended, folder: Path) -> None:
     from focalbench.cli.messages import say
     from focalbench.report.claims import claims_page
 
-    claims_page(result.claims, result.rows).print(Console())
+    claims_page(result.claims.claims, result.rows).print(Console())
     say(f"{ended.summary()} Files: {folder}")
 
 
@@ -97,19 +97,29 @@ def holds_claims(folder: Path) -> bool:
     return (folder / CLAIMS).is_file()
 
 
-def show_claims(folder: Path, format: str) -> None:  # noqa: A002
-    """Print the claims of a results folder. Raises InputError for a format that is of tables only."""
+def show_claims(folders: Sequence[Path], format: str) -> None:  # noqa: A002
+    """Print the claims of results folders. Raises InputError for a format that is of tables only."""
     from focalbench.analysis.claim_rows import ClaimRow
     from focalbench.base.rows import read_rows
     from focalbench.cli.render import show_page
-    from focalbench.report.claims import claims_page
+    from focalbench.report.claims import claim_lines, claims_page
     from focalbench.report.folder import CLAIMS, check_unchanged
 
     known: dict[str, Format] = {"rich": "rich", "markdown": "markdown", "latex": "latex", "csv": "csv"}
-    if format not in known:
-        raise InputError(f"{folder} holds claims; show them with --format {', '.join(known)}")
-    check_unchanged(folder, [CLAIMS])
-    show_page(claims_page(_claims_of(folder), read_rows(folder / CLAIMS, ClaimRow)), known[format])
+    if others := [folder for folder in folders if not holds_claims(folder)]:
+        raise InputError(f"{others[0]} holds no claims; show it by itself")
+    if format not in (*known, "summary"):
+        raise InputError(f"{folders[0]} holds claims; show them with --format {', '.join(known)} or summary")
+    for folder in folders:
+        check_unchanged(folder, [CLAIMS])
+    claims = [claim for folder in folders for claim in _claims_of(folder).claims]
+    rows = [row for folder in folders for row in read_rows(folder / CLAIMS, ClaimRow)]
+    if len({claim.id for claim in claims}) < len(claims):
+        raise InputError("two of the folders hold claims of the same id; show them one by one")
+    if format == "summary":
+        print(claim_lines(claims, rows), end="")
+    else:
+        show_page(claims_page(claims, rows), known[format])
 
 
 def plot_claims(folder: Path, out: Path | None) -> list[Path]:

@@ -34,8 +34,8 @@ def table(
     from focalbench.report import tables
 
     places = folders or [latest()]
-    if len(places) == 1 and holds_claims(places[0]):
-        show_claims(places[0], format)
+    if any(map(holds_claims, places)):
+        show_claims(places, format)
         return
     tables_read = [read_table(place) for place in places]
     classes = [row for place in places for row in read_classes(place)]

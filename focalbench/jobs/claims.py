@@ -108,7 +108,7 @@ def claim_texts(
         RUNS: rows_text(RunRow, rows),
         CLAIMS: rows_text(ClaimRow, decided),
         POINTS: rows_text(PointRow, point_rows(examined)),
-        CLAIMS_PAGE: claims_page(claims, decided).markdown(),
+        CLAIMS_PAGE: claims_page(claims.claims, decided).markdown(),
     }
     if (sums := sums_text(chosen_runs(examined), influences)) is not None:
         texts[INFLUENCES] = sums

@@ -13,12 +13,13 @@ from focalbench.base.rows import read_rows
 from focalbench.plan.claims import Claim, Claims, Measure
 from focalbench.report import spread, style
 from focalbench.report.claims import AXES, MEASURES
-from focalbench.report.folder import CLAIMS, LOSS_CURVES, POINTS, claim_picture
+from focalbench.report.folder import BY_EPOCHS, CLAIMS, LOSS_CURVES, POINTS, claim_picture
 from focalbench.report.owned import FIGURES, make_folder, write_bytes
 
 Contrast = tuple[ClaimRow, list[PointRow]]
 MOST_PANELS, PANEL, NAMES, HEIGHT = 3, 2.9, 2.6, 3.0  # panels, and inches
 LEAST_WIDTH, ROW = 6.5, 0.3  # inches of a figure, and of a row of differences
+LEAST_EPOCHS = 3  # numbers of epochs that make a line
 
 
 def draw_claims(folder: Path, claims: Claims) -> list[Path]:
@@ -27,6 +28,8 @@ def draw_claims(folder: Path, claims: Claims) -> list[Path]:
     losses = read_rows(folder / LOSS_CURVES, LossRow) if (folder / LOSS_CURVES).is_file() else []
     with tempfile.TemporaryDirectory() as draft:
         paths = [path for claim in claims.claims for path in _draw(claim, rows, points, losses, Path(draft))]
+        if (fig := by_epochs(points)) is not None:
+            paths += style.save(fig, Path(draft), BY_EPOCHS)
         drawn = {f"{FIGURES}/{path.name}": path.read_bytes() for path in paths}
     make_folder(folder / FIGURES)
     write_bytes(folder, drawn)
@@ -48,6 +51,38 @@ def _draw(
 
 def _points_of(row: ClaimRow, points: Sequence[PointRow]) -> list[PointRow]:
     return [each for each in points if (each.claim, each.condition, each.data) == (row.claim, row.condition, row.data)]
+
+
+# ---- differences by epochs
+
+
+def by_epochs(points: Sequence[PointRow]) -> Figure | None:
+    """A panel a data set, a line for each two arms that are compared after several numbers of epochs; None without."""
+    single = [point for point in points if point.x is None and point.epochs is not None]
+    lines: dict[tuple[str, str], dict[int, PointRow]] = {}
+    for point in single:
+        lines.setdefault((point.data.partition(",")[0], point.arms), {})[point.epochs or 0] = point
+    lines = {name: by for name, by in lines.items() if len(by) >= LEAST_EPOCHS}
+    if not lines:
+        return None
+    data = list(dict.fromkeys(name for name, _ in lines))[:MOST_PANELS]
+    fig, axes = style.figure(max(1.2 + PANEL * len(data), LEAST_WIDTH), HEIGHT, len(data))
+    for ax, name in zip(axes, data, strict=True):
+        arms = [arms for of, arms in lines if of == name]
+        for color, each in zip((style.VERMILLION, style.BLUE, style.INK, style.MUTED), arms, strict=False):
+            found = sorted(lines[name, each].items())
+            ax.plot([x for x, _ in found], [p.value.mean for _, p in found], color=color, marker="o", ms=3, label=each)
+            for x, point in found:
+                ax.plot((x, x), spread.limits(point.value) or (point.value.mean,) * 2, color=color, linewidth=0.8)
+        ax.axhline(0, color=style.MUTED, linewidth=0.8)
+        ax.set_xscale("log", base=2)
+        ticks = sorted({x for each in arms for x in lines[name, each]})
+        ax.set_xticks(ticks, [str(x) for x in ticks])
+        ax.set_xlabel("epochs")
+        style.title(ax, style.fitted(name, PANEL))
+    axes[0].set_ylabel("AUCPR difference")
+    axes[0].legend(frameon=False, fontsize=style.TEXT_SIZE)
+    return fig
 
 
 # ---- differences along an axis, or by part

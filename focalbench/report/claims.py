@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 
 from focalbench.analysis.claim_rows import ClaimRow, ClaimVerdict
 from focalbench.base.rows import rows_text
-from focalbench.plan.claims import Axis, Claim, Claims, Condition, Direction, Measure, Part
+from focalbench.base.text import in_markdown
+from focalbench.plan.claims import Axis, Claim, Condition, Direction, Measure, Part
 from focalbench.report import spread
 from focalbench.report.grid import Column, Grid, Line, Page, Section, aligned
 from focalbench.report.words import OF_SCOPE
@@ -40,12 +41,29 @@ HOW = (
 OF_BUDGET = "*: the number still moved by more than the margin in the second half of the epochs."
 
 
-def claims_page(claims: Claims, rows: Sequence[ClaimRow]) -> Page:
-    """rows: of claim_rows."""
-    grids = [_grid(claim, [row for row in rows if row.claim == claim.id]) for claim in claims.claims]
+def claims_page(claims: Sequence[Claim], rows: Sequence[ClaimRow]) -> Page:
+    """A table for each claim. rows: of claim_rows."""
+    grids = [_grid(claim, [row for row in rows if row.claim == claim.id]) for claim in claims]
     scopes = (OF_SCOPE[row.scope] for row in rows if row.scope is not None)
     remarks = [HOW, *([OF_BUDGET] if any(row.budget_limited for row in rows) else []), *dict.fromkeys(scopes)]
     return Page(tuple(grids), tuple(remarks), rows_text(ClaimRow, rows))
+
+
+def claim_lines(claims: Sequence[Claim], rows: Sequence[ClaimRow]) -> str:
+    """A line for each claim, as a list in Markdown: its verdict, and what each data set says."""
+    return "".join(f"- {in_markdown(_told(claim, rows))}\n" for claim in claims)
+
+
+def _told(claim: Claim, rows: Sequence[ClaimRow]) -> str:
+    own = [row for row in rows if row.claim == claim.id]
+    whole = next(row for row in own if row.data is None)
+    numbers = [row for row in own if row.number is not None and row.margin is not None]
+    found = "; ".join(f"{row.data}: {_number(row)} {row.verdict}" for row in numbers)
+    return f"{claim.id}. {claim.sentence} ({claim.said_by}): {whole.verdict}. {found}."
+
+
+def _number(row: ClaimRow) -> str:
+    return "" if row.number is None else spread.phrase(row.number, spread.digits(row.margin or 0.01))
 
 
 def _grid(claim: Claim, rows: Sequence[ClaimRow]) -> Grid:
@@ -66,7 +84,7 @@ def _sections(claim: Claim, rows: Sequence[ClaimRow]) -> Iterator[Section]:
 
 def _line(row: ClaimRow) -> Line:
     places = spread.digits(row.margin or 0.01)
-    number = "" if row.number is None else spread.phrase(row.number, places)
+    number = _number(row)
     margin = "" if row.margin is None else spread.number(row.margin, places)
     needed = "" if row.seeds_to_decide is None else f": {row.seeds_to_decide or 'no number of'} seeds"
     verdict = f"{row.verdict}{needed}{'*' if row.budget_limited else ''}"

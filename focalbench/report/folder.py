@@ -39,8 +39,8 @@ OTHER_MACHINE = (  # as measured with one machine's other instructions
 )
 PICTURES = ("gamma", "differences", "epochs", "classes")  # each with the name of its data set
 FOREST = "forest"  # of all data sets
-CLAIM = "claim"  # with its id
-PICTURE = re.compile(rf"{FIGURES}/(({'|'.join((*PICTURES, CLAIM))})_[A-Za-z0-9._-]+|{FOREST})\.(png|svg)")
+CLAIM, BY_EPOCHS = "claim", "claims_by_epochs"  # of one, with its id; of those that are taken after several epochs
+PICTURE = re.compile(rf"{FIGURES}/(({'|'.join((*PICTURES, CLAIM))})_[A-Za-z0-9._-]+|{FOREST}|{BY_EPOCHS})\.(png|svg)")
 RUNS, INFLUENCES, CURVES, EXPERIMENT = "runs.csv", "influences.csv", "curves.csv", "experiment.toml"
 TABLE, MARKDOWN, LATEX, CLASSES, CHECK = "table.csv", "table.md", "table.tex", "classes.csv", "check.csv"
 COLUMNS = "columns.csv"  # how those of a file were read
@@ -190,7 +190,8 @@ def claim_picture(claim: str) -> str:
 
 def claim_pictures(claims: Iterable[str]) -> list[str]:
     """The names in a results folder of the pictures of these claims."""
-    return [f"{FIGURES}/{claim_picture(claim)}.{end}" for claim in dict.fromkeys(claims) for end in ("png", "svg")]
+    names = [*(claim_picture(claim) for claim in dict.fromkeys(claims)), BY_EPOCHS]
+    return [f"{FIGURES}/{name}.{end}" for name in names for end in ("png", "svg")]
 
 
 def to_write(*, store: bool) -> list[str]:
