@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from focalbench.analysis.evidence import Evidence, Influences, Quantity
-from focalbench.analysis.run_rows import RunRow, Settings
+from focalbench.analysis.run_rows import RunRow, Settings, Source
 from focalbench.analysis.selection import (
     HALF,
     QUARTER,
@@ -14,6 +14,7 @@ from focalbench.analysis.selection import (
     Entry,
     Trained,
     arm_entry,
+    baseline_family,
     candidates,
     cells_of,
     prevalence,
@@ -55,6 +56,7 @@ class Point:
     value: Quantity
     half: Floats | None
     usual_margin: float
+    at_edge: bool
     evidence: Evidence
 
     def of(self, seeds: Iterable[int]) -> "Point":
@@ -64,7 +66,7 @@ class Point:
         half = None if self.half is None else self.half[kept]
         value = Quantity(self.value.values[kept], sums)
         parts = self.part, self.cell, self.arms, self.epochs, self.x, tuple(np.array(self.seeds)[kept].tolist())
-        return Point(*parts, value, half, self.usual_margin, self.evidence)
+        return Point(*parts, value, half, self.usual_margin, self.at_edge, self.evidence)
 
 
 def points_of(condition: Condition, parts: Sequence[PartRuns], influences: Influences) -> list[Point]:
@@ -82,11 +84,11 @@ def points_of(condition: Condition, parts: Sequence[PartRuns], influences: Influ
 def _point(condition: Condition, pair: Pair, part: str, cell: Sequence[Trained], influences: Influences) -> Point:
     entries = [_side(names, cell, restarts=_tuned(pair)) for names in (pair.arms, pair.against) if names]
     if len({candidates(entry.considered) for entry in entries}) > 1:
-        raise InputError(f"{_named(pair)} in part {part}: one side has more candidates; set tuned = true")
+        raise InputError(f"{_named(pair)} in part {part}: one side has more candidates; name as many arms on each")
     evidence = Evidence(entries, influences)
     budget = BUDGETS[condition.epochs]
     values = [_measured(evidence, entry, condition.measure, budget) for entry in entries]
-    first, last = entries[0], entries[-1]
+    first = entries[0]
     return Point(
         part=part,
         cell=first.first.cell,
@@ -96,14 +98,31 @@ def _point(condition: Condition, pair: Pair, part: str, cell: Sequence[Trained],
         seeds=tuple(row.settings.seed for row in first.chosen),
         value=values[0] if len(values) == 1 else values[0].minus(values[1]),
         half=_halfway(entries) if condition.measure is Measure.METRIC and condition.epochs is Part.ALL else None,
-        usual_margin=usual_margin_of(
-            last.metric,
-            synthetic=evidence.is_synthetic,
-            baseline=float(last.score.mean()),
-            prevalence=float(prevalence(last).mean()),
-        ),
+        usual_margin=_usual_margin(cell),
+        at_edge=any(map(_is_at_edge, entries)),
         evidence=evidence,
     )
+
+
+def _usual_margin(cell: Sequence[Trained]) -> float:
+    """Of a data set: by its baseline, at its own start where there is that."""
+    wanted = baseline_family(cell)
+    baselines = [row for row in cell if row.settings.family == wanted and row.settings.restart == 0]
+    own = [row for row in baselines if row.settings.init == "own"]
+    entry = arm_entry(wanted, own or [row for row in baselines if row.settings.init == baselines[0].settings.init])
+    return usual_margin_of(
+        entry.metric,
+        synthetic=entry.first.source is Source.SYNTHETIC,
+        baseline=float(entry.score.mean()),
+        prevalence=float(prevalence(entry).mean()),
+    )
+
+
+def _is_at_edge(entry: Entry) -> bool:
+    """Whether more than half of the seeds chose one end of the grid of learning rates."""
+    grid = {row.settings.lr for row in entry.considered if row.settings.lr is not None}
+    chosen = [row.settings.lr for row in entry.chosen]
+    return len(grid) > 1 and any(chosen.count(end) > len(chosen) / 2 for end in (min(grid), max(grid)))
 
 
 def _budget(part: Part, epochs: int) -> int:
@@ -128,21 +147,28 @@ def _side(names: Sequence[str], cell: Sequence[Trained], *, restarts: bool) -> E
 
 
 def _halfway(entries: Sequence[Entry]) -> Floats | None:
-    if any(row.outcome.half is None for entry in entries for row in entry.considered):
-        return None
-    early = [entry.score_early(HALF) for entry in entries]
+    every = [row for entry in entries for row in entry.considered]
+    if any(row.outcome.half is None or "cosine" in (row.settings.optimizer or "") for row in every):
+        return None  # a schedule ends with the last step: half of it is no shorter training
+    sign = -1 if entries[0].metric.lower_is_better else 1
+    early = [sign * entry.score_early(HALF) for entry in entries]
     return early[0] if len(early) == 1 else early[0] - early[1]
 
 
 def _measured(evidence: Evidence, entry: Entry, measure: Measure, budget: Budget | None) -> Quantity:
     if measure is Measure.METRIC:
-        return evidence.score(entry) if budget is None else Quantity(entry.score_early(budget), None)
+        found = evidence.score(entry) if budget is None else Quantity(entry.score_early(budget), None)
+        return found.times(-1) if entry.metric.lower_is_better else found
     if budget is not None:
         raise InputError(f"{measure} is known at the end of the epochs only")
     values = entry.by_seed(NUMBERS[measure])
     if not np.isfinite(values).all():
         raise InputError(f"{entry.name} has no {measure} in some of its runs")
     return Quantity(values, None)
+
+
+def _share(reached: float, best: float | None) -> float | None:
+    return None if best is None else reached / best
 
 
 def _log(slope: float | None) -> float | None:
@@ -153,6 +179,7 @@ NUMBERS: dict[Measure, Number] = {
     Measure.RAW_SLOPE: lambda outcome: _log(outcome.scores.raw.calibration_slope),
     Measure.RECOVERED_SLOPE: lambda outcome: _log(outcome.scores.recovered.calibration_slope),
     Measure.HARD_SHARE: lambda outcome: outcome.scores.hardest_negatives_share,
+    Measure.OF_BAYES: lambda outcome: _share(outcome.test_average_precision, outcome.bayes_average_precision),
     Measure.SKILL: lambda outcome: outcome.scores.recovered.log_loss_skill,
 }
 
@@ -169,7 +196,7 @@ def _rate(outcome: Outcome) -> float:
 PLACES: dict[Axis, Callable[[Settings, Outcome], float]] = {
     Axis.GAMMA: lambda asked, _: asked.gamma or 0.0,
     Axis.NOISE: lambda asked, _: asked.label_noise,
-    Axis.PER_BATCH: lambda asked, outcome: float(np.log2((asked.batch_size or 1) * _rate(outcome))),
+    Axis.PER_BATCH: lambda _, outcome: float(np.log2(outcome.scores.positives_per_batch or 1.0)),
     Axis.RATE: lambda _, outcome: float(np.log10(_rate(outcome))),
     Axis.POSITIVES: lambda _, outcome: float(np.log10(outcome.sizes.train_positives)),
 }

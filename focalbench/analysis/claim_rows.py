@@ -26,7 +26,8 @@ class ClaimRow:
     number: the mean over the seeds of the number that the condition computes, between the limits of an interval that
     holds for all conditions and data sets of the claim at once. seeds_to_decide: of an inconclusive one, 0 where no
     number would do. budget_limited: whether the number still moved by more than the margin in the second half of the
-    epochs; None where nothing is known of that.
+    epochs; None where nothing is known of that. at_edge: whether more than half of the seeds chose one end of the grid
+    of learning rates, for one of the arms.
     """
 
     claim: str
@@ -39,6 +40,7 @@ class ClaimRow:
     verdict: ClaimVerdict
     seeds_to_decide: int | None
     budget_limited: bool | None
+    at_edge: bool | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ another.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -18,8 +18,7 @@ from focalbench.analysis.rows import Scope, Spread
 from focalbench.analysis.statistics import LEAST_SEEDS, Floats, Sample, mean_interval, t_quantile
 from focalbench.analysis.verdicts import LEVEL, moves_late, seeds_until
 from focalbench.errors import InputError
-from focalbench.plan.claims import Axis, Claim, Claims, Condition
-from focalbench.runs.run import Cell
+from focalbench.plan.claims import Claim, Claims, Condition, names_of_data
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +37,10 @@ class Contrast:
         values = self._added([point.value.values for point in self.points]) - self.condition.than
         kept = [point.value.sums for point in self.points if point.value.sums is not None]
         sums = self._added(kept) if len(kept) == len(self.points) else None
-        return self.points[0].evidence.sample_of(Quantity(values, sums))
+        found = self.points[0].evidence.sample_of(Quantity(values, sums))
+        return replace(
+            found, train_share=max(point.evidence.train_share for point in self.points) if sums is not None else 0.0
+        )
 
     @property
     def scope(self) -> Scope:
@@ -140,11 +142,15 @@ def _contrasts(claim: Claim, parts: Sequence[PartRuns], influences: Influences) 
 
 def _contrast(condition: Condition, place: int, data: str, points: Sequence[Point]) -> Contrast:
     common = sorted(set.intersection(*(set(point.seeds) for point in points)))
+    if not common:
+        raise ValueError(f"{data}: no seed has all of its runs")
     paired = tuple(point.of(common) for point in points)
     if condition.slope_on is not None:
         weights = slope_weights([point.x for point in paired])
     elif condition.weights:
         of_part = dict(zip(condition.parts, condition.weights, strict=True))
+        if sorted(point.part for point in paired) != sorted(of_part):  # all seeds of one failed
+            raise ValueError(f"{data}: a part has no runs")
         weights = np.array([of_part[point.part] for point in paired])
     else:
         weights = np.ones(1)
@@ -153,24 +159,11 @@ def _contrast(condition: Condition, place: int, data: str, points: Sequence[Poin
 
 def _by_data(condition: Condition, points: Sequence[Point]) -> dict[str, list[Point]]:
     """The differences that one number is made of, by what the data are called."""
+    names = names_of_data(condition, list(dict.fromkeys((point.part, point.cell) for point in points)))
     found: dict[str, list[Point]] = {}
-    several = len({point.part for point in points}) > 1
-    alone = condition.weights and len(points) == len(condition.parts)  # each part has one cell
     for point in points:
-        name = _name(point.cell, condition.slope_on)
-        if condition.slope_on is None and not condition.weights:
-            name = f"{name}, {point.part}" if several else name
-        elif alone:
-            name = ", ".join(dict.fromkeys(_name(each.cell, None) for each in points))
-        found.setdefault(name, []).append(point)
+        found.setdefault(names[point.part, point.cell], []).append(point)
     return found
-
-
-def _name(cell: Cell, axis: Axis | None) -> str:
-    """What a data set is called, without what changes along an axis."""
-    rate = "" if cell.positive_rate is None else f" at {cell.positive_rate:g}"
-    noise = f" with label noise {cell.label_noise:g}" if cell.label_noise else ""
-    return f"{cell.dataset}{'' if axis is Axis.RATE else rate}{'' if axis is Axis.NOISE else noise}"
 
 
 # ---- what they say
@@ -191,14 +184,13 @@ def _rows(claim: Claim, found: Sequence[Contrast]) -> Iterator[ClaimRow]:
 
 def _row(claim: Claim, contrast: Contrast, level: float) -> ClaimRow:
     asked, sample, margin = contrast.condition, contrast.sample, contrast.margin
-    beyond = margin if asked.beyond_margin else 0.0
     verdict, needed, limits = ClaimVerdict.TOO_FEW, None, None
     if sample.seeds >= LEAST_SEEDS:
         interval = mean_interval(sample, 1 - level)
-        verdict = verdict_on(interval.low, interval.high, asked.direction, margin, beyond)
+        verdict = verdict_on(interval.low, interval.high, asked.direction, margin)
         limits = interval.low + asked.than, interval.high + asked.than
         if verdict is ClaimVerdict.INCONCLUSIVE:
-            wanted = deciding_half(sample.mean, asked.direction, margin, beyond)
+            wanted = deciding_half(sample.mean, asked.direction, margin)
             needed = seeds_until(sample, t_quantile(sample.seeds, 1 - level / 2), wanted, level)
     return ClaimRow(
         claim=claim.id,
@@ -211,6 +203,7 @@ def _row(claim: Claim, contrast: Contrast, level: float) -> ClaimRow:
         verdict=verdict,
         seeds_to_decide=needed,
         budget_limited=contrast.budget_limited,
+        at_edge=any(point.at_edge for point in contrast.points),
     )
 
 
@@ -220,4 +213,4 @@ def _number(sample: Sample, than: float, limits: tuple[float, float] | None) -> 
 
 
 def _summary(claim: Claim, data: str | None, verdict: ClaimVerdict) -> ClaimRow:
-    return ClaimRow(claim.id, None, data, None, None, None, None, verdict, None, None)
+    return ClaimRow(claim.id, None, data, None, None, None, None, verdict, None, None, None)

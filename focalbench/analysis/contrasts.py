@@ -24,40 +24,41 @@ def slope_weights(x: Sequence[float]) -> Floats:
     return np.asarray(centred / squares)
 
 
-def verdict_on(low: float, high: float, direction: Direction, margin: float, beyond: float = 0.0) -> ClaimVerdict:
-    """What an interval says of a number that is claimed to be above 0, below 0, or within the margin of 0.
+def verdict_on(low: float, high: float, direction: Direction, margin: float) -> ClaimVerdict:
+    """What an interval says of a number that is claimed to be above 0, below 0, not below 0, or within the margin of 0.
 
-    A direction is supported by an interval beyond `beyond` (0, or the margin) that leaves room for a difference of the
-    margin, and refuted by one without that room: what is there is then too small to matter, or points the other way.
-    Within is supported inside the margin, and refuted beyond it.
+    Above is supported by an interval beyond the margin and refuted by one that does not reach it: what is there is then
+    too small to matter, or points the other way. Not below: the same, the margin on the other side of 0. Within is
+    supported inside the margin, and refuted beyond it.
 
-    >>> [str(verdict_on(low, high, Direction.ABOVE, 0.01)) for low, high in ((0.002, 0.3), (-0.2, 0.009), (-0.1, 0.1))]
+    >>> [str(verdict_on(low, high, Direction.ABOVE, 0.01)) for low, high in ((0.02, 0.3), (-0.2, 0.009), (0.002, 0.1))]
     ['supported', 'refuted', 'inconclusive']
     >>> [str(verdict_on(low, high, Direction.WITHIN, 0.01)) for low, high in ((0.002, 0.009), (0.02, 0.3))]
     ['supported', 'refuted']
     """
     if direction is Direction.BELOW:
-        return verdict_on(-high, -low, Direction.ABOVE, margin, beyond)
+        return verdict_on(-high, -low, Direction.ABOVE, margin)
+    if direction is Direction.WITHIN and -margin < low and high < margin:
+        return ClaimVerdict.SUPPORTED
     if direction is Direction.WITHIN:
-        if -margin < low and high < margin:
-            return ClaimVerdict.SUPPORTED
         return ClaimVerdict.REFUTED if low > margin or high < -margin else ClaimVerdict.INCONCLUSIVE
-    if high < margin:
+    least = -margin if direction is Direction.NOT_BELOW else margin
+    if high < least:
         return ClaimVerdict.REFUTED
-    return ClaimVerdict.SUPPORTED if low > beyond else ClaimVerdict.INCONCLUSIVE
+    return ClaimVerdict.SUPPORTED if low > least else ClaimVerdict.INCONCLUSIVE
 
 
-def deciding_half(mean: float, direction: Direction, margin: float, beyond: float = 0.0) -> float:
+def deciding_half(mean: float, direction: Direction, margin: float) -> float:
     """The half width of an interval around a mean below which the verdict is no longer inconclusive, if the mean stays.
 
     >>> deciding_half(0.5, Direction.ABOVE, margin=1.0), deciding_half(-0.5, Direction.WITHIN, margin=1.0)
     (0.5, 0.5)
     """
-    if direction is Direction.BELOW:
-        return deciding_half(-mean, Direction.ABOVE, margin, beyond)
     if direction is Direction.WITHIN:
         return abs(margin - abs(mean))
-    return max(mean - beyond, margin - mean)
+    if direction is Direction.NOT_BELOW:
+        return abs(mean + margin)
+    return abs((-mean if direction is Direction.BELOW else mean) - margin)
 
 
 def all_of(verdicts: Sequence[ClaimVerdict]) -> ClaimVerdict:

@@ -34,6 +34,10 @@ class Quantity:
     values: Floats
     sums: Floats | None
 
+    def times(self, sign: int) -> "Quantity":
+        """The same, or with its sign turned."""
+        return Quantity(sign * self.values, None if self.sums is None else sign * self.sums)
+
     def minus(self, other: "Quantity") -> "Quantity":
         """The difference, seed by seed."""
         sums = None if self.sums is None or other.sums is None else self.sums - other.sums

@@ -58,7 +58,7 @@ def run_claims_file(study: Study[ClaimsResult], job: Job, guard: Callable[[Done]
     def finish(result: ClaimsResult) -> None:
         from focalbench.report.claim_figures import draw_claims
 
-        draw_claims(job.folder, result.claims)
+        draw_claims(job.folder, result.claims.claims)
         guard(result.done)
 
     result, ended = run_job(study, job, Finish(finish))
@@ -102,8 +102,9 @@ def show_claims(folders: Sequence[Path], format: str) -> None:  # noqa: A002
     from focalbench.analysis.claim_rows import ClaimRow
     from focalbench.base.rows import read_rows
     from focalbench.cli.render import show_page
+    from focalbench.plan.toml import claims_in
     from focalbench.report.claims import claim_lines, claims_page
-    from focalbench.report.folder import CLAIMS, check_unchanged
+    from focalbench.report.folder import CLAIMS, EXPERIMENT, check_unchanged
 
     known: dict[str, Format] = {"rich": "rich", "markdown": "markdown", "latex": "latex", "csv": "csv"}
     if others := [folder for folder in folders if not holds_claims(folder)]:
@@ -112,7 +113,7 @@ def show_claims(folders: Sequence[Path], format: str) -> None:  # noqa: A002
         raise InputError(f"{folders[0]} holds claims; show them with --format {', '.join(known)} or summary")
     for folder in folders:
         check_unchanged(folder, [CLAIMS])
-    claims = [claim for folder in folders for claim in _claims_of(folder).claims]
+    claims = [claim for folder in folders for claim in claims_in(folder / EXPERIMENT)]
     rows = [row for folder in folders for row in read_rows(folder / CLAIMS, ClaimRow)]
     if len({claim.id for claim in claims}) < len(claims):
         raise InputError("two of the folders hold claims of the same id; show them one by one")
@@ -124,26 +125,16 @@ def show_claims(folders: Sequence[Path], format: str) -> None:  # noqa: A002
 
 def plot_claims(folder: Path, out: Path | None) -> list[Path]:
     """Draw the claims of a results folder again."""
+    from focalbench.plan.toml import claims_in
     from focalbench.report.claim_figures import draw_claims
-    from focalbench.report.folder import CLAIMS, POINTS, check_unchanged, claim_pictures
+    from focalbench.report.folder import CLAIMS, EXPERIMENT, LOSS_CURVES, POINTS, check_unchanged, claim_pictures
     from focalbench.report.owned import finish_more, working_in
 
     if out is not None:
         raise InputError("--out: the figures of claims are drawn into the folder's own figures; leave it out")
-    check_unchanged(folder, [CLAIMS, POINTS])
-    claims = _claims_of(folder)
-    with working_in(folder, claim_pictures(claim.id for claim in claims.claims)):
+    check_unchanged(folder, [CLAIMS, POINTS, LOSS_CURVES])
+    claims = claims_in(folder / EXPERIMENT)
+    with working_in(folder, claim_pictures(claim.id for claim in claims)):
         written = draw_claims(folder, claims)
         finish_more(folder, [path.relative_to(folder).as_posix() for path in written])
     return written
-
-
-def _claims_of(folder: Path) -> Claims:
-    """The claims of a results folder. Raises InputError where its experiment has none."""
-    from focalbench.plan.toml import load_claims
-    from focalbench.report.folder import EXPERIMENT
-
-    found = load_claims(folder / EXPERIMENT)
-    if found is None:
-        raise InputError(f"{folder / EXPERIMENT} states no claims; run the experiment again")
-    return found

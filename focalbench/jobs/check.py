@@ -191,15 +191,15 @@ def _sampled(folder: Path, experiments: Sequence[Experiment], draw: str) -> list
 
 
 def sample(runs: Iterable[Run], draw: str) -> list[Run]:
-    """One run of every arm and one of a reference model, by hash: of each data set one seed takes part, and of each
-    arm's runs with these seeds the one of the least hash.
+    """One run of every arm, for each way to train it, and one of a reference model, by hash: of each data set one seed
+    takes part, and of each arm's runs with these seeds the one of the least hash.
     """
     by_hash = sorted(runs, key=lambda run: (_hash(draw, run.recipe.key, run.seed), _hash(draw, run.run_id)))
     seeds: dict[object, int] = {}
     members = [run for run in by_hash if seeds.setdefault(run.recipe, run.seed) == run.seed]
     chosen: dict[object, Run] = {}
     for run in sorted(members, key=lambda run: _hash(draw, run.run_id)):
-        chosen.setdefault("reference" if is_reference(run) else run.arm, run)
+        chosen.setdefault("reference" if is_reference(run) else (run.arm, replace(run.training, epochs=0)), run)
     return list(chosen.values())
 
 

@@ -20,11 +20,23 @@ from focalbench.jobs.loss_curves import loss_rows
 from focalbench.jobs.sweep import names_in
 from focalbench.jobs.trainer import Done, Trainer, Watch
 from focalbench.plan.claims import Claims
+from focalbench.plan.experiment import MANIFEST
 from focalbench.plan.planning import Plan, joint, make_plan
 from focalbench.report.claims import claims_page
-from focalbench.report.folder import CLAIMS, CLAIMS_PAGE, DATABASE, EXPERIMENT, INFLUENCES, LOSS_CURVES, POINTS, RUNS
+from focalbench.report.folder import (
+    CLAIMS,
+    CLAIMS_PAGE,
+    DATABASE,
+    EXPERIMENT,
+    INFLUENCES,
+    LOSS_CURVES,
+    PICTURE,
+    POINTS,
+    RUNS,
+    WRITTEN,
+)
 from focalbench.report.influences import sums_text
-from focalbench.report.owned import claim, make_folder, refuse_foreign, write_texts
+from focalbench.report.owned import TIMINGS, claim, make_folder, owned, refuse_foreign, remove_own, write_bytes
 
 logger = logging.getLogger(__name__)
 
@@ -95,8 +107,16 @@ def run_claims(
         texts = claim_texts(planned.claims, rows, examined, trainer.influences)
         curves = loss_rows(planned.claims.claims, planned.parts(rows), planned.whole.runs)
         texts |= {LOSS_CURVES: rows_text(LossRow, curves)} if curves else {}
-        write_texts(folder, {**texts, EXPERIMENT: file.read_text(encoding="utf-8")})
+        contents = {name: text.encode() for name, text in texts.items()}
+        write_bytes(folder, contents | {EXPERIMENT: file.read_bytes()})
+        remove_own(folder, [name for name in owned(folder) if _is_outdated(name) and name not in contents])
         return ClaimsResult(trainer.done(planned.whole, None), planned.claims, claim_rows(examined))
+
+
+def _is_outdated(name: str) -> bool:
+    """Whether a file of a results folder is of the runs before, if it was not written now."""
+    kept = (EXPERIMENT, TIMINGS, MANIFEST)
+    return (name in WRITTEN and name not in kept) or PICTURE.fullmatch(name) is not None
 
 
 def claim_texts(

@@ -21,7 +21,7 @@ from focalbench.runs.catalogue import CATALOGUE, SOFTMAX, TASKS, Task, sees_batc
 from focalbench.runs.columns import COLUMN_KEYS, NO_COLUMNS, Columns
 from focalbench.runs.metric import AVERAGE_PRECISION, Metric, ThresholdAt
 from focalbench.runs.run import OPTIMIZERS, LrSchedule, TestPrevalence
-from focalbench.training.samplers import check_sampler, weighs_rows
+from focalbench.training.samplers import check_sampler, keeps_rate, weighs_rows
 
 MOST = {"rows": 10_000_000, "seeds": 10_000, "steps": 10_000_000, "batch_size": 100_000}  # beyond: a slip of the hand
 MOST_EPOCHS, LEAST_EPOCHS = 10_000, 20  # the least where a budget of steps decides
@@ -167,6 +167,10 @@ class Experiment:
             weighs = bool(self.columns.weight) or weighs_rows(self.sampler)
             if weighs and (sees_batches(arm.loss) or is_custom(arm.loss)):
                 raise InputError(f"{arm.loss} sees whole batches and takes no row weights; leave it or {weighing} out")
+        if not keeps_rate(self.sampler) and any(arm.init == "learned" for arm in self.arms):
+            raise InputError(
+                f"the start learned is of all rows, and `sampler={self.sampler}` draws others; leave one out"
+            )
         baseline = baseline_of(self.task)
         for init in {arm.init for arm in self.arms}:
             if replace(baseline, init=init) not in self.arms:

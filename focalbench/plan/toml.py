@@ -15,7 +15,7 @@ from focalbench.datasets.files.file import file_sha256
 from focalbench.datasets.synthetic.families import is_synthetic
 from focalbench.datasets.tables.real import REAL_TABLES
 from focalbench.errors import InputError
-from focalbench.plan.claims import Claims, read_claims
+from focalbench.plan.claims import Claim, Claims, read_claims
 from focalbench.plan.experiment import KEYS, MANIFEST, Experiment, setting_of, with_new_names
 from focalbench.runs.arm import Arm, is_custom, read_init
 from focalbench.runs.arm_choice import read_alpha
@@ -81,6 +81,13 @@ def load(path: Path, given: Sequence[Path] = ()) -> tuple[Experiment, tuple[Expe
     if any(check.epochs is None or check.epochs > CHECK_EPOCHS for check in short):
         raise InputError(f"{path}: a [[check]] may have at most {CHECK_EPOCHS} epochs; say so in it: epochs = 3")
     return base, short
+
+
+def claims_in(path: Path) -> tuple[Claim, ...]:
+    """The [[claims]] of an experiment file by themselves, its data wherever they are. Raises InputError where it has
+    none.
+    """
+    return read_claims(_parsed(path).get("claims"), str(path))
 
 
 def load_claims(path: Path, given: Sequence[Path] = ()) -> Claims | None:

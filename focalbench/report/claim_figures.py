@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from focalbench.analysis.claim_rows import ClaimRow, LossRow, PointRow
 from focalbench.base.rows import read_rows
-from focalbench.plan.claims import Claim, Claims, Measure
+from focalbench.plan.claims import Claim, Measure
 from focalbench.report import spread, style
 from focalbench.report.claims import AXES, MEASURES
 from focalbench.report.folder import BY_EPOCHS, CLAIMS, LOSS_CURVES, POINTS, claim_picture
@@ -22,12 +22,12 @@ LEAST_WIDTH, ROW = 6.5, 0.3  # inches of a figure, and of a row of differences
 LEAST_EPOCHS = 3  # numbers of epochs that make a line
 
 
-def draw_claims(folder: Path, claims: Claims) -> list[Path]:
+def draw_claims(folder: Path, claims: Sequence[Claim]) -> list[Path]:
     """Draw every claim of a results folder into its figures, all of them or none; return the paths written."""
     rows, points = read_rows(folder / CLAIMS, ClaimRow), read_rows(folder / POINTS, PointRow)
     losses = read_rows(folder / LOSS_CURVES, LossRow) if (folder / LOSS_CURVES).is_file() else []
     with tempfile.TemporaryDirectory() as draft:
-        paths = [path for claim in claims.claims for path in _draw(claim, rows, points, losses, Path(draft))]
+        paths = [path for claim in claims for path in _draw(claim, rows, points, losses, Path(draft))]
         if (fig := by_epochs(points)) is not None:
             paths += style.save(fig, Path(draft), BY_EPOCHS)
         drawn = {f"{FIGURES}/{path.name}": path.read_bytes() for path in paths}
@@ -57,11 +57,14 @@ def _points_of(row: ClaimRow, points: Sequence[PointRow]) -> list[PointRow]:
 
 
 def by_epochs(points: Sequence[PointRow]) -> Figure | None:
-    """A panel a data set, a line for each two arms that are compared after several numbers of epochs; None without."""
-    single = [point for point in points if point.x is None and point.epochs is not None]
+    """A panel a data set, a line for each two arms that are compared after several numbers of epochs, in parts that
+    stand alone; None without.
+    """
     lines: dict[tuple[str, str], dict[int, PointRow]] = {}
-    for point in single:
-        lines.setdefault((point.data.partition(",")[0], point.arms), {})[point.epochs or 0] = point
+    for point in points:
+        whole = point.x is None and point.weight == 1 and not point.data.endswith(f", {point.part}")  # of no other part
+        if whole and point.epochs is not None:
+            lines.setdefault((point.data, point.arms), {}).setdefault(point.epochs, point)
     lines = {name: by for name, by in lines.items() if len(by) >= LEAST_EPOCHS}
     if not lines:
         return None

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from focalbench.analysis.claim_rows import ClaimRow, ClaimVerdict
+from focalbench.analysis.rows import Scope
 from focalbench.base.rows import rows_text
 from focalbench.base.text import in_markdown
 from focalbench.plan.claims import Axis, Claim, Condition, Direction, Measure, Part
@@ -15,6 +16,7 @@ MEASURES = {
     Measure.RAW_SLOPE: "log calibration slope, raw: ",
     Measure.RECOVERED_SLOPE: "log calibration slope, recovered: ",
     Measure.SKILL: "log-loss skill, recovered: ",
+    Measure.OF_BAYES: "AUCPR as a share of the Bayes score's: ",
     Measure.HARD_SHARE: "share of the negatives' loss in their hardest 1%: ",
 }
 AXES = {
@@ -27,25 +29,33 @@ AXES = {
 EPOCHS = {Part.QUARTER: " (a quarter of the epochs)", Part.HALF: " (half of the epochs)", Part.ALL: ""}
 COLUMNS = (
     Column("data", wraps=True),
+    Column("seeds", right=True),
     Column("95% interval", right=True),
     Column("margin", right=True),
     Column("verdict"),
 )
 COLORS = {ClaimVerdict.SUPPORTED: "green", ClaimVerdict.REFUTED: "red"}
 HOW = (
-    "supported: the interval lies on the claimed side and leaves room for a difference of the margin; refuted: it "
-    "leaves no such room; inconclusive: neither, and how many seeds would decide if the estimate stays. The intervals "
-    "of one claim hold at once (Student's t, Bonferroni); claims are not corrected for one another. A claim with "
-    "several conditions needs all of them."
+    "supported: the interval lies beyond the margin on the claimed side; refuted: it does not reach the margin, as "
+    "what is there is too small to matter or points the other way; inconclusive: neither, and how many seeds would "
+    "decide if the estimate stays. The intervals of one claim hold at once (Student's t, Bonferroni); claims are not "
+    "corrected for one another. A claim with several conditions needs all of them."
 )
+OF_EDGE = "^: more than half of the seeds chose one end of the grid of learning rates, for one of the arms."
+OF_TABLE = "†: speaks of other splits of this very table only; nothing is kept of this measure that speaks of others."
 OF_BUDGET = "*: the number still moved by more than the margin in the second half of the epochs."
 
 
 def claims_page(claims: Sequence[Claim], rows: Sequence[ClaimRow]) -> Page:
     """A table for each claim. rows: of claim_rows."""
     grids = [_grid(claim, [row for row in rows if row.claim == claim.id]) for claim in claims]
-    scopes = (OF_SCOPE[row.scope] for row in rows if row.scope is not None)
-    remarks = [HOW, *([OF_BUDGET] if any(row.budget_limited for row in rows) else []), *dict.fromkeys(scopes)]
+    marks = [
+        *([OF_BUDGET] if any(row.budget_limited for row in rows) else []),
+        *([OF_EDGE] if any(row.at_edge for row in rows) else []),
+        *([OF_TABLE] if any(row.scope is Scope.THIS_TABLE for row in rows) else []),
+    ]
+    scopes = (OF_SCOPE[row.scope] for row in rows if row.scope not in (None, Scope.THIS_TABLE))
+    remarks = [HOW, *marks, *dict.fromkeys(scopes)]
     return Page(tuple(grids), tuple(remarks), rows_text(ClaimRow, rows))
 
 
@@ -87,8 +97,10 @@ def _line(row: ClaimRow) -> Line:
     number = _number(row)
     margin = "" if row.margin is None else spread.number(row.margin, places)
     needed = "" if row.seeds_to_decide is None else f": {row.seeds_to_decide or 'no number of'} seeds"
-    verdict = f"{row.verdict}{needed}{'*' if row.budget_limited else ''}"
-    return Line((row.data or "", number, margin, verdict), COLORS.get(row.verdict, ""))
+    verdict = f"{row.verdict}{needed}{'*' if row.budget_limited else ''}{'^' if row.at_edge else ''}"
+    data = f"{row.data}{'†' if row.scope is Scope.THIS_TABLE else ''}"
+    seeds = "" if row.seeds is None else f"{row.seeds}"
+    return Line((data, seeds, number, margin, verdict), COLORS.get(row.verdict, ""))
 
 
 def condition_text(condition: Condition) -> str:
@@ -97,7 +109,7 @@ def condition_text(condition: Condition) -> str:
     >>> from focalbench.plan.claims import Pair
     >>> pairs = (Pair(("gamma=2",), ("bce",)),)
     >>> condition_text(Condition(pairs, Direction.ABOVE, slope_on=Axis.PER_BATCH))
-    'slope on log2 positives a batch of gamma=2 minus bce: above 0'
+    'slope on log2 positives a batch of gamma=2 minus bce: above 0 by more than the margin'
     """
     what = " and so on to ".join(dict.fromkeys((_pair(condition, 0), _pair(condition, -1))))
     if condition.slope_on is not None:
@@ -118,4 +130,4 @@ def _wanted(condition: Condition) -> str:
     than = f"{condition.than:g}"
     if condition.direction is Direction.WITHIN:
         return f"within the margin of {than}"
-    return f"{condition.direction} {than}{' by more than the margin' if condition.beyond_margin else ''}"
+    return f"{str(condition.direction).replace('_', ' ')} {than} by more than the margin"

@@ -77,6 +77,11 @@ def weighs_rows(sampler: str) -> bool:
     return sampler.startswith(WEIGHTED)
 
 
+def keeps_rate(sampler: str) -> bool:
+    """Whether an epoch of a sampler is every row once."""
+    return sampler in ("random", "stratified", "hard", "groups")
+
+
 def weights_back(targets: NDArray[np.int8], drawn: Sequence[Order]) -> NDArray[np.float64]:
     """What each row counts for, (row,), so that the rows drawn have the rate of all rows. targets: (row,) of 0/1."""
     share = float(np.mean([targets[order].mean() for order in drawn]))

@@ -144,7 +144,7 @@ def samples_of(values: Floats, sums: Floats, share: float, first: int, others: l
 
 CASES = [
     *((name, "average_precision") for name in REGIMES),
-    *((name, "precision_at=1%") for name in ("fraud", "sixty")),
+    *((name, by) for by in ("precision_at=1%", "recall_at_fpr=0.01", "cost=1:50") for name in ("fraud", "sixty")),
 ]
 
 

@@ -21,6 +21,7 @@ from focalbench.errors import InputError
 from focalbench.plan.claims import Axis, Claim, Claims, Condition, Direction, Measure, Pair, Part
 from focalbench.plan.experiment import Experiment
 from focalbench.runs.arm import Arm
+from focalbench.runs.metric import Metric
 from tests.support.runs import BCE, FIVE, GAMMA, TABLE, changed, made_row, sums_of
 
 ARMS = (Arm("bce"), Arm("focal", gamma=2.0), Arm("focal", gamma=5.0))
@@ -43,11 +44,17 @@ def runs(tests: Mapping[str, Sequence[float]], **changes: object) -> list[RunRow
 
 
 def decided(
-    conditions: Sequence[Condition], parts: dict[str, list[RunRow]], influences: Influences = no_influences
+    conditions: Sequence[Condition],
+    parts: dict[str, list[RunRow]],
+    influences: Influences = no_influences,
+    *,
+    tuned: bool = False,
 ) -> list[ClaimRow]:
     claim = Claim("C", "a sentence", "somebody", tuple(conditions))
     sizes = {name: int(name) if name.isdigit() else 512 for name in parts}
-    claims = Claims(tuple((name, Experiment(arms=ARMS, batch_size=sizes[name])) for name in parts), (claim,))
+    claims = Claims(
+        tuple((name, Experiment(arms=ARMS, batch_size=sizes[name], tuned=tuned)) for name in parts), (claim,)
+    )
     return claim_rows(examine(claims, [PartRuns(name, rows) for name, rows in parts.items()], influences))
 
 
@@ -67,39 +74,48 @@ def test_a_slope_needs_two_places() -> None:
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "direction", "beyond", "verdict"),
+    ("low", "high", "direction", "verdict"),
     [
-        (0.001, 0.05, Direction.ABOVE, 0.0, "supported"),
-        (0.001, 0.05, Direction.ABOVE, 0.01, "inconclusive"),
-        (0.011, 0.05, Direction.ABOVE, 0.01, "supported"),
-        (-0.2, 0.0099, Direction.ABOVE, 0.0, "refuted"),
-        (0.001, 0.009, Direction.ABOVE, 0.0, "refuted"),  # there, and too small to matter
-        (-0.001, 0.05, Direction.ABOVE, 0.0, "inconclusive"),
-        (-0.05, -0.001, Direction.BELOW, 0.0, "supported"),
-        (-0.0099, 0.2, Direction.BELOW, 0.0, "refuted"),
-        (-0.009, 0.009, Direction.WITHIN, 0.0, "supported"),
-        (-0.011, 0.009, Direction.WITHIN, 0.0, "inconclusive"),
-        (0.011, 0.02, Direction.WITHIN, 0.0, "refuted"),
-        (-0.02, -0.011, Direction.WITHIN, 0.0, "refuted"),
+        (0.011, 0.05, Direction.ABOVE, "supported"),
+        (0.001, 0.05, Direction.ABOVE, "inconclusive"),
+        (0.001, 0.009, Direction.ABOVE, "refuted"),  # there, and too small to matter
+        (-0.2, 0.009, Direction.ABOVE, "refuted"),
+        (-0.05, -0.011, Direction.BELOW, "supported"),
+        (-0.009, 0.2, Direction.BELOW, "refuted"),
+        (-0.009, 0.2, Direction.NOT_BELOW, "supported"),
+        (-0.0049, -0.0011, Direction.NOT_BELOW, "supported"),
+        (-0.02, 0.2, Direction.NOT_BELOW, "inconclusive"),
+        (-0.2, -0.011, Direction.NOT_BELOW, "refuted"),
+        (-0.009, 0.009, Direction.WITHIN, "supported"),
+        (-0.011, 0.009, Direction.WITHIN, "inconclusive"),
+        (0.011, 0.02, Direction.WITHIN, "refuted"),
+        (-0.02, -0.011, Direction.WITHIN, "refuted"),
     ],
 )
-def test_what_an_interval_says(low: float, high: float, direction: Direction, beyond: float, verdict: str) -> None:
-    assert verdict_on(low, high, direction, 0.01, beyond) == verdict
+def test_what_an_interval_says(low: float, high: float, direction: Direction, verdict: str) -> None:
+    assert verdict_on(low, high, direction, 0.01) == verdict
 
 
-@given(st.floats(-0.1, 0.1), st.sampled_from(list(Direction)), st.sampled_from([0.0, 0.01]))
-def test_an_interval_decides_from_the_half_width_that_is_told_on(
-    mean: float, direction: Direction, beyond: float
-) -> None:
-    half = deciding_half(mean, direction, 0.01, beyond)
+@given(st.floats(-0.1, 0.1), st.sampled_from(list(Direction)))
+def test_an_interval_decides_from_the_half_width_that_is_told_on(mean: float, direction: Direction) -> None:
+    half = deciding_half(mean, direction, 0.01)
     if half < 1e-6:
         return
 
     def verdict(width: float) -> ClaimVerdict:
-        return verdict_on(mean - width, mean + width, direction, 0.01, beyond)
+        return verdict_on(mean - width, mean + width, direction, 0.01)
 
     assert verdict(half - 1e-9) is not ClaimVerdict.INCONCLUSIVE
     assert verdict(half + 1e-9) is ClaimVerdict.INCONCLUSIVE
+
+
+@given(st.floats(-0.1, 0.1), st.floats(0, 0.1), st.floats(0, 1), st.sampled_from(list(Direction)))
+def test_a_narrower_interval_about_the_same_mean_turns_no_verdict(
+    mean: float, half: float, share: float, direction: Direction
+) -> None:
+    wide = verdict_on(mean - half, mean + half, direction, 0.01)
+    if wide is not ClaimVerdict.INCONCLUSIVE:
+        assert verdict_on(mean - share * half, mean + share * half, direction, 0.01) is wide
 
 
 def test_conditions_must_all_hold_and_data_sets_agree() -> None:
@@ -122,7 +138,7 @@ def test_a_difference_has_students_interval_at_the_claims_level() -> None:
 
 def test_a_slope_is_taken_seed_by_seed_over_parts() -> None:
     tests = {str(size): {"bce": seeds(key=size), "gamma=2": seeds(key=size + 1)} for size in (128, 512, 2048)}
-    parts = {name: runs(each, batch_size=int(name)) for name, each in tests.items()}
+    parts = {name: runs(each, positives_per_batch=int(name) * 0.01) for name, each in tests.items()}
     row, whole = decided([replace(ABOVE, slope_on=Axis.PER_BATCH, margins=0.2)], parts)
     x = np.log2([128 * 0.01, 512 * 0.01, 2048 * 0.01])
     by_part = np.array([np.array(each["gamma=2"]) - np.array(each["bce"]) for each in tests.values()])
@@ -164,7 +180,8 @@ def test_data_sets_of_one_part_each_make_one_number_where_weights_say_so() -> No
 
 def test_only_seeds_that_all_parts_have_are_compared() -> None:
     tests = {"bce": seeds(), "gamma=2": seeds(key=1)}
-    parts = {"128": runs(tests, batch_size=128), "512": runs({k: v[:8] for k, v in tests.items()}, batch_size=512)}
+    fewer = runs({name: values[:8] for name, values in tests.items()}, positives_per_batch=5.12)
+    parts = {"128": runs(tests, positives_per_batch=1.28), "512": fewer}
     row, _ = decided([replace(ABOVE, slope_on=Axis.PER_BATCH)], parts)
     assert row.seeds == 8
 
@@ -174,19 +191,19 @@ def test_validation_chooses_and_the_test_does_not() -> None:
     tempting = [changed(row, lr=0.001, run_id=f"{row.settings.run_id} other", val_average_precision=0.4,
                         test_average_precision=0.99) for row in runs(tests)]  # fmt: skip
     alone = decided([ABOVE], {"all": runs(tests)})
-    assert decided([ABOVE], {"all": [*runs(tests), *tempting]}) == alone
+    assert decided([ABOVE], {"all": [*runs(tests), *tempting]})[0].number == alone[0].number
     better = [changed(row, val_average_precision=0.6) for row in tempting]
-    assert decided([ABOVE], {"all": [*runs(tests), *better]}) != alone
+    assert decided([ABOVE], {"all": [*runs(tests), *better]})[0].number != alone[0].number
 
 
 def test_a_side_with_fewer_arms_takes_other_first_weights_in_equal_numbers() -> None:
     tests = {"bce": seeds(), "gamma=2": seeds(key=1), "gamma=5": seeds(key=2)}
     condition = Condition((Pair(("gamma=2", "gamma=5"), ("bce",)),), Direction.ABOVE)
     with pytest.raises(InputError, match="more candidates"):
-        decided([condition], {"all": runs(tests)})
+        decided([condition], {"all": runs(tests)}, tuned=True)
     again = [changed(row, restart=1, run_id=f"{row.settings.run_id} again", val_average_precision=0.9,
                      test_average_precision=0.7) for row in runs({"bce": tests["bce"]})]  # fmt: skip
-    row, _ = decided([condition], {"all": [*runs(tests), *again]})
+    row, _ = decided([condition], {"all": [*runs(tests), *again]}, tuned=True)
     assert row.number is not None
     assert row.number.mean == pytest.approx(np.mean(tests["gamma=2"]) - 0.7)
 
@@ -275,3 +292,37 @@ def test_points_and_chosen_runs_are_those_of_the_number() -> None:
     assert (point.arms, point.part, point.x, point.weight) == ("gamma=2 minus bce", "all", None, 1.0)
     assert point.value.mean == pytest.approx(np.mean(tests["gamma=2"]) - np.mean(tests["bce"]))
     assert sorted(chosen_runs(examined)) == sorted(row.settings.run_id for row in runs(tests))
+
+
+def test_a_metric_that_is_better_where_it_is_lower_has_its_sign_turned() -> None:
+    tests = {"bce": seeds(), "gamma=2": seeds(key=1)}
+    rows = [
+        changed(row, metric="log_loss", test_metric=test, val_metric=0.5, test_metric_half=test, val_metric_half=0.5)
+        for row, test in zip(runs(tests), [*tests["bce"], *tests["gamma=2"]], strict=True)
+    ]
+    claim = Claim("C", "s", "w", (replace(ABOVE, margin=0.01),))
+    claims = Claims((("all", Experiment(arms=ARMS, metric=Metric.parse("log_loss"))),), (claim,))
+    row, _ = claim_rows(examine(claims, [PartRuns("all", rows)], no_influences))
+    assert row.number is not None
+    assert row.number.mean == pytest.approx(np.mean(tests["bce"]) - np.mean(tests["gamma=2"]))
+
+
+def test_half_of_a_cosine_schedule_is_no_shorter_training() -> None:
+    tests = {"bce": seeds(), "gamma=2": seeds(key=1)}
+    row, _ = decided([ABOVE], {"all": runs(tests, optimizer="sgd cosine")})
+    assert row.budget_limited is None
+
+
+def test_an_end_of_the_learning_rates_that_most_seeds_choose_is_marked() -> None:
+    tests = {"bce": seeds(), "gamma=2": seeds(key=1)}
+    other = [changed(row, lr=0.1, run_id=f"{row.settings.run_id} x", val_average_precision=0.4) for row in runs(tests)]
+    assert decided([ABOVE], {"all": runs(tests)})[0].at_edge is False
+    assert decided([ABOVE], {"all": [*runs(tests), *other]})[0].at_edge is True
+
+
+def test_the_share_of_the_bayes_score_is_of_its_own_draw() -> None:
+    tests = {"bce": seeds(), "gamma=2": seeds(key=1)}
+    condition = Condition((TWO,), Direction.ABOVE, Measure.OF_BAYES, margin=0.01)
+    row, _ = decided([condition], {"all": runs(tests)})
+    assert row.number is not None
+    assert row.number.mean == pytest.approx((np.mean(tests["gamma=2"]) - np.mean(tests["bce"])) / 0.7)

@@ -41,7 +41,7 @@ def test_claims_are_run_shown_drawn_and_checked(tmp_path: Path) -> None:
     ("old", "new", "told"),
     [
         ('arms = ["gamma=2"]', 'arms = ["gamma=4"]', "no arm 'gamma=4'"),
-        ('direction = "above"', 'direction = "up"', "direction is one of above, below, within"),
+        ('direction = "above"', 'direction = "up"', "direction is one of above, below, not_below, within"),
         ('parts = ["small", "large"]', 'parts = ["small"]', "two different places"),
         ('name = "noisy"\n', "", "has a name"),
     ],
