@@ -61,13 +61,13 @@ def test_the_options_are_those_of_the_commands(tmp_path: Path) -> None:
 
 
 def test_every_data_set_stands_in_the_overview() -> None:
-    folders = ("headline", "families", "dense", "tables", "adbench", "flights", "classes", "labels")
+    folders = ("headline", "families", "dense", "census", "adbench", "flights", "classes", "labels")
     tables = [overview(table(name)).partition("\n\n")[0].splitlines() for name in folders]
     assert block("data").splitlines() == [*tables[0][:2], *(line for table in tables for line in table[2:])]
 
 
 def test_what_many_data_sets_say_together_is_shown() -> None:
-    together = joined([table("adbench"), table("flights")])
+    together = joined([table("census"), table("adbench"), table("flights")])
     assert block("pooled").strip() == overview(together).partition("\n\n")[2].strip()
 
 

@@ -34,7 +34,7 @@ def test_a_plant_in_the_making_of_the_table_is_found_in_the_files(plant: Plant) 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("folder", ["headline", "rivals", "tables", "families", "dense", "classes", "labels"])
+@pytest.mark.parametrize("folder", ["headline", "rivals", "flights", "families", "dense", "classes", "labels"])
 def test_nothing_is_found_where_nothing_was_planted(folder: str) -> None:
     assert found(Plant("nothing", list, folder, "." if folder in ("rivals", "labels") else FEW)) == []
 

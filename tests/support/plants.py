@@ -219,6 +219,7 @@ LOSSES = (
             "topk": ("share",),
             "dice": ("smooth",),
             "tversky": ("alpha", "beta", "smooth"),
+            "focal_tversky": ("alpha", "beta", "gamma", "smooth"),
             "smooth_ap": ("tau",),
         }.items()
         for parameter in names
