@@ -4,6 +4,7 @@ A file with [[claims]] may have [[parts]]: the experiment with some of its keys 
 more conditions, which must all hold; each condition is a number computed seed by seed from the runs of some parts.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -17,6 +18,7 @@ from focalbench.runs.catalogue import SIGMOID
 from focalbench.runs.run import Cell
 
 ROUNDING = 1e-9  # of a sum of weights
+ID = re.compile(r"[A-Za-z0-9._-]{1,40}")  # a file is named after it
 
 
 class Measure(StrEnum):
@@ -337,6 +339,8 @@ def _claim(content: Mapping[str, Any], where: str) -> Claim:
     table = _Table(content, f"{where}, [[claims]]", CLAIM_KEYS)
     table.check()
     name = table.text("id")
+    if not ID.fullmatch(name):
+        raise InputError(f"{where}: the id of a claim is of letters, digits, dots, dashes and underlines, got {name!r}")
     otherwise = f"{where}, claim {name}: write what it rests on as [[claims.conditions]]"
     conditions = _tables(content.get("conditions"), otherwise)
     read = _told(lambda: tuple(_condition(each, f"{where}, claim {name}") for each in conditions), where, name)

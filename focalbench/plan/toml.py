@@ -116,7 +116,14 @@ def _part(content: Mapping[str, Any], base: Experiment, path: Path) -> tuple[str
     if not isinstance(name, str) or not name:
         raise InputError(f"{path}: each of [[parts]] has a name, got {name!r}")
     changed = {key: value for key, value in content.items() if key != "name"}
-    return name, from_mapping(changed, base, f"{path}, part {name}")
+    where = f"{path}, part {name}"
+    try:
+        found = from_mapping(changed, base, where)
+    except InputError as error:
+        raise InputError(str(error) if str(error).startswith(where) else f"{where}: {error}") from None
+    if found.smoke_test:
+        raise InputError(f"{where}: a smoke test supports no claims; leave smoke_test out")
+    return name, found
 
 
 def _parsed(path: Path) -> dict[str, Any]:

@@ -119,6 +119,9 @@ def test_a_file_without_parts_is_one_part_and_one_without_claims_claims_nothing(
         ),
         (HEAD + CLAIM + CONDITION + CLAIM + CONDITION, "two of the claims are called 'C1'"),
         (HEAD + "claims = 3\n", "claims"),
+        (HEAD + CLAIM.replace("C1", "C 1") + CONDITION, "id of a claim"),
+        (HEAD + PARTS + "label_noise = 0.7\n" + CLAIM + CONDITION, "part large: label noise"),
+        (HEAD + "smoke_test = true\n" + CLAIM + CONDITION, "smoke test"),
         (HEAD + "parts = 3\n" + CLAIM + CONDITION, "parts"),
     ],
 )
