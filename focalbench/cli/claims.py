@@ -62,7 +62,10 @@ def run_claims_file(study: Study[ClaimsResult], job: Job, guard: Callable[[Done]
         guard(result.done)
 
     result, ended = run_job(study, job, Finish(finish))
+    from focalbench.cli.render import raise_failed
+
     (_show_json if job.as_json else _show)(result, ended, job.folder)
+    raise_failed(ended)
 
 
 def _show(result: ClaimsResult, ended: Ended, folder: Path) -> None:
