@@ -353,7 +353,9 @@ VALUES: dict[str, Text] = {
     "first_seed": st.integers().map(str),
     "lrs": listed(FLOATS),
     "hidden": listed(st.one_of(st.integers(-1, 8), st.sampled_from([16_385, 10**400])).map(str)),
-    "sampler": strings("random", "balanced", "quota:8", "groups"),
+    "sampler": strings("random", "balanced", "quota:8", "weighted-quota:8", "groups"),
+    "optimizer": strings("adam", "sgd", "lion"),
+    "lr_schedule": strings("constant", "cosine", "step"),
     "model": strings("logistic", "mlp"),
     "device": strings("cpu", "cuda", "auto"),
     "references": st.just("false"),
@@ -367,7 +369,7 @@ ARM_VALUES: dict[str, Text] = {
     "loss": strings("bce", "focal", "alpha", "pos_weight", "ce", "ohem", "json:dumps"),
     "alpha": st.one_of(FLOATS, strings("none", "balanced")),
     "gamma": FLOATS,
-    "init": strings("own", "prior", "zero"),
+    "init": strings("own", "prior", "zero", "learned"),
     "params": st.sampled_from(
         ["{ ratio = 2 }", "{ ratio = nan }", "{ '' = 1 }", "{ a.b = 1 }", "{}", "{ ratio = 1e400 }"]
     ),
