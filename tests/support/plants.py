@@ -34,7 +34,7 @@ from focalbench.metrics import calibration, ranking, threshold
 from focalbench.plan.planning import make_plan
 from focalbench.plan.toml import load
 from focalbench.runs.run import Run
-from focalbench.training import arm_loss, caller, measuring, references, rivals, samplers, stack, stack_loss
+from focalbench.training import arm_loss, caller, measuring, optimizers, references, rivals, samplers, stack, stack_loss
 from focalbench.training import loop as training
 from focalbench.training.references import row_name
 from focalbench.training.rivals import Rival
@@ -282,8 +282,8 @@ TRAINING = (
         "rivals",
         ".",
     ),
-    Plant("Adam: beta 2", constant(training, "BETA2", 0.99)),
-    Plant("Adam: epsilon", constant(training, "EPSILON", 1e-4)),
+    Plant("Adam: beta 2", constant(optimizers, "BETA2", 0.99)),
+    Plant("Adam: epsilon", constant(optimizers, "EPSILON", 1e-4)),
     Plant(
         "learning rate more by a hundredth",
         changed(stack, "_member", lambda found, *_: replace(found, lr=1.01 * found.lr)),
