@@ -1,7 +1,7 @@
 """The differences that a condition rests on: of each part, data set and pair of arms, seed by seed."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from focalbench.analysis.selection import (
     baseline_family,
     candidates,
     cells_of,
+    edge,
     prevalence,
 )
 from focalbench.analysis.statistics import Floats
@@ -65,8 +66,7 @@ class Point:
         sums = None if self.value.sums is None else self.value.sums[kept]
         half = None if self.half is None else self.half[kept]
         value = Quantity(self.value.values[kept], sums)
-        parts = self.part, self.cell, self.arms, self.epochs, self.x, tuple(np.array(self.seeds)[kept].tolist())
-        return Point(*parts, value, half, self.usual_margin, self.at_edge, self.evidence)
+        return replace(self, seeds=tuple(self.seeds[place] for place in kept), value=value, half=half)
 
 
 def points_of(condition: Condition, parts: Sequence[PartRuns], influences: Influences) -> list[Point]:
@@ -99,7 +99,7 @@ def _point(condition: Condition, pair: Pair, part: str, cell: Sequence[Trained],
         value=values[0] if len(values) == 1 else values[0].minus(values[1]),
         half=_halfway(entries) if condition.measure is Measure.METRIC and condition.epochs is Part.ALL else None,
         usual_margin=_usual_margin(cell),
-        at_edge=any(map(_is_at_edge, entries)),
+        at_edge=any(edge(entry) is not None for entry in entries),
         evidence=evidence,
     )
 
@@ -116,13 +116,6 @@ def _usual_margin(cell: Sequence[Trained]) -> float:
         baseline=float(entry.score.mean()),
         prevalence=float(prevalence(entry).mean()),
     )
-
-
-def _is_at_edge(entry: Entry) -> bool:
-    """Whether more than half of the seeds chose one end of the grid of learning rates."""
-    grid = {row.settings.lr for row in entry.considered if row.settings.lr is not None}
-    chosen = [row.settings.lr for row in entry.chosen]
-    return len(grid) > 1 and any(chosen.count(end) > len(chosen) / 2 for end in (min(grid), max(grid)))
 
 
 def _budget(part: Part, epochs: int) -> int:
@@ -159,8 +152,6 @@ def _measured(evidence: Evidence, entry: Entry, measure: Measure, budget: Budget
     if measure is Measure.METRIC:
         found = evidence.score(entry) if budget is None else Quantity(entry.score_early(budget), None)
         return found.times(-1) if entry.metric.lower_is_better else found
-    if budget is not None:
-        raise InputError(f"{measure} is known at the end of the epochs only")
     values = entry.by_seed(NUMBERS[measure])
     if not np.isfinite(values).all():
         raise InputError(f"{entry.name} has no {measure} in some of its runs")

@@ -18,16 +18,16 @@ from focalbench.analysis.selection import (
     baseline_of,
     candidates,
     cells_of,
+    edge,
     entries_of,
     failed_seeds,
+    grid_of,
     prevalence,
 )
 from focalbench.analysis.statistics import INTERVAL_SEEDS, LEAST_SEEDS, Floats, Sample, mean_interval
 from focalbench.analysis.verdicts import Finding, findings, moves_late, usual_margin_of
 from focalbench.runs.metric import ThresholdAt
 from focalbench.runs.result import Outcome, Status, mean_of
-
-EDGE_SHARE = 0.5  # of the seeds: beyond it, an end of the grid of learning rates is named
 
 
 def compare(
@@ -148,8 +148,8 @@ def _row(entry: Entry, evidence: Evidence, finding: Finding, margin: float) -> A
         verdict=finding.verdict,
         seeds_to_decide=finding.seeds_to_decide,
         budget_limited=_budget_limited(entry, baseline, margin),
-        lrs=", ".join(f"{rate:g}" for rate in _rates(entry)) or None,
-        lr_edge=_edge(entry),
+        lrs=", ".join(f"{rate:g}" for rate in grid_of(entry)) or None,
+        lr_edge=edge(entry),
         own_start=_own_start(entry, evidence),
         average_precision_quarter=_early(entry, QUARTER),
         average_precision_half=_early(entry, HALF),
@@ -201,19 +201,6 @@ def _budget_limited(entry: Entry, baseline: Entry, margin: float) -> bool | None
         return None
     halfway = Sample(entry.score_early(HALF) - baseline.score_early(HALF))
     return moves_late(halfway, Sample(entry.score - baseline.score), margin)
-
-
-def _rates(entry: Entry) -> list[float]:
-    """The grid of learning rates."""
-    return sorted({row.settings.lr for row in entry.considered if row.settings.lr is not None})
-
-
-def _edge(entry: Entry) -> float | None:
-    """The end of the grid of learning rates that more than half of the seeds chose; none of a grid of one."""
-    rates = _rates(entry)
-    ends = {rates[0], rates[-1]} if len(rates) > 1 else set()
-    chosen = np.array([row.settings.lr for row in entry.chosen], dtype=np.float64)
-    return next((end for end in sorted(ends) if np.mean(chosen == end) > EDGE_SHARE), None)
 
 
 def _classes(outcome: Outcome, *, measured: bool) -> list[str]:

@@ -20,6 +20,7 @@ from focalbench.runs.metric import AVERAGE_PRECISION, Metric
 from focalbench.runs.result import ByMetric, Early, Outcome
 
 Key = TypeVar("Key", bound=Hashable)
+EDGE_SHARE = 0.5  # of the seeds: beyond it, an end of the grid of learning rates is named
 REFERENCE = "reference"  # the family of scikit-learn's models
 
 
@@ -219,6 +220,19 @@ def _validation(early: Early, found: ByMetric | None) -> float | None:
 
 def _test(found: ByMetric | None) -> float | None:
     return None if found is None else found.test
+
+
+def grid_of(entry: Entry) -> list[float]:
+    """The grid of learning rates."""
+    return sorted({row.settings.lr for row in entry.considered if row.settings.lr is not None})
+
+
+def edge(entry: Entry) -> float | None:
+    """The end of the grid of learning rates that more than half of the seeds chose; none of a grid of one."""
+    rates = grid_of(entry)
+    ends = {rates[0], rates[-1]} if len(rates) > 1 else set()
+    chosen = np.array([row.settings.lr for row in entry.chosen], dtype=np.float64)
+    return next((end for end in sorted(ends) if np.mean(chosen == end) > EDGE_SHARE), None)
 
 
 def prevalence(entry: Entry) -> Floats:

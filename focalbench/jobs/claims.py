@@ -1,6 +1,5 @@
 """The job of an experiment file with claims: train its parts, decide, and write a results folder."""
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -37,8 +36,6 @@ from focalbench.report.folder import (
 )
 from focalbench.report.influences import sums_text
 from focalbench.report.owned import TIMINGS, claim, make_folder, owned, refuse_foreign, remove_own, write_bytes
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -103,9 +100,10 @@ def run_claims(
         if stopped is not None:
             raise InputError("claims need all of their runs, and the budget was over before")
         rows = trainer.rows(planned.whole)
-        examined = examine(planned.claims, planned.parts(rows), trainer.influences)
+        parts = planned.parts(rows)
+        examined = examine(planned.claims, parts, trainer.influences)
         texts = claim_texts(planned.claims, rows, examined, trainer.influences)
-        curves = loss_rows(planned.claims.claims, planned.parts(rows), planned.whole.runs)
+        curves = loss_rows(planned.claims.claims, parts, planned.whole.runs)
         texts |= {LOSS_CURVES: rows_text(LossRow, curves)} if curves else {}
         contents = {name: text.encode() for name, text in texts.items()}
         write_bytes(folder, contents | {EXPERIMENT: file.read_bytes()})

@@ -27,7 +27,7 @@ class Adam:
     def __init__(self, parameters: Parameters, lrs: Sequence[float]) -> None:
         self.parameters = parameters.flat
         self.first, self.second, self.scratch = (torch.zeros_like(parameters.flat) for _ in range(3))
-        self.lr = spread_lrs(parameters, lrs)
+        self.lr = _spread(parameters, lrs)
         self.steps = 0
 
     def step(self, gradient: Tensor, share: float = 1.0) -> None:
@@ -48,7 +48,7 @@ class Momentum:
     def __init__(self, parameters: Parameters, lrs: Sequence[float]) -> None:
         self.parameters = parameters.flat
         self.velocity = torch.zeros_like(parameters.flat)
-        self.lr = spread_lrs(parameters, lrs)
+        self.lr = _spread(parameters, lrs)
 
     def step(self, gradient: Tensor, share: float = 1.0) -> None:
         """One update, in place."""
@@ -71,7 +71,7 @@ def lr_share(schedule: LrSchedule, step: int, steps: int) -> float:
     return 1.0 if schedule == "constant" else round((1 + math.cos(math.pi * step / steps)) / 2, 12)
 
 
-def spread_lrs(parameters: Parameters, lrs: Sequence[float]) -> Tensor:
+def _spread(parameters: Parameters, lrs: Sequence[float]) -> Tensor:
     """The learning rate of each parameter, (parameter,), from that of each run."""
     rate = torch.tensor(lrs, dtype=torch.float32, device=parameters.flat.device).view(-1, 1, 1)
     return torch.cat([rate.expand_as(view).flatten() for view in parameters.views])
