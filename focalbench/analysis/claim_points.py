@@ -23,14 +23,14 @@ from focalbench.analysis.selection import (
 from focalbench.analysis.statistics import Floats
 from focalbench.analysis.verdicts import usual_margin_of
 from focalbench.errors import InputError
-from focalbench.plan.claims import Axis, Condition, Measure, Pair, Part
+from focalbench.plan.claims import Axis, Condition, Epochs, Measure, Pair
 from focalbench.runs.result import Outcome
 from focalbench.runs.run import Cell
 from focalbench.training.loop import epoch_budgets
 
 Number = Callable[[Outcome], float | None]
 LEAST_SLOPE = 0.01  # of a calibration: lower ones, and those below 0, count as this in a logarithm
-BUDGETS: dict[Part, Budget | None] = {Part.QUARTER: QUARTER, Part.HALF: HALF, Part.ALL: None}
+BUDGETS: dict[Epochs, Budget | None] = {Epochs.QUARTER: QUARTER, Epochs.HALF: HALF, Epochs.ALL: None}
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def _point(condition: Condition, pair: Pair, part: str, cell: Sequence[Trained],
         x=0.0 if condition.slope_on is None else _place(condition.slope_on, first),
         seeds=tuple(row.settings.seed for row in first.chosen),
         value=values[0] if len(values) == 1 else values[0].minus(values[1]),
-        half=_halfway(entries) if condition.measure is Measure.METRIC and condition.epochs is Part.ALL else None,
+        half=_halfway(entries) if condition.measure is Measure.METRIC and condition.epochs is Epochs.ALL else None,
         usual_margin=_usual_margin(cell),
         at_edge=any(edge(entry) is not None for entry in entries),
         evidence=evidence,
@@ -118,8 +118,8 @@ def _usual_margin(cell: Sequence[Trained]) -> float:
     )
 
 
-def _budget(part: Part, epochs: int) -> int:
-    return dict(zip(Part, epoch_budgets(epochs), strict=True))[part]
+def _budget(part: Epochs, epochs: int) -> int:
+    return dict(zip(Epochs, epoch_budgets(epochs), strict=True))[part]
 
 
 def _tuned(pair: Pair) -> bool:

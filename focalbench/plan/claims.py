@@ -48,8 +48,8 @@ class Axis(StrEnum):
     POSITIVES = "log10_positives"
 
 
-class Part(StrEnum):
-    """Which part of the epochs: a run's choice is as if training had stopped there."""
+class Epochs(StrEnum):
+    """How many of the epochs: a run's choice is as if training had stopped there."""
 
     QUARTER = "quarter"
     HALF = "half"
@@ -100,7 +100,7 @@ class Condition:
     parts: tuple[str, ...] = ()
     weights: tuple[float, ...] = ()
     slope_on: Axis | None = None
-    epochs: Part = Part.ALL
+    epochs: Epochs = Epochs.ALL
     than: float = 0.0
     margin: float | None = None
     margins: float = 1.0
@@ -124,7 +124,7 @@ class Condition:
         yield self.margin is not None and self.margins != 1, "margin and margins say the same; give one"
         unusual = self.margin is None and self.measure is not Measure.METRIC
         yield unusual, f"margin: say what matters in {self.measure}, which has no usual margin"
-        early = self.epochs is not Part.ALL and self.measure is not Measure.METRIC
+        early = self.epochs is not Epochs.ALL and self.measure is not Measure.METRIC
         yield early, f"{self.measure} is known at the end of the epochs only"
 
     def data(self, parts: Sequence[tuple[str, Experiment]]) -> dict[str, list[Place]]:
@@ -214,7 +214,7 @@ class Claims:
 
 def _of_part(condition: Condition, name: str, experiment: Experiment) -> Iterator[tuple[bool, str]]:
     arms = {arm.name: arm for arm in experiment.arms}
-    annealed = condition.epochs is not Part.ALL and experiment.lr_schedule != "constant"
+    annealed = condition.epochs is not Epochs.ALL and experiment.lr_schedule != "constant"
     yield (
         annealed,
         f"part {name}: with a schedule of learning rates an early end is not what training stopped there has",
@@ -372,7 +372,7 @@ def _condition(content: Mapping[str, Any], where: str) -> Condition:
         parts=table.texts("parts"),
         weights=table.numbers("weights", content.get("weights", [])),
         slope_on=table.one_of("slope_on", Axis),
-        epochs=table.one_of("epochs", Part) or Part.ALL,
+        epochs=table.one_of("epochs", Epochs) or Epochs.ALL,
         than=table.number("than", 0.0),
         margin=table.number("margin", 0.0) if "margin" in content else None,
         margins=table.number("margins", 1.0),

@@ -101,7 +101,7 @@ def load_claims(path: Path, given: Sequence[Path] = ()) -> Claims | None:
         return None
     base, _ = load(path, given)
     parts = content.get("parts", [{"name": WHOLE}])
-    if not isinstance(parts, list) or not all(isinstance(part, dict) for part in parts):
+    if not isinstance(parts, list) or not parts or not all(isinstance(part, dict) for part in parts):
         raise InputError(f"{path}: write each part as its own [[parts]] table")
     read = tuple(_part(part, base, path) for part in parts)
     placed = tuple((name, _placed(experiment, path, given)) for name, experiment in read)

@@ -6,7 +6,7 @@ from focalbench.analysis.claim_rows import ClaimRow, ClaimVerdict
 from focalbench.analysis.rows import Scope
 from focalbench.base.rows import rows_text
 from focalbench.base.text import in_markdown
-from focalbench.plan.claims import Axis, Claim, Condition, Direction, Measure, Part
+from focalbench.plan.claims import Axis, Claim, Condition, Direction, Epochs, Measure
 from focalbench.report import spread
 from focalbench.report.grid import Column, Grid, Line, Page, Section, aligned
 from focalbench.report.words import OF_SCOPE
@@ -26,7 +26,7 @@ AXES = {
     Axis.RATE: "log10 rate",
     Axis.POSITIVES: "log10 training positives",
 }
-EPOCHS = {Part.QUARTER: " (a quarter of the epochs)", Part.HALF: " (half of the epochs)", Part.ALL: ""}
+EPOCHS = {Epochs.QUARTER: " (a quarter of the epochs)", Epochs.HALF: " (half of the epochs)", Epochs.ALL: ""}
 COLUMNS = (
     Column("data", wraps=True),
     Column("seeds", right=True),

@@ -18,7 +18,7 @@ from focalbench.analysis.rows import Scope
 from focalbench.analysis.run_rows import RunRow
 from focalbench.analysis.statistics import shared_covariance
 from focalbench.errors import InputError
-from focalbench.plan.claims import Axis, Claim, Claims, Condition, Direction, Measure, Pair, Part
+from focalbench.plan.claims import Axis, Claim, Claims, Condition, Direction, Epochs, Measure, Pair
 from focalbench.plan.experiment import Experiment
 from focalbench.runs.arm import Arm
 from focalbench.runs.metric import Metric
@@ -242,7 +242,7 @@ def test_calibration_is_compared_by_logarithms() -> None:
 def test_an_earlier_end_is_that_of_the_epochs_asked_for() -> None:
     tests = {"bce": seeds(), "gamma=2": seeds(key=1)}
     rows = [changed(row, test_average_precision_half=0.3) if row.settings.arm == "bce" else row for row in runs(tests)]
-    row, _ = decided([replace(ABOVE, epochs=Part.HALF)], {"all": rows})
+    row, _ = decided([replace(ABOVE, epochs=Epochs.HALF)], {"all": rows})
     assert row.number is not None
     assert row.number.mean == pytest.approx(np.mean(tests["gamma=2"]) - 0.3)
     whole, _ = decided([ABOVE], {"all": rows})

@@ -123,6 +123,7 @@ def test_a_file_without_parts_is_one_part_and_one_without_claims_claims_nothing(
         (HEAD + PARTS + "label_noise = 0.7\n" + CLAIM + CONDITION, "part large: label noise"),
         (HEAD + "smoke_test = true\n" + CLAIM + CONDITION, "smoke test"),
         (HEAD + "parts = 3\n" + CLAIM + CONDITION, "parts"),
+        (HEAD + "parts = []\n" + CLAIM + CONDITION, "each part as its own"),
     ],
 )
 def test_a_mistake_is_told_in_a_sentence_with_its_place(text: str, told: str, tmp_path: Path) -> None:
