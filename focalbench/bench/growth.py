@@ -12,8 +12,8 @@ from focalbench.bench.problem import Problem
 from focalbench.bench.rows import Goal, Row, Scale, row
 from focalbench.bench.sweep_time import peak_note, swept
 from focalbench.bench.timing import interleaved
-from focalbench.execution.pools import Backend
 from focalbench.jobs.sweep import run_experiment
+from focalbench.jobs.trainer import Execution
 from focalbench.plan.experiment import Experiment
 from focalbench.plan.planning import make_plan
 from focalbench.runs.arm import Arm
@@ -69,7 +69,7 @@ def within(what: str, steps: Sequence[tuple[Experiment, int]], rounds: int) -> t
 
 def _run(experiment: Experiment) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        run_experiment(experiment, make_plan(experiment), Path(folder) / "out", Backend(), lambda _: None)
+        run_experiment(experiment, make_plan(experiment), Path(folder) / "out", Execution())
 
 
 def runs(scale: Scale) -> tuple[list[Row], list[Goal]]:

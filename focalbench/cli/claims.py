@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,12 +12,11 @@ from focalbench.cli.options import Format
 from focalbench.errors import InputError
 
 if TYPE_CHECKING:
+    from focalbench.analysis.claim_rows import ClaimRow
     from focalbench.cli.ending import Ended
-    from focalbench.execution.pools import Backend
-    from focalbench.jobs.budget import Budget
     from focalbench.jobs.claims import ClaimsResult, PlannedClaims
-    from focalbench.jobs.trainer import Done, Watch
-    from focalbench.plan.claims import Claims
+    from focalbench.jobs.trainer import Done, Execution
+    from focalbench.plan.claims import Claim, Claims
     from focalbench.plan.planning import Plan
 
 
@@ -38,13 +37,10 @@ def claims_study(claims: Claims, file: Path, job: Job) -> Study[ClaimsResult]:
 
         return [*names_in(job.folder, job.store), *claim_pictures(claim.id for claim in claims.claims)]
 
-    def run(
-        _: Plan, backend: Backend, watch: Watch, budget: Budget | None, shares: Mapping[str, float] | None
-    ) -> ClaimsResult:
+    def run(_: Plan, how: Execution) -> ClaimsResult:
         from focalbench.jobs.claims import plan_claims, run_claims
 
-        found = planned or plan_claims(claims)
-        return run_claims(found, file, job.folder, backend, watch, job.store, budget, shares)
+        return run_claims(planned or plan_claims(claims), file, job.folder, how, job.store)
 
     return Study(plan, names, run)
 
@@ -101,29 +97,35 @@ def holds_claims(folder: Path) -> bool:
 
 
 def show_claims(folders: Sequence[Path], format: str) -> None:  # noqa: A002
-    """Print the claims of results folders. Raises InputError for a format that is of tables only."""
-    from focalbench.analysis.claim_rows import ClaimRow
-    from focalbench.base.rows import read_rows
+    """Print the claims of results folders."""
     from focalbench.cli.render import show_page
-    from focalbench.plan.toml import claims_in
-    from focalbench.report.claims import claim_lines, claims_page
-    from focalbench.report.folder import CLAIMS, EXPERIMENT, check_unchanged
+    from focalbench.report.claims import claim_lines, claims_page, short_lines
+    from focalbench.report.folder import CLAIMS, check_unchanged
 
     known: dict[str, Format] = {"rich": "rich", "markdown": "markdown", "latex": "latex", "csv": "csv"}
     if others := [folder for folder in folders if not holds_claims(folder)]:
         raise InputError(f"{others[0]} holds no claims; show it by itself")
-    if format not in (*known, "summary"):
-        raise InputError(f"{folders[0]} holds claims; show them with --format {', '.join(known)} or summary")
     for folder in folders:
         check_unchanged(folder, [CLAIMS])
-    claims = [claim for folder in folders for claim in claims_in(folder / EXPERIMENT)]
-    rows = [row for folder in folders for row in read_rows(folder / CLAIMS, ClaimRow)]
-    if len({claim.id for claim in claims}) < len(claims):
-        raise InputError("two of the folders hold claims of the same id; show them one by one")
-    if format == "summary":
-        print(claim_lines(claims, rows), end="")
+    claims, rows = read_claims(folders)
+    lines = {"summary": claim_lines, "overview": short_lines}
+    if format in lines:
+        print(lines[format](claims, rows), end="")
     else:
         show_page(claims_page(claims, rows), known[format])
+
+
+def read_claims(folders: Sequence[Path]) -> tuple[list[Claim], list[ClaimRow]]:
+    """The claims of results folders and what their runs say of them. Raises InputError where two have the same id."""
+    from focalbench.analysis.claim_rows import ClaimRow
+    from focalbench.base.rows import read_rows
+    from focalbench.plan.toml import claims_in
+    from focalbench.report.folder import CLAIMS, EXPERIMENT
+
+    claims = [claim for folder in folders for claim in claims_in(folder / EXPERIMENT)]
+    if len({claim.id for claim in claims}) < len(claims):
+        raise InputError("two of the folders hold claims of the same id; show them one by one")
+    return claims, [row for folder in folders for row in read_rows(folder / CLAIMS, ClaimRow)]
 
 
 def plot_claims(folder: Path, out: Path | None) -> list[Path]:

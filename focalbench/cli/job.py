@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
@@ -22,9 +22,8 @@ from focalbench.errors import InputError, MachineError
 
 if TYPE_CHECKING:
     from focalbench.execution.pools import Backend
-    from focalbench.jobs.budget import Budget
     from focalbench.jobs.sweep import SweepResult
-    from focalbench.jobs.trainer import Done, State, Watch
+    from focalbench.jobs.trainer import Done, Execution, State, Watch
     from focalbench.plan.experiment import Experiment
     from focalbench.plan.planning import Plan
 
@@ -85,12 +84,12 @@ Found = TypeVar("Found", bound=Result)
 @dataclass(frozen=True)
 class Study(Generic[Found]):
     """Runs with a purpose. plan: may read data first; names: of all that `run` writes in the folder; run: trains what
-    is missing, within a budget, and writes; shares are those of Forecast.
+    is missing, and writes.
     """
 
     plan: Callable[[], Plan]
     names: Callable[[], Sequence[str]]
-    run: Callable[[Plan, Backend, Watch, Budget | None, Mapping[str, float] | None], Found]
+    run: Callable[[Plan, Execution], Found]
 
 
 def sweep_study(make: Callable[[], Experiment], job: Job) -> Study[SweepResult]:
@@ -104,12 +103,10 @@ def sweep_study(make: Callable[[], Experiment], job: Job) -> Study[SweepResult]:
         experiment = make()
         return make_plan(experiment)
 
-    def run(
-        plan: Plan, backend: Backend, watch: Watch, budget: Budget | None, shares: Mapping[str, float] | None
-    ) -> SweepResult:
+    def run(plan: Plan, how: Execution) -> SweepResult:
         from focalbench.jobs.sweep import run_experiment
 
-        return run_experiment(experiment or make(), plan, job.folder, backend, watch, job.store, budget, shares)
+        return run_experiment(experiment or make(), plan, job.folder, how, job.store)
 
     def names() -> Sequence[str]:
         from focalbench.jobs.sweep import names_in
@@ -168,6 +165,7 @@ def _run(study: Study[Found], job: Job, see: Watch, finish: Finish[Found] | None
     from focalbench.execution.drive import check_backend
     from focalbench.jobs.budget import Budget
     from focalbench.jobs.sweep import check_store
+    from focalbench.jobs.trainer import Execution
     from focalbench.report.owned import refuse_foreign, working_in
 
     plan = _told(study.plan())
@@ -183,7 +181,7 @@ def _run(study: Study[Found], job: Job, see: Watch, finish: Finish[Found] | None
     budget = None if job.budget is None else Budget(job.budget, begin)
     with working_in(job.folder, names):
         announce(plan, done, backend, found, as_json=job.as_json)
-        result = study.run(plan, backend, see, budget, None if found is None else found.shares)
+        result = study.run(plan, Execution(backend, see, budget, None if found is None else found.shares))
         if finish is not None and result.done.ending.stopped is None:
             finish.do(result)
         return result

@@ -1,6 +1,6 @@
 """The job of an experiment file with claims: train its parts, decide, and write a results folder."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,12 +12,10 @@ from focalbench.analysis.evidence import Influences
 from focalbench.analysis.run_rows import RunRow
 from focalbench.base.rows import rows_text
 from focalbench.errors import InputError
-from focalbench.execution.pools import Backend
 from focalbench.execution.store import Store
-from focalbench.jobs.budget import Budget
 from focalbench.jobs.loss_curves import loss_rows
 from focalbench.jobs.sweep import names_in
-from focalbench.jobs.trainer import Done, Trainer, Watch
+from focalbench.jobs.trainer import Done, Execution, Trainer
 from focalbench.plan.claims import Claims
 from focalbench.plan.experiment import MANIFEST
 from focalbench.plan.planning import Plan, joint, make_plan
@@ -77,11 +75,8 @@ def run_claims(
     planned: PlannedClaims,
     file: Path,
     folder: Path,
-    backend: Backend,
-    watch: Watch,
+    how: Execution,
     database: Path | None = None,
-    budget: Budget | None = None,
-    shares: Mapping[str, float] | None = None,
 ) -> ClaimsResult:
     """Train what the store lacks, then write every file of the folder but the manifest. file: which declares them.
 
@@ -93,8 +88,8 @@ def run_claims(
     make_folder(folder)
     claim(folder, names)
     with Store(database or folder / DATABASE) as store:
-        trainer = Trainer(planned.whole, store, watch, shares or {})
-        stopped = trainer.train(backend, budget)
+        trainer = Trainer(planned.whole, store, how)
+        stopped = trainer.train()
         if stopped == "by hand":
             raise KeyboardInterrupt
         if stopped is not None:

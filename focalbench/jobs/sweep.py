@@ -1,7 +1,7 @@
 """The main job: plan, run what is missing, write the results folder."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,8 +12,7 @@ from focalbench.errors import MachineError
 from focalbench.execution.drive import execute
 from focalbench.execution.pools import Backend
 from focalbench.execution.store import Store, is_begun
-from focalbench.jobs.budget import Budget
-from focalbench.jobs.trainer import Done, Stopped, Trainer, Watch
+from focalbench.jobs.trainer import Done, Execution, Stopped, Trainer
 from focalbench.plan.experiment import Experiment
 from focalbench.plan.planning import Plan
 from focalbench.plan.stacks import make_stacks
@@ -39,39 +38,32 @@ def run_experiment(
     experiment: Experiment,
     plan: Plan,
     folder: Path,
-    backend: Backend,
-    watch: Watch,
+    how: Execution,
     database: Path | None = None,
-    budget: Budget | None = None,
-    shares: Mapping[str, float] | None = None,
 ) -> SweepResult:
     """Run what the store does not hold yet, then write every file of the folder, the manifest last.
 
     Ctrl-C, and a budget that is spent, end the training; then the folder is that of the whole seeds. Without any,
     KeyboardInterrupt and InputError say so.
     database: the store's file, by default in the folder; others may write to it meanwhile, not to the folder
-    (working_in). shares: of the training that is missing, by run_id, as Forecast has them; None for equal ones. Raises
-    InputError where the folder holds files of others by our names, StoreError and MachineError; what was finished then
-    is safe.
+    (working_in). Raises InputError where the folder holds files of others by our names, StoreError and MachineError;
+    what was finished then is safe.
     """
     names = names_in(folder, database)
     refuse_foreign(folder, names)
     make_folder(folder)
     claim(folder, names)
     with Store(database or folder / DATABASE) as store:
-        sweep = _Sweep(experiment, plan, store, watch, shares or {})
-        stopped = sweep.trainer.train(backend, budget)
-        return sweep.write(folder, stopped)
+        sweep = _Sweep(experiment, plan, store, how)
+        return sweep.write(folder, sweep.trainer.train())
 
 
 class _Sweep:
     """A sweep that goes on: its runs come from the store or are trained, and become a folder."""
 
-    def __init__(
-        self, experiment: Experiment, plan: Plan, store: Store, watch: Watch, shares: Mapping[str, float]
-    ) -> None:
+    def __init__(self, experiment: Experiment, plan: Plan, store: Store, how: Execution) -> None:
         self.experiment, self.plan, self.store = experiment, plan, store
-        self.trainer = Trainer(plan, store, watch, shares, self.table)
+        self.trainer = Trainer(plan, store, how, self.table)
 
     def table(self, whole: Whole) -> list[ArmRow]:
         """The table of whole seeds."""

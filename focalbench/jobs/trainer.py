@@ -54,6 +54,18 @@ Watch = Callable[[State], None]
 
 
 @dataclass(frozen=True)
+class Execution:
+    """Where runs are trained, who watches, how long it may take (None: as long as it does), and which share of the
+    training that is missing each run is, by run_id, as Forecast has them (None: equal ones).
+    """
+
+    backend: Backend = field(default_factory=Backend)
+    watch: Watch = lambda _: None
+    budget: Budget | None = None
+    shares: Mapping[str, float] | None = None
+
+
+@dataclass(frozen=True)
 class Ending:
     """How training ended. seeds: in the table, of those planned; stopped: None where all is done; left_out: data sets
     that are not in the table; runs: the safe ones of all planned; seconds_left: what the others would take at the pace
@@ -90,33 +102,31 @@ class Done:
 class Trainer:
     """A plan whose runs come from the store or are trained.
 
-    table: of whole seeds, for whoever watches. shares: of the training that is missing, by run_id, as Forecast has
-    them; none for equal ones.
+    table: of whole seeds, for whoever watches.
     """
 
     def __init__(
         self,
         plan: Plan,
         store: Store,
-        watch: Watch,
-        shares: Mapping[str, float],
+        how: Execution,
         table: Callable[[Whole], Sequence[ArmRow]] = lambda _: (),
     ) -> None:
         store.check_takes(plan.runs)
-        self.plan, self.store, self.watch = plan, store, watch
+        self.plan, self.store, self.how = plan, store, how
         done = store.done(plan.runs)
         self.missing = [run for run in plan.runs if run.run_id not in done]
         self.state = State(len(plan.runs), len(done), seeds=Tally(plan.runs), table=table)
         self.state.seeds.see(run for run in plan.runs if run.run_id in done)
         self._rows: dict[str, RunRow] = {}  # as far as they were asked for
         self._lacking: dict[str, tuple[str, ...]] = {}  # by run_id: metrics that came after the run
-        self.shares = shares or {run.run_id: 1 / len(self.missing) for run in self.missing}
+        self.shares = how.shares or {run.run_id: 1 / len(self.missing) for run in self.missing}
         self.begin = time.monotonic()
 
-    def train(self, backend: Backend, budget: Budget | None) -> Stopped | None:
+    def train(self) -> Stopped | None:
         """Train what is missing; say why it was stopped before its end, where there are whole seeds."""
         try:
-            self._train(backend, budget)
+            self._train()
         except KeyboardInterrupt:
             self.state.safe = len(self.store.done(self.plan.runs))  # a stack may have been stored, and not counted yet
             if not self.state.seeds.count:
@@ -124,17 +134,17 @@ class Trainer:
             return "by hand" if self._is_short else None
         if not self._is_short:
             return None
-        if budget is not None and not self.state.seeds.count:
-            raise InputError(self._too_short(budget))
+        if self.how.budget is not None and not self.state.seeds.count:
+            raise InputError(self._too_short(self.how.budget))
         return "by budget"
 
-    def _train(self, backend: Backend, budget: Budget | None) -> None:
-        self._tell(budget)
-        enough = budget.is_spent if budget is not None else lambda: False
-        with closing(execute(make_stacks(self.missing), backend, enough)) as stacks:
+    def _train(self) -> None:
+        self._tell()
+        enough = self.how.budget.is_spent if self.how.budget is not None else lambda: False
+        with closing(execute(make_stacks(self.missing), self.how.backend, enough)) as stacks:
             for finished in stacks if self.missing else ():
                 self._keep(finished)
-                self._tell(budget)
+                self._tell()
 
     def _keep(self, finished: Finished) -> None:
         if finished.result is None:
@@ -146,10 +156,10 @@ class Trainer:
         self.state.left -= sum(self.shares.get(run.run_id, 0.0) for run in finished.stack)
         self.state.seeds.see(finished.stack)
 
-    def _tell(self, budget: Budget | None) -> None:
-        if budget is not None:
-            budget.see(self.state.seeds.count, self.state.done)
-        self.watch(self.state)
+    def _tell(self) -> None:
+        if self.how.budget is not None:
+            self.how.budget.see(self.state.seeds.count, self.state.done)
+        self.how.watch(self.state)
 
     @property
     def _is_short(self) -> bool:

@@ -1,6 +1,6 @@
 """What an experiment file claims and what its runs say, as a page: a table for each claim."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from focalbench.analysis.claim_rows import ClaimRow, ClaimVerdict
 from focalbench.analysis.rows import Scope
@@ -8,7 +8,7 @@ from focalbench.base.rows import rows_text
 from focalbench.base.text import in_markdown
 from focalbench.plan.claims import Axis, Claim, Condition, Direction, Epochs, Measure
 from focalbench.report import spread
-from focalbench.report.grid import Column, Grid, Line, Page, Section, aligned
+from focalbench.report.grid import Column, Grid, Line, Page, Section, aligned, markdown_lines
 from focalbench.report.words import OF_SCOPE
 
 MEASURES = {
@@ -48,7 +48,7 @@ OF_BUDGET = "*: the number still moved by more than the margin in the second hal
 
 def claims_page(claims: Sequence[Claim], rows: Sequence[ClaimRow]) -> Page:
     """A table for each claim. rows: of claim_rows."""
-    grids = [_grid(claim, [row for row in rows if row.claim == claim.id]) for claim in claims]
+    grids = [_grid(claim, _own(claim, rows)) for claim in claims]
     marks = [
         *([OF_BUDGET] if any(row.budget_limited for row in rows) else []),
         *([OF_EDGE] if any(row.at_edge for row in rows) else []),
@@ -59,17 +59,50 @@ def claims_page(claims: Sequence[Claim], rows: Sequence[ClaimRow]) -> Page:
     return Page(tuple(grids), tuple(remarks), rows_text(ClaimRow, rows))
 
 
+def claim_tables(claims: Sequence[Claim], rows: Sequence[ClaimRow]) -> dict[str, str]:
+    """The table of each claim in Markdown, by the claim's id."""
+    grids = {claim.id: _grid(claim, _own(claim, rows)) for claim in claims}
+    return {name: f"**{in_markdown(grid.title)}**\n\n{_text(markdown_lines(grid))}" for name, grid in grids.items()}
+
+
 def claim_lines(claims: Sequence[Claim], rows: Sequence[ClaimRow]) -> str:
-    """A line for each claim, as a list in Markdown: its verdict, and what each data set says."""
-    return "".join(f"- {in_markdown(_told(claim, rows))}\n" for claim in claims)
+    """A line for each claim, as a list in Markdown: its verdict, and what each data set says with its interval."""
+    return _text(f"- {in_markdown(_told(claim, _own(claim, rows)))}" for claim in claims)
 
 
-def _told(claim: Claim, rows: Sequence[ClaimRow]) -> str:
-    own = [row for row in rows if row.claim == claim.id]
-    whole = next(row for row in own if row.data is None)
+def short_lines(claims: Sequence[Claim], rows: Sequence[ClaimRow]) -> str:
+    """A line for each claim, as a list in Markdown: its verdict, and on which data."""
+    return _text(f"- {in_markdown(claim.sentence)} ({claim.id}): {_verdicts(_own(claim, rows))}." for claim in claims)
+
+
+def _text(lines: Iterable[str]) -> str:
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _own(claim: Claim, rows: Sequence[ClaimRow]) -> list[ClaimRow]:
+    return [row for row in rows if row.claim == claim.id]
+
+
+def _told(claim: Claim, own: Sequence[ClaimRow]) -> str:
     numbers = [row for row in own if row.number is not None and row.margin is not None]
     found = "; ".join(f"{row.data}: {_number(row)} {row.verdict}" for row in numbers)
-    return f"{claim.id}. {claim.sentence} ({claim.said_by}): {whole.verdict}. {found}."
+    return f"{claim.id}. {claim.sentence} ({claim.said_by}): {_whole(own).verdict}. {found}."
+
+
+def _verdicts(own: Sequence[ClaimRow]) -> str:
+    """`**refuted** on a and b`, or `**depends on the data**: supported on a; refuted on b`."""
+    summaries = [row for row in own if row.condition is None and row.data is not None]
+    of_data = summaries or [row for row in own if row.data is not None]
+    by_verdict: dict[ClaimVerdict, list[str]] = {}
+    for row in of_data:
+        by_verdict.setdefault(row.verdict, []).append(in_markdown(f"{row.data}"))
+    found = "; ".join(f"{verdict} on {', '.join(data)}" for verdict, data in by_verdict.items())
+    whole = f"**{_whole(own).verdict}**"
+    return f"{whole}: {found}" if len(by_verdict) > 1 else f"{whole} on {found.partition(' on ')[2]}"
+
+
+def _whole(own: Sequence[ClaimRow]) -> ClaimRow:
+    return next(row for row in own if row.data is None)
 
 
 def _number(row: ClaimRow) -> str:
@@ -77,8 +110,7 @@ def _number(row: ClaimRow) -> str:
 
 
 def _grid(claim: Claim, rows: Sequence[ClaimRow]) -> Grid:
-    whole = next(row for row in rows if row.data is None)
-    title = f"{claim.id}: {claim.sentence} ({claim.said_by}): {whole.verdict}"
+    title = f"{claim.id}: {claim.sentence} ({claim.said_by}): {_whole(rows).verdict}"
     sections = tuple(_sections(claim, rows))
     return aligned(Grid(COLUMNS, sections, title))
 

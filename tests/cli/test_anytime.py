@@ -13,9 +13,8 @@ from pathlib import Path
 import pytest
 
 from focalbench.cli.ending import HARMLESS, Ended
-from focalbench.execution.pools import Backend
 from focalbench.jobs.sweep import SweepResult, run_experiment
-from focalbench.jobs.trainer import Done, Ending, State, Stopped
+from focalbench.jobs.trainer import Done, Ending, Execution, State, Stopped
 from focalbench.plan.experiment import Experiment
 from focalbench.plan.planning import Plan, make_plan
 from focalbench.plan.toml import to_toml
@@ -95,7 +94,7 @@ class Pressed:
 
 
 def swept(experiment: Experiment, folder: Path, pressed: int = 99) -> SweepResult:
-    return run_experiment(experiment, make_plan(experiment), folder, Backend(), Pressed(pressed))
+    return run_experiment(experiment, make_plan(experiment), folder, Execution(watch=Pressed(pressed)))
 
 
 @pytest.mark.parametrize(

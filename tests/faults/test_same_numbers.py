@@ -9,6 +9,7 @@ import pytest
 
 from focalbench.execution.pools import Backend
 from focalbench.jobs.sweep import run_experiment
+from focalbench.jobs.trainer import Execution
 from focalbench.plan import stacks as plan_module
 from focalbench.plan.experiment import Experiment
 from focalbench.plan.planning import make_plan
@@ -34,7 +35,7 @@ SLOW = [pytest.param(Backend("loky", workers), marks=pytest.mark.slow) for worke
 
 
 def table_of_runs(experiment: Experiment, folder: Path, backend: Backend = SERIAL) -> bytes:
-    run_experiment(experiment, make_plan(experiment), folder, backend, lambda _: None)
+    run_experiment(experiment, make_plan(experiment), folder, Execution(backend))
     return (folder / "runs.csv").read_bytes()
 
 

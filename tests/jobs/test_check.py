@@ -36,6 +36,7 @@ from focalbench.jobs.check import (
     sample,
 )
 from focalbench.jobs.sweep import fresh_rows, run_experiment
+from focalbench.jobs.trainer import Execution
 from focalbench.jobs.verify import verify_files
 from focalbench.plan.experiment import MANIFEST, Experiment
 from focalbench.plan.planning import make_plan
@@ -82,7 +83,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = root / "experiments" / "tiny.toml"
     file.write_text(TINY)
     experiment, _ = load(file)
-    outcome = run_experiment(experiment, make_plan(experiment), root / "results" / "tiny", Backend(), lambda _: None)
+    outcome = run_experiment(experiment, make_plan(experiment), root / "results" / "tiny", Execution())
     finish_folder(root / "results" / "tiny", file, outcome.done.made_with, Backend())
     return root
 

@@ -23,6 +23,7 @@ from focalbench.jobs import agreement
 from focalbench.jobs.budget import Budget
 from focalbench.jobs.check import finish_folder
 from focalbench.jobs.claims import plan_claims, run_claims
+from focalbench.jobs.trainer import Execution
 from focalbench.jobs.verify import verify_files
 from focalbench.losses.binary import Hyperparameter, focal_gradient
 from focalbench.plan.claims import Claims
@@ -102,7 +103,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (root / "experiments").mkdir()
     file = root / "experiments" / "tiny.toml"
     file.write_text(TEXT)
-    found = run_claims(plan_claims(claims_of(file)), file, root / "results" / "tiny", Backend(), lambda _: None)
+    found = run_claims(plan_claims(claims_of(file)), file, root / "results" / "tiny", Execution())
     finish_folder(root / "results" / "tiny", file, found.done.made_with, Backend())
     return root
 
@@ -253,5 +254,5 @@ def test_a_spent_budget_leaves_the_runs_and_writes_nothing(tmp_path: Path) -> No
     file.write_text(TEXT)
     budget = Budget(1e-3, 0.0)
     with pytest.raises(InputError, match=r"budget|before one seed"):
-        run_claims(plan_claims(claims_of(file)), file, tmp_path / "o", Backend(), lambda _: None, None, budget)
+        run_claims(plan_claims(claims_of(file)), file, tmp_path / "o", Execution(budget=budget))
     assert not (tmp_path / "o" / CLAIMS).exists()

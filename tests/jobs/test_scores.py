@@ -15,6 +15,7 @@ from focalbench.errors import InputError
 from focalbench.execution.pools import Backend
 from focalbench.jobs.scores import check_scores, chosen, save_scores
 from focalbench.jobs.sweep import run_experiment
+from focalbench.jobs.trainer import Execution
 from focalbench.plan.experiment import Experiment
 from focalbench.plan.planning import make_plan
 from focalbench.report.manifest import read_manifest
@@ -30,7 +31,7 @@ def made(folder: Path, **settings: object) -> tuple[Experiment, Path]:
         "lrs": (0.003, 0.01), "arms": (Arm("bce"), Arm("hinge")), "threshold_at": ThresholdAt.parse("recall=0.5"),
     }  # fmt: skip
     experiment = Experiment(**(usual | settings))  # type: ignore[arg-type]
-    run_experiment(experiment, make_plan(experiment), folder / "out", Backend(), lambda _: None)
+    run_experiment(experiment, make_plan(experiment), folder / "out", Execution())
     return experiment, folder / "out"
 
 
@@ -71,7 +72,7 @@ def test_rows_are_those_of_the_file(tmp_path: Path) -> None:
     found = pd.read_parquet(folder / name)
     assert found["row"].is_unique
     assert frame["y"].to_numpy()[found["row"]].tolist() == found["target"].tolist()
-    run_experiment(experiment, make_plan(experiment), folder, Backend(), lambda _: None)
+    run_experiment(experiment, make_plan(experiment), folder, Execution())
     assert not (folder / name).exists()  # of another table, for all we know
 
 

@@ -10,8 +10,8 @@ import pytest
 from focalbench.datasets import Columns, build, read_table
 from focalbench.datasets.tables.table import Table
 from focalbench.errors import MachineError
-from focalbench.execution.pools import Backend
 from focalbench.jobs.sweep import run_experiment
+from focalbench.jobs.trainer import Execution
 from focalbench.plan.experiment import Experiment
 from focalbench.plan.planning import make_plan
 from focalbench.report import folder as module
@@ -43,7 +43,7 @@ OTHERS = (
 
 def sweep(folder: Path, seeds: int = 1) -> None:
     experiment = replace(SMALL, seeds=seeds)
-    run_experiment(experiment, make_plan(experiment), folder, Backend(), lambda _: None)
+    run_experiment(experiment, make_plan(experiment), folder, Execution())
 
 
 def pictures(folder: Path) -> list[str]:
@@ -116,5 +116,5 @@ def test_tables_are_read_one_after_the_other_not_once_a_seed(tmp_path: Path, mon
     monkeypatch.setattr(build, "read_table", watch)
     paths = tuple(str(tmp_path / f"{i}.csv") for i in range(2))
     tables = replace(SMALL, datasets=paths, positive_rates=(None,), rows=200, columns=Columns(target="y"), seeds=4)
-    run_experiment(tables, make_plan(tables), tmp_path / "o", Backend(), lambda _: None)
+    run_experiment(tables, make_plan(tables), tmp_path / "o", Execution())
     assert len(read) <= 6  # to plan, to group and to train
