@@ -70,8 +70,8 @@ class Point:
 
 
 def points_of(condition: Condition, parts: Sequence[PartRuns], influences: Influences) -> list[Point]:
-    """The differences of a condition. Raises InputError where a number is missing, and for unequal numbers of
-    candidates.
+    """The differences of a condition, of the seeds whose runs have its measure. Raises InputError where none has it,
+    and for unequal numbers of candidates.
     """
     return [
         _point(condition, pair, part.name, cell, influences)
@@ -89,19 +89,25 @@ def _point(condition: Condition, pair: Pair, part: str, cell: Sequence[Trained],
     budget = BUDGETS[condition.epochs]
     values = [_measured(evidence, entry, condition.measure, budget) for entry in entries]
     first = entries[0]
-    return Point(
+    value = values[0] if len(values) == 1 else values[0].minus(values[1])
+    known = np.isfinite(value.values)
+    if not known.any():
+        raise InputError(f"{_named(pair)} in part {part}: no run has {condition.measure}")
+    seeds = tuple(row.settings.seed for row in first.chosen)
+    found = Point(
         part=part,
         cell=first.first.cell,
         arms=_named(pair),
         epochs=None if first.first.epochs is None else _budget(condition.epochs, first.first.epochs),
         x=0.0 if condition.slope_on is None else _place(condition.slope_on, first),
-        seeds=tuple(row.settings.seed for row in first.chosen),
-        value=values[0] if len(values) == 1 else values[0].minus(values[1]),
+        seeds=seeds,
+        value=value,
         half=_halfway(entries) if condition.measure is Measure.METRIC and condition.epochs is Epochs.ALL else None,
         usual_margin=_usual_margin(cell),
         at_edge=any(edge(entry) is not None for entry in entries),
         evidence=evidence,
     )
+    return found.of(seed for seed, has in zip(seeds, known, strict=True) if has)
 
 
 def _usual_margin(cell: Sequence[Trained]) -> float:
@@ -152,10 +158,7 @@ def _measured(evidence: Evidence, entry: Entry, measure: Measure, budget: Budget
     if measure is Measure.METRIC:
         found = evidence.score(entry) if budget is None else Quantity(entry.score_early(budget), None)
         return found.times(-1) if entry.metric.lower_is_better else found
-    values = entry.by_seed(NUMBERS[measure])
-    if not np.isfinite(values).all():
-        raise InputError(f"{entry.name} has no {measure} in some of its runs")
-    return Quantity(values, None)
+    return Quantity(entry.by_seed(NUMBERS[measure]), None)
 
 
 def _share(reached: float, best: float | None) -> float | None:

@@ -235,8 +235,18 @@ def test_calibration_is_compared_by_logarithms() -> None:
     row, _ = decided([condition], {"all": rows})
     assert row.number is not None
     assert row.number.mean == pytest.approx(np.log(4))
-    with pytest.raises(InputError, match="has no log_raw_calibration_slope"):
+    with pytest.raises(InputError, match="no run has log_raw_calibration_slope"):
         decided([condition], {"all": runs(tests)})
+
+
+def test_a_seed_without_the_measure_is_left_out() -> None:
+    tests = {"bce": seeds(), "gamma=2": seeds(key=1)}
+    slopes = [0.5] * 10 + [2.0] * 9 + [None]
+    rows = [changed(row, calibration_slope=slope) for row, slope in zip(runs(tests), slopes, strict=True)]
+    row, _ = decided([Condition((TWO,), Direction.ABOVE, Measure.RAW_SLOPE, margin=0.1)], {"all": rows})
+    assert row.number is not None
+    assert row.seeds == 9
+    assert row.number.mean == pytest.approx(np.log(4))
 
 
 def test_an_earlier_end_is_that_of_the_epochs_asked_for() -> None:
