@@ -5,6 +5,7 @@ more conditions, which must all hold; each condition is a number computed seed b
 """
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -144,13 +145,14 @@ class Condition:
 
 def names_of_data(condition: Condition, places: Sequence[tuple[str, Cell]]) -> dict[tuple[str, Cell], str]:
     """What the data are called that a condition's number is made of, for each part and cell: the same for those whose
-    differences are taken together.
+    differences are taken together; with the part where several parts have these data and each stands by itself.
     """
     several = len({part for part, _ in places}) > 1
     apart = several and not condition.weights and condition.slope_on in (None, Axis.GAMMA)
     names = {(part, cell): _name(cell, condition.slope_on) for part, cell in places}
     if apart:
-        return {(part, cell): f"{name}, {part}" for (part, cell), name in names.items()}
+        often = Counter(names.values())
+        return {(part, cell): f"{name}, {part}" if often[name] > 1 else name for (part, cell), name in names.items()}
     if condition.weights and len(places) == len(condition.parts):  # a cell each: they are added whatever they are
         return dict.fromkeys(names, ", ".join(dict.fromkeys(names.values())))
     return names

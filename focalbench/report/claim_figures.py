@@ -77,7 +77,7 @@ def by_epochs(points: Sequence[PointRow]) -> Figure | None:
             ax.plot([x for x, _ in found], [p.value.mean for _, p in found], color=color, marker="o", ms=3, label=each)
             for x, point in found:
                 ax.plot((x, x), spread.limits(point.value) or (point.value.mean,) * 2, color=color, linewidth=0.8)
-        ax.axhline(0, color=style.MUTED, linewidth=0.8)
+        ax.axhline(0, color=style.MUTED, linewidth=0.8, zorder=0)
         ax.set_xscale("log", base=2)
         ticks = sorted({x for each in arms for x in lines[name, each]})
         ax.set_xticks(ticks, [str(x) for x in ticks])
@@ -167,14 +167,17 @@ def _rows(claim: Claim, contrasts: Sequence[Contrast]) -> Figure:
         band = condition.than + row.margin * np.array([-1, 1])
         ax.fill_betweenx((place - 0.4, place + 0.4), *band, color=style.MUTED, alpha=0.15, linewidth=0)
         ax.plot((condition.than, condition.than), (place - 0.4, place + 0.4), color=style.MUTED, linewidth=0.8)
-    ax.set_yticks(range(len(contrasts)), [_name(*each) for each in reversed(contrasts)], parse_math=False)
+    later = len({points[0].epochs for _, points in contrasts}) > 1
+    names = [_name(*each, with_epochs=later) for each in reversed(contrasts)]
+    ax.set_yticks(range(len(contrasts)), names, parse_math=False)
     ax.tick_params(axis="y", length=0)
     ax.set_xlabel(f"{_of_measure(claim.conditions[0].measure)}, 95% intervals at once; shaded: the margin")
     return fig
 
 
-def _name(row: ClaimRow, points: Sequence[PointRow]) -> str:
-    return style.fitted(f"{points[0].arms}: {row.data}", 2 * NAMES)
+def _name(row: ClaimRow, points: Sequence[PointRow], *, with_epochs: bool) -> str:
+    after = f", {points[0].epochs} epochs" if with_epochs else ""
+    return style.fitted(f"{points[0].arms}{after}: {row.data}", 2 * NAMES)
 
 
 def _of_measure(measure: Measure) -> str:

@@ -149,7 +149,8 @@ def condition_text(condition: Condition) -> str:
     if condition.weights:
         signed = (f"{weight:+g} x {part}" for part, weight in zip(condition.parts, condition.weights, strict=True))
         what = f"{what}, {' '.join(signed)}"
-    return f"{MEASURES[condition.measure]}{what}{EPOCHS[condition.epochs]}: {_wanted(condition)}"
+    where = f", {condition.parts[0]}" if len(condition.parts) == 1 else ""
+    return f"{MEASURES[condition.measure]}{what}{where}{EPOCHS[condition.epochs]}: {_wanted(condition)}"
 
 
 def _pair(condition: Condition, place: int) -> str:
