@@ -99,18 +99,19 @@ def holds_claims(folder: Path) -> bool:
 def show_claims(folders: Sequence[Path], format: str) -> None:  # noqa: A002
     """Print the claims of results folders."""
     from focalbench.cli.render import show_page
-    from focalbench.report.claims import claim_lines, claims_page, short_lines
+    from focalbench.report.claims import claim_lines, claims_page
     from focalbench.report.folder import CLAIMS, check_unchanged
 
     known: dict[str, Format] = {"rich": "rich", "markdown": "markdown", "latex": "latex", "csv": "csv"}
     if others := [folder for folder in folders if not holds_claims(folder)]:
         raise InputError(f"{others[0]} holds no claims; show it by itself")
+    if format not in (*known, "overview"):
+        raise InputError(f"{folders[0]} holds claims; show them with --format {', '.join(known)} or overview")
     for folder in folders:
         check_unchanged(folder, [CLAIMS])
     claims, rows = read_claims(folders)
-    lines = {"summary": claim_lines, "overview": short_lines}
-    if format in lines:
-        print(lines[format](claims, rows), end="")
+    if format == "overview":
+        print(claim_lines(claims, rows), end="")
     else:
         show_page(claims_page(claims, rows), known[format])
 

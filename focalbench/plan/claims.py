@@ -152,7 +152,7 @@ def names_of_data(condition: Condition, places: Sequence[tuple[str, Cell]]) -> d
     names = {(part, cell): _name(cell, condition.slope_on) for part, cell in places}
     if apart:
         often = Counter(names.values())
-        return {(part, cell): f"{name}, {part}" if often[name] > 1 else name for (part, cell), name in names.items()}
+        return {(part, cell): f"{name} ({part})" if often[name] > 1 else name for (part, cell), name in names.items()}
     if condition.weights and len(places) == len(condition.parts):  # a cell each: they are added whatever they are
         return dict.fromkeys(names, ", ".join(dict.fromkeys(names.values())))
     return names

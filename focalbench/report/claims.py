@@ -38,8 +38,9 @@ COLORS = {ClaimVerdict.SUPPORTED: "green", ClaimVerdict.REFUTED: "red"}
 HOW = (
     "supported: the interval lies beyond the margin on the claimed side; refuted: it does not reach the margin, as "
     "what is there is too small to matter or points the other way; inconclusive: neither, and how many seeds would "
-    "decide if the estimate stays. The intervals of one claim hold at once (Student's t, Bonferroni); claims are not "
-    "corrected for one another. A claim with several conditions needs all of them."
+    "decide if the estimate stays (none is named where only other data would). The intervals of one claim hold at once "
+    "(Student's t, Bonferroni); claims are not corrected for one another. A claim with several conditions needs all of "
+    "them."
 )
 OF_EDGE = "^: more than half of the seeds chose one end of the grid of learning rates, for one of the arms."
 OF_TABLE = "†: speaks of other splits of this very table only; nothing is kept of this measure that speaks of others."
@@ -66,12 +67,7 @@ def claim_tables(claims: Sequence[Claim], rows: Sequence[ClaimRow]) -> dict[str,
 
 
 def claim_lines(claims: Sequence[Claim], rows: Sequence[ClaimRow]) -> str:
-    """A line for each claim, as a list in Markdown: its verdict, and what each data set says with its interval."""
-    return _text(f"- {in_markdown(_told(claim, _own(claim, rows)))}" for claim in claims)
-
-
-def short_lines(claims: Sequence[Claim], rows: Sequence[ClaimRow]) -> str:
-    """A line for each claim, as a list in Markdown: its verdict, and on which data."""
+    """A line for each claim, as a list in Markdown: its verdict, on which data, and the interval where there is one."""
     return _text(f"- {in_markdown(claim.sentence)} ({claim.id}): {_verdicts(_own(claim, rows))}." for claim in claims)
 
 
@@ -83,22 +79,20 @@ def _own(claim: Claim, rows: Sequence[ClaimRow]) -> list[ClaimRow]:
     return [row for row in rows if row.claim == claim.id]
 
 
-def _told(claim: Claim, own: Sequence[ClaimRow]) -> str:
-    numbers = [row for row in own if row.number is not None and row.margin is not None]
-    found = "; ".join(f"{row.data}: {_number(row)} {row.verdict}" for row in numbers)
-    return f"{claim.id}. {claim.sentence} ({claim.said_by}): {_whole(own).verdict}. {found}."
-
-
 def _verdicts(own: Sequence[ClaimRow]) -> str:
     """`**refuted** on a and b`, or `**depends on the data**: supported on a; refuted on b`."""
     summaries = [row for row in own if row.condition is None and row.data is not None]
     of_data = summaries or [row for row in own if row.data is not None]
     by_verdict: dict[ClaimVerdict, list[str]] = {}
     for row in of_data:
-        by_verdict.setdefault(row.verdict, []).append(in_markdown(f"{row.data}"))
-    found = "; ".join(f"{verdict} on {', '.join(data)}" for verdict, data in by_verdict.items())
+        by_verdict.setdefault(row.verdict, []).append(in_markdown(_with_number(row)))
+    found = [f"{verdict} on {' and '.join(data)}" for verdict, data in by_verdict.items()]
     whole = f"**{_whole(own).verdict}**"
-    return f"{whole}: {found}" if len(by_verdict) > 1 else f"{whole} on {found.partition(' on ')[2]}"
+    return f"{whole}: {'; '.join(found)}" if len(found) > 1 else found[0].replace(f"{of_data[0].verdict}", whole, 1)
+
+
+def _with_number(row: ClaimRow) -> str:
+    return f"{row.data}" if row.number is None else f"{row.data}, {_number(row)}"
 
 
 def _whole(own: Sequence[ClaimRow]) -> ClaimRow:
@@ -128,7 +122,7 @@ def _line(row: ClaimRow) -> Line:
     places = spread.digits(row.margin or 0.01)
     number = _number(row)
     margin = "" if row.margin is None else spread.number(row.margin, places)
-    needed = "" if row.seeds_to_decide is None else f": {row.seeds_to_decide or 'no number of'} seeds"
+    needed = f": {row.seeds_to_decide} seeds" if row.seeds_to_decide else ""
     verdict = f"{row.verdict}{needed}{'*' if row.budget_limited else ''}{'^' if row.at_edge else ''}"
     data = f"{row.data}{'†' if row.scope is Scope.THIS_TABLE else ''}"
     seeds = "" if row.seeds is None else f"{row.seeds}"

@@ -128,7 +128,7 @@ def test_the_verdicts_rest_on_the_runs_of_every_part(project: tuple[Path, Path])
     data = "gaussians at 0.02"
     assert [(row.claim, row.data) for row in rows] == [
         *(("C1", data), ("C1", None)),
-        *(("C2", f"{data}, small"), ("C2", f"{data}, large"), ("C2", f"{data} with label noise 0.2")),
+        *(("C2", f"{data} (small)"), ("C2", f"{data} (large)"), ("C2", f"{data} with label noise 0.2")),
         *(("C2", None), ("C3", data), ("C3", None)),
     ]
     assert [point.part for point in points] == ["small", "large", "small", "large", "noisy", "large"]

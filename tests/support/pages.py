@@ -13,7 +13,7 @@ from focalbench.base.rows import read_rows
 from focalbench.cli.claims import read_claims
 from focalbench.cli.losses import losses_page
 from focalbench.plan.claims import Claim
-from focalbench.report.claims import claim_lines, claim_tables, short_lines
+from focalbench.report.claims import claim_lines, claim_tables
 from focalbench.report.grid import markdown_lines
 from focalbench.report.tables import overview, summary
 
@@ -56,8 +56,7 @@ def blocks() -> dict[str, str]:
         "data": _text([*tables[0][:2], *(line for lines in tables for line in lines[2:])]),
         "pooled": f"{together.partition(chr(10) * 2)[2].strip()}\n",
         "losses": _text(markdown_lines(losses)),
-        "claims": short_lines(first_of_each_number(claims), rows),
-        "all claims": claim_lines(claims, rows),
+        "claims": claim_lines(first_of_each_number(claims), rows),
         **claim_tables(claims, rows),
         **{name: _text(_goals(name, folders)) for name, folders in GOALS.items()},
     }
