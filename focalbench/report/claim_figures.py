@@ -62,10 +62,8 @@ def by_epochs(points: Sequence[PointRow]) -> Figure | None:
     """
     lines: dict[tuple[str, str], dict[int, PointRow]] = {}
     for point in points:
-        whole = (
-            point.x is None and point.weight == 1 and not point.data.endswith(f" ({point.part})")
-        )  # of no other part
-        if whole and point.epochs is not None:
+        whole = point.x is None and point.weight == 1
+        if whole and point.epochs is not None and not point.data.endswith(f" ({point.part})"):  # of no other part
             lines.setdefault((point.data, point.arms), {}).setdefault(point.epochs, point)
     lines = {name: by for name, by in lines.items() if len(by) >= LEAST_EPOCHS}
     if not lines:
