@@ -10,7 +10,7 @@ from focalbench.analysis.claim_rows import LossRow
 from focalbench.analysis.selection import Trained, arm_entry, by, cells_of
 from focalbench.jobs.scores import scores_of
 from focalbench.metrics.hardness import cumulative_loss
-from focalbench.plan.claims import Claim, Measure
+from focalbench.plan.claims import Claim, Measure, name_of_data
 from focalbench.runs.run import Run
 
 POINTS = 101  # shares of the rows
@@ -40,10 +40,11 @@ def _of_cell(claim: str, cell: Sequence[Trained], by_id: Mapping[str, Run]) -> I
     plain = [row for row in cell if row.settings.loss in ("bce", "focal") and row.settings.alpha is None]
     own = [row for row in plain if row.settings.init == "own" and row.settings.restart == 0]
     for rows in by(own, lambda asked: asked.arm):
-        chosen = arm_entry(rows[0].settings.arm, rows).chosen[0].settings
+        entry = arm_entry(rows[0].settings.arm, rows)
+        chosen, data = entry.chosen[0].settings, name_of_data(entry.first.cell)
         (found,) = scores_of((by_id[chosen.run_id],))
         for target in (0, 1):
             scores = torch.from_numpy(found.score[found.target == target])
             shares = cumulative_loss(scores, chosen.gamma or 0.0, positive=target == 1, points=POINTS)
             for place, share in zip(np.linspace(0, 1, POINTS), shares.tolist(), strict=True):
-                yield LossRow(claim, chosen.dataset, chosen.gamma or 0.0, target, round(float(place), 4), share)
+                yield LossRow(claim, data, chosen.gamma or 0.0, target, round(float(place), 4), share)

@@ -149,7 +149,7 @@ def names_of_data(condition: Condition, places: Sequence[tuple[str, Cell]]) -> d
     """
     several = len({part for part, _ in places}) > 1
     apart = several and not condition.weights and condition.slope_on in (None, Axis.GAMMA)
-    names = {(part, cell): _name(cell, condition.slope_on) for part, cell in places}
+    names = {(part, cell): name_of_data(cell, condition.slope_on) for part, cell in places}
     if apart:
         often = Counter(names.values())
         return {(part, cell): f"{name} ({part})" if often[name] > 1 else name for (part, cell), name in names.items()}
@@ -158,7 +158,7 @@ def names_of_data(condition: Condition, places: Sequence[tuple[str, Cell]]) -> d
     return names
 
 
-def _name(cell: Cell, axis: Axis | None) -> str:
+def name_of_data(cell: Cell, axis: Axis | None = None) -> str:
     """What a data set is called, without what changes along an axis."""
     rate = "" if cell.positive_rate is None else f" at {cell.positive_rate:g}"
     noise = f" with label noise {cell.label_noise:g}" if cell.label_noise else ""

@@ -140,6 +140,7 @@ def test_the_verdicts_rest_on_the_runs_of_every_part(project: tuple[Path, Path])
 def test_the_loss_adds_up_over_the_rows_of_the_first_seed(project: tuple[Path, Path]) -> None:
     curves = read_rows(project[0] / LOSS_CURVES, LossRow)
     assert {(row.claim, row.gamma, row.target) for row in curves} == {("C3", g, t) for g in (0.0, 2.0) for t in (0, 1)}
+    assert {row.data for row in curves} == {"gaussians at 0.02"}
     tail = {row.gamma: 1 - row.loss for row in curves if (row.target, row.rows) == (0, 0.99)}
     (point,) = [each for each in read_rows(project[0] / POINTS, PointRow) if each.claim == "C3"]
     assert point.value.least - 0.05 <= tail[2.0] <= point.value.most + 0.05
