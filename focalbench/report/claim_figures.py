@@ -17,7 +17,7 @@ from focalbench.report.folder import BY_EPOCHS, CLAIMS, LOSS_CURVES, POINTS, cla
 from focalbench.report.owned import FIGURES, make_folder, write_bytes
 
 Contrast = tuple[ClaimRow, list[PointRow]]
-MOST_PANELS, PANEL, NAMES, HEIGHT = 3, 2.9, 2.6, 3.0  # panels, and inches
+MOST_PANELS, PANEL, NARROW, NAMES, HEIGHT = 3, 2.9, 2.3, 2.6, 3.0  # panels, and inches
 LEAST_WIDTH, ROW = 6.5, 0.3  # inches of a figure, and of a row of differences
 LEAST_EPOCHS = 3  # numbers of epochs that make a line
 
@@ -136,17 +136,18 @@ def _bars(ax: Axes, x: np.typing.NDArray[np.float64], points: Sequence[PointRow]
 
 
 def _losses(curves: Sequence[LossRow]) -> Figure:
-    """Of the first data set: the share of the loss by the easiest share of the rows, positives beside negatives."""
-    data = curves[0].data
-    fig, axes = style.figure(1.2 + 2 * PANEL, HEIGHT, 2)
-    for ax, target, name in ((axes[0], 1, "positives"), (axes[1], 0, "negatives")):
-        of_class = [row for row in curves if (row.data, row.target) == (data, target)]
-        for gamma in sorted({row.gamma for row in of_class}):
-            own = [row for row in of_class if row.gamma == gamma]
+    """The share of the loss by the easiest share of the rows: positives of the first data set, negatives of each."""
+    data = list(dict.fromkeys(row.data for row in curves))[:MOST_PANELS]
+    panels = [(data[0], 1, "positives"), *((name, 0, "negatives") for name in data)]
+    fig, axes = style.figure(1.2 + NARROW * len(panels), HEIGHT, len(panels))
+    for ax, (name, target, kind) in zip(axes, panels, strict=True):
+        shown = [row for row in curves if (row.data, row.target) == (name, target)]
+        for gamma in sorted({row.gamma for row in shown}):
+            own = [row for row in shown if row.gamma == gamma]
             color, label = style.gamma_color(gamma), rf"$\gamma$ = {gamma:g}"
             ax.plot([row.rows for row in own], [row.loss for row in own], color=color, linewidth=1.4, label=label)
-        ax.set_xlabel(f"share of the {name}, easiest first")
-        style.title(ax, f"{name} of {style.fitted(data, PANEL - 1)}")
+        ax.set_xlabel(f"{kind}, easiest first")
+        style.title(ax, style.fitted(name, NARROW))
     axes[0].set_ylabel("share of their loss")
     axes[0].legend(frameon=False, fontsize=style.TEXT_SIZE, loc="upper left")
     return fig
