@@ -102,7 +102,9 @@ def _panels(claim: Claim, contrasts: Sequence[Contrast]) -> Figure:
             ax.set_xlabel(AXES[condition.slope_on])
         ax.axhline(0, color=style.MUTED, linewidth=0.8)
         style.title(ax, style.fitted(row.data or "", PANEL))
-    axes[0].set_ylabel(_of_measure(claim.conditions[0].measure))
+    measured = _of_measure(claim.conditions[0].measure)
+    arms = list(dict.fromkeys(point.arms for _, points in contrasts for point in points))
+    axes[0].set_ylabel(f"{measured},\n{style.fitted(arms[0], HEIGHT)}" if len(arms) == 1 else measured)
     return fig
 
 
