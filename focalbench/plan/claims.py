@@ -154,7 +154,9 @@ def names_of_data(condition: Condition, places: Sequence[tuple[str, Cell]]) -> d
         often = Counter(names.values())
         return {(part, cell): f"{name} ({part})" if often[name] > 1 else name for (part, cell), name in names.items()}
     if condition.weights and len(places) == len(condition.parts):  # a cell each: they are added whatever they are
-        return dict.fromkeys(names, ", ".join(dict.fromkeys(names.values())))
+        first, *others = dict.fromkeys(names.values())
+        together = f"{first} and {len(others)} others" if len(others) > 1 else ", ".join([first, *others])
+        return dict.fromkeys(names, together)
     return names
 
 
