@@ -36,11 +36,11 @@ COLUMNS = (
 )
 COLORS = {ClaimVerdict.SUPPORTED: "green", ClaimVerdict.REFUTED: "red"}
 HOW = (
-    "supported: the interval lies beyond the margin on the claimed side; refuted: it does not reach the margin, as "
-    "what is there is too small to matter or points the other way; inconclusive: neither, and how many seeds would "
-    "decide if the estimate stays (none is named where only other data would). The intervals of one claim hold at once "
-    "(Student's t, Bonferroni); claims are not corrected for one another. A claim with several conditions needs all of "
-    "them."
+    "supported: the interval lies beyond the margin on the claimed side; refuted: it does not reach the margin (too "
+    "small: it is on the claimed side of 0 for certain, but by less than matters); inconclusive: neither, and how many "
+    "seeds would decide if the estimate stays (none is named where only other data would). The intervals of one claim "
+    "hold at once (Student's t, Bonferroni); claims are not corrected for one another. A claim with several conditions "
+    "needs all of them."
 )
 OF_EDGE = "^: more than half of the seeds chose one end of the grid of learning rates, for one of the arms."
 OF_TABLE = "†: speaks of other splits of this very table only; nothing is kept of this measure that speaks of others."
@@ -68,7 +68,9 @@ def claim_tables(claims: Sequence[Claim], rows: Sequence[ClaimRow]) -> dict[str,
 
 def claim_lines(claims: Sequence[Claim], rows: Sequence[ClaimRow]) -> str:
     """A line for each claim, as a list in Markdown: its verdict, on which data, and the interval where there is one."""
-    return _text(f"- {in_markdown(claim.sentence)} ({claim.id}): {_verdicts(_own(claim, rows))}." for claim in claims)
+    return _text(
+        f"- {in_markdown(claim.sentence)} ({claim.id}): {_verdicts(claim, _own(claim, rows))}." for claim in claims
+    )
 
 
 def _text(lines: Iterable[str]) -> str:
@@ -79,16 +81,26 @@ def _own(claim: Claim, rows: Sequence[ClaimRow]) -> list[ClaimRow]:
     return [row for row in rows if row.claim == claim.id]
 
 
-def _verdicts(own: Sequence[ClaimRow]) -> str:
+def _verdicts(claim: Claim, own: Sequence[ClaimRow]) -> str:
     """`**refuted** on a and b`, or `**depends on the data**: supported on a; refuted on b`."""
     summaries = [row for row in own if row.condition is None and row.data is not None]
     of_data = summaries or [row for row in own if row.data is not None]
-    by_verdict: dict[ClaimVerdict, list[str]] = {}
+    by_verdict: dict[str, list[str]] = {}
     for row in of_data:
-        by_verdict.setdefault(row.verdict, []).append(in_markdown(_with_number(row)))
+        by_verdict.setdefault(_verdict(claim, row), []).append(in_markdown(_with_number(row)))
     found = [f"{verdict} on {' and '.join(data)}" for verdict, data in by_verdict.items()]
     whole = f"**{_whole(own).verdict}**"
     return f"{whole}: {'; '.join(found)}" if len(found) > 1 else found[0].replace(f"{of_data[0].verdict}", whole, 1)
+
+
+def _verdict(claim: Claim, row: ClaimRow) -> str:
+    """A row's verdict in words: one that is refuted only because what is there is small says so."""
+    if row.verdict is not ClaimVerdict.REFUTED or row.condition is None or row.number is None:
+        return str(row.verdict)
+    condition = claim.conditions[row.condition - 1]
+    low, high = spread.limits(row.number) or (condition.than, condition.than)
+    on_its_side = {Direction.ABOVE: low > condition.than, Direction.BELOW: high < condition.than}
+    return f"{row.verdict} (too small)" if on_its_side.get(condition.direction) else str(row.verdict)
 
 
 def _with_number(row: ClaimRow) -> str:
@@ -112,18 +124,18 @@ def _grid(claim: Claim, rows: Sequence[ClaimRow]) -> Grid:
 def _sections(claim: Claim, rows: Sequence[ClaimRow]) -> Iterator[Section]:
     for place, condition in enumerate(claim.conditions, 1):
         of_condition = [row for row in rows if row.condition == place]
-        yield Section(condition_text(condition), tuple(map(_line, of_condition)))
+        yield Section(condition_text(condition), tuple(_line(claim, row) for row in of_condition))
     both = [row for row in rows if row.condition is None and row.data is not None]
     if both:
-        yield Section("all conditions", tuple(map(_line, both)))
+        yield Section("all conditions", tuple(_line(claim, row) for row in both))
 
 
-def _line(row: ClaimRow) -> Line:
+def _line(claim: Claim, row: ClaimRow) -> Line:
     places = spread.digits(row.margin or 0.01)
     number = _number(row)
     margin = "" if row.margin is None else spread.number(row.margin, places)
     needed = f": {row.seeds_to_decide} seeds" if row.seeds_to_decide else ""
-    verdict = f"{row.verdict}{needed}{'*' if row.budget_limited else ''}{'^' if row.at_edge else ''}"
+    verdict = f"{_verdict(claim, row)}{needed}{'*' if row.budget_limited else ''}{'^' if row.at_edge else ''}"
     data = f"{row.data}{'†' if row.scope is Scope.THIS_TABLE else ''}"
     seeds = "" if row.seeds is None else f"{row.seeds}"
     return Line((data, seeds, number, margin, verdict), COLORS.get(row.verdict, ""))
