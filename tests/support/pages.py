@@ -56,7 +56,7 @@ def blocks() -> dict[str, str]:
         "data": _text([*tables[0][:2], *(line for lines in tables for line in lines[2:])]),
         "pooled": f"{together.partition(chr(10) * 2)[2].strip()}\n",
         "losses": _text(markdown_lines(losses)),
-        "claims": claim_lines(first_of_each_number(claims), rows),
+        "claims": claim_lines([claim for claim in first_of_each_number(claims) if claim.id.startswith("C")], rows),
         **claim_tables(claims, rows),
         **{name: _text(_goals(name, folders)) for name, folders in GOALS.items()},
     }
@@ -70,7 +70,7 @@ def filled(page: str, found: dict[str, str]) -> str:
 
 def block(name: str) -> str:
     """What a page holds between the marks of a name."""
-    (found,) = re.findall(rf"<!-- {name} -->\n(.*?)<!-- /{name} -->", EVERY, re.DOTALL)
+    (found,) = set(re.findall(rf"<!-- {name} -->\n(.*?)<!-- /{name} -->", EVERY, re.DOTALL))  # on each page the same
     return str(found)
 
 
