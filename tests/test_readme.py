@@ -24,6 +24,11 @@ def test_a_block_is_what_the_results_give(name: str) -> None:
     assert block(name) == MADE[name]
 
 
+@pytest.mark.parametrize("name", ["bench", "training"])
+def test_the_benchmarks_have_their_goals(name: str) -> None:
+    assert len(MADE[name].splitlines()) >= 2 + 7
+
+
 def test_every_block_is_made() -> None:
     assert set(marked_blocks()) == set(MADE) | BY_HAND
 

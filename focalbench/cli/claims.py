@@ -97,7 +97,7 @@ def holds_claims(folder: Path) -> bool:
 
 
 def show_claims(folders: Sequence[Path], format: str) -> None:  # noqa: A002
-    """Print the claims of results folders."""
+    """Print the claims of results folders. Raises InputError for a format that is of tables only."""
     from focalbench.cli.render import show_page
     from focalbench.report.claims import claim_lines, claims_page
     from focalbench.report.folder import CLAIMS, check_unchanged

@@ -57,13 +57,10 @@ def _points_of(row: ClaimRow, points: Sequence[PointRow]) -> list[PointRow]:
 
 
 def by_epochs(points: Sequence[PointRow]) -> Figure | None:
-    """A panel a data set, a line for each two arms that are compared after several numbers of epochs, in parts that
-    stand alone; None without.
-    """
+    """A panel a data set, a line for each two arms that are compared after several numbers of epochs; None without."""
     lines: dict[tuple[str, str], dict[int, PointRow]] = {}
     for point in points:
-        whole = point.x is None and point.weight == 1
-        if whole and point.epochs is not None and not point.data.endswith(f" ({point.part})"):  # of no other part
+        if point.x is None and point.weight == 1 and point.epochs is not None:
             lines.setdefault((point.data, point.arms), {}).setdefault(point.epochs, point)
     lines = {name: by for name, by in lines.items() if len(by) >= LEAST_EPOCHS}
     if not lines:

@@ -176,6 +176,9 @@ def test_data_sets_of_one_part_each_make_one_number_where_weights_say_so() -> No
     assert row.data == "mixture at 0.01, xor at 0.01"
     assert row.number is not None
     assert row.number.mean == 0
+    parts |= {"rare": runs(tests, dataset="dense"), "apart": runs(tests, dataset="gaussians")}
+    row, _ = decided([replace(ABOVE, parts=tuple(parts), weights=(1.0, -1.0, 1.0, -1.0))], parts)
+    assert row.data == "mixture at 0.01 and 3 others"
 
 
 def test_only_seeds_that_all_parts_have_are_compared() -> None:

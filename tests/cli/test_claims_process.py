@@ -31,6 +31,10 @@ def test_claims_are_run_shown_drawn_and_checked(tmp_path: Path) -> None:
     assert (folder / "figures" / "claim_C1.svg").read_bytes() == drawn
     shown = focalbench("table results/tiny --format markdown", tmp_path)
     assert (shown.code, shown.out) == (0, (folder / "claims.md").read_text())
+    lines = focalbench("table results/tiny --format overview", tmp_path)
+    assert (lines.code, [line.partition(" (C")[2][:1] for line in lines.out.splitlines()]) == (0, ["1", "2", "3"])
+    refused = focalbench("table results/tiny --format summary", tmp_path)
+    assert (refused.code, "holds claims; show them with --format" in refused.err) == (2, True)
     again = focalbench("run experiments/tiny.toml", tmp_path)
     assert "0 runs trained, 54 taken from the store" in " ".join(again.out.split())
     checked = focalbench("check", tmp_path)

@@ -43,6 +43,7 @@ def claim(direction: Direction, than: float = 0.0) -> Claim:
         (Direction.ABOVE, 0.501, 0.509, 0.5, True),
         (Direction.ABOVE, 0.401, 0.409, 0.5, False),
         (Direction.BELOW, -0.009, -0.001, 0.0, True),
+        (Direction.BELOW, -0.009, 0.001, 0.0, False),
         (Direction.BELOW, 0.001, 0.009, 0.0, False),
         (Direction.WITHIN, 0.011, 0.02, 0.0, False),
     ],
