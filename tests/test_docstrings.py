@@ -19,6 +19,7 @@ PUBLIC = [
     *(getattr(module, name) for module in (calibration, ranking, threshold) for name in module.__all__),
     *(getattr(datasets, name) for name in datasets.__all__),
     focalbench.boosting.FocalObjective,
+    *(getattr(focalbench, name) for name in focalbench.__all__),
 ]
 SECTION = re.compile(r"^(Args|Attributes|Returns|Raises|References):$", re.MULTILINE)
 

@@ -53,6 +53,19 @@ def with_options(text: str, option: Callable[[str], str]) -> str:
     return _SETTING.sub(named, text)
 
 
+def with_parameters(text: str, parameter: Callable[[str], str]) -> str:
+    """A message with its settings as parameters of a function. parameter: of a setting's name.
+
+    >>> with_parameters("give `positive=yes` or leave `group` out", {"positive": "positive", "group": "groups"}.get)
+    "give positive='yes' or leave groups out"
+    """
+
+    def named(found: re.Match[str]) -> str:
+        return parameter(found[2]) + ("" if found[3] is None else f"={found[3]!r}")
+
+    return _SETTING.sub(named, text)
+
+
 def shown(text: str) -> str:
     """A text as one line that no terminal obeys: what is not printable (control characters, line ends, marks that turn
     the direction of reading) is spelled out.

@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from focalbench.base.processors import cores
-from focalbench.cli.job import resolve_device
 from focalbench.cli.messages import say
 from focalbench.cli.options import Device, FormatOption
 from focalbench.cli.render import show_page
@@ -34,6 +33,7 @@ def bench(
     """Time training, ranking, start-up and whole sweeps on this machine, against other ways to do the same."""
     from focalbench.bench import PARTS, Scale, survey
     from focalbench.bench.report import bench_page
+    from focalbench.jobs.machine import resolve_device
     from focalbench.report.owned import claim, finish_more, make_folder, write_texts
 
     parts = list(dict.fromkeys(part or PARTS))

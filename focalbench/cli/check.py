@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from focalbench.cli.job import fitting, make_backend
+from focalbench.cli.job import make_backend
 from focalbench.cli.messages import say
 from focalbench.datasets.tables.targets import listed
 from focalbench.errors import InputError
@@ -42,6 +42,7 @@ def check(
     """
     from focalbench.jobs.check import accept as record_change
     from focalbench.jobs.check import check_all, open_case
+    from focalbench.jobs.machine import fitting
     from focalbench.plan.planning import Plan
 
     backend, targets = make_backend(None, workers, None, "cpu"), _targets(folder, experiment, tuple(data or ()))

@@ -95,7 +95,7 @@ def _list() -> None:
         "Your own:": {
             "FILE": "CSV (comma, semicolon, tab or bar; plain, gz, zip or zst) or Parquet, with --target COLUMN (with "
             "--task multilabel: --label COLUMN for each); "
-            "Parquet and zst need pip install 'focalbench[files]'; see focalbench sweep --help"
+            "zst needs pip install 'focalbench[files]'; see focalbench sweep --help"
         },
     }
     for heading, entries in sections.items():

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from focalbench.cli.progress import clock, counted
+from focalbench.base.amounts import clock, counted
 from focalbench.datasets.tables.targets import listed
-from focalbench.errors import InputError
 
 if TYPE_CHECKING:
     from focalbench.execution.pools import Backend
@@ -25,20 +24,6 @@ if TYPE_CHECKING:
     from focalbench.runs.run import Run
 
 logger = logging.getLogger(__name__)
-
-
-def forecast_of(plan: Plan, stored: Collection[str], backend: Backend, budget: float | None) -> Forecast | None:
-    """How long a plan takes, as far as that is known. stored: run_ids. Raises InputError where the first seed alone
-    takes longer than the budget.
-    """
-    from focalbench.jobs.forecast import forecast
-
-    found = forecast(plan, stored, backend)
-    if budget is not None and found is not None and found.first_seed > budget:
-        raise InputError(
-            f"--budget {clock(budget)}: one seed takes about {clock(found.first_seed)} here; allow more, or train less"
-        )
-    return found
 
 
 def announce(plan: Plan, stored: Collection[str], backend: Backend, found: Forecast | None, *, as_json: bool) -> None:

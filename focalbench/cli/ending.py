@@ -8,7 +8,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from focalbench.cli.progress import clock, counted
+from focalbench.base.amounts import clock, counted
 from focalbench.datasets.tables.targets import listed
 
 if TYPE_CHECKING:

@@ -6,18 +6,17 @@ import logging
 import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from importlib import metadata
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
-from focalbench.cli.dry_run import announce, forecast_of, show_estimate
+from focalbench.base.amounts import read_seconds
+from focalbench.cli.dry_run import announce, show_estimate
 from focalbench.cli.ending import Ended
 from focalbench.cli.messages import listen
-from focalbench.cli.numbers import read_seconds
-from focalbench.cli.options import BackendName, Device, Level
-from focalbench.cli.progress import progress
+from focalbench.cli.options import BackendName, Level
 from focalbench.cli.stopping import PATIENCE, stopping
+from focalbench.display.progress import progress
 from focalbench.errors import InputError, MachineError
 
 if TYPE_CHECKING:
@@ -164,6 +163,8 @@ def run_job(study: Study[Found], job: Job, finish: Finish[Found] | None = None) 
 def _run(study: Study[Found], job: Job, see: Watch, finish: Finish[Found] | None, begin: float) -> Found:
     from focalbench.execution.drive import check_backend
     from focalbench.jobs.budget import Budget
+    from focalbench.jobs.forecast import forecast_within
+    from focalbench.jobs.machine import fitting
     from focalbench.jobs.sweep import check_store
     from focalbench.jobs.trainer import Execution
     from focalbench.report.owned import refuse_foreign, working_in
@@ -173,7 +174,7 @@ def _run(study: Study[Found], job: Job, see: Watch, finish: Finish[Found] | None
     check_backend(backend)
     refuse_foreign(job.folder, ())
     done = check_store(plan, job.database)
-    found = forecast_of(plan, done, backend, job.budget)
+    found = forecast_within(plan, done, backend, job.budget)
     names = list(study.names())
     if finish is not None:
         finish.check(plan)
@@ -191,6 +192,7 @@ def print_estimate(make: Callable[[], Plan], job: Job) -> None:
     """Print what a plan would cost, from trials on this machine; nothing is written."""
     from focalbench.execution.drive import check_backend
     from focalbench.jobs.estimate import estimate
+    from focalbench.jobs.machine import fitting
     from focalbench.jobs.sweep import stored
 
     waiting = progress(as_json=job.as_json, first="planning, and timing short trials")
@@ -210,31 +212,6 @@ def _told(plan: Plan) -> Plan:
     for warning in plan.warnings:
         logger.warning(warning)
     return plan
-
-
-def fitting_all(backend: Backend, plans: Sequence[Plan]) -> Backend:
-    """The backend with as many local workers as memory is free for, whichever plan they train."""
-    for plan in plans:
-        backend = fitting(backend, plan)
-    return backend
-
-
-def fitting(backend: Backend, plan: Plan) -> Backend:
-    """The backend with as many local workers as memory is free for, at least one."""
-    from focalbench.base.memory import free_bytes
-    from focalbench.plan.stacks import worker_bytes
-
-    free, each = free_bytes(), worker_bytes(plan.runs)
-    if free is None or backend.scheduler is not None:
-        return backend
-    workers = max(1, min(backend.workers, free // each))
-    if each > free:
-        logger.warning(
-            f"a worker may need {each / 1e9:.1f} GB of memory and {free / 1e9:.1f} GB are free: fewer --rows"
-        )
-    elif workers < backend.workers:
-        logger.warning(f"memory is free for {workers} of {backend.workers} workers, {each / 1e9:.1f} GB each")
-    return replace(backend, workers=workers)
 
 
 def make_backend(name: BackendName | None, workers: int | None, scheduler: str | None, device: str) -> Backend:
@@ -265,16 +242,3 @@ def worker_count(asked: int | None, device: str) -> int:
     from focalbench.base.processors import cores
 
     return 1 if device == "cuda" else cores()
-
-
-def resolve_device(name: Device) -> Literal["cpu", "cuda"]:
-    """Turn auto into what this machine has. Raises InputError for cuda where there is none."""
-    if name == "cpu" or (name == "auto" and metadata.version("torch").endswith("+cpu")):  # told without loading it
-        return "cpu"
-    import torch
-
-    if torch.cuda.is_available():
-        return "cuda"
-    if name == "cuda":
-        raise InputError("--device cuda: this torch sees no CUDA device; use --device cpu")
-    return "cpu"

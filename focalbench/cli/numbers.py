@@ -1,11 +1,9 @@
 """Numbers as people type them."""
 
-import math
 from decimal import Decimal
 
 from focalbench.errors import InputError
 
-UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600}
 HUNDREDTHS = {"%": 100, "‰": 1000}
 
 
@@ -42,20 +40,3 @@ def read_number(option: str, text: str) -> float:
         return float(text)
     except ValueError:
         raise InputError(f"{option} takes one number, such as 0.003, got {text!r}; repeat it for several") from None
-
-
-def read_seconds(option: str, text: str) -> float:
-    """A time as people write it. Raises InputError for anything else, and for what is not above 0.
-
-    >>> read_seconds("--budget", "90s"), read_seconds("--budget", "2m"), read_seconds("--budget", "1.5 h")
-    (90.0, 120.0, 5400.0)
-    """
-    number = "".join(text.split())
-    unit = next((unit for unit in sorted(UNITS, key=len, reverse=True) if number.endswith(unit)), "")
-    try:
-        seconds = float(number.removesuffix(unit)) * UNITS.get(unit, 1)
-        if not 0 < seconds < math.inf:
-            raise ValueError
-    except ValueError:
-        raise InputError(f"{option} takes a time above 0, such as 90s, 2m or 1.5h, got {text!r}") from None
-    return seconds

@@ -28,11 +28,11 @@ def plot(
     ] = None,
 ) -> None:
     """Draw the figures of a finished sweep, as PNG and SVG."""
-    from focalbench.cli.render import read_classes, read_table, written_by_a_sweep
     from focalbench.report.figures import draw_results, picture_place
     from focalbench.report.folder import CURVES, check_unchanged, picture_files
     from focalbench.report.formulas import FILES, draw_formulas
     from focalbench.report.owned import finish_more, working_in
+    from focalbench.report.reading import classes_of, table_of, written_by_a_sweep
 
     if formulas and folder is not None:
         raise InputError(f"--formulas draws no results; leave {folder} out")
@@ -47,8 +47,8 @@ def plot(
             for path in plot_claims(folder, out):
                 say(path)
             return
-        rows = read_table(folder)
-        read_classes(folder)
+        rows = table_of(folder)
+        classes_of(folder)
         check_unchanged(folder, [CURVES])
         place, inside = picture_place(folder, out)
         names = [inside + Path(name).name for name in picture_files(row.cell for row in rows)]

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,10 +15,10 @@ from focalbench.base.text import shown
 from focalbench.cli.again import with_rates
 from focalbench.cli.options import Format
 from focalbench.datasets.tables.targets import listed
-from focalbench.errors import InputError, MachineError
+from focalbench.errors import MachineError
 
 if TYPE_CHECKING:
-    from focalbench.analysis.rows import ArmRow, ClassRow
+    from focalbench.analysis.rows import ArmRow
     from focalbench.cli.ending import Ended
     from focalbench.jobs.sweep import SweepResult
     from focalbench.report.grid import Page
@@ -113,43 +112,3 @@ def _wider(table: Sequence[ArmRow]) -> list[str]:
     grids = [grid for cell in cells(table) for grid in wider_grids(cell).values()]
     rates = sorted({rate for grid in grids for rate in grid})
     return [with_rates(sys.argv[1:], rates)] if rates else []
-
-
-@contextmanager
-def written_by_a_sweep(folder: Path) -> Iterator[None]:
-    """Turn what values that no sweep writes lead to, in a folder from somebody else, into an InputError."""
-    try:
-        yield
-    except InputError:
-        raise
-    except (ArithmeticError, LookupError, StopIteration, TypeError, ValueError) as error:
-        what = f"{type(error).__name__}: {error}"
-        raise InputError(f"{folder} holds values that no sweep writes ({what}); run the experiment again") from None
-
-
-def read_classes(folder: Path) -> list[ClassRow]:
-    """The table of single classes of a results folder; none where targets are binary."""
-    from focalbench.analysis.rows import ClassRow
-    from focalbench.base.rows import read_rows
-    from focalbench.report.folder import CLASSES, check_unchanged
-
-    if not (folder / CLASSES).is_file():
-        return []
-    classes = read_rows(folder / CLASSES, ClassRow)
-    check_unchanged(folder, [CLASSES])
-    return classes
-
-
-def read_table(folder: Path) -> list[ArmRow]:
-    """The table of a results folder. Raises InputError where there is none, or another program's."""
-    from focalbench.analysis.rows import ArmRow
-    from focalbench.base.rows import read_rows
-    from focalbench.report.folder import TABLE, check_unchanged
-
-    if not (folder / TABLE).is_file():
-        raise InputError(f"{folder} holds no {TABLE}; run focalbench sweep --out {folder} first")
-    rows = read_rows(folder / TABLE, ArmRow)
-    if not rows:
-        raise InputError(f"{folder / TABLE} is empty; run the sweep again")
-    check_unchanged(folder, [TABLE])
-    return rows

@@ -9,7 +9,7 @@ import typer
 
 from focalbench.cli.claims import claims_study, run_claims_file
 from focalbench.cli.folders import repeat_of
-from focalbench.cli.job import Finish, fitting_all, make_backend, make_job, print_estimate, run_job, sweep_study
+from focalbench.cli.job import Finish, make_backend, make_job, print_estimate, run_job, sweep_study
 from focalbench.cli.keys import print_keys
 from focalbench.cli.options import (
     DATA,
@@ -87,6 +87,7 @@ def run(
 
     def guard(done: Done) -> None:
         from focalbench.jobs.check import finish_folder
+        from focalbench.jobs.machine import fitting_all
 
         finish_folder(job.folder, file, done.made_with, fitting_all(where, short), given)
 

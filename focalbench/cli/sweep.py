@@ -16,11 +16,9 @@ from focalbench.cli.folders import folder_of
 from focalbench.cli.job import (
     Finish,
     Job,
-    fitting,
     make_backend,
     make_job,
     print_estimate,
-    resolve_device,
     run_job,
     sweep_study,
 )
@@ -59,7 +57,6 @@ from focalbench.runs.run import TestPrevalence
 if TYPE_CHECKING:
     from focalbench.jobs.sweep import SweepResult
     from focalbench.plan.experiment import Experiment
-    from focalbench.runs.arm import Arm
     from focalbench.runs.arm_choice import ArmOptions
 
 logger = logging.getLogger(__name__)
@@ -166,7 +163,8 @@ def sweep(
 ) -> None:
     """Compare losses at an exact positive rate and say what the comparison supports."""
     from focalbench.cli.render import conclude
-    from focalbench.runs.arm_choice import ArmOptions
+    from focalbench.jobs.arms import arm_options
+    from focalbench.jobs.machine import resolve_device
 
     name = _data_name(data, dataset)
     check_columns(name, columns)
@@ -197,9 +195,8 @@ def sweep(
         "margin": None if margin is None else read_share("--margin", margin),
         "smoke_test": quick,
     }
-    named, custom = _split_losses(loss or [])
-    gammas = tuple(read_number("--gamma", text) for text in gamma or ())
-    options = ArmOptions(named, tuple(alpha or ()), gammas, tuple(init or ()), custom)
+    gammas = [read_number("--gamma", text) for text in gamma or ()]
+    options = arm_options(loss or (), alpha or (), gammas, init or ())
     chosen = _experiment(settings, options, quick=quick)
     experiment = replace(chosen, device=resolve_device(device))
     where = make_backend(backend, workers, scheduler, experiment.device)
@@ -220,11 +217,10 @@ def sweep(
 
 def _with_scores(job: Job) -> Finish[SweepResult]:
     """Train what the table rests on once more, and keep its scores."""
+    from focalbench.jobs.machine import fitting
     from focalbench.jobs.scores import check_scores, save_scores
     from focalbench.report.owned import SCORES
-    from focalbench.report.scores import check_parquet, score_names
-
-    check_parquet()
+    from focalbench.report.scores import score_names
 
     def save(result: SweepResult) -> None:
         logger.info("training the runs of the table once more, for their scores")
@@ -259,20 +255,6 @@ def _experiment(settings: dict[str, Any], options: ArmOptions, *, quick: bool) -
     if options.given:
         return Experiment(arms=chosen_arms(options, settings["task"]), **given)
     return Experiment(arms=quick_arms(settings["task"]), **given) if quick else Experiment(**given)
-
-
-def _split_losses(losses: list[str]) -> tuple[tuple[str, ...], tuple[Arm, ...]]:
-    """The losses named from this package, and the arms of those given as module:NAME, which are imported here."""
-    from focalbench.runs.arm import Arm, is_custom
-
-    own = [text for text in losses if is_custom(text)]
-    if not own:
-        return tuple(losses), ()
-    from focalbench.training.own.custom import make_custom, source_hash
-
-    for text in own:
-        make_custom(text)  # refused now, or not at all
-    return tuple(text for text in losses if text not in own), tuple(Arm(text, source=source_hash(text)) for text in own)
 
 
 def _rates(asked: list[str]) -> tuple[float, ...]:

@@ -30,22 +30,20 @@ def table(
     from rich.console import Console
 
     from focalbench.analysis.pooled import joined
-    from focalbench.cli.render import for_terminal, read_classes, read_table, written_by_a_sweep
+    from focalbench.cli.render import for_terminal
     from focalbench.report import tables
+    from focalbench.report.reading import classes_of, table_of, written_by_a_sweep
 
     places = folders or [latest()]
     if any(map(holds_claims, places)):
         show_claims(places, format)
         return
-    tables_read = [read_table(place) for place in places]
-    classes = [row for place in places for row in read_classes(place)]
+    tables_read = [table_of(place) for place in places]
+    classes = [row for place in places for row in classes_of(place)]
     with written_by_a_sweep(places[0]):
         rows = joined(tables_read)
         if format == "rich":
-            console = Console()
-            with console.capture() as captured:
-                tables.print_rich(rows, console, classes)
-            text = captured.get()
+            text = tables.terminal_text(rows, Console(), classes)
         elif format in ("markdown", "latex"):
             write = tables.markdown if format == "markdown" else tables.latex
             text = write(rows, classes)

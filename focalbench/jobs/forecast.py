@@ -12,7 +12,10 @@ from itertools import pairwise
 
 import numpy as np
 
+from focalbench.base.amounts import clock
+from focalbench.base.text import setting
 from focalbench.datasets.build import names_of, split_counts, width
+from focalbench.errors import InputError
 from focalbench.execution.pools import Backend, Stack
 from focalbench.jobs.estimate import makespan
 from focalbench.plan.planning import Plan
@@ -59,6 +62,17 @@ class Sizes:
     def rows(self) -> int:
         """Of all splits."""
         return self.train + self.validation + self.test
+
+
+def forecast_within(plan: Plan, stored: Collection[str], backend: Backend, budget: float | None) -> Forecast | None:
+    """How long a plan takes, as far as that is known. stored: run_ids; budget: seconds. Raises InputError where the
+    first seed alone takes longer than the budget.
+    """
+    found = forecast(plan, stored, backend)
+    if budget is not None and found is not None and found.first_seed > budget:
+        asked, takes = setting("budget", f"{budget:g} s"), clock(found.first_seed)
+        raise InputError(f"{asked}: one seed takes about {takes} here; allow more, or train less")
+    return found
 
 
 def forecast(plan: Plan, stored: Collection[str], backend: Backend) -> Forecast | None:

@@ -56,19 +56,32 @@ def draw_results(folder: Path, out: Path | None = None) -> list[Path]:
 
 
 def _draw(folder: Path, target: Path) -> list[Path]:
-    table, curves = read_rows(folder / TABLE, ArmRow), read_rows(folder / CURVES, CurvePoint)
-    classes = read_rows(folder / CLASSES, ClassRow) if (folder / CLASSES).is_file() else []
     written = []
-    for rows in cells(table):
-        where = rows[0].cell
-        of = OfCell(rows, [point for point in curves if point.cell == where], of_cell(rows, classes))
+    for of in drawn_cells(folder):
         for kind in PICTURES:
-            if (fig := DRAWN[kind](of)) is not None:
-                style.heading(fig, rows[0].dataset, how_taken(rows))
-                written += style.save(fig, target, f"{kind}_{picture_name(*where)}")
-    if (fig := forest(table)) is not None:
+            if (fig := picture(of, kind)) is not None:
+                written += style.save(fig, target, f"{kind}_{picture_name(*of.rows[0].cell)}")
+    if (fig := forest(read_rows(folder / TABLE, ArmRow))) is not None:
         written += style.save(fig, target, FOREST)
     return written
+
+
+def drawn_cells(folder: Path) -> list[OfCell]:
+    """What is drawn of each cell of a results folder."""
+    table, curves = read_rows(folder / TABLE, ArmRow), read_rows(folder / CURVES, CurvePoint)
+    classes = read_rows(folder / CLASSES, ClassRow) if (folder / CLASSES).is_file() else []
+    return [
+        OfCell(rows, [point for point in curves if point.cell == rows[0].cell], of_cell(rows, classes))
+        for rows in cells(table)
+    ]
+
+
+def picture(of: OfCell, kind: str) -> Figure | None:
+    """A picture of a cell with its heading, by its name in PICTURES; None where there is nothing to draw."""
+    fig = DRAWN[kind](of)
+    if fig is not None:
+        style.heading(fig, of.rows[0].dataset, how_taken(of.rows))
+    return fig
 
 
 def picture_place(folder: Path, out: Path | None = None) -> tuple[Path, str]:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from focalbench.errors import InputError
 from focalbench.report.folder import picture_name
 from focalbench.report.owned import SCORES
 from focalbench.runs.run import Run
@@ -39,14 +38,6 @@ def score_name(run: Run) -> str:
 def score_names(runs: Iterable[Run]) -> list[str]:
     """The names that the files of some of these runs may have."""
     return list(dict.fromkeys(map(score_name, runs)))
-
-
-def check_parquet() -> None:
-    """Raise InputError where no Parquet can be written."""
-    try:
-        import pyarrow  # noqa: F401
-    except ImportError:
-        raise InputError('scores are kept as Parquet: pip install "focalbench[files]"') from None
 
 
 def parquet(run: Run, found: RunScores) -> bytes:

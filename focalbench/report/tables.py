@@ -164,6 +164,13 @@ def print_rich(table: Sequence[ArmRow], console: Console, classes: Sequence[Clas
     console.print(Text("\n".join(blurb(table)), style="dim"))  # brackets are no markup
 
 
+def terminal_text(table: Sequence[ArmRow], console: Console, classes: Sequence[ClassRow] = ()) -> str:
+    """What print_rich prints, as text for such a console."""
+    with console.capture() as captured:
+        print_rich(table, console, classes)
+    return captured.get()
+
+
 def arm_grid(cell: Sequence[ArmRow]) -> Grid:
     """A cell's table: its rows by their start, then tuned rows and references."""
     columns = [

@@ -145,9 +145,8 @@ def _choice(others: Sequence[ArmRow], baseline: str) -> str:
     places, margin = spread.digits(others[0].margin), others[0].margin
     budget = " at this budget" if any(row.budget_limited for row in others) else ""
     most = max(_high(row) for row in others)
-    better = sorted((row for row in others if row.verdict is Verdict.BETTER), key=_gain, reverse=True)
-    metric = others[0].metric
-    if winners := [row for row in better if _high(row) > margin]:
+    better, metric = _better(others), others[0].metric
+    if winners := _winners(others):
         also = f" Also better: {listed([row.name for row in winners[1:]])}." if winners[1:] else ""
         by = "" if metric is None else f" in {phrase(metric)}"
         return f"Use {winners[0].name}{budget}: better than {baseline} by {_by(winners[0])}{by}.{also}"
@@ -166,6 +165,23 @@ def _choice(others: Sequence[ArmRow], baseline: str) -> str:
         f"Stay with {baseline} for now{budget}: {small or 'no loss is shown to be better'}, a gain of up to {bound} is "
         f"not ruled out; {_deciding(open_rows)}."
     )
+
+
+def _better(others: Sequence[ArmRow]) -> list[ArmRow]:
+    """The rows that are better than the baseline, the best first."""
+    return sorted((row for row in others if row.verdict is Verdict.BETTER), key=_gain, reverse=True)
+
+
+def _winners(others: Sequence[ArmRow]) -> list[ArmRow]:
+    """Those that are better, by what may be more than the margin."""
+    return [row for row in _better(others) if _high(row) > row.margin]
+
+
+def recommended(cell: Sequence[ArmRow]) -> ArmRow:
+    """The row to train with, as decision says it: the baseline's unless another is shown to be better."""
+    main = main_rows(cell)
+    winners = _winners([row for row in main if row.delta is not None])
+    return winners[0] if winners else next(row for row in main if row.delta is None)
 
 
 def _are(names: Sequence[str]) -> str:

@@ -49,6 +49,12 @@ def with_zero_starts(arms: Sequence[Arm]) -> tuple[Arm, ...]:
     return (*arms, *(replace(arm, init="zero") for arm in ZERO_STARTED if arm in arms))
 
 
+def with_baselines(arms: Sequence[Arm], baseline: Arm) -> tuple[Arm, ...]:
+    """The arms, and for each of their starts the baseline, that they are compared with."""
+    starts = dict.fromkeys(arm.init for arm in arms)
+    return tuple(dict.fromkeys([*(replace(baseline, init=init) for init in starts), *arms]))
+
+
 def in_order(arms: Iterable[Arm]) -> tuple[Arm, ...]:
     """Arms in the one order of plans and tables, however they were typed: by start, loss, alpha, gamma, parameters (a
     loss's usual ones first).

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from focalbench.bench import memory
-from focalbench.cli.job import fitting
 from focalbench.cli.messages import printable
-from focalbench.cli.progress import Report
+from focalbench.display.progress import Report
 from focalbench.errors import InputError
 from focalbench.execution.pools import Backend
+from focalbench.jobs.machine import fitting
 from focalbench.plan.experiment import Experiment
 from focalbench.plan.planning import make_plan
 from focalbench.plan.toml import load

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from focalbench.analysis.rows import ArmRow
-from focalbench.cli.live import Cell, Line
-from focalbench.cli.progress import Report, SoFar, _Lines, _Screen, progress
+from focalbench.display.live import Cell, Line
+from focalbench.display.progress import Report, Screen, SoFar, _Lines, progress
 from focalbench.jobs.trainer import State
 from focalbench.plan.whole_seeds import Tally, Whole
 from focalbench.runs.arm import Arm
@@ -118,7 +118,7 @@ SO_FAR = SoFar(4, 10, (CELL,))
 def screen_of(table: SoFar, width: int, height: int, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The lines that stand on a terminal of this size."""
     monkeypatch.setattr("time.monotonic", lambda: 5.0)
-    screen = _Screen("planning")
+    screen = Screen("planning")
     screen.report(Report(206, 510, 0, 72.0, 2.86, 31.0))
     screen.table(table, HALF)
     console = Console(width=width, height=height, file=io.StringIO(), force_terminal=False, no_color=True)

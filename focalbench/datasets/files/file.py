@@ -18,7 +18,7 @@ from typing import IO, TYPE_CHECKING, NamedTuple
 
 from focalbench.datasets.columns.frame import did_you_mean, make_table
 from focalbench.datasets.columns.texts import Origin
-from focalbench.datasets.files.parquet import REMEDY, parquet_names, read_parquet
+from focalbench.datasets.files.parquet import parquet_names, read_parquet
 from focalbench.datasets.files.text_table import open_text
 from focalbench.datasets.tables.table import Table
 from focalbench.datasets.tables.targets import listed
@@ -265,7 +265,8 @@ def _zst(path: str, file: IO[bytes], spool: IO[bytes]) -> None:
     try:
         import zstandard
     except ImportError:
-        raise InputError(f"{path} is packed with Zstandard, which needs an extra: {REMEDY}") from None
+        remedy = "pip install 'focalbench[files]'"
+        raise InputError(f"{path} is packed with Zstandard, which needs an extra: {remedy}") from None
     frame = None
     try:
         while rest := file.read(_ZST_BLOCK):

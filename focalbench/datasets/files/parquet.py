@@ -14,7 +14,6 @@ from focalbench.errors import InputError, MachineError
 if TYPE_CHECKING:
     import pandas as pd
 
-REMEDY = "pip install 'focalbench[files]'"
 _SCHEMA = b"ARROW:schema"
 _INDEX = re.compile(r"__index_level_\d+__")
 
@@ -27,11 +26,9 @@ def read_parquet(
 
     Raises InputError where it cannot be read, MachineError where memory would not hold it.
     """
-    try:
-        import pyarrow
-        from pyarrow import parquet
-    except ImportError:
-        raise InputError(f"{source} is a Parquet file, which needs an extra: {REMEDY}") from None
+    import pyarrow
+    from pyarrow import parquet
+
     try:
         opened = parquet.ParquetFile(file)
         written = [name for name in opened.schema_arrow.names if only is None or " ".join(name.split()) in only]
@@ -59,11 +56,9 @@ def read_parquet(
 
 def parquet_names(source: str, file: IO[bytes]) -> list[str]:
     """The names of a file's columns, but for an index without a name. Raises InputError where it cannot be read."""
-    try:
-        import pyarrow
-        from pyarrow import parquet
-    except ImportError:
-        raise InputError(f"{source} is a Parquet file, which needs an extra: {REMEDY}") from None
+    import pyarrow
+    from pyarrow import parquet
+
     try:
         names = parquet.ParquetFile(file).schema_arrow.names
     except (pyarrow.ArrowException, OSError, ValueError) as error:

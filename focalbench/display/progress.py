@@ -11,8 +11,9 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from focalbench.base.amounts import clock
 from focalbench.base.text import shown
-from focalbench.cli.live import Cell, cells_of
+from focalbench.display.live import Cell, cells_of
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
@@ -147,7 +148,7 @@ def progress(
     elif not logger.isEnabledFor(logging.INFO):
         yield Watcher(None, seconds)
     elif sys.stderr.isatty():
-        with _terminal(first) as display:
+        with on_terminal(first) as display:
             yield Watcher(display, seconds)
     else:
         yield Watcher(_Lines(), seconds)
@@ -188,18 +189,18 @@ class _Lines:
 
 
 @contextmanager
-def _terminal(first: str) -> Iterator[_Screen]:
-    """A line of a terminal, there at once, with the table so far above it."""
+def on_terminal(first: str) -> Iterator[Screen]:
+    """A line of a terminal, there at once, with the table so far above it. first: what it says before any report."""
     from rich.console import Console
     from rich.live import Live
 
-    console, screen = Console(stderr=True), _Screen(first)
+    console, screen = Console(stderr=True), Screen(first)
     with Live(screen, console=console, transient=True, refresh_per_second=4):
         yield screen
 
 
-class _Screen:
-    """What stands on the terminal now; time goes on between reports."""
+class Screen:
+    """What is shown now; time goes on between reports."""
 
     least_seeds = TABLE_SEEDS
 
@@ -210,16 +211,22 @@ class _Screen:
         self.since = time.monotonic()
 
     def report(self, report: Report) -> None:
+        """As Display."""
         self.latest, self.since = report, time.monotonic()
 
     def table(self, table: SoFar, report: Report) -> None:  # noqa: ARG002
+        """As Display."""
         self.so_far = table
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         from rich.text import Text
 
-        for text in (*self._table(console.height, options.max_width), self._line(options.max_width)):
-            yield Text(shown(text), no_wrap=True, overflow="crop")
+        for text in self.lines(options.max_width, console.height):
+            yield Text(text, no_wrap=True, overflow="crop")
+
+    def lines(self, width: int, height: int) -> list[str]:
+        """The table so far, as much of it as there is room for, and the line below it."""
+        return [shown(text) for text in (*self._table(height, width), self._line(width))]
 
     def _line(self, width: int) -> str:
         passed = time.monotonic() - self.since
@@ -247,25 +254,3 @@ def _bar(report: Report) -> str:
     """
     tenths = 10 * report.done // max(report.total, 1)
     return f"[{'#' * tenths}{'.' * (10 - tenths)}]  "
-
-
-def clock(seconds: float) -> str:
-    """Seconds as a person says them.
-
-    >>> clock(12.3), clock(100), clock(7_300)
-    ('12 s', '1 min 40 s', '2 h 1 min')
-    """
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
-
-
-def counted(count: int, name: str, several: str = "") -> str:
-    """A number of things.
-
-    >>> counted(1, "seed"), counted(1_000, "loss", "losses")
-    ('1 seed', '1,000 losses')
-    """
-    return f"{count:,} {name if count == 1 else several or name + 's'}"

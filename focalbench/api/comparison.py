@@ -1,0 +1,181 @@
+"""A results folder as Python sees it: its table, its runs, what it supports, its figures."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from weakref import finalize
+
+from focalbench.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+    from focalbench.analysis.rows import ArmRow, ClassRow
+    from focalbench.runs.arm import Arm
+
+UNREPORTED = ("timings.csv", "data")  # of a folder, which a copy goes without
+WIDTH = 80  # characters of a printed table
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """What a comparison of losses found, in a results folder.
+
+    Attributes:
+        folder: the results folder: the same files that `focalbench sweep` writes.
+        notes: how the data were read, and how training ended; () of a folder that was loaded.
+    """
+
+    folder: Path
+    notes: tuple[str, ...] = ()
+    _temporary: bool = field(default=False, repr=False)  # whether the folder goes with this object
+
+    def __post_init__(self) -> None:
+        if self._temporary:
+            finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
+
+    @cached_property
+    def _rows(self) -> list[ArmRow]:
+        from focalbench.report.reading import table_of
+
+        return table_of(self.folder)
+
+    @cached_property
+    def _classes(self) -> list[ClassRow]:
+        from focalbench.report.reading import classes_of
+
+        return classes_of(self.folder)
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """A row for each loss and reference: table.csv, every column unrounded."""
+        return _frame(self.folder / "table.csv")
+
+    @property
+    def runs(self) -> pd.DataFrame:
+        """A row for each network and reference that was trained: runs.csv."""
+        return _frame(self.folder / "runs.csv")
+
+    @property
+    def columns(self) -> pd.DataFrame:
+        """How each column of the data was read: columns.csv. Raises InputError where the data are synthetic."""
+        return _frame(self.folder / "columns.csv")
+
+    @property
+    def conclusions(self) -> list[str]:
+        """What the table supports, in sentences, the decision first."""
+        from focalbench.report.words import cells, conclusions, of_cell
+
+        return [text for cell in cells(self._rows) for text in conclusions(cell, of_cell(cell, self._classes))]
+
+    @property
+    def best(self) -> Arm:
+        """The loss to train with: one that is shown to be better than the baseline by what may matter, else the
+        baseline. Of several data sets, of the first.
+        """
+        from focalbench.report.reading import arm_called
+        from focalbench.report.words import cells, recommended
+
+        return arm_called(self.folder, recommended(cells(self._rows)[0]).arm)
+
+    def plot(self, name: str = "differences") -> Axes:
+        """A figure of the first data set, shown in a notebook.
+
+        Args:
+            name: differences (to the baseline), gamma (the metric against it), epochs (validation by epoch) or classes.
+
+        Returns:
+            Its axes; the figure is their `figure`.
+
+        Raises:
+            InputError: for another name, and where the comparison has nothing to draw there.
+        """
+        from focalbench.report.figures import drawn_cells, picture
+        from focalbench.report.folder import PICTURES
+
+        if name not in PICTURES:
+            raise InputError(f"no figure is called {name!r}; choose one of {', '.join(PICTURES)}")
+        fig = picture(drawn_cells(self.folder)[0], name)
+        if fig is None:
+            raise InputError(f"there is nothing to draw in the figure {name!r} of this comparison")
+        _display(fig)
+        return fig.axes[0]
+
+    def save(self, folder: str | Path) -> Path:
+        """Copy the results into a new folder: all but the rows of data themselves.
+
+        Args:
+            folder: that is not there yet, or is empty.
+
+        Returns:
+            Its path, which `focalbench.load` and the commands `focalbench table`, `plot` and `check` take.
+
+        Raises:
+            InputError: where the folder holds anything.
+        """
+        place = Path(folder)
+        if place.exists() and (not place.is_dir() or any(place.iterdir())):
+            raise InputError(f"{place} is there already; choose a new folder")
+        shutil.copytree(self.folder, place, ignore=_unreported, dirs_exist_ok=True)
+        return place
+
+    def __str__(self) -> str:
+        from rich.console import Console
+
+        from focalbench.report.tables import terminal_text
+
+        return terminal_text(self._rows, Console(width=WIDTH, no_color=True, force_terminal=False), self._classes)
+
+    def _repr_html_(self) -> str:
+        from focalbench.report.html import table_html
+
+        return table_html(self._rows, self._classes)
+
+
+def load(folder: str | Path) -> Comparison:
+    """A comparison from its folder, written by `Comparison.save`, `focalbench sweep` or `focalbench run`.
+
+    Args:
+        folder: a results folder.
+
+    Returns:
+        The comparison.
+
+    Raises:
+        InputError: where it holds no table, or one that is not as its manifest says.
+    """
+    found = Comparison(Path(folder))
+    _ = found._rows, found._classes
+    return found
+
+
+def _frame(path: Path) -> pd.DataFrame:
+    import pandas as pd
+
+    if not path.is_file():
+        raise InputError(f"{path.parent} holds no {path.name}")
+    return pd.read_csv(path)
+
+
+def _unreported(_: str, names: Iterable[str]) -> list[str]:
+    return [name for name in names if name in UNREPORTED or name.startswith("runs.sqlite")]
+
+
+def _display(fig: Any) -> None:
+    """Show a figure in a notebook; elsewhere it is for the caller to show or save."""
+    import io
+
+    from focalbench.api.watching import in_notebook
+
+    if in_notebook():
+        from IPython.display import Image, display
+
+        png = io.BytesIO()
+        fig.savefig(png, dpi=150, format="png")
+        display(Image(png.getvalue(), width=int(100 * fig.get_figwidth())))

@@ -1,0 +1,53 @@
+"""Reading a results folder back."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from focalbench.analysis.rows import ArmRow, ClassRow
+from focalbench.base.rows import read_rows
+from focalbench.errors import InputError
+from focalbench.report.folder import CLASSES, TABLE, check_unchanged
+from focalbench.report.manifest import read_manifest
+from focalbench.runs.arm import Arm
+
+
+@contextmanager
+def written_by_a_sweep(folder: Path) -> Iterator[None]:
+    """Turn what values that no sweep writes lead to, in a folder from somebody else, into an InputError."""
+    try:
+        yield
+    except InputError:
+        raise
+    except (ArithmeticError, LookupError, StopIteration, TypeError, ValueError) as error:
+        what = f"{type(error).__name__}: {error}"
+        raise InputError(f"{folder} holds values that no sweep writes ({what}); run the experiment again") from None
+
+
+def classes_of(folder: Path) -> list[ClassRow]:
+    """The table of single classes of a results folder; none where targets are binary."""
+    if not (folder / CLASSES).is_file():
+        return []
+    classes = read_rows(folder / CLASSES, ClassRow)
+    check_unchanged(folder, [CLASSES])
+    return classes
+
+
+def table_of(folder: Path) -> list[ArmRow]:
+    """The table of a results folder. Raises InputError where there is none, or another program's."""
+    if not (folder / TABLE).is_file():
+        raise InputError(f"{folder} holds no {TABLE}; write one with focalbench sweep")
+    rows = read_rows(folder / TABLE, ArmRow)
+    if not rows:
+        raise InputError(f"{folder / TABLE} is empty; run the sweep again")
+    check_unchanged(folder, [TABLE])
+    return rows
+
+
+def arm_called(folder: Path, name: str) -> Arm:
+    """The arm of a row of a folder's table, by its name. Raises InputError where the manifest has none."""
+    for content in (read_manifest(folder).experiment or {}).get("arms", ()):
+        arm = Arm(**content | {"params": tuple(map(tuple, content["params"]))})
+        if arm.name == name:
+            return arm
+    raise InputError(f"the manifest of {folder} has no arm {name!r}; run the experiment again")
