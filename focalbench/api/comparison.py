@@ -79,8 +79,9 @@ class Comparison:
         """The loss to train with: one that is shown to be better than the baseline by what may matter, else the
         baseline. Of several data sets, of the first.
         """
+        from focalbench.analysis.recommendation import recommended
         from focalbench.report.reading import arm_called
-        from focalbench.report.words import cells, recommended
+        from focalbench.report.words import cells
 
         return arm_called(self.folder, recommended(cells(self._rows)[0]).arm)
 

@@ -89,8 +89,9 @@ class Cell:
 
 def cells_of(table: Sequence[ArmRow]) -> list[Cell]:
     """What is shown of the rows of a table."""
+    from focalbench.analysis.recommendation import main_rows
     from focalbench.report.metric import heading
-    from focalbench.report.words import cells, main_rows
+    from focalbench.report.words import cells
 
     return [
         Cell(

@@ -70,7 +70,7 @@ def forecast_within(plan: Plan, stored: Collection[str], backend: Backend, budge
     """
     found = forecast(plan, stored, backend)
     if budget is not None and found is not None and found.first_seed > budget:
-        asked, takes = setting("budget", f"{budget:g} s"), clock(found.first_seed)
+        asked, takes = setting("budget", f"{budget:g}s"), clock(found.first_seed)
         raise InputError(f"{asked}: one seed takes about {takes} here; allow more, or train less")
     return found
 

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from focalbench.analysis.recommendation import main_rows
 from focalbench.analysis.rows import ArmRow, ClassRow, Kind, Spread
 from focalbench.analysis.statistics import INTERVAL_SEEDS, LEAST_SEEDS
 from focalbench.base.rows import read_rows
@@ -19,7 +20,7 @@ from focalbench.report.curves import Curve, CurvePoint
 from focalbench.report.folder import CLASSES, CURVES, FOREST, PICTURES, TABLE, picture_name
 from focalbench.report.metric import heading
 from focalbench.report.owned import FIGURES, make_folder, write_bytes
-from focalbench.report.words import baseline_name, cells, how_taken, main_rows, of_cell
+from focalbench.report.words import baseline_name, cells, how_taken, of_cell
 from focalbench.runs.run import Cell
 
 Values = NDArray[np.float64]

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.text import Text
 
+from focalbench.analysis.recommendation import main_rows, skill
 from focalbench.analysis.rows import ArmRow, ClassRow, Kind, Verdict
 from focalbench.base.rows import rows_text
 from focalbench.base.text import in_latex, in_markdown, shown
@@ -29,10 +30,8 @@ from focalbench.report.words import (
     blurb,
     cells,
     details,
-    main_rows,
     of_cell,
     short_title,
-    skill,
     title,
 )
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from focalbench.analysis.comparison import by_cell
+from focalbench.analysis.recommendation import better_rows, main_rows, most_gain, skill, winners
 from focalbench.analysis.rows import ArmRow, ClassRow, Kind, Scope, Verdict
 from focalbench.analysis.statistics import INTERVAL_SEEDS, LEAST_SEEDS
 from focalbench.datasets.prevalence import CHOICE_POSITIVES, TABLE_TEST_POSITIVES
@@ -106,14 +107,6 @@ def baseline_name(rows: Sequence[ArmRow]) -> str:
     return "CE" if any(row.family == "ce" for row in rows) else "BCE"
 
 
-def main_rows(cell: Sequence[ArmRow]) -> list[ArmRow]:
-    """The arms that the sentences are about: of the own start, or of what there is."""
-    arms = [row for row in cell if row.kind is Kind.ARM]
-    starts = [row.init for row in arms]
-    main = "own" if "own" in starts else starts[0]
-    return [row for row in arms if row.init == main]
-
-
 # ---- the answer first
 
 
@@ -144,12 +137,12 @@ def _choice(others: Sequence[ArmRow], baseline: str) -> str:
     """Which loss to train with, of the rows of one start."""
     places, margin = spread.digits(others[0].margin), others[0].margin
     budget = " at this budget" if any(row.budget_limited for row in others) else ""
-    most = max(_high(row) for row in others)
-    better, metric = _better(others), others[0].metric
-    if winners := _winners(others):
-        also = f" Also better: {listed([row.name for row in winners[1:]])}." if winners[1:] else ""
+    most = max(most_gain(row) for row in others)
+    better, metric = better_rows(others), others[0].metric
+    if won := winners(others):
+        also = f" Also better: {listed([row.name for row in won[1:]])}." if won[1:] else ""
         by = "" if metric is None else f" in {phrase(metric)}"
-        return f"Use {winners[0].name}{budget}: better than {baseline} by {_by(winners[0])}{by}.{also}"
+        return f"Use {won[0].name}{budget}: better than {baseline} by {_by(won[0])}{by}.{also}"
     if most <= 0:
         return f"Stay with {baseline}{budget}: every other loss is worse."
     bound = spread.bound(most, places)
@@ -160,28 +153,11 @@ def _choice(others: Sequence[ArmRow], baseline: str) -> str:
         shown = f"{small}, and " if small else ""
         gains = "gains" if metric is None or not metric.lower_is_better else "saves"
         return f"Stay with {baseline}{budget}: {shown}no loss {gains} more than {bound} here."
-    open_rows = [row for row in others if row.verdict is Verdict.UNDECIDED and _high(row) > margin]
+    open_rows = [row for row in others if row.verdict is Verdict.UNDECIDED and most_gain(row) > margin]
     return (
         f"Stay with {baseline} for now{budget}: {small or 'no loss is shown to be better'}, a gain of up to {bound} is "
         f"not ruled out; {_deciding(open_rows)}."
     )
-
-
-def _better(others: Sequence[ArmRow]) -> list[ArmRow]:
-    """The rows that are better than the baseline, the best first."""
-    return sorted((row for row in others if row.verdict is Verdict.BETTER), key=_gain, reverse=True)
-
-
-def _winners(others: Sequence[ArmRow]) -> list[ArmRow]:
-    """Those that are better, by what may be more than the margin."""
-    return [row for row in _better(others) if _high(row) > row.margin]
-
-
-def recommended(cell: Sequence[ArmRow]) -> ArmRow:
-    """The row to train with, as decision says it: the baseline's unless another is shown to be better."""
-    main = main_rows(cell)
-    winners = _winners([row for row in main if row.delta is not None])
-    return winners[0] if winners else next(row for row in main if row.delta is None)
 
 
 def _are(names: Sequence[str]) -> str:
@@ -217,22 +193,6 @@ def _by(row: ArmRow) -> str:
     ends = spread.limits(row.delta) or (row.delta.mean, row.delta.mean)
     low, high = sorted(-end if turned else end for end in ends)
     return f"{spread.number(abs(row.delta.mean), places)} [{spread.number(low, places)}, {spread.number(high, places)}]"
-
-
-def skill(row: ArmRow) -> float:
-    """The mean of the metric, turned so that more is better."""
-    return -row.value.mean if row.by.lower_is_better else row.value.mean
-
-
-def _gain(row: ArmRow) -> float:
-    mean = row.delta.mean if row.delta is not None else 0.0
-    return -mean if row.by.lower_is_better else mean
-
-
-def _high(row: ArmRow) -> float:
-    """The most that a row may gain."""
-    end = None if row.delta is None else row.delta.low if row.by.lower_is_better else row.delta.high
-    return _gain(row) if end is None else -end if row.by.lower_is_better else end
 
 
 # ---- details, under the table

@@ -197,7 +197,7 @@ def test_a_budget_below_one_seed_is_refused_before_anything_is_written(
 ) -> None:
     monkeypatch.setattr("focalbench.jobs.forecast.slowness", lambda *_: 10.0)
     said = here(f"{ONE} --seeds 2 --budget 3s --out o", tmp_path, 2).stderr
-    assert re.search(r"--budget 3 s: one seed takes about \d+ s here; allow more, or train less\n", said)
+    assert re.search(r"--budget 3s: one seed takes about \d+ s here; allow more, or train less\n", said)
     assert list(tmp_path.iterdir()) == []
 
 

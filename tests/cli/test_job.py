@@ -146,13 +146,13 @@ def test_a_file_elsewhere_is_read_where_the_command_line_says_so(tmp_path: Path)
 
 
 @pytest.mark.parametrize(
-    ("free", "workers", "said"), [(10**12, 8, ""), (3 * 10**9, 3, "3 of 8"), (1, 1, "fewer --rows")]
+    ("free", "workers", "said"), [(10**12, 8, ""), (3 * 10**9, 3, "3 of 8"), (1, 1, "fewer `rows`")]
 )
 def test_no_more_workers_than_memory_is_free_for(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, free: int, workers: int, said: str
 ) -> None:
-    monkeypatch.setattr("focalbench.base.memory.free_bytes", lambda: free)
-    monkeypatch.setattr("focalbench.plan.stacks.worker_bytes", lambda _: 10**9)
+    monkeypatch.setattr("focalbench.jobs.machine.free_bytes", lambda: free)
+    monkeypatch.setattr("focalbench.jobs.machine.worker_bytes", lambda _: 10**9)
     monkeypatch.setattr(logging.getLogger("focalbench"), "propagate", True)
     plan = make_plan(Experiment(positive_rates=(0.02,), rows=1500, seeds=1))
     assert fitting(Backend("loky", 8), plan) == Backend("loky", workers)
