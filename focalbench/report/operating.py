@@ -95,6 +95,14 @@ def operating_sentence(rows: Sequence[ArmRow], baseline: str) -> list[str]:
     ]
 
 
+def does_alone(found: OperatingRow) -> str:
+    """What a threshold does, in a sentence."""
+    right = "" if found.precision is None else f", {found.precision.mean:.0%} of them rightly"
+    cost = "" if found.cost is None else f", at a cost of {found.cost.mean:.3g} a 1,000 rows"
+    share = f"{found.recall.mean:.0%} of the positives"
+    return f"flags {found.alerts.mean:.3g} of 1,000 rows{right}, and finds {share}{cost}"
+
+
 def _does(found: OperatingRow, delta: Spread) -> str:
     kind, size = _left_open(found), abs(delta.mean)
     less = delta.mean < 0

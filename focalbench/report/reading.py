@@ -4,11 +4,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from focalbench.analysis.recommendation import Recommendation, recommend
 from focalbench.analysis.rows import ArmRow, ClassRow
+from focalbench.analysis.run_rows import RunRow
 from focalbench.base.rows import read_rows
 from focalbench.errors import InputError
-from focalbench.report.folder import CLASSES, TABLE, check_unchanged
+from focalbench.report.advice import Advice, advise
+from focalbench.report.folder import CLASSES, INFLUENCES, RUNS, TABLE, check_unchanged
+from focalbench.report.influences import read_influences
 from focalbench.report.manifest import read_manifest
+from focalbench.report.snippets import Trained
 from focalbench.runs.arm import Arm
 
 
@@ -42,6 +47,20 @@ def table_of(folder: Path) -> list[ArmRow]:
         raise InputError(f"{folder / TABLE} is empty; run the sweep again")
     check_unchanged(folder, [TABLE])
     return rows
+
+
+def advice_of(folder: Path) -> list[Advice]:
+    """What a results folder advises, for each of its data sets. Raises InputError where it is no sweep's folder."""
+    table, runs = table_of(folder), read_rows(folder / RUNS, RunRow)
+    found = recommend(table, runs, read_influences(folder / INFLUENCES))
+    return [advise(each, _trained(folder, each)) for each in found]
+
+
+def _trained(folder: Path, found: Recommendation) -> Trained:
+    said = read_manifest(folder).experiment or {}
+    hidden = tuple(said.get("hidden", ())) if said.get("model") == "mlp" else ()
+    arm = arm_called(folder, found.network.arm)
+    return Trained(arm, hidden, found.lr, found.epochs, int(said.get("batch_size", 0)))
 
 
 def arm_called(folder: Path, name: str) -> Arm:

@@ -112,20 +112,25 @@ def baseline_name(rows: Sequence[ArmRow]) -> str:
 
 def decision(cell: Sequence[ArmRow]) -> str:
     """What to do, in plain words: the first line under the title."""
+    few = cell[0].n_seeds < LEAST_SEEDS or any(row.verdict is Verdict.SMOKE_TEST for row in main_rows(cell))
+    references = [] if few else _of_reference(cell, baseline_name(cell))
+    return " ".join([loss_decision(cell), *references])
+
+
+def loss_decision(cell: Sequence[ArmRow]) -> str:
+    """Which loss to train with."""
     main, first = main_rows(cell), cell[0]
     baseline = baseline_name(main)
     others = [row for row in main if row.delta is not None]
     if any(row.verdict is Verdict.SMOKE_TEST for row in main):
         return "A smoke test: it shows that everything runs, and supports no claim about the losses."
     if not others:
-        return " ".join(
-            [f"{baseline} alone: there is no other loss to compare it with.", *_of_reference(cell, baseline)]
-        )
+        return f"{baseline} alone: there is no other loss to compare it with."
     if first.n_seeds < LEAST_SEEDS:
         shown = "only intervals" if first.n_seeds >= INTERVAL_SEEDS else "not even intervals"
         verb = "supports" if first.n_seeds == 1 else "support"
         return f"No verdict: {_seeds(first)} {verb} {shown}; a verdict takes at least {LEAST_SEEDS}."
-    return " ".join([_choice(others, baseline), *_of_reference(cell, baseline)])
+    return _choice(others, baseline)
 
 
 def answer(cell: Sequence[ArmRow]) -> list[str]:

@@ -1,0 +1,163 @@
+"""Code to paste: a loss that a comparison found, in the library that somebody trains with.
+
+The rows are called X_train, y_train and X_new, arrays of numbers, standardised where a network sees them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from focalbench.runs.arm import Arm
+from focalbench.runs.catalogue import SIGMOID
+from focalbench.training.references import PENALTIES, TREES
+
+HERE = ("pytorch", "scikit-learn", "lightgbm", "xgboost")
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A loss with the settings that validation chose. hidden: units a layer; epochs: passes over the rows."""
+
+    arm: Arm
+    hidden: tuple[int, ...]
+    lr: float
+    epochs: int
+    batch_size: int
+
+    @property
+    def alpha(self) -> str:
+        """The weight of the positives as code; pos_weight and balanced weigh by the share of the negatives."""
+        return "1 - rate" if self.arm.balanced else repr(self.arm.alpha)
+
+    @property
+    def is_bce(self) -> bool:
+        """Whether it is plain cross entropy."""
+        return self.arm.loss == "bce"
+
+
+def snippets(found: Trained) -> dict[str, str]:
+    """Code by library: of a loss that has no closed form, scikit-learn's only."""
+    named = {"scikit-learn": _estimator(found)}
+    if found.arm.loss not in SIGMOID:
+        return named
+    return {"pytorch": _pytorch(found), **named, "lightgbm": _lightgbm(found), "xgboost": _xgboost(found)}
+
+
+def _pytorch(found: Trained) -> str:
+    loss = "torch.nn.BCEWithLogitsLoss()" if found.is_bce else f"SigmoidFocalLoss({_focal(found)}, reduction='mean')"
+    own = "" if found.is_bce else "SigmoidFocalLoss, "
+    return f"""\
+import torch
+from focalbench.losses import {own}best_constant, focal_to_probability
+
+X, y = torch.as_tensor(X_train, dtype=torch.float32), torch.as_tensor(y_train, dtype=torch.float32)
+rate = y.mean().item()
+network = torch.nn.Sequential(
+{_layers(found.hidden)}
+)
+torch.nn.init.constant_(network[-1].bias, best_constant(rate, {_focal(found)}))
+loss = {loss}
+optimizer = torch.optim.Adam(network.parameters(), lr={found.lr!r})
+for _ in range({found.epochs}):
+    for rows in torch.randperm(len(X)).split({found.batch_size}):
+        optimizer.zero_grad()
+        loss(network(X[rows]).squeeze(1), y[rows]).backward()
+        optimizer.step()
+with torch.no_grad():
+    logits = network(torch.as_tensor(X_new, dtype=torch.float32)).squeeze(1)
+probability = focal_to_probability(logits, {_focal(found)})
+"""
+
+
+def _focal(found: Trained) -> str:
+    return f"alpha={found.alpha}, gamma={found.arm.gamma!r}"
+
+
+def _layers(hidden: Sequence[int]) -> str:
+    widths = ["X.shape[1]", *map(str, hidden), "1"]
+    lines = [f"    torch.nn.Linear({inputs}, {outputs})," for inputs, outputs in pairwise(widths)]
+    return "\n    torch.nn.ReLU(),\n".join(lines)
+
+
+def _estimator(found: Trained) -> str:
+    arm = found.arm
+    given: dict[str, object] = {"hidden_layer_sizes": found.hidden, "loss": arm.loss}
+    given |= {"alpha": arm.alpha} if arm.alpha is not None else {}
+    given |= {"gamma": arm.gamma} if arm.loss == "focal" else {}
+    given |= {"loss_params": dict(arm.params)} if arm.params else {}
+    given |= {"init": arm.init} if arm.init != "own" else {}
+    given |= {"learning_rate_init": found.lr, "max_iter": found.epochs, "batch_size": found.batch_size}
+    lines = "\n".join(f"    {name}={value!r}," for name, value in given.items())
+    return f"""\
+from focalbench.estimators import FocalMLPClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+network = FocalMLPClassifier(
+{lines}
+)
+model = make_pipeline(StandardScaler(), network).fit(X_train, y_train)
+probability = model.predict_proba(X_new)[:, 1]
+"""
+
+
+def _lightgbm(found: Trained) -> str:
+    if found.is_bce:
+        return """\
+import lightgbm
+
+model = lightgbm.LGBMClassifier(verbosity=-1).fit(X_train, y_train)
+probability = model.predict_proba(X_new)[:, 1]
+"""
+    return f"""\
+import lightgbm
+import numpy
+from focalbench.boosting import FocalObjective
+
+rate = y_train.mean()
+focal = FocalObjective({_focal(found)})
+start = focal.start(y_train)
+rows = lightgbm.Dataset(X_train, y_train, init_score=numpy.full(len(y_train), start))
+model = lightgbm.train({{"objective": focal, "verbosity": -1}}, rows, 100)
+probability = focal.probabilities(start + model.predict(X_new))
+"""
+
+
+def _xgboost(found: Trained) -> str:
+    if found.is_bce:
+        return """\
+import xgboost
+
+model = xgboost.XGBClassifier().fit(X_train, y_train)
+probability = model.predict_proba(X_new)[:, 1]
+"""
+    return f"""\
+import xgboost
+from focalbench.boosting import FocalObjective
+
+rate = y_train.mean()
+focal = FocalObjective({_focal(found)})
+model = xgboost.train({{"base_score": focal.start(y_train)}}, xgboost.DMatrix(X_train, y_train), 100, obj=focal)
+probability = focal.probabilities(model.predict(xgboost.DMatrix(X_new), output_margin=True))
+"""
+
+
+def reference_snippet(name: str) -> str:
+    """Code for one of scikit-learn's models by the name of its row, its settings chosen anew by cross-validation."""
+    weighted = ", class_weight='balanced'" if name.endswith("class-weighted") else ""
+    if name.startswith("logistic"):
+        imported = "from sklearn.linear_model import LogisticRegression"
+        model, grid = f"LogisticRegression(max_iter=1000{weighted})", f"[{{'C': {list(PENALTIES)}}}]"
+    else:
+        imported = "from sklearn.ensemble import HistGradientBoostingClassifier"
+        model = f"HistGradientBoostingClassifier(early_stopping=False{weighted})"
+        trees = ({key: [value] for key, value in tree.items()} for tree in TREES)
+        grid = "\n".join(["[", *(f"    {tree}," for tree in trees), "]"])
+    return f"""\
+{imported}
+from sklearn.model_selection import GridSearchCV
+
+settings = {grid}
+model = GridSearchCV({model}, settings, scoring="average_precision")
+probability = model.fit(X_train, y_train).predict_proba(X_new)[:, 1]
+"""
