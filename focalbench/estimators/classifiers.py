@@ -7,6 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
+from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.model_selection import train_test_split
 from sklearn.utils.multiclass import check_classification_targets
@@ -54,6 +55,18 @@ KEY = "estimator"  # of draws, where a sweep has its data source
 
 class NetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """What the classifiers of this room share; FocalMLPClassifier says what parameters and attributes mean."""
+
+    classes_: Labels
+    class_count_: Weights
+    coefs_: list[NDArray[np.float32]]
+    intercepts_: list[NDArray[np.float32]]
+    calibrated_by_inverse_: bool
+    n_iter_: int
+    best_iter_: int
+    validation_scores_: list[float] | None
+    best_validation_score_: float | None
+    _arm: dict[str, Any]  # as it was trained, whatever set_params says since
+    _optimizer_state: tuple[str, int, list[NDArray[np.float32]]]  # its name, its updates, what it remembers
 
     def __init__(
         self,
@@ -277,7 +290,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         best = fitted.epochs if fitted.best is None else fitted.best
         self.best_iter_, self.n_iter_ = best, fitted.epochs
         self.best_validation_score_ = None if fitted.validation is None else fitted.validation[best - 1]
-        self._optimizer_state: tuple[str, int, list[Any]] = "", 0, []
+        self._optimizer_state = "", 0, []
         return self._keep_layers(fitted.layers)
 
     def _keep_layers(self, layers: Sequence[Layer]) -> Self:
