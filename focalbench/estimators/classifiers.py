@@ -319,25 +319,25 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         logits = self._logits(X)
         return logits[0] if len(logits) == 1 else np.ascontiguousarray(logits.T)
 
-    def predict_proba(self, X: npt.ArrayLike) -> Logits:
+    def predict_proba(self, X: npt.ArrayLike) -> Array:
         """Probabilities of the classes, by the inverse of the loss, or, where it has none, by the plain sigmoid.
 
         Args:
             X: (row, feature), finite numbers.
 
         Returns:
-            (row, class) float32 in [0, 1], in the order of classes_.
+            (row, class) float64 in [0, 1], in the order of classes_.
         """
         return probabilities_of(self._log_odds(X))
 
-    def predict_log_proba(self, X: npt.ArrayLike) -> Logits:
-        """Logarithms of predict_proba, without the loss of digits that its rounding would bring.
+    def predict_log_proba(self, X: npt.ArrayLike) -> Array:
+        """Logarithms of predict_proba, finite where its rounding gives 0.
 
         Args:
             X: (row, feature), finite numbers.
 
         Returns:
-            (row, class) float32, at most 0.
+            (row, class) float64, at most 0.
         """
         return log_probabilities_of(self._log_odds(X))
 
@@ -381,7 +381,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def to_onnx(self, path: str | Path) -> None:
         """Write the network as an ONNX model: X (row, feature) float32 in, logits and probabilities out.
 
-        Outputs: "logits", float32, as decision_function; "probabilities", (row, class) float32, as predict_proba, but
+        Outputs: "logits", float32, as decision_function; "probabilities", (row, class) float32, predict_proba, but
         not for focal_star, label_smoothed, poly1 and logit_adjusted, whose inverses have no ONNX form here.
 
         Args:

@@ -25,16 +25,12 @@ def log_odds_of(arm: Arm, class_count: Weights, logits: Logits) -> Array:
     return np.stack(known).astype(np.float64)
 
 
-def probabilities_of(log_odds: Array) -> NDArray[np.float32]:
+def probabilities_of(log_odds: Array) -> Array:
     """Probabilities (row, class) from log odds (output, row): of the second class of two, or of each of several."""
-    return np.ascontiguousarray(np.exp(_log_probabilities(log_odds)).T, dtype=np.float32)
+    return np.asarray(np.exp(log_probabilities_of(log_odds)))
 
 
-def log_probabilities_of(log_odds: Array) -> NDArray[np.float32]:
+def log_probabilities_of(log_odds: Array) -> Array:
     """Their logarithms, (row, class)."""
-    return np.ascontiguousarray(_log_probabilities(log_odds).T, dtype=np.float32)
-
-
-def _log_probabilities(log_odds: Array) -> Array:
     each = np.concatenate([-log_odds, log_odds]) if len(log_odds) == 1 else log_odds
-    return np.asarray(-np.logaddexp(0.0, -each))
+    return np.ascontiguousarray(-np.logaddexp(0.0, -each).T)
