@@ -437,7 +437,7 @@ class FocalMLPClassifier(NetworkClassifier):
         n_iter_: passes made.
         best_iter_: the pass that is kept, counted from 1; n_iter_ without validation rows.
         validation_scores_: average precision on validation after each pass, NaN where it is not finite; several classes
-            each against the rest, averaged. None without validation rows.
+            each against the rest, by their softmax, averaged. None without validation rows.
         best_validation_score_: of the pass that is kept; None without validation rows.
         n_features_in_: columns of X.
         feature_names_in_: their names, where X has names that are strings.
