@@ -382,7 +382,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Write the network as an ONNX model: X (row, feature) float32 in, logits and probabilities out.
 
         Outputs: "logits", float32, as decision_function; "probabilities", (row, class) float32, predict_proba, but
-        not for focal_star, label_smoothed, poly1 and logit_adjusted, whose inverses have no ONNX form here.
+        not for focal_star, label_smoothed and poly1, whose inverses have no ONNX form here.
 
         Args:
             path: the file to write.

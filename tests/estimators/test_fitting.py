@@ -36,7 +36,12 @@ def data(seed: int = 0, classes: int = 2) -> tuple[NDArray[np.float32], NDArray[
 
 
 def model(**asked: Any) -> FocalMLPClassifier:
-    usual = {"hidden_layer_sizes": HIDDEN, "max_iter": EPOCHS, "batch_size": BATCH, "learning_rate_init": 0.02}
+    usual: dict[str, Any] = {
+        "hidden_layer_sizes": HIDDEN,
+        "max_iter": EPOCHS,
+        "batch_size": BATCH,
+        "learning_rate_init": 0.02,
+    }
     return FocalMLPClassifier(random_state=3, **{**usual, **asked})
 
 
@@ -152,7 +157,7 @@ def test_early_stopping_keeps_a_share_apart() -> None:
 def test_without_validation_every_pass_is_made_and_the_last_kept() -> None:
     fitted = model().fit(*data())
     assert fitted.n_iter_ == fitted.best_iter_ == EPOCHS
-    assert fitted.validation_scores_ is fitted.best_validation_score_ is None
+    assert (fitted.validation_scores_, fitted.best_validation_score_) == (None, None)
 
 
 @pytest.mark.parametrize("state", [7, None])
@@ -179,7 +184,7 @@ def test_a_row_scores_the_same_in_any_company() -> None:
 
 def test_no_hidden_layers_are_logistic_regression() -> None:
     X, y = data()
-    terms = {"max_iter": 5, "random_state": 0}
+    terms: dict[str, Any] = {"max_iter": 5, "random_state": 0}
     one, other = FocalLogisticClassifier(**terms).fit(X, y), FocalMLPClassifier((), **terms).fit(X, y)
     assert [each.shape for each in one.coefs_] == [(7, 1)]
     assert np.array_equal(one.coefs_[0], other.coefs_[0])

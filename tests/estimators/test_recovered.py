@@ -10,7 +10,13 @@ from scipy.special import expit
 from focalbench.estimators import FocalLogisticClassifier, FocalMLPClassifier
 from focalbench.runs.catalogue import RIVALS, SIGMOID
 
-SATURATED = {"learning_rate_init": 0.3, "lr_schedule": "cosine", "max_iter": 300, "batch_size": 600, "random_state": 0}
+SATURATED: dict[str, Any] = {
+    "learning_rate_init": 0.3,
+    "lr_schedule": "cosine",
+    "max_iter": 300,
+    "batch_size": 600,
+    "random_state": 0,
+}
 BINARY: list[dict[str, Any]] = [
     *({"loss": name} for name in SIGMOID if name not in ("alpha", "focal")),
     {"loss": "alpha", "alpha": 0.9},
