@@ -115,8 +115,8 @@ class _Steps:
         """Probabilities (row, class) from logits (row, 1), as recovered_logits has them."""
         shift = float(log_odds_of(arm, class_count, np.zeros((1, 1), dtype=np.float32))[0, 0])  # all that is left at 0
         odds = self.add("Add", self._focused(x, arm.gamma), self.number(shift))
-        both = self.add("Concat", self.add("Neg", odds), odds, attributes={"axis": 1})
-        return self.add("Sigmoid", both)
+        against = self.add("Concat", odds, self.add("Neg", odds), attributes={"axis": 1})
+        return self.add("Exp", self.add("Neg", self._softplus(against)))  # onnxruntime's Sigmoid is 0 below 1e-16
 
     def _focused(self, x: str, gamma: float) -> str:
         """(gamma + 1) x + log(1 + gamma r(x)) - log(1 + gamma r(-x))."""
