@@ -364,8 +364,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """(output, row)."""
         check_is_fitted(self)
         features = validate_data(self, X, dtype=np.float32, order="C", reset=False)
-        with one_thread():
-            return np.asarray(logits_of(self._layers, tensor_of(features)).numpy())
+        return np.asarray(logits_of(self._layers, tensor_of(features)).numpy())  # in any number of threads
 
     # ---- to other libraries
 
@@ -381,8 +380,8 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def to_onnx(self, path: str | Path) -> None:
         """Write the network as an ONNX model: X (row, feature) float32 in, logits and probabilities out.
 
-        Outputs: "logits", float32, as decision_function; "probabilities", (row, class) float32, predict_proba, but
-        not for focal_star, label_smoothed and poly1, whose inverses have no ONNX form here.
+        Outputs: "logits", float32, as decision_function; "probabilities", (row, class) float32, as predict_proba, the inverse
+        of the loss included.
 
         Args:
             path: the file to write.

@@ -21,8 +21,8 @@ def has_inverse(arm: Arm) -> bool:
 def log_odds_of(arm: Arm, class_count: Weights, logits: Logits) -> Array:
     """Log odds (output, row) of the class probabilities behind logits (output, row); the logits without an inverse."""
     found = recovered_outputs(arm, counts_of(class_count), torch.from_numpy(logits))
-    known = [logits[i] if each is None else each for i, each in enumerate(found)]
-    return np.stack(known).astype(np.float64)
+    known = np.stack([logits[i] if each is None else each for i, each in enumerate(found)]).astype(np.float64)
+    return np.where(np.isnan(known), logits, known)  # NaN: a loss that is flat there, for both classes
 
 
 def probabilities_of(log_odds: Array) -> Array:

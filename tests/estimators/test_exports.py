@@ -15,8 +15,6 @@ from torch import nn
 from focalbench.errors import InputError
 from focalbench.estimators import FocalLogisticClassifier, FocalMLPClassifier
 from focalbench.estimators.classifiers import NetworkClassifier
-from focalbench.estimators.onnx_model import has_onnx_form
-from focalbench.runs.arm import Arm
 from focalbench.runs.catalogue import RIVALS, SIGMOID
 
 Floats = NDArray[np.float32]
@@ -29,7 +27,6 @@ BINARY: list[dict[str, Any]] = [
 ]
 SEVERAL: list[dict[str, Any]] = [{}, {"loss": "bce"}, {"loss": "pos_weight"}, {"gamma": 5.0, "alpha": "balanced"}]
 CASES = [*((loss, 2) for loss in BINARY), *((loss, 4) for loss in SEVERAL)]
-NO_FORM = {"focal_star", "label_smoothed", "poly1"}  # of their inverses
 
 
 def fitted(
@@ -69,40 +66,33 @@ def test_the_torch_module_is_a_copy() -> None:
 @pytest.mark.parametrize(("loss", "classes"), CASES, ids=str)
 @pytest.mark.parametrize("scale", [1.0, 40.0])
 def test_onnxruntime_says_the_same(loss: dict[str, Any], classes: int, scale: float, tmp_path: Path) -> None:
-    """Logits, and probabilities where the inverse has an ONNX form; at moderate logits and at large ones."""
+    """At moderate logits and at large ones."""
     model, X = fitted(loss, classes)
     model.coefs_[-1] = model.coefs_[-1] * np.float32(scale)
     model.to_onnx(tmp_path / "model.onnx")
     said, logits = run(tmp_path / "model.onnx", X), model.decision_function(X)
     np.testing.assert_allclose(said["logits"], logits, rtol=1e-5, atol=1e-6 * scale)
-    assert ("probabilities" in said) == (loss.get("loss") not in NO_FORM)
-    if "probabilities" in said:
-        moved = np.abs(said["logits"] - logits).max()  # of the logits themselves, which the inverse makes larger
-        np.testing.assert_allclose(
-            said["probabilities"], model.predict_proba(X), atol=1e-6 if scale == 1 else 5 * moved + 1e-7
-        )
+    moved = np.abs(said["logits"] - logits).max()  # of the logits themselves, which the inverse makes larger
+    tolerance = 1e-6 if scale == 1 else 5 * moved + 1e-7
+    np.testing.assert_allclose(said["probabilities"], model.predict_proba(X), atol=tolerance)
 
 
-@pytest.mark.parametrize("gamma", [0.5, 3.0])
-@pytest.mark.parametrize("classes", [2, 3])
-def test_the_inverse_is_the_same_at_any_logit(classes: int, gamma: float, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("loss", "classes"),
+    [*(({"gamma": gamma}, classes) for gamma in (0.5, 3.0) for classes in (2, 3)), *((loss, 2) for loss in BINARY)],
+    ids=str,
+)
+def test_the_inverse_is_the_same_at_any_logit(loss: dict[str, Any], classes: int, tmp_path: Path) -> None:
     """A network that hands its features on as logits, so that only the inverse is compared; tiny shares of 1, too."""
     X = np.random.default_rng(0).uniform(-1, 1, (4000, classes)).astype(np.float32)
     X *= np.float32(10) ** np.random.default_rng(1).uniform(-3, 3, (4000, 1)).astype(np.float32)
     X = X[:, : 1 if classes == 2 else classes]
-    model = FocalLogisticClassifier(max_iter=1, gamma=gamma, random_state=0).fit(X, np.arange(4000) % classes)
+    model = FocalLogisticClassifier(max_iter=1, random_state=0, **loss).fit(X, np.arange(4000) % 5 % classes)
     model.coefs_[0][:], model.intercepts_[0][:] = np.eye(len(X[0])), 0
     model.to_onnx(tmp_path / "model.onnx")
     said = run(tmp_path / "model.onnx", X)
     assert np.array_equal(said["logits"], model.decision_function(X))
     np.testing.assert_allclose(said["probabilities"], model.predict_proba(X), rtol=1e-6, atol=1e-37)
-
-
-def test_the_forms_are_those_that_the_documentation_names() -> None:
-    arms = [Arm(name, alpha=0.5 if name == "alpha" else None) for name in (*SIGMOID, *RIVALS)]
-    assert {arm.loss for arm in arms if not has_onnx_form(arm)} == NO_FORM
-    for name in NO_FORM:
-        assert name in (NetworkClassifier.to_onnx.__doc__ or "")
 
 
 def test_without_onnx_the_remedy_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
