@@ -380,8 +380,8 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def to_onnx(self, path: str | Path) -> None:
         """Write the network as an ONNX model: X (row, feature) float32 in, logits and probabilities out.
 
-        Outputs: "logits", float32, as decision_function; "probabilities", (row, class) float32, as predict_proba, the inverse
-        of the loss included.
+        Outputs: "logits", float32, as decision_function; "probabilities", (row, class) float32, as predict_proba, for
+        which the inverse of the loss is part of the model.
 
         Args:
             path: the file to write.
