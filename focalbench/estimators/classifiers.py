@@ -160,7 +160,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Args:
             X: (row, feature), finite numbers.
             y: (row,), labels.
-            classes: (class,), all labels; at the first call, None: those of y.
+            classes: (class,), all labels there will be, at the first call; later the same ones, or None.
             sample_weight: (row,), >= 0 and not all 0; None: 1 each. They count against each other within a call.
 
         Returns:
@@ -254,15 +254,13 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self, X: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None, first: bool = True
     ) -> tuple[Features, Labels, Weights | None]:
         """Numbers, labels and weights. first: whether X says how many features there are, and their names."""
-        features, labels = validate_data(self, X, y, dtype=np.float32, order="C", reset=first)
+        with np.errstate(over="ignore"):  # what float32 cannot hold is refused as infinite
+            features, labels = validate_data(self, X, y, dtype=np.float32, order="C", reset=first)
         check_classification_targets(labels)
         if sample_weight is None:
             return features, labels, None
-        return (
-            features,
-            labels,
-            _check_sample_weight(sample_weight, features, dtype=np.float64, ensure_non_negative=True),
-        )
+        weights = _check_sample_weight(sample_weight, features, dtype=np.float64, ensure_non_negative=True)
+        return features, labels, weights
 
     def _given_validation(
         self, X: npt.ArrayLike | None, y: npt.ArrayLike | None, sample_weight: npt.ArrayLike | None, classes: Labels
@@ -363,7 +361,8 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def _logits(self, X: npt.ArrayLike) -> Logits:
         """(output, row)."""
         check_is_fitted(self)
-        features = validate_data(self, X, dtype=np.float32, order="C", reset=False)
+        with np.errstate(over="ignore"):
+            features = validate_data(self, X, dtype=np.float32, order="C", reset=False)
         return np.asarray(logits_of(self._layers, tensor_of(features)).numpy())  # in any number of threads
 
     # ---- to other libraries

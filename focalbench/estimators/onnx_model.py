@@ -114,9 +114,8 @@ class _Steps:
         if arm.loss == "focal_star":
             return self._star(self.scaled(x, h["gamma"]), h["beta"])
         if arm.loss == "label_smoothed":
-            return self.add(
-                "Sub", self._above(x, h["smoothing"] / 2), self._above(self.add("Neg", x), h["smoothing"] / 2)
-            )
+            least = h["smoothing"] / 2
+            return self.add("Sub", self._above(x, least), self._above(self.add("Neg", x), least))
         if arm.loss == "poly1":
             moved = self.add("Sub", self._poly(self.add("Neg", x), h["epsilon"]), self._poly(x, h["epsilon"]))
             return self.add("Add", x, moved)

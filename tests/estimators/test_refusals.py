@@ -74,13 +74,14 @@ def test_what_several_classes_do_not_have(asked: dict[str, Any]) -> None:
         ((X, y, np.zeros(60)), "at least one non-zero"),
         ((np.where(X > 2, np.nan, X), y), "contains NaN"),
         ((np.where(X > 2, np.inf, X), y), "contains infinity"),
+        ((np.where(X > 2, 1e300, X), y), "too large for dtype"),
         ((np.full((60, 3), "many"), y), "could not convert string to float"),
         ((X, np.ones(60)), "y holds one class only"),
         ((X, y, 1 - y), "y holds one class only"),
         ((X, X[:, 0]), "Unknown label type"),
         ((X[:, 0], y), "Expected 2D array"),
     ],
-    ids=range(11),
+    ids=range(12),
 )
 def test_rows_that_cannot_be_learnt_from(rows: tuple[Any, ...], said: str) -> None:
     with pytest.raises(ValueError, match=said):
