@@ -11,6 +11,7 @@ import pytest
 import focalbench.boosting
 import focalbench.losses
 from focalbench import datasets
+from focalbench.estimators.classifiers import FocalMLPClassifier, NetworkClassifier
 from focalbench.losses import binary, inverse, modules, multiclass, rivals
 from focalbench.metrics import calibration, ranking, threshold
 
@@ -20,7 +21,10 @@ PUBLIC = [
     *(getattr(datasets, name) for name in datasets.__all__),
     focalbench.boosting.FocalObjective,
     *(getattr(focalbench, name) for name in focalbench.__all__),
+    FocalMLPClassifier,
+    *(each for name, each in vars(NetworkClassifier).items() if name[0] != "_" and inspect.isfunction(each)),
 ]
+WITH_METHODS = ("focalbench.losses.modules", "focalbench.boosting", "focalbench.estimators.classifiers")
 SECTION = re.compile(r"^(Args|Attributes|Returns|Raises|References):$", re.MULTILINE)
 
 
@@ -29,7 +33,7 @@ def functions() -> Iterator[tuple[str, Callable[..., Any]]]:
     for found in PUBLIC:
         if isinstance(found, types.FunctionType):
             yield found.__qualname__, found
-        elif inspect.isclass(found) and found.__module__ in ("focalbench.losses.modules", "focalbench.boosting"):
+        elif inspect.isclass(found) and found.__module__ in WITH_METHODS:
             for name, method in vars(found).items():
                 if isinstance(method, types.FunctionType) and (not name.startswith("_") or name == "__init__"):
                     yield method.__qualname__, method
@@ -54,7 +58,13 @@ def described(function: Callable[..., Any]) -> str:
 
 
 def test_the_public_functions_are_found() -> None:
-    assert {"focal_loss", "average_precision", "build_splits", "SigmoidFocalLoss.forward"} <= set(FUNCTIONS)
+    assert {
+        "focal_loss",
+        "average_precision",
+        "build_splits",
+        "SigmoidFocalLoss.forward",
+        "NetworkClassifier.to_onnx",
+    } <= set(FUNCTIONS)
     assert len(FUNCTIONS) > 40
 
 

@@ -8,8 +8,8 @@ import focalbench
 
 # a room imports from those before it, and in it nothing goes round in a circle
 ROOMS = (
-    *("errors", "base", "runs", "datasets", "losses", "boosting", "metrics", "training", "plan", "execution"),
-    *("analysis", "report", "jobs", "display", "api", "audit", "bench", "cli", "__main__"),
+    *("errors", "base", "runs", "datasets", "losses", "boosting", "metrics", "training", "estimators"),
+    *("plan", "execution", "analysis", "report", "jobs", "display", "api", "audit", "bench", "cli", "__main__"),
 )
 ROOT = Path(focalbench.__file__).parent
 

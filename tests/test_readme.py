@@ -64,7 +64,7 @@ SNIPPETS = re.findall(r"^```python\n(.*?)^```$", EVERY, re.DOTALL | re.MULTILINE
 
 @pytest.mark.parametrize("snippet", SNIPPETS, ids=range(len(SNIPPETS)))
 def test_every_snippet_runs_as_printed(snippet: str) -> None:
-    assert len(SNIPPETS) == 6
+    assert len(SNIPPETS) == 7
     for name in re.findall(r"^(?:import|from) (\w+)", snippet, re.MULTILINE):
         pytest.importorskip(name)  # what belongs to an extra
     exec(compile(snippet, "README.md", "exec"), {})

@@ -162,7 +162,12 @@ def softmax_best_constants(shares: npt.ArrayLike, gamma: float) -> Array:
     wanted = np.asarray(shares, dtype=np.float64)
     if not (wanted > 0).all():
         raise InputError("every class needs rows to start from; take more rows or merge classes")
-    target = np.log(wanted)
+    return _softmax_constants(tuple(wanted.tolist()), gamma).copy()
+
+
+@lru_cache(maxsize=1024)
+def _softmax_constants(shares: tuple[float, ...], gamma: float) -> Array:
+    target = np.log(np.array(shares))
     low, high = target.min() - 80.0, target.max() + 80.0
     for _ in range(200):
         middle = (low + high) / 2
