@@ -8,6 +8,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from focalbench import __version__
+from focalbench.cli.advise import advise
 from focalbench.cli.audit import audit
 from focalbench.cli.bench import bench
 from focalbench.cli.check import check
@@ -17,6 +18,7 @@ from focalbench.cli.examples import examples
 from focalbench.cli.losses import losses
 from focalbench.cli.messages import printable
 from focalbench.cli.plot import plot
+from focalbench.cli.predict import predict
 from focalbench.cli.run import run
 from focalbench.cli.sweep import sweep
 from focalbench.cli.table import table
@@ -28,7 +30,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["--help", "-h"]},
     pretty_exceptions_enable=False,
 )
-for command in (sweep, run, compare, table, plot, check, datasets, losses, audit, bench):
+for command in (sweep, advise, predict, run, compare, table, plot, check, datasets, losses, audit, bench):
     app.command(epilog=examples(command.__name__))(command)
 
 

@@ -12,6 +12,12 @@ EXAMPLES = {
         "focalbench sweep fraud.csv --target is_fraud --loss focal --gamma 1 --gamma 2",
         "focalbench sweep animals.csv --task multiclass --target species",
     ),
+    "advise": (
+        "focalbench advise fraud.csv --target is_fraud",
+        "focalbench advise fraud.csv --target is_fraud --cost 1:50 --save fraud.skops",
+        "focalbench advise fraud.csv --target is_fraud --time day --capacity 50/day",
+    ),
+    "predict": ("focalbench predict fraud.skops new.csv --keep transaction --out scored.csv",),
     "run": (
         "focalbench run --keys > mine.toml",
         "focalbench run experiments/headline.toml --dry-run",

@@ -117,13 +117,14 @@ def sweep_study(make: Callable[[], Experiment], job: Job) -> Study[SweepResult]:
 
 @dataclass(frozen=True)
 class Finish(Generic[Found]):
-    """What is done in the folder of a whole table. names: of what it writes there, from a plan; check: raises
-    InputError where it could not be done.
+    """What is done in the folder of a table. names: of what it writes there, from a plan; check: raises InputError
+    where it could not be done; always: also with the table of a sweep that was stopped.
     """
 
     do: Callable[[Found], None]
     names: Callable[[Plan], Sequence[str]] = lambda _: ()
     check: Callable[[Plan], None] = lambda _: None
+    always: bool = False
 
 
 def run_job(study: Study[Found], job: Job, finish: Finish[Found] | None = None) -> tuple[Found, Ended]:
@@ -183,7 +184,7 @@ def _run(study: Study[Found], job: Job, see: Watch, finish: Finish[Found] | None
     with working_in(job.folder, names):
         announce(plan, done, backend, found, as_json=job.as_json)
         result = study.run(plan, Execution(backend, see, budget, None if found is None else found.shares))
-        if finish is not None and result.done.ending.stopped is None:
+        if finish is not None and (finish.always or result.done.ending.stopped is None):
             finish.do(result)
         return result
 

@@ -279,6 +279,11 @@ def _synthetic(recipe: Recipe, seed: int) -> list[Dataset]:
     return [draw_split(recipe.dataset, part, split, seed, recipe.key) for split, part in parts]
 
 
+def split_rows(recipe: Recipe, seed: int) -> tuple[Rows, Rows, Rows]:
+    """Which rows of a recipe's table train, validate and test; of folds, the first. Raises as split_counts."""
+    return _split_rows(load_table(recipe), recipe, seed)
+
+
 def _split_rows(table: Table, recipe: Recipe, seed: int) -> tuple[Rows, Rows, Rows]:
     """Which rows of a table train, validate and test; of folds, the first."""
     if recipe.folds:

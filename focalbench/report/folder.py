@@ -44,10 +44,11 @@ PICTURE = re.compile(rf"{FIGURES}/(({'|'.join((*PICTURES, CLAIM))})_[A-Za-z0-9._
 RUNS, INFLUENCES, CURVES, EXPERIMENT = "runs.csv", "influences.csv", "curves.csv", "experiment.toml"
 TABLE, MARKDOWN, LATEX, CLASSES, CHECK = "table.csv", "table.md", "table.tex", "classes.csv", "check.csv"
 COLUMNS = "columns.csv"  # how those of a file were read
+ADVICE = "advice.md"
 CLAIMS, POINTS, CLAIMS_PAGE, LOSS_CURVES = "claims.csv", "claim_points.csv", "claims.md", "loss_curves.csv"
 WRITTEN = (
     *(RUNS, INFLUENCES, TIMINGS, CURVES, EXPERIMENT, TABLE, MARKDOWN, LATEX, CLASSES, COLUMNS),
-    *(CLAIMS, POINTS, CLAIMS_PAGE, LOSS_CURVES, CHECK, MANIFEST),
+    *(CLAIMS, POINTS, CLAIMS_PAGE, LOSS_CURVES, CHECK, ADVICE, MANIFEST),
 )
 
 
@@ -100,7 +101,7 @@ def write_results(
     write_texts(folder, texts)
     outdated = [] if made_before else list(filter(PICTURE.fullmatch, owned(folder)))  # of another table
     outdated += [name for name in owned(folder) if name.startswith(f"{SCORES}/")]
-    remove_own(folder, [*outdated, *(name for name in (CLASSES, COLUMNS, INFLUENCES) if name not in texts)])
+    remove_own(folder, [*outdated, ADVICE, *(name for name in (CLASSES, COLUMNS, INFLUENCES) if name not in texts)])
     with suppress(OSError):  # it holds others' files, or is not there
         (folder / SCORES).rmdir()
     return table, classes

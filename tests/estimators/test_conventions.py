@@ -14,8 +14,8 @@ FAST = (
     FocalMLPClassifier(hidden_layer_sizes=(8,), learning_rate_init=0.02, max_iter=30),
     FocalLogisticClassifier(learning_rate_init=0.1, max_iter=30),
 )
-# it compares to 1e-7, finer than sums of float32 in another order agree after more than one small step; test_weights.py
-# compares whole trainings, to 1e-4. (MLPClassifier is checked with a solver of its own there, lbfgs in float64.)
+# it compares to 1e-7, finer than float32 sums in another order agree after more than one small step;
+# test_estimator_weights.py compares whole trainings, to 1e-3. (MLPClassifier is checked with lbfgs in float64 there.)
 OF_CHECKS: dict[str, dict[str, object]] = {
     "check_sample_weight_equivalence_on_dense_data": {"max_iter": 1, "learning_rate_init": 1e-4}
 }

@@ -33,15 +33,18 @@ def make_table(
     sha256: str,
     origin: Origin = _NO_TEXT,
     task: Task = "binary",
+    *,
+    exact: bool = False,
 ) -> Table:
     """Return the table of a frame. source: the file's name for messages. sha256: of its bytes. origin: of the frame.
+    exact: whether numbers are float64 as they are, rather than of half the size and perhaps less a constant.
 
     How each column is read is told in the table's columns, notes and warnings; rows that are equal in all columns are
     removed where that is asked for. Raises InputError for what cannot be a table.
     """
     _check_columns(source, frame, columns, task)
     outputs = read_outputs(frame, task, columns.predicted, columns.positive)
-    style = read_style(frame.drop(columns=[*columns.predicted, *columns.drop, *columns.category]), origin)
+    style = style_of(frame, columns, origin)
     special = _special(frame, columns, style, origin)
     groups = None if special.units is None else special.units.values
     weights = None if special.weight is None else special.weight.values
@@ -77,7 +80,7 @@ def make_table(
     by_name = dict(features.items())
     del features
     return Table(
-        _halved(by_name),
+        _exact(by_name) if exact else _halved(by_name),
         outputs.labels[:, -1].copy(),
         categorical,
         sha256,
@@ -98,6 +101,11 @@ def make_table(
         tuple(each.reading for each in special.each),
         None if special.units is None else special.units.hours,
     )
+
+
+def style_of(frame: "pd.DataFrame", columns: Columns, origin: Origin) -> Style:
+    """How a file writes, from its columns that may be features."""
+    return read_style(frame.drop(columns=[*columns.predicted, *columns.drop, *columns.category]), origin)
 
 
 def _check_columns(source: str, frame: "pd.DataFrame", columns: Columns, task: Task) -> None:
@@ -146,6 +154,13 @@ def _special(frame: "pd.DataFrame", columns: Columns, style: Style, origin: Orig
     elif columns.group is not None:
         units = read_group(frame[columns.group], origin)
     return _Specials(units, None if columns.weight is None else read_weight(frame[columns.weight], origin, style))
+
+
+def _exact(features: "dict[str, pd.Series[Any]]") -> "pd.DataFrame":
+    """Numbers as they are, float64."""
+    import pandas as pd
+
+    return pd.DataFrame(features, copy=False)
 
 
 def _halved(features: "dict[str, pd.Series[Any]]") -> "pd.DataFrame":

@@ -16,8 +16,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, NamedTuple
 
-from focalbench.datasets.columns.frame import did_you_mean, make_table
-from focalbench.datasets.columns.texts import Origin
+from focalbench.datasets.columns.column import Style
+from focalbench.datasets.columns.frame import did_you_mean, make_table, style_of
+from focalbench.datasets.columns.texts import Origin, as_written_in, is_text
 from focalbench.datasets.files.parquet import parquet_names, read_parquet
 from focalbench.datasets.files.text_table import open_text
 from focalbench.datasets.tables.table import Table
@@ -72,7 +73,7 @@ def file_sha256(path: str) -> str:
     return digest.hexdigest()
 
 
-def read_table(path: str, columns: Columns, task: Task = "binary") -> Table:
+def read_table(path: str, columns: Columns, task: Task = "binary", *, exact: bool = False) -> Table:
     """Read a file with its target: CSV or Parquet.
 
     A CSV file is separated by comma, semicolon, tab or bar; in UTF-8, UTF-16 or Windows-1252; plain, gz, zip or zst. A
@@ -82,6 +83,7 @@ def read_table(path: str, columns: Columns, task: Task = "binary") -> Table:
         path: of the file.
         columns: which column plays which part.
         task: binary, multiclass or multilabel.
+        exact: whether numbers stay float64, rather than of half the size and perhaps less a constant.
 
     Returns:
         The table, before it is split.
@@ -93,8 +95,28 @@ def read_table(path: str, columns: Columns, task: Task = "binary") -> Table:
     digest = file_sha256(path)
     with open_frame(path) as opened:
         frame, origin = opened.read(columns.predicted, None)
-        table = make_table(path, frame, columns, digest, origin, task)
+        table = make_table(path, frame, columns, digest, origin, task, exact=exact)
     return replace(table, notes=opened.notes + table.notes)
+
+
+def read_style_of(path: str, columns: Columns) -> Style:
+    """How a file writes its numbers and dates. Raises as read_table."""
+    with open_frame(path) as opened:
+        frame, origin = opened.read(columns.predicted, None)
+        return style_of(frame, columns, origin)
+
+
+def read_as_written(path: str, names: Sequence[str]) -> "pd.DataFrame":
+    """Some columns of a file, as texts where it is one. Raises as read_table, and InputError for columns that it has
+    not.
+    """
+    with open_frame(path) as opened:
+        if lacking := [name for name in names if name not in opened.names]:
+            near = did_you_mean(lacking[0], list(opened.names))
+            raise InputError(f"{path} has no column {lacking[0]!r}, which the model was trained on{near}")
+        frame, origin = opened.read((), names)
+        written = as_written_in(frame, origin, [name for name in names if not is_text(frame[name])])
+        return frame.assign(**written)
 
 
 class OpenFrame(NamedTuple):

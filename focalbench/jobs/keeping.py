@@ -1,0 +1,68 @@
+"""Models in files: written, and read back without running anything that a stranger put there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile
+
+from focalbench.datasets.files.file import read_as_written
+from focalbench.errors import InputError
+from focalbench.estimators import TRUSTED
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from sklearn.pipeline import Pipeline
+
+STEPS = ["read", "prepare", "model"]
+REMEDY = "pip install 'focalbench[skops]'"
+
+
+def check_keeping(path: Path) -> None:
+    """Raise InputError where no model could be written to a path, or something is there."""
+    _skops()
+    if path.exists():
+        raise InputError(f"{path} is there already; name another file, or move it away")
+    if not path.absolute().parent.is_dir():
+        raise InputError(f"there is no folder {path.parent} for {path.name}; make it first")
+
+
+def keep_model(model: Pipeline, path: Path) -> None:
+    """Write a model as a skops file."""
+    skops = _skops()
+    try:
+        with path.open("xb") as file:
+            file.write(skops.dumps(model))
+    except OSError as error:
+        raise InputError(f"cannot write {path} ({error.strerror}); choose another file") from None
+
+
+def kept_model(path: Path) -> Pipeline:
+    """A model that keep_model wrote. Raises InputError for any other file."""
+    from skops.io.exceptions import UntrustedTypesFoundException
+
+    skops = _skops()
+    if not path.is_file():
+        raise InputError(f"no file {path}; name one that focalbench advise wrote with `save`")
+    try:
+        model = skops.load(path, trusted=TRUSTED)
+    except UntrustedTypesFoundException as error:
+        raise InputError(f"{path} holds types that no model of ours has ({error}); it is not loaded") from None
+    except (BadZipFile, KeyError, TypeError, ValueError, AttributeError, OSError) as error:
+        raise InputError(f"{path} is no model of focalbench's ({type(error).__name__}); name one") from None
+    if getattr(model, "steps", None) is None or [name for name, _ in model.steps] != STEPS:
+        raise InputError(f"{path} is no model that focalbench advise wrote; name one")
+    return model
+
+
+def rows_for(model: Pipeline, path: str) -> pd.DataFrame:
+    """The columns of a file that a model looks at. Raises InputError where it lacks one."""
+    return read_as_written(path, [name for name, _, _ in model["read"].columns])
+
+
+def _skops() -> Any:
+    try:
+        import skops.io
+    except ImportError:
+        raise InputError(f"models are kept as skops files, which needs an extra: {REMEDY}") from None
+    return skops.io

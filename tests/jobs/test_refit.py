@@ -1,0 +1,221 @@
+"""The model that is taken home: it reads new rows as the comparison read its own, and says of them what it should."""
+
+import pickle
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import skops.io
+from sklearn.metrics import average_precision_score
+
+from focalbench.datasets import Columns, load_table, read_table
+from focalbench.datasets.build import split_rows
+from focalbench.datasets.files.file import read_as_written
+from focalbench.datasets.preprocessing import preprocess
+from focalbench.errors import InputError
+from focalbench.estimators import TRUSTED, TableReader
+from focalbench.jobs.keeping import check_keeping, keep_model, kept_model, rows_for
+from focalbench.jobs.refit import Refitted, refit
+from focalbench.plan.experiment import Experiment
+from focalbench.plan.planning import make_plan
+from focalbench.report.snippets import Trained
+from focalbench.runs.arm import Arm
+from focalbench.runs.metric import ThresholdAt
+from focalbench.runs.run import Recipe
+from tests.datasets.test_ten_tables import CASES, Case
+
+RNG = np.random.default_rng(3)
+ROWS = 3000
+X = RNG.normal(size=ROWS)
+POSITIVE = X + RNG.normal(size=ROWS) > 1.5
+TABLE = pd.DataFrame(
+    {
+        "amount": [f"{value:,.2f}" for value in np.exp(X + 8)],
+        "age": np.where(RNG.random(ROWS) < 0.1, np.nan, RNG.integers(18, 90, ROWS)),
+        "when": pd.to_datetime("2023-01-01") + pd.to_timedelta(RNG.integers(0, 500, ROWS), unit="D"),
+        "shop": RNG.choice(["one", "two", "three"], ROWS),
+        "zip": [f"{place:05d}" for place in RNG.integers(0, 20, ROWS)],
+        "weight": RNG.integers(1, 4, ROWS),
+        "y": np.where(POSITIVE, "yes", "no"),
+    }
+).assign(when=lambda frame: frame["when"].dt.strftime("%m/%d/%Y"))
+COLUMNS = Columns(target="y", category=("zip",), weight="weight")
+TRAINED = Trained(Arm("focal", gamma=2.0), (8,), 0.01, 5, 256)
+
+
+def recipe_of(folder: Path, columns: Columns = COLUMNS) -> Recipe:
+    TABLE.to_csv(folder / "d.csv", index=False)
+    return make_plan(Experiment(datasets=(str(folder / "d.csv"),), columns=columns, seeds=1)).runs[0].recipe
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("refit")
+
+
+@pytest.fixture(scope="module")
+def found(folder: Path) -> Refitted:
+    return refit(recipe_of(folder), 0, "gamma=2", TRAINED, ThresholdAt.parse("capacity=5%"))
+
+
+# ---- reading
+
+
+@pytest.mark.parametrize("make", CASES, ids=lambda make: make.__name__)
+def test_a_few_new_rows_are_read_as_all_were(tmp_path: Path, make: Callable[[], Case]) -> None:
+    """Read alone, 03/04/23, 1.234 or a column of blanks does not say how it is written."""
+    case = make()
+    path = tmp_path / "d.csv"
+    path.write_bytes(case.content)
+    columns = Columns(**case.options)
+    experiment = Experiment(datasets=(str(path),), columns=columns, seeds=1)
+    recipe = make_plan(experiment).runs[0].recipe
+    reader: TableReader = refit(recipe, 0, "bce", Trained(Arm("bce"), (), 0.01, 1, 64), None).model["read"]
+    table = read_table(str(path), columns, exact=True)
+    written = read_as_written(str(path), [name for name, _, _ in reader.columns])
+    for part in (slice(None), slice(0, 7), *(slice(row, row + 1) for row in range(7, 11))):
+        read = reader.transform(written.iloc[part])
+        assert set(read.columns) == set(table.frame.columns)
+        for name in table.frame.columns:
+            expected = table.frame[name].iloc[part]
+            if name in table.categorical:
+                expected = expected.astype(object)
+            pd.testing.assert_series_equal(read[name], expected, check_dtype=False, check_names=False)
+
+
+def test_the_features_are_those_of_a_sweep(folder: Path, found: Refitted) -> None:
+    recipe = recipe_of(folder)
+    train, validation, test = split_rows(recipe, 0)
+    both = np.concatenate([train, validation])
+    expected = preprocess(load_table(recipe), (both, validation, test))[2]
+    rows = rows_for(found.model, str(folder / "d.csv")).iloc[test]
+    made = found.model["prepare"].transform(found.model["read"].transform(rows))
+    assert made.shape == expected.shape
+    np.testing.assert_allclose(made, expected, atol=2e-4)  # a sweep's are of numbers in float32
+
+
+def test_frames_are_read_as_files_are(folder: Path, found: Refitted) -> None:
+    of_file = found.model.predict_proba(rows_for(found.model, str(folder / "d.csv")))
+    np.testing.assert_array_equal(found.model.predict_proba(TABLE), of_file)
+    read = pd.read_csv(folder / "d.csv", dtype={"zip": str}, parse_dates=["when"])
+    np.testing.assert_allclose(found.model.predict_proba(read), of_file)
+
+
+def test_what_is_no_longer_what_it_was_is_refused_or_warned_of(found: Refitted) -> None:
+    with pytest.raises(InputError, match="no column 'age', which the model was trained on"):
+        found.model.predict_proba(TABLE.drop(columns="age"))
+    with pytest.raises(InputError, match="'amount' was read as numbers, and most cells are none now, such as 'much'"):
+        found.model.predict_proba(TABLE.assign(amount="much"))
+    with pytest.raises(InputError, match="'when' was read as dates"):
+        found.model.predict_proba(TABLE.assign(when="soon"))
+    with pytest.raises(InputError, match="the rows are a ndarray"):
+        found.model.predict_proba(TABLE.to_numpy())
+    with pytest.warns(UserWarning, match="'zip': 3,000 of 3,000 cells hold unknown categories, such as"):
+        found.model.predict_proba(TABLE.assign(zip=TABLE["zip"].str[-1]))
+    missing = found.model.predict_proba(TABLE.assign(age=np.nan, amount=None, when=None, shop=None))
+    assert np.isfinite(missing).all()
+
+
+# ---- fitting
+
+
+def test_what_is_said_of_the_test_is_true(folder: Path, found: Refitted) -> None:
+    _, _, test = split_rows(recipe_of(folder), 0)
+    rows = TABLE.iloc[test]
+    probabilities, truth = found.model.predict_proba(rows)[:, 1], POSITIVE[test]
+    assert (found.test_rows, found.positives) == (len(test), truth.sum())
+    expected = average_precision_score(truth, probabilities, sample_weight=rows["weight"])
+    assert found.average_precision == pytest.approx(expected, rel=1e-9)
+    flagged = probabilities >= found.threshold
+    np.testing.assert_array_equal(found.model.predict(rows), flagged.astype(int))
+    weights = rows["weight"].to_numpy()
+    assert found.flagged == flagged.sum()
+    assert found.recall == pytest.approx(weights[flagged & truth].sum() / weights[truth].sum())
+    assert found.precision == pytest.approx(weights[flagged & truth].sum() / weights[flagged].sum())
+
+
+def test_training_and_validation_rows_are_fitted_and_no_other(folder: Path, found: Refitted) -> None:
+    train, validation, _ = split_rows(recipe_of(folder), 0)
+    network = found.model["model"].estimator_.estimator
+    both = np.concatenate([train, validation])
+    weights = TABLE["weight"].to_numpy()[both]
+    assert network.class_count_[1] / network.class_count_.sum() == pytest.approx(
+        weights[POSITIVE[both]].sum() / weights.sum()
+    )
+    assert (network.loss, network.gamma, network.n_iter_) == ("focal", 2.0, 5)
+
+
+@pytest.mark.parametrize("aim", ["capacity=2%", "recall=0.8", "cost=1:10"])
+def test_the_threshold_does_on_new_rows_about_what_was_asked(tmp_path: Path, aim: str) -> None:
+    made = refit(recipe_of(tmp_path), 0, "gamma=2", TRAINED, ThresholdAt.parse(aim))
+    share = made.flagged / made.test_rows
+    assert {"capacity=2%": share < 0.06, "recall=0.8": made.recall > 0.6, "cost=1:10": share > 0.2}[aim]
+
+
+@pytest.mark.parametrize("name", ["boosting", "logistic, class-weighted"])
+def test_models_of_scikit_learn_are_kept_as_well(tmp_path: Path, name: str) -> None:
+    made = refit(recipe_of(tmp_path), 0, name, TRAINED, None)
+    assert made.threshold == 0.5
+    assert made.average_precision > 2 * POSITIVE.mean()
+    weight = made.model["model"].estimator_.estimator.class_weight
+    assert weight == ("balanced" if name.endswith("weighted") else None)
+
+
+def test_data_without_a_file_or_at_another_rate_are_refused(folder: Path) -> None:
+    for experiment, said in (
+        (Experiment(), "a model is kept of a file"),
+        (
+            Experiment(datasets=(str(folder / "d.csv"),), columns=COLUMNS, positive_rates=(0.05,)),
+            "leave `positive_rates` out",
+        ),
+    ):
+        recipe_of(folder)
+        with pytest.raises(InputError, match=said):
+            refit(make_plan(experiment).runs[0].recipe, 0, "bce", TRAINED, None)
+
+
+# ---- keeping
+
+
+def test_a_kept_model_is_the_same_and_needs_no_more_trust(tmp_path: Path, found: Refitted) -> None:
+    path = tmp_path / "m.skops"
+    check_keeping(path)
+    keep_model(found.model, path)
+    assert set(skops.io.get_untrusted_types(file=path)) <= set(TRUSTED)
+    again = kept_model(path)
+    np.testing.assert_array_equal(again.predict_proba(TABLE), found.model.predict_proba(TABLE))
+    np.testing.assert_array_equal(again.predict(TABLE), found.model.predict(TABLE))
+
+
+def test_other_files_are_no_models(tmp_path: Path) -> None:
+    (tmp_path / "a.pkl").write_bytes(pickle.dumps({"a": 1}))
+    with zipfile.ZipFile(tmp_path / "b.zip", "w") as archive:
+        archive.writestr("x", "y")
+    (tmp_path / "c.skops").write_bytes(skops.io.dumps([1, 2]))
+    (tmp_path / "d.skops").write_bytes(skops.io.dumps(Path))
+    for name in ("a.pkl", "b.zip", "c.skops", "d.skops", "e.skops", "."):
+        with pytest.raises(InputError):
+            kept_model(tmp_path / name)
+
+
+def test_nothing_is_written_over(tmp_path: Path) -> None:
+    (tmp_path / "m.skops").write_text("mine")
+    with pytest.raises(InputError, match="is there already"):
+        check_keeping(tmp_path / "m.skops")
+    with pytest.raises(InputError, match="there is no folder"):
+        check_keeping(tmp_path / "none" / "m.skops")
+
+
+def test_parquet_keeps_its_types(tmp_path: Path) -> None:
+    frame: Any = TABLE.assign(
+        amount=np.exp(X + 8), when=pd.to_datetime(TABLE["when"]), shop=TABLE["shop"].astype("category")
+    )
+    frame.to_parquet(tmp_path / "d.parquet")
+    experiment = Experiment(datasets=(str(tmp_path / "d.parquet"),), columns=COLUMNS, seeds=1)
+    made = refit(make_plan(experiment).runs[0].recipe, 0, "bce", Trained(Arm("bce"), (), 0.01, 1, 64), None)
+    of_file = made.model.predict_proba(rows_for(made.model, str(tmp_path / "d.parquet")))
+    np.testing.assert_allclose(made.model.predict_proba(frame), of_file)
