@@ -91,10 +91,10 @@ def compare_scores(
         >>> import numpy as np
         >>> import focalbench
         >>> rng = np.random.default_rng(0)
-        >>> y = rng.random(2000) < 0.1
-        >>> good, bad = y + rng.normal(size=2000), y + 2 * rng.normal(size=2000)
+        >>> y = rng.random(2000) < 0.2
+        >>> good, bad = y + rng.normal(size=2000), y + 1.5 * rng.normal(size=2000)
         >>> print(focalbench.compare_scores(y, {"bad": bad, "good": good}).conclusions[0])
-        By average precision, good is better than bad by .18 [.10, .27].
+        By AUCPR: good (+.107 [+.055, +.159]) better than bad.
     """
     from focalbench.analysis.scored import at_chance
     from focalbench.analysis.scored import compare_scores as compared

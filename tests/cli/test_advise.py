@@ -1,0 +1,81 @@
+"""From a table to a model that scores new rows, as processes."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.support.harness import Ended, run, start
+
+RNG = np.random.default_rng(0)
+ROWS = 2500
+X = RNG.normal(size=(ROWS, 3))
+DAYS = (pd.Timestamp("2024-01-01") + pd.to_timedelta(np.arange(ROWS) // 50, unit="D")).strftime("%Y-%m-%d")
+FRAME = pd.DataFrame(X, columns=["a", "b", "c"]).round(3)
+FRAME = FRAME.assign(day=DAYS, id=[f"N{k}" for k in range(ROWS)], y=(X[:, 0] + RNG.normal(size=ROWS) > 1.2).astype(int))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("advise")
+    FRAME.to_csv(place / "d.csv", index=False)
+    FRAME.drop(columns="y").head(100).to_csv(place / "new.csv", index=False)
+    return place
+
+
+@pytest.fixture(scope="module")
+def advised(folder: Path) -> Ended:
+    return run("advise d.csv --target y --drop id --cost 1:10 --budget 5m --seeds 2 --save m.skops", folder)
+
+
+def refused(command: str, folder: Path) -> str:
+    process = start(command, folder)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (2, "")
+    assert "Traceback" not in err
+    return err
+
+
+def test_it_says_what_to_do_and_writes_the_code_and_the_model(folder: Path, advised: Ended) -> None:
+    lines = advised.out.splitlines()
+    assert lines[0].startswith("d.csv at natural rate")
+    assert any(line.startswith(("- Stay with BCE", "- Use ", "- Take ", "- No verdict")) for line in lines[:3])
+    assert "at a cost of" in advised.out
+    assert "probability = " in advised.out
+    assert "m.skops: on 500 rows that it has not seen" in advised.out
+    assert (folder / "m.skops").is_file()
+    page = (folder / "results" / "d" / "advice.md").read_text()
+    assert page.count("```python") >= 4
+    assert run("check results/d", folder).code == 0
+
+
+def test_the_model_scores_new_rows(folder: Path, advised: Ended) -> None:
+    ended = run("predict m.skops new.csv --keep id --keep day", folder)
+    rows = list(csv.DictReader(ended.out.splitlines()))
+    assert [row["row"] for row in rows] == [str(k) for k in range(1, 101)]
+    assert [row["id"] for row in rows] == FRAME["id"].head(100).tolist()
+    assert rows[0]["day"] == "2024-01-01"
+    found = np.array([float(row["probability"]) for row in rows])
+    assert np.corrcoef(found, X[:100, 0])[0, 1] > 0.5
+    assert "100 rows, " in ended.err
+    run("predict m.skops new.csv --out s.csv", folder)
+    again = pd.read_csv(folder / "s.csv")
+    assert again["probability"].tolist() == found.tolist()
+    assert again["flagged"].tolist() == [int(row["flagged"]) for row in rows]
+
+
+def test_a_mistake_is_a_sentence_and_writes_nothing(folder: Path, advised: Ended) -> None:
+    before = sorted(path.name for path in folder.iterdir())
+    assert "m.skops is there already" in refused("advise d.csv --target y --save m.skops", folder)
+    assert "give one" in refused("advise d.csv --target y --cost 1:2 --capacity 1%", folder)
+    assert "needs --time, a column of dates" in refused("advise d.csv --target y --capacity 50/day --out q", folder)
+    assert "no column 'z'" in refused("advise d.csv --target z --out q", folder)
+    assert "--budget takes a time above 0" in refused("advise d.csv --target y --budget soon --out q", folder)
+    assert "no file n.skops" in refused("predict n.skops new.csv", folder)
+    assert "is no model" in refused("predict new.csv new.csv", folder)
+    (folder / "less.csv").write_text("a,b\n1,2\n")
+    assert "no column 'c', which the model was trained on" in refused("predict m.skops less.csv", folder)
+    assert "no column 'zz'" in refused("predict m.skops new.csv --keep zz", folder)
+    assert sorted(path.name for path in folder.iterdir() if path.name not in ("less.csv", "q")) == before

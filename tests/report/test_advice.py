@@ -1,0 +1,136 @@
+"""What is advised follows from the numbers, and the code that is printed runs as it is."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from scipy.stats import t as student
+from sklearn.datasets import make_classification
+from sklearn.metrics import average_precision_score
+
+import focalbench
+from focalbench.analysis.recommendation import recommend
+from focalbench.analysis.rows import Verdict
+from focalbench.analysis.run_rows import RunRow
+from focalbench.base.rows import read_rows
+from focalbench.losses import best_constant, focal_to_probability
+from focalbench.report.advice import advise
+from focalbench.report.influences import read_influences
+from focalbench.report.reading import advice_of, table_of
+from focalbench.report.snippets import Trained, reference_snippet, snippets
+from focalbench.runs.arm import Arm
+from focalbench.runs.arm_choice import OWN_ARMS
+
+RESULTS = Path(focalbench.__file__).parents[1] / "results"
+X, Y = make_classification(4000, n_features=8, n_informative=6, weights=[0.9], class_sep=1.5, random_state=0)
+TRAIN, NEW = slice(0, 3000), slice(3000, 4000)
+
+
+def trained(arm: Arm) -> Trained:
+    return Trained(arm, (8, 4), 0.01, 6, 128)
+
+
+def run(code: str) -> dict[str, Any]:
+    torch.manual_seed(0)
+    names: dict[str, Any] = {"X_train": X[TRAIN], "y_train": Y[TRAIN], "X_new": X[NEW]}
+    exec(compile(code, "snippet", "exec"), names)
+    return names
+
+
+@pytest.mark.parametrize("arm", OWN_ARMS, ids=lambda arm: arm.name)
+@pytest.mark.parametrize("library", ["pytorch", "scikit-learn", "lightgbm", "xgboost"])
+def test_code_runs_as_printed_and_ranks(arm: Arm, library: str) -> None:
+    if library in ("lightgbm", "xgboost"):
+        pytest.importorskip(library)
+    made = run(snippets(trained(arm))[library])
+    probability = np.asarray(made["probability"])
+    assert probability.shape == (1000,)
+    assert (probability >= 0).all()
+    assert (probability <= 1).all()
+    assert average_precision_score(Y[NEW], probability) > 4 * Y[NEW].mean()
+    if library != "xgboost" or arm.loss != "pos_weight":
+        assert 0.02 < probability.mean() < 0.3  # of 0.1: probabilities, whatever the loss weighs
+
+
+@pytest.mark.parametrize("arm", OWN_ARMS, ids=lambda arm: arm.name)
+def test_pytorch_begins_where_the_comparison_did(arm: Arm) -> None:
+    """No passes: the first output is near the constant whose probability is the prevalence."""
+    made = run(snippets(replace(trained(arm), epochs=0))["pytorch"])
+    alpha = 1 - made["rate"] if arm.balanced else arm.alpha
+    assert not isinstance(alpha, str)
+    start = best_constant(made["rate"], alpha, arm.gamma)
+    assert made["network"][-1].bias.item() == pytest.approx(start, abs=1e-6)
+    assert float(focal_to_probability(start, alpha, arm.gamma)) == pytest.approx(Y[TRAIN].mean(), abs=1e-6)
+    widths = [(8, 8), (8, 4), (4, 1)]
+    layers = [layer for layer in made["network"] if isinstance(layer, torch.nn.Linear)]
+    assert [(layer.in_features, layer.out_features) for layer in layers] == widths
+
+
+@pytest.mark.parametrize("name", ["logistic", "logistic, class-weighted", "boosting", "boosting, class-weighted"])
+def test_code_of_other_models_runs_too(name: str) -> None:
+    made = run(reference_snippet(name))
+    assert average_precision_score(Y[NEW], made["probability"]) > 4 * Y[NEW].mean()
+    assert made["model"].estimator.class_weight == ("balanced" if "weighted" in name else None)
+
+
+def test_losses_without_a_closed_form_have_the_estimator() -> None:
+    arm = Arm("tversky", params=(("beta", 0.9),))
+    found = snippets(trained(arm))
+    assert list(found) == ["scikit-learn"]
+    made = run(found["scikit-learn"])
+    assert (made["network"].loss, made["network"].loss_params["beta"]) == ("tversky", 0.9)
+
+
+def recommended(name: str) -> list[Any]:
+    folder = RESULTS / name
+    runs = read_rows(folder / "runs.csv", RunRow)
+    return recommend(table_of(folder), runs, read_influences(folder / "influences.csv"))
+
+
+def test_the_lead_of_another_model_is_a_paired_interval() -> None:
+    """Of fresh draws, where no rows are shared: Student's, by hand."""
+    found = recommended("headline")[0]
+    assert found.reference is not None
+    assert found.lead is not None
+    runs = [row for row in read_rows(RESULTS / "headline" / "runs.csv", RunRow) if row.settings.dataset == "mixture"]
+    other = {r.settings.seed: r.outcome for r in runs if r.outcome and r.settings.arm == found.reference.arm}
+    mine: dict[int, Any] = {}
+    for row in runs:
+        if row.settings.arm == found.network.arm and row.outcome is not None:
+            best = mine.get(row.settings.seed)
+            if best is None or row.outcome.val_average_precision > best.val_average_precision:
+                mine[row.settings.seed] = row.outcome
+    gains = np.array([other[seed].test_average_precision - mine[seed].test_average_precision for seed in sorted(mine)])
+    half = student.ppf(0.975, len(gains) - 1) * gains.std(ddof=1) / np.sqrt(len(gains))
+    lead = found.lead.delta
+    assert lead.mean == pytest.approx(gains.mean(), abs=1e-9)
+    assert (lead.low, lead.high) == pytest.approx((gains.mean() - half, gains.mean() + half), rel=0.05)  # by flipped signs
+
+
+@pytest.mark.parametrize("name", ["headline", "census", "flights", "families"])
+def test_another_model_comes_first_where_it_is_better_and_only_there(name: str) -> None:
+    advice = advice_of(RESULTS / name)
+    for found, said in zip(recommended(name), advice, strict=True):
+        better = found.lead is not None and found.lead.verdict is Verdict.BETTER
+        assert said.sentences[0].startswith("Take ") == better
+        assert said.model is (found.reference if better else found.network) or said.model.arm == (
+            found.reference.arm if better else found.network.arm
+        )
+        assert said.code[0][0] == (found.reference.arm if better else "scikit-learn")
+
+
+def test_somewhere_another_model_is_better_and_somewhere_not() -> None:
+    firsts = [advice.sentences[0][:4] for name in ("headline", "census") for advice in advice_of(RESULTS / name)]
+    assert set(firsts) == {"Take", "Stay"}
+
+
+def test_a_page_holds_all_of_it() -> None:
+    found = recommended("census")[0]
+    said = advise(found, trained(Arm("focal", gamma=2.0)))
+    page = said.markdown()
+    assert all(code.rstrip() in page for _, code in said.code)
+    assert page.count("```python") == len(said.code) == 5
+    assert "1% of the rows flagged boosting flags" in page
