@@ -11,7 +11,7 @@ from shutil import rmtree
 from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any, Literal
 
-from focalbench.api.comparison import Comparison
+from focalbench.api.comparison import DATA, Comparison
 from focalbench.api.messages import as_parameters, told, warned
 from focalbench.base.amounts import clock, counted, read_seconds
 from focalbench.errors import InputError
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from focalbench.jobs.trainer import Done
     from focalbench.plan.experiment import Experiment
     from focalbench.plan.planning import Plan
-
-DATA = "data"  # the folder of the rows, beside the results
 
 
 def compare(

@@ -15,11 +15,14 @@ from focalbench.errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
+    from sklearn.pipeline import Pipeline
 
     from focalbench.analysis.rows import ArmRow, ClassRow
+    from focalbench.report.advice import Advice
     from focalbench.runs.arm import Arm
 
-UNREPORTED = ("timings.csv", "data")  # of a folder, which a copy goes without
+DATA = "data"  # the folder of the rows, beside the results
+UNREPORTED = ("timings.csv", DATA)  # of a folder, which a copy goes without
 WIDTH = 80  # characters of a printed table
 
 
@@ -84,6 +87,41 @@ class Comparison:
         from focalbench.report.words import cells
 
         return arm_called(self.folder, recommended(cells(self._rows)[0]).arm)
+
+    @property
+    def advice(self) -> Advice:
+        """What to do on the first data set: `.sentences`, the decision first, and `.code` to paste, by library. Raises
+        InputError where the folder holds no runs.
+        """
+        from focalbench.report.reading import advice_of
+
+        return advice_of(self.folder)[0]
+
+    def refit(self) -> Pipeline:
+        """Fit what is advised once more, on the training and validation rows of the first seed.
+
+        Returns:
+            A scikit-learn Pipeline: its predict_proba and predict take frames with the columns of X, its predict flags
+            rows at the threshold that `threshold_at` asked for, else at a probability of one half.
+            `focalbench.jobs.keeping.keep_model` writes it as the command line does.
+
+        Raises:
+            InputError: where the rows are not there, as of a comparison that was loaded, or thinned to another rate.
+        """
+        from focalbench.api.messages import as_parameters
+        from focalbench.jobs.refit import refit
+        from focalbench.plan.planning import make_plan
+        from focalbench.plan.toml import load as load_experiment
+        from focalbench.report.reading import trained_of
+
+        files = tuple((self.folder / DATA).glob("*.parquet"))
+        if not files:
+            raise InputError("the rows are not kept with a comparison that was loaded; compare again, then refit")
+        with as_parameters():
+            experiment, _ = load_experiment(self.folder / "experiment.toml", files)
+            run = make_plan(experiment).runs[0]
+            model, settings = self.advice.model.arm, trained_of(self.folder)[0]
+            return refit(run.recipe, run.seed, model, settings, experiment.threshold_at).model
 
     def plot(self, name: str = "differences") -> Axes:
         """A figure of the first data set, shown in a notebook.

@@ -87,6 +87,17 @@ def test_a_table_that_was_changed_is_not_loaded(tmp_path: Path, found: focalbenc
         focalbench.load(tmp_path)
 
 
+def test_what_is_advised_is_fitted_and_reads_frames(tmp_path: Path, found: focalbench.Comparison) -> None:
+    assert found.advice.sentences
+    assert "scikit-learn" in dict(found.advice.code)
+    model = found.refit()
+    probability = model.predict_proba(FRAME)[:, 1]
+    assert np.corrcoef(probability, Y)[0, 1] > 0.3
+    np.testing.assert_array_equal(model.predict(FRAME), probability >= 0.5)
+    with pytest.raises(InputError, match="the rows are not kept"):
+        focalbench.load(found.save(tmp_path / "kept")).refit()
+
+
 def test_the_folder_of_a_comparison_goes_with_it() -> None:
     made = focalbench.compare(X, Y, losses=["pos_weight"], seeds=1, references=False, **SMALL)
     folder = made.folder

@@ -107,7 +107,9 @@ def test_the_lead_of_another_model_is_a_paired_interval() -> None:
     half = student.ppf(0.975, len(gains) - 1) * gains.std(ddof=1) / np.sqrt(len(gains))
     lead = found.lead.delta
     assert lead.mean == pytest.approx(gains.mean(), abs=1e-9)
-    assert (lead.low, lead.high) == pytest.approx((gains.mean() - half, gains.mean() + half), rel=0.05)  # by flipped signs
+    assert (lead.low, lead.high) == pytest.approx(
+        (gains.mean() - half, gains.mean() + half), rel=0.05
+    )  # by flipped signs
 
 
 @pytest.mark.parametrize("name", ["headline", "census", "flights", "families"])
