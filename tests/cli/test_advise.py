@@ -1,11 +1,11 @@
 """From a table to a model that scores new rows, as processes."""
 
 import csv
+import re
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pytest
 
 from tests.support.harness import Ended, run, start
 
@@ -17,19 +17,6 @@ FRAME = pd.DataFrame(X, columns=["a", "b", "c"]).round(3)
 FRAME = FRAME.assign(day=DAYS, id=[f"N{k}" for k in range(ROWS)], y=(X[:, 0] + RNG.normal(size=ROWS) > 1.2).astype(int))
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    place = tmp_path_factory.mktemp("advise")
-    FRAME.to_csv(place / "d.csv", index=False)
-    FRAME.drop(columns="y").head(100).to_csv(place / "new.csv", index=False)
-    return place
-
-
-@pytest.fixture(scope="module")
-def advised(folder: Path) -> Ended:
-    return run("advise d.csv --target y --drop id --cost 1:10 --budget 5m --seeds 2 --save m.skops", folder)
-
-
 def refused(command: str, folder: Path) -> str:
     process = start(command, folder)
     out, err = process.communicate(timeout=60)
@@ -38,13 +25,23 @@ def refused(command: str, folder: Path) -> str:
     return err
 
 
-def test_it_says_what_to_do_and_writes_the_code_and_the_model(folder: Path, advised: Ended) -> None:
+def test_a_table_becomes_advice_code_and_a_model_that_scores_new_rows(tmp_path: Path) -> None:
+    """One test of many steps, because the first takes long."""
+    FRAME.to_csv(tmp_path / "d.csv", index=False)
+    FRAME.drop(columns="y").head(100).to_csv(tmp_path / "new.csv", index=False)
+    advised = run("advise d.csv --target y --drop id --cost 1:10 --budget 5m --seeds 2 --save m.skops", tmp_path)
+    says_what_to_do(tmp_path, advised)
+    scores_new_rows(tmp_path)
+    refuses_mistakes(tmp_path)
+
+
+def says_what_to_do(folder: Path, advised: Ended) -> None:
     lines = advised.out.splitlines()
     assert lines[0].startswith("d.csv at natural rate")
     assert any(line.startswith(("- Stay with BCE", "- Use ", "- Take ", "- No verdict")) for line in lines[:3])
     assert "at a cost of" in advised.out
     assert "probability = " in advised.out
-    assert "m.skops: on 500 rows that it has not seen" in advised.out
+    assert re.search(r"m\.skops: on \d+ rows that it has not seen", advised.out)
     assert (folder / "m.skops").is_file()
     page = (folder / "results" / "d" / "advice.md").read_text()
     assert page.count("```python") >= 4
