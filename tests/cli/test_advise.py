@@ -48,7 +48,7 @@ def says_what_to_do(folder: Path, advised: Ended) -> None:
     assert run("check results/d", folder).code == 0
 
 
-def test_the_model_scores_new_rows(folder: Path, advised: Ended) -> None:
+def scores_new_rows(folder: Path) -> None:
     ended = run("predict m.skops new.csv --keep id --keep day", folder)
     rows = list(csv.DictReader(ended.out.splitlines()))
     assert [row["row"] for row in rows] == [str(k) for k in range(1, 101)]
@@ -63,7 +63,7 @@ def test_the_model_scores_new_rows(folder: Path, advised: Ended) -> None:
     assert again["flagged"].tolist() == [int(row["flagged"]) for row in rows]
 
 
-def test_a_mistake_is_a_sentence_and_writes_nothing(folder: Path, advised: Ended) -> None:
+def refuses_mistakes(folder: Path) -> None:
     before = sorted(path.name for path in folder.iterdir())
     assert "m.skops is there already" in refused("advise d.csv --target y --save m.skops", folder)
     assert "give one" in refused("advise d.csv --target y --cost 1:2 --capacity 1%", folder)

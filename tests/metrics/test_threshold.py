@@ -6,6 +6,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from sklearn.metrics import (
     confusion_matrix,
     matthews_corrcoef,
@@ -86,13 +87,19 @@ def test_where_all_or_none_are_called_positive_nothing_correlates() -> None:
     assert mcc_at_prevalence(torch.zeros(1, 4), targets).item() == 0
 
 
+def correlation(targets: list[int], called: NDArray[np.bool_]) -> float:
+    """Pearson's, which Matthews's is of two answers; 0 where one does not vary, as scikit-learn has it."""
+    varies = 0 < sum(targets) < len(targets) and 0 < called.sum() < len(called)
+    return float(np.corrcoef(targets, called)[0, 1]) if varies else 0.0
+
+
 @given(samples)
 def test_the_correlation_at_the_prevalence_is_the_mean_over_all_orders_of_ties(pairs: list[tuple[int, int]]) -> None:
     scores, targets = torch.tensor(pairs).T
     descending = sorted((score for score, _ in pairs), reverse=True)
     orders = [order for order in permutations(pairs) if [score for score, _ in order] == descending]
     called = np.arange(len(pairs)) < sum(target for _, target in pairs)
-    expected = np.mean([matthews_corrcoef([target for _, target in order], called) for order in orders])
+    expected = np.mean([correlation([target for _, target in order], called) for order in orders])
     assert mcc_at_prevalence(scores[None].float(), targets).item() == pytest.approx(expected, abs=1e-12)
 
 
