@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from focalbench.jobs.trainer import Done
     from focalbench.plan.experiment import Experiment
     from focalbench.plan.planning import Plan
+    from focalbench.runs.reference import Reference
 
 DATA = "data"  # the folder of the rows, beside the results
 
@@ -49,7 +50,7 @@ def compare(
     steps: int = 1560,
     hidden: Sequence[int] = (32, 32),
     lrs: Sequence[float] = (3e-4, 1e-3, 3e-3),
-    references: bool = True,
+    references: bool | Sequence[str] = True,
     name: str = "data",
     n_jobs: int | None = None,
     device: Literal["auto", "cpu", "cuda"] = "auto",
@@ -82,7 +83,9 @@ def compare(
         steps: optimiser steps of each run.
         hidden: units of the layers; (): logistic regression.
         lrs: learning rates, of which validation chooses, for each loss alike.
-        references: whether scikit-learn's logistic regression and boosting stand under the table.
+        references: models that stand under the table: True for scikit-learn's logistic regression and boosting, False
+            for none, or a list of "logistic", "boosting", "lightgbm", "xgboost", "catboost", and your own
+            scikit-learn estimator as "module:NAME".
         name: what the data are called in the table.
         n_jobs: processes; None or -1: one a core.
         device: where networks are trained.
@@ -133,7 +136,7 @@ def compare(
             model="mlp" if len(hidden) else "logistic",
             hidden=tuple(hidden),
             lrs=tuple(lrs),
-            references=references,
+            references=_references(references),
             device=resolve_device(device),
         )
         training = _Training(folder, _backend(n_jobs), seconds, begin, progress)
@@ -173,6 +176,12 @@ def _arms(losses: Sequence[str | Arm], task: str) -> tuple[Arm, ...]:
     arms = [plain_arm(loss) for loss in losses if isinstance(loss, Arm)]
     found = (*chosen_arms(arm_options(named), task), *arms) if named else (*with_baselines(arms, baseline_of(task)),)
     return tuple(dict.fromkeys(found))
+
+
+def _references(asked: bool | Sequence[str]) -> bool | tuple[Reference, ...]:
+    from focalbench.jobs.arms import named_references
+
+    return asked if isinstance(asked, bool) else named_references((asked,) if isinstance(asked, str) else asked)
 
 
 def _backend(n_jobs: int | None) -> Backend:

@@ -21,6 +21,7 @@ from focalbench.jobs.estimate import makespan
 from focalbench.plan.planning import Plan
 from focalbench.plan.stacks import make_stacks
 from focalbench.runs.arm import is_custom
+from focalbench.runs.reference import is_own
 from focalbench.runs.run import Recipe, Run, scored_epochs
 from focalbench.training.references import LOGISTIC, is_reference
 
@@ -77,7 +78,7 @@ def forecast_within(plan: Plan, stored: Collection[str], backend: Backend, budge
 
 def forecast(plan: Plan, stored: Collection[str], backend: Backend) -> Forecast | None:
     """Of the runs of a plan that are not stored; None where nothing is known of what trains them: a GPU, another
-    machine, losses of your own.
+    machine, losses or models of your own.
     """
     missing = [run for run in plan.runs if run.run_id not in stored]
     if not _is_known(missing, backend):
@@ -101,7 +102,7 @@ def _shares(stacks: Sequence[Stack], costs: Sequence[float]) -> dict[str, float]
 
 def _is_known(runs: Sequence[Run], backend: Backend) -> bool:
     return backend.scheduler is None and all(
-        run.training.device == "cpu" and not is_custom(run.arm.loss) for run in runs
+        run.training.device == "cpu" and not (is_custom(run.arm.loss) or is_own(run.training.model)) for run in runs
     )
 
 

@@ -190,7 +190,7 @@ def test_a_check_is_the_experiment_with_other_values(tmp_path: Path) -> None:
         ("[[check]]\nrows = 900", "at most 5 epochs"),
         ("epochs = 3.0", "epochs must be of the kind int, got 3.0"),
         ("epochs = true", "epochs must be of the kind int, got True"),
-        ("references = 1", "references must be of the kind bool"),
+        ("references = 1", "references must be true, false or a list of names"),
         ("label_noise = true", "label_noise must be of the kind float"),
         ('model = ["mlp"]', "model must be of the kind str"),
         ("target = 1", "target must be of the kind str"),
