@@ -181,7 +181,12 @@ def _arms(losses: Sequence[str | Arm], task: str) -> tuple[Arm, ...]:
 def _references(asked: bool | Sequence[str]) -> bool | tuple[Reference, ...]:
     from focalbench.jobs.arms import named_references
 
-    return asked if isinstance(asked, bool) else named_references((asked,) if isinstance(asked, str) else asked)
+    if isinstance(asked, bool):
+        return asked
+    names = (asked,) if isinstance(asked, str) else asked
+    if not all(isinstance(name, str) for name in names):
+        raise InputError("references are names; put a model of your own into a file and name it as module:NAME")
+    return named_references(names)
 
 
 def _backend(n_jobs: int | None) -> Backend:

@@ -83,7 +83,8 @@ class Dataset:
         import pandas as pd
 
         if self.as_read is None:
-            return pd.DataFrame(self.features, columns=[f"x{place}" for place in range(self.features.shape[1])])
+            names = [f"x{place}" for place in range(self.features.shape[1])]
+            return pd.DataFrame(self.features, columns=names)
         return self.as_read.frame.iloc[self.as_read.rows].reset_index(drop=True)
 
     def where_known(self, output: int) -> Known:

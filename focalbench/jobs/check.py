@@ -20,7 +20,7 @@ from pathlib import Path
 
 from focalbench.analysis.run_rows import RunRow
 from focalbench.base.files import sha256
-from focalbench.base.provenance import machine, versions, versions_text
+from focalbench.base.provenance import machine, made_here, versions
 from focalbench.base.rows import read_rows, rows_text
 from focalbench.errors import InputError
 from focalbench.execution.pools import Backend
@@ -215,7 +215,8 @@ def _hash(*parts: object) -> str:
 def _made_here(folder: Path) -> bool:
     """Whether all runs were made with these versions on this kind of processor."""
     manifest = read_manifest(folder)
-    return manifest.platform == machine() and manifest.versions == [json.loads(versions_text())]
+    made = manifest.versions or ()
+    return manifest.platform == machine() and bool(made) and all(map(made_here, made))
 
 
 def check_all(cases: Sequence[Case], backend: Backend) -> list[Report]:

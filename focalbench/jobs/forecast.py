@@ -35,6 +35,11 @@ SCORED, TESTED = 2.2e-8, 4.8e-7  # of an output and a row: of validation wheneve
 BUILT = 4.2e-7  # of a row that is drawn or split
 LINEAR, LINEAR_NUMBER, LINEAR_SCORE = 0.025, 3e-8, 8.8e-7  # of a model, a number in its rows, a row it scores
 TREES, TREE_NUMBER, TREE_SCORE = 0.1, 3.8e-6, 2e-7
+LIBRARIES = {  # of a model of a library's, of a training row, of a number in a row of any split
+    "lightgbm": (0.2, 4.5e-5, 1e-8),
+    "xgboost": (0.2, 3.5e-5, 1.4e-8),
+    "catboost": (0.3, 4.5e-5, 1.1e-7),
+}
 STARTING, STARTING_WORKERS, FILE = 1.0, 2.5, 2e-3  # of this process, of workers, and a run's part of the files
 
 
@@ -152,6 +157,9 @@ def _reference_seconds(run: Run, sizes: Sizes) -> float:
     numbers, scored = sizes.train * sizes.features, sizes.validation + sizes.test
     if run.training.model == LOGISTIC:
         return sizes.outputs * (LINEAR + numbers * LINEAR_NUMBER + scored * LINEAR_SCORE)
+    if run.training.model in LIBRARIES:
+        model, row, number = LIBRARIES[run.training.model]
+        return sizes.outputs * (model + sizes.train * row + sizes.rows * sizes.features * number)
     return sizes.outputs * (TREES + numbers * TREE_NUMBER + scored * TREE_SCORE)
 
 

@@ -15,6 +15,7 @@ MODELS = {
     "catboost": "catboost",
 }
 TITLES = {"lightgbm": "LightGBM", "xgboost": "XGBoost", "catboost": "CatBoost"}  # in sentences
+LIBRARIES = tuple(TITLES)  # each is called as what it takes, which not everybody has installed
 WEIGHTED = ", class-weighted"  # what the label of such a row ends with
 
 

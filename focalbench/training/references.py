@@ -19,6 +19,7 @@ from focalbench.runs.run import Run
 from focalbench.training.boosters import BOOSTERS, Booster, coded
 
 if TYPE_CHECKING:
+    import pandas as pd
     from numpy.typing import NDArray
 
     from focalbench.datasets.dataset import Dataset, Features, Floats, Splits
@@ -165,9 +166,8 @@ def _boosted_by(library: Booster, run: Run, train: Dataset, validation: Dataset)
     rows, unseen, weights = coded(train.frame()), library.taken(coded(validation.frame())), _row_weights(run, train)
     for setting in library.settings:
         model = library.fit(setting, draw, rows, train.targets, weights)
-        for trees in range(LOOK, MOST_TREES + 1, LOOK):
-            scores = library.log_odds(model, unseen, trees)
-            yield _Candidate(scores, partial(_by_trees, library, model, trees))
+        for looks, scores in enumerate(library.staged(model, unseen, LOOK), 1):
+            yield _Candidate(scores, partial(_by_trees, library, model, looks * LOOK))
 
 
 def _by_trees(library: Booster, model: Any, trees: int, rows: Dataset) -> Floats:
@@ -180,12 +180,17 @@ def _own(run: Run, train: Dataset, validation: Dataset, test: Dataset) -> Iterat
     from focalbench.training.own.model import OwnRows
 
     targets, weights = train.targets.astype(np.int64), _row_weights(run, train)
-    frames = train.frame(), validation.frame(), test.frame()
+    frames = [_wide(part.frame()) for part in (train, validation, test)]
     rows = OwnRows(frames[0], targets, weights, frames[1], frames[2], run.seed, run.recipe.key)
     with fitting(run.training.model, run.training.source, rows) as models:
         for place in range(models.count):
             found = models.scores(place)
             yield _Candidate(found.validation, partial(_already, found.test), found.log_odds)
+
+
+def _wide(frame: pd.DataFrame) -> pd.DataFrame:
+    """With numbers in double precision, as pandas reads them: else probabilities near 1 would be equal."""
+    return frame.astype({name: np.float64 for name in frame.columns if frame[name].dtype == np.float32})
 
 
 def _already(scores: Floats, _: Dataset) -> Floats:

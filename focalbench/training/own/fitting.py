@@ -17,8 +17,6 @@ from focalbench.training.own.named import Own
 from focalbench.training.own.process import ABOUT, FIT
 from focalbench.training.own.processes import Process
 
-PATIENCE = 24 * 3600  # seconds that a fit may take
-
 
 class About(NamedTuple):
     """source: hash of the source and parameters of a model (64 hex digits); weighs: whether it takes row weights."""
@@ -53,7 +51,7 @@ class Fits:
 
     def _take(self) -> bytes:
         with present(self._own):
-            return good(self._process.answer(patience=PATIENCE))
+            return good(self._process.answer(quiet=True))
 
 
 @cache
