@@ -89,7 +89,7 @@ def _settings(run: Run) -> Settings:
         alpha=None if run.arm.alpha is None else str(run.arm.alpha),
         gamma=run.arm.gamma if run.arm.loss in (*SIGMOID, *SOFTMAX) else None,
         init=None if reference else run.arm.init,
-        params=_params(run.arm),
+        params=_params(run.arm, training.source),
         lr=None if reference else run.lr,
         seed=run.seed,
         restart=run.restart,
@@ -111,7 +111,10 @@ def _updates(training: Training) -> str | None:
     return None if named == "adam" or training.optimizer not in OPTIMIZERS else named
 
 
-def _params(arm: Arm) -> str:
+def _params(arm: Arm, source: str) -> str:
+    """source: of a model of somebody's own."""
+    if source:
+        return json.dumps({"source": source})
     if arm.loss in (*SIGMOID, *SOFTMAX):
         return json.dumps({"alpha": arm.alpha, "gamma": arm.gamma})
     return json.dumps(dict(arm.params) | ({"source": arm.source} if arm.source else {}))

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from focalbench.jobs.trainer import Done
     from focalbench.plan.experiment import Experiment
     from focalbench.plan.planning import Plan
+    from focalbench.runs.reference import Reference
 
 
 def compare(
@@ -47,7 +48,7 @@ def compare(
     steps: int = 1560,
     hidden: Sequence[int] = (32, 32),
     lrs: Sequence[float] = (3e-4, 1e-3, 3e-3),
-    references: bool = True,
+    references: bool | Sequence[str] = True,
     name: str = "data",
     n_jobs: int | None = None,
     device: Literal["auto", "cpu", "cuda"] = "auto",
@@ -80,7 +81,9 @@ def compare(
         steps: optimiser steps of each run.
         hidden: units of the layers; (): logistic regression.
         lrs: learning rates, of which validation chooses, for each loss alike.
-        references: whether scikit-learn's logistic regression and boosting stand under the table.
+        references: models that stand under the table: True for scikit-learn's logistic regression and boosting, False
+            for none, or a list of "logistic", "boosting", "lightgbm", "xgboost", "catboost", and your own
+            scikit-learn estimator as "module:NAME".
         name: what the data are called in the table.
         n_jobs: processes; None or -1: one a core.
         device: where networks are trained.
@@ -131,7 +134,7 @@ def compare(
             model="mlp" if len(hidden) else "logistic",
             hidden=tuple(hidden),
             lrs=tuple(lrs),
-            references=references,
+            references=_references(references),
             device=resolve_device(device),
         )
         training = _Training(folder, _backend(n_jobs), seconds, begin, progress)
@@ -171,6 +174,17 @@ def _arms(losses: Sequence[str | Arm], task: str) -> tuple[Arm, ...]:
     arms = [plain_arm(loss) for loss in losses if isinstance(loss, Arm)]
     found = (*chosen_arms(arm_options(named), task), *arms) if named else (*with_baselines(arms, baseline_of(task)),)
     return tuple(dict.fromkeys(found))
+
+
+def _references(asked: bool | Sequence[str]) -> bool | tuple[Reference, ...]:
+    from focalbench.jobs.arms import named_references
+
+    if isinstance(asked, bool):
+        return asked
+    names = (asked,) if isinstance(asked, str) else asked
+    if not all(isinstance(name, str) for name in names):
+        raise InputError("references are names; put a model of your own into a file and name it as module:NAME")
+    return named_references(names)
 
 
 def _backend(n_jobs: int | None) -> Backend:

@@ -7,7 +7,13 @@ from contextlib import contextmanager
 from focalbench.base.text import with_parameters
 from focalbench.errors import InputError
 
-PARAMETERS = {"group": "groups", "weight": "sample_weight", "positive_rates": "positive_rate", "loss": "losses"}
+PARAMETERS = {
+    "group": "groups",
+    "weight": "sample_weight",
+    "positive_rates": "positive_rate",
+    "loss": "losses",
+    "reference": "references",
+}
 
 
 @contextmanager

@@ -2,32 +2,53 @@
 
 import json
 import platform
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 
 LIBRARIES = ("focalbench", "torch", "numpy", "scipy", "scikit-learn", "pandas")
 
 
-def versions() -> dict[str, str]:
-    """Python's and the libraries' versions."""
-    return {"python": platform.python_version()} | {name: metadata.version(name) for name in LIBRARIES}
+def versions(also: Iterable[str] = ()) -> dict[str, str]:
+    """Python's and the libraries' versions. also: libraries that some runs alone take."""
+    own = {"python": platform.python_version()} | {name: metadata.version(name) for name in LIBRARIES}
+    return own | {name: _version(name) for name in also}
 
 
-def versions_text() -> str:
-    """This process's versions and its processor, as JSON: what the store keeps with every run.
+def _version(library: str) -> str:
+    """Of a library that may have a distribution for processors only; "" where there is neither."""
+    for name in (library, f"{library}-cpu"):
+        with suppress(metadata.PackageNotFoundError):
+            return metadata.version(name)
+    return ""
+
+
+def versions_text(also: Iterable[str] = ()) -> str:
+    """This process's versions and its processor, as JSON: what the store keeps with every run. also: see versions.
 
     The model, because two with the same vector instructions were seen to round otherwise in every run of 289.
     """
     import torch
 
     cpu = f"{_processor()}, {torch.backends.cpu.get_cpu_capability()}"
-    return json.dumps(versions() | {"cpu": cpu}, sort_keys=True)
+    return json.dumps(versions(also) | {"cpu": cpu}, sort_keys=True)
 
 
 def other_versions(made_with: str) -> bool:
     """Whether a run's versions, as the store keeps them, differ from this process's."""
-    made, here = json.loads(made_with), versions()
-    return any(made.get(name) != version for name, version in here.items())
+    made = json.loads(made_with)
+    return any(made.get(name) != version for name, version in versions(_others(made)).items())
+
+
+def made_here(made_with: Mapping[str, str]) -> bool:
+    """Whether runs of these versions, and of this processor, are of what this process has."""
+    return bool(dict(made_with) == json.loads(versions_text(_others(made_with))))
+
+
+def _others(made_with: Iterable[str]) -> set[str]:
+    """The libraries that these runs alone took."""
+    return {*made_with} - {*LIBRARIES, "python", "cpu"}
 
 
 def machine() -> dict[str, str]:

@@ -33,7 +33,8 @@ ABOUT = {
     "model": "logistic (linear) or mlp (a small network).",
     "hidden": "Units of the MLP's hidden layers.",
     "device": "Where to train: cpu or cuda.",
-    "references": "Also fit scikit-learn's reference models.",
+    "references": "Models beside the networks: true for scikit-learn's logistic regression and boosting, false for "
+    "none, or a list of logistic, boosting, lightgbm, xgboost and catboost.",
     "tuned": "Also a row for the best arm of every family, each family with as many candidates.",
     "metric": "What validation chooses by and verdicts rest on: average_precision, recall_at_fpr=F, precision_at=K "
     "(rows of the test, or a share such as 1%), recall_at_precision=P, net_benefit=T, cost=FP:FN or log_loss.",

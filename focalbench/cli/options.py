@@ -10,6 +10,7 @@ import typer
 from focalbench.cli.about import ABOUT
 from focalbench.runs.arm import INITS
 from focalbench.runs.catalogue import CATALOGUE
+from focalbench.runs.reference import MODELS
 
 DATA, LOSS, TRAINING, STATISTICS = "Data", "Losses", "Training", "Statistics"  # panels
 RUNNING, OUTPUT = "Running", "Output"
@@ -92,6 +93,11 @@ def loss_names(incomplete: str) -> list[str]:
     """The losses whose name begins so."""
     names = (*CATALOGUE, "rivals")
     return [name for name in names if name.startswith(incomplete)]
+
+
+def reference_names(incomplete: str) -> list[str]:
+    """The references whose name begins so."""
+    return [name for name in MODELS if name.startswith(incomplete)]
 
 
 def init_names(incomplete: str) -> list[str]:

@@ -45,6 +45,7 @@ from focalbench.cli.options import (
     init_names,
     level,
     loss_names,
+    reference_names,
     repeatable,
     setting,
 )
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
     from focalbench.jobs.sweep import SweepResult
     from focalbench.plan.experiment import Experiment
     from focalbench.runs.arm_choice import ArmOptions
+    from focalbench.runs.reference import Reference
 
 logger = logging.getLogger(__name__)
 QUICK_ROWS, QUICK_SEEDS, QUICK_STEPS, ENOUGH_POSITIVES = 8_000, 3, 780, 20
@@ -122,7 +124,20 @@ def sweep(
             rich_help_panel=LOSS,
         ),
     ] = None,
-    references: Annotated[bool, flag("--references/--no-references", ABOUT["references"], LOSS)] = True,
+    references: Annotated[
+        bool,
+        flag("--references/--no-references", "Also fit scikit-learn's logistic regression and boosting.", LOSS),
+    ] = True,
+    reference: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Another model in the table: lightgbm, xgboost, catboost, or your own scikit-learn estimator as "
+            "module:NAME; repeatable.",
+            autocompletion=reference_names,
+            metavar="MODEL",
+            rich_help_panel=LOSS,
+        ),
+    ] = None,
     model: Annotated[Literal["logistic", "mlp"], setting("model", TRAINING, "MODEL")] = "mlp",
     hidden: Annotated[str | None, setting("hidden", TRAINING, "UNITS", default="32,32")] = None,
     rows: Annotated[int | None, setting("rows", TRAINING, default="40000")] = None,
@@ -188,7 +203,7 @@ def sweep(
         "sampler": sampler,
         "model": model,
         "hidden": _hidden(hidden, model),
-        "references": references,
+        "references": _references(reference or [], usual=references),
         "tuned": tuned,
         "metric": Metric.parse(_only("--metric", metric) or "average_precision"),
         "threshold_at": None if not threshold_at else ThresholdAt.parse(_only("--threshold-at", threshold_at) or ""),
@@ -255,6 +270,14 @@ def _experiment(settings: dict[str, Any], options: ArmOptions, *, quick: bool) -
     if options.given:
         return Experiment(arms=chosen_arms(options, settings["task"]), **given)
     return Experiment(arms=quick_arms(settings["task"]), **given) if quick else Experiment(**given)
+
+
+def _references(names: list[str], *, usual: bool) -> tuple[Reference, ...]:
+    """The usual two, unless they are not wanted, and those that are named."""
+    from focalbench.jobs.arms import named_references
+    from focalbench.runs.reference import USUAL
+
+    return named_references([*(each.name for each in USUAL if usual), *names])
 
 
 def _rates(asked: list[str]) -> tuple[float, ...]:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from focalbench.base.randomness import generator
-from focalbench.datasets.dataset import Counts, Dataset, Known, Resampling, SplitCounts, Splits, Targets
+from focalbench.datasets.dataset import AsRead, Counts, Dataset, Known, Resampling, SplitCounts, Splits, Targets
 from focalbench.datasets.files.fetched import is_fetched, read_fetched
 from focalbench.datasets.files.file import SUFFIXES, exists, file_sha256, read_table
 from focalbench.datasets.folds import FOLDS, LEAST_POSITIVES, fold_splits
@@ -310,6 +310,7 @@ def _real(table: Table, splits: tuple[Rows, Rows, Rows]) -> list[Dataset]:
             groups=_numbered(_of(table.groups, rows)),
             labels=_of(table.labels, rows),
             known=_of(table.known, rows),
+            as_read=AsRead(table.frame, rows),
         )
         for part, rows in zip(features, splits, strict=True)
     )

@@ -4,11 +4,15 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from focalbench.runs.result import SplitKind
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Floats = NDArray[np.float64]
 Features = NDArray[np.float32]
@@ -45,6 +49,14 @@ class SplitCounts:
 
 
 @dataclass(frozen=True, eq=False)
+class AsRead:
+    """Which rows of a table's frame, (rows,): they are copied when they are asked for only."""
+
+    frame: "pd.DataFrame"
+    rows: NDArray[np.intp]
+
+
+@dataclass(frozen=True, eq=False)
 class Dataset:
     """Rows of one split.
 
@@ -53,7 +65,8 @@ class Dataset:
     or None where nobody knows them (real tables). labels: (rows, outputs) int8 of 0 and 1, one-hot for classes, None
     for a binary target. weights: (rows,) float64 >= 0, what each row counts for, None for 1 each. groups: (rows,) which
     rows belong together, such as an image's anchors, or None. known: (rows, outputs) which labels are known, None where
-    all are; an unknown one is 0 in labels, and counts in no loss and no metric.
+    all are; an unknown one is 0 in labels, and counts in no loss and no metric. as_read: the rows of a table, None of
+    synthetic data.
     """
 
     features: Features
@@ -63,6 +76,16 @@ class Dataset:
     groups: NDArray[np.int64] | None = None
     labels: Targets | None = None
     known: Known | None = None
+    as_read: AsRead | None = None
+
+    def frame(self) -> "pd.DataFrame":
+        """The columns as they were read: numbers, NaN where missing, and categories; of synthetic data x0, x1, ..."""
+        import pandas as pd
+
+        if self.as_read is None:
+            names = [f"x{place}" for place in range(self.features.shape[1])]
+            return pd.DataFrame(self.features, columns=names)
+        return self.as_read.frame.iloc[self.as_read.rows].reset_index(drop=True)
 
     def where_known(self, output: int) -> Known:
         """The rows of which an output is known, (rows,)."""
@@ -76,7 +99,9 @@ class Dataset:
         rows = self.known[:, output]
         weights = None if self.weights is None else self.weights[rows]
         groups = None if self.groups is None else self.groups[rows]
-        return replace(one, features=one.features[rows], targets=one.targets[rows], weights=weights, groups=groups)
+        as_read = None if self.as_read is None else replace(self.as_read, rows=self.as_read.rows[rows])
+        kept = replace(one, weights=weights, groups=groups, as_read=as_read)
+        return replace(kept, features=one.features[rows], targets=one.targets[rows])
 
     def shares(self) -> Floats:
         """Share of the rows, by weight, that are 1 in each output, of those where it is known: (outputs,)."""

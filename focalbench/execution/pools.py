@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from focalbench.base.memory import peak_bytes
 from focalbench.base.provenance import versions_text
 from focalbench.errors import MachineError
+from focalbench.runs.reference import LIBRARIES
 from focalbench.runs.result import Result
 from focalbench.runs.run import Run
 
@@ -100,11 +101,16 @@ def run_in_worker(stack: Stack) -> StackResult:
         with _one_at_a_time:
             start = time.perf_counter()
             results = run_stack(stack)
-            return StackResult(results, versions_text(), time.perf_counter() - start, peak_bytes())
+            return StackResult(results, versions_text(library_of(stack[0])), time.perf_counter() - start, peak_bytes())
     except RuntimeError as error:
         if is_memory(error):
             raise MemoryError from None
         raise
+
+
+def library_of(run: Run) -> tuple[str, ...]:
+    """What a run takes beside the libraries that all do."""
+    return (run.training.model,) if run.training.model in LIBRARIES else ()
 
 
 def is_memory(error: RuntimeError) -> bool:

@@ -1,9 +1,10 @@
-"""The arms that a person names, with losses of their own among them."""
+"""The arms and references that a person names, with losses and models of their own among them."""
 
 from collections.abc import Sequence
 
 from focalbench.runs.arm import Arm, is_custom
 from focalbench.runs.arm_choice import ArmOptions
+from focalbench.runs.reference import Reference, is_own
 
 
 def arm_options(
@@ -22,3 +23,14 @@ def _own_arm(text: str) -> Arm:
 
     make_custom(text)  # refused now, or not at all
     return Arm(text, source=source_hash(text))
+
+
+def named_references(names: Sequence[str]) -> tuple[Reference, ...]:
+    """References by name, each once; module:NAME of one's own is imported here. Raises InputError for what is none."""
+    return tuple(_own_reference(name) if is_own(name) else Reference(name) for name in dict.fromkeys(names))
+
+
+def _own_reference(name: str) -> Reference:
+    from focalbench.training.own.fitting import about
+
+    return Reference(name, about(name).source)

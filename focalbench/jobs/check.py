@@ -20,7 +20,7 @@ from pathlib import Path
 
 from focalbench.analysis.run_rows import RunRow
 from focalbench.base.files import sha256
-from focalbench.base.provenance import machine, versions, versions_text
+from focalbench.base.provenance import machine, made_here, versions
 from focalbench.base.rows import read_rows, rows_text
 from focalbench.errors import InputError
 from focalbench.execution.pools import Backend
@@ -39,7 +39,7 @@ from focalbench.report.folder import (
 from focalbench.report.manifest import NamedFile, read_manifest
 from focalbench.report.owned import finish, write_texts
 from focalbench.runs.run import Run
-from focalbench.training.references import is_reference
+from focalbench.training.references import is_reference, sees_features
 
 SHORT = 1e-4  # what short runs may part by: they have few epochs
 FULL = 5e-3  # what whole runs may part by on another processor: half a claim's margin; where they were made, nothing
@@ -191,16 +191,21 @@ def _sampled(folder: Path, experiments: Sequence[Experiment], draw: str) -> list
 
 
 def sample(runs: Iterable[Run], draw: str) -> list[Run]:
-    """One run of every arm, for each way to train it, and one of a reference model, by hash: of each data set one seed
-    takes part, and of each arm's runs with these seeds the one of the least hash.
+    """One run of every arm, for each way to train it, and one of each kind of reference, by hash: of each data set one
+    seed takes part, and of each arm's runs with these seeds the one of the least hash.
     """
     by_hash = sorted(runs, key=lambda run: (_hash(draw, run.recipe.key, run.seed), _hash(draw, run.run_id)))
     seeds: dict[object, int] = {}
     members = [run for run in by_hash if seeds.setdefault(run.recipe, run.seed) == run.seed]
     chosen: dict[object, Run] = {}
     for run in sorted(members, key=lambda run: _hash(draw, run.run_id)):
-        chosen.setdefault("reference" if is_reference(run) else (run.arm, replace(run.training, epochs=0)), run)
+        chosen.setdefault(_model(run) if is_reference(run) else (run.arm, replace(run.training, epochs=0)), run)
     return list(chosen.values())
+
+
+def _model(run: Run) -> object:
+    """Of a reference: scikit-learn's two are one kind."""
+    return "reference" if sees_features(run.training.model) else ("reference", run.training.model)
 
 
 def _hash(*parts: object) -> str:
@@ -210,7 +215,8 @@ def _hash(*parts: object) -> str:
 def _made_here(folder: Path) -> bool:
     """Whether all runs were made with these versions on this kind of processor."""
     manifest = read_manifest(folder)
-    return manifest.platform == machine() and manifest.versions == [json.loads(versions_text())]
+    made = manifest.versions or ()
+    return manifest.platform == machine() and bool(made) and all(map(made_here, made))
 
 
 def check_all(cases: Sequence[Case], backend: Backend) -> list[Report]:

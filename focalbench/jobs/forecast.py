@@ -21,6 +21,7 @@ from focalbench.jobs.estimate import makespan
 from focalbench.plan.planning import Plan
 from focalbench.plan.stacks import make_stacks
 from focalbench.runs.arm import is_custom
+from focalbench.runs.reference import is_own
 from focalbench.runs.run import Recipe, Run, scored_epochs
 from focalbench.training.references import LOGISTIC, is_reference
 
@@ -34,6 +35,11 @@ SCORED, TESTED = 2.2e-8, 4.8e-7  # of an output and a row: of validation wheneve
 BUILT = 4.2e-7  # of a row that is drawn or split
 LINEAR, LINEAR_NUMBER, LINEAR_SCORE = 0.025, 3e-8, 8.8e-7  # of a model, a number in its rows, a row it scores
 TREES, TREE_NUMBER, TREE_SCORE = 0.1, 3.8e-6, 2e-7
+LIBRARIES = {  # of a model of a library's, of a training row, of a number in a row of any split
+    "lightgbm": (0.2, 4.5e-5, 1e-8),
+    "xgboost": (0.2, 3.5e-5, 1.4e-8),
+    "catboost": (0.3, 4.5e-5, 1.1e-7),
+}
 STARTING, STARTING_WORKERS, FILE = 1.0, 2.5, 2e-3  # of this process, of workers, and a run's part of the files
 
 
@@ -77,7 +83,7 @@ def forecast_within(plan: Plan, stored: Collection[str], backend: Backend, budge
 
 def forecast(plan: Plan, stored: Collection[str], backend: Backend) -> Forecast | None:
     """Of the runs of a plan that are not stored; None where nothing is known of what trains them: a GPU, another
-    machine, losses of your own.
+    machine, losses or models of your own.
     """
     missing = [run for run in plan.runs if run.run_id not in stored]
     if not _is_known(missing, backend):
@@ -101,7 +107,7 @@ def _shares(stacks: Sequence[Stack], costs: Sequence[float]) -> dict[str, float]
 
 def _is_known(runs: Sequence[Run], backend: Backend) -> bool:
     return backend.scheduler is None and all(
-        run.training.device == "cpu" and not is_custom(run.arm.loss) for run in runs
+        run.training.device == "cpu" and not (is_custom(run.arm.loss) or is_own(run.training.model)) for run in runs
     )
 
 
@@ -151,6 +157,9 @@ def _reference_seconds(run: Run, sizes: Sizes) -> float:
     numbers, scored = sizes.train * sizes.features, sizes.validation + sizes.test
     if run.training.model == LOGISTIC:
         return sizes.outputs * (LINEAR + numbers * LINEAR_NUMBER + scored * LINEAR_SCORE)
+    if run.training.model in LIBRARIES:
+        model, row, number = LIBRARIES[run.training.model]
+        return sizes.outputs * (model + sizes.train * row + sizes.rows * sizes.features * number)
     return sizes.outputs * (TREES + numbers * TREE_NUMBER + scored * TREE_SCORE)
 
 

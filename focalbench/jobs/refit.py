@@ -25,6 +25,7 @@ from focalbench.estimators import FocalMLPClassifier, TableReader
 from focalbench.estimators.table import PLAIN, Source, coded
 from focalbench.metrics.ranking import average_precision
 from focalbench.runs.metric import Aim, ThresholdAt
+from focalbench.runs.reference import LIBRARIES, WEIGHTED, is_own, name_in
 from focalbench.training.acting import Measurable, choose_threshold
 from focalbench.training.references import MOST_TREES, PENALTIES, TREES
 
@@ -113,7 +114,9 @@ def _candidates(name: str, trained: Trained, seed: int) -> list[Any]:
     from sklearn.ensemble import HistGradientBoostingClassifier
     from sklearn.linear_model import LogisticRegression
 
-    weight = "balanced" if name.endswith("class-weighted") else None
+    weight = "balanced" if name.endswith(WEIGHTED) else None
+    if (other := name_in(name)) in LIBRARIES or is_own(other):
+        raise InputError(f"no model of {other} is kept; its code is among the advice, to fit it yourself")
     if name.startswith("logistic"):
         return [LogisticRegression(C=each, max_iter=1000, class_weight=weight) for each in PENALTIES]
     if name.startswith("boosting"):

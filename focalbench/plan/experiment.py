@@ -20,6 +20,7 @@ from focalbench.runs.arm_choice import (
 from focalbench.runs.catalogue import CATALOGUE, SOFTMAX, TASKS, Task, sees_batches
 from focalbench.runs.columns import COLUMN_KEYS, NO_COLUMNS, Columns
 from focalbench.runs.metric import AVERAGE_PRECISION, Metric, ThresholdAt
+from focalbench.runs.reference import USUAL, Reference, as_said
 from focalbench.runs.run import OPTIMIZERS, LrSchedule, TestPrevalence
 from focalbench.training.samplers import check_sampler, keeps_rate, weighs_rows
 
@@ -42,9 +43,9 @@ class Experiment:
     epochs: passes over the rows instead; optimizer and lr_schedule: as Training has them; tuned: whether families of
     several arms get a row of their best, all with as many candidates; metric: what validation chooses by and verdicts
     rest on; threshold_at: where a threshold is put on validation, None for none; margin: the difference in the metric
-    that matters, None for the usual one (verdicts.py); references: whether scikit-learn's models stand under the table;
-    smoke_test: whether a table is too small to support anything, and says so. places: where the files that `datasets`
-    names lie, by name, unless they lie where a process starts; no part of what an experiment is.
+    that matters, None for the usual one (verdicts.py); references: what models stand under the table, true for
+    scikit-learn's two; smoke_test: whether a table is too small to support anything, and says so. places: where the
+    files that `datasets` names lie, by name, unless they lie where a process starts; no part of what an experiment is.
     """
 
     task: Task = "binary"
@@ -68,7 +69,7 @@ class Experiment:
     model: str = "mlp"
     hidden: tuple[int, ...] = (32, 32)
     device: str = "cpu"
-    references: bool = True
+    references: bool | tuple[Reference, ...] = True
     tuned: bool = False
     metric: Metric = AVERAGE_PRECISION
     threshold_at: ThresholdAt | None = None
@@ -85,6 +86,7 @@ class Experiment:
             object.__setattr__(self, "positive_rates", _usual_rates(self.datasets))
         object.__setattr__(self, "arms", in_order(self.arms))  # so that runs.csv is the same however they are typed
         object.__setattr__(self, "lrs", tuple(sorted(self.lrs)))
+        object.__setattr__(self, "references", as_said(self.references))
         self._check_numbers()
         object.__setattr__(self, "sampler", check_sampler(self.sampler, self.batch_size))
         self._check_choices()
@@ -136,7 +138,8 @@ class Experiment:
     def _check_repeats(self) -> None:
         """Lists that name something twice."""
         names = [canonical(name) if is_synthetic(name) else Path(name).name for name in self.datasets]
-        repeatable = {"positive_rates": self.positive_rates, "lrs": self.lrs, "arms": self.arms, "file names": names}
+        repeatable: dict[str, Sequence[object]] = {"positive_rates": self.positive_rates, "lrs": self.lrs}
+        repeatable |= {"arms": self.arms, "file names": names, "references": self.models}
         repeatable["labels"] = self.columns.labels
         repeatable["own_rates"] = tuple(name for name, _ in self.own_rates)
         for name, values in repeatable.items():
@@ -151,6 +154,13 @@ class Experiment:
         own_rates = tuple(own for own in self.own_rates if own[0] in datasets)
         places = tuple(place for place in self.places if place[0] in datasets)
         return replace(self, datasets=tuple(datasets), own_rates=own_rates, places=places)
+
+    @property
+    def models(self) -> tuple[Reference, ...]:
+        """The references, each by itself."""
+        if isinstance(self.references, bool):
+            return USUAL if self.references else ()
+        return self.references
 
     @property
     def cells(self) -> list[tuple[str, float | None]]:
@@ -233,8 +243,10 @@ KEYS = tuple(key for name in _OWN for key in (COLUMN_KEYS if name == "columns" e
 
 
 def setting_of(experiment: Experiment, key: str) -> object:
-    """The value of one of KEYS, a metric or threshold as its text."""
+    """The value of one of KEYS, a metric or threshold as its text, references as true, false or their names."""
     value = getattr(experiment.columns if key in COLUMN_KEYS else experiment, key)
+    if key == "references" and not isinstance(value, bool):
+        return tuple(reference.name for reference in value)
     return str(value) if isinstance(value, Metric | ThresholdAt) else value
 
 

@@ -25,10 +25,13 @@ from focalbench.errors import InputError
 from focalbench.plan.experiment import LEAST_EPOCHS, Experiment
 from focalbench.runs.arm import Arm
 from focalbench.runs.metric import Aim, MetricName
+from focalbench.runs.reference import Reference, is_own
 from focalbench.runs.run import Recipe, Run, Training
-from focalbench.training.references import PROTOCOL, REFERENCES
+from focalbench.training.boosters import check_installed
+from focalbench.training.references import OWN_PROTOCOL, PROTOCOL, sees_features
 
 EVALUATIONS = 40  # of validation at most
+AS_READ = "none"  # the preprocessing of columns as they were read
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,8 @@ class Plan:
 
 def make_plan(experiment: Experiment) -> Plan:
     """Expand an experiment. Raises InputError for what is known to be impossible, before anything runs."""
+    for reference in experiment.models:
+        check_installed(reference.name)
     runs: list[Run] = []
     notes: list[str] = []
     warnings: list[str] = []
@@ -61,6 +66,7 @@ def make_plan(experiment: Experiment) -> Plan:
         warnings += [f"{label}: {text}" for text in (*_folds(recipe), *warnings_for(recipe, counts))]
         warnings += [f"{label}: {text}" for text in _unmeasured(recipe, seeds_of(experiment))]
         warnings += [f"{label}: {text}" for text in _weight_warnings(recipe, seeds_of(experiment))]
+        warnings += [f"{label}: {text}" for text in _unweighted(experiment, recipe)]
         if not is_synthetic(recipe.dataset):
             table = load_table(recipe)
             notes += [f"{recipe.dataset}: {text}" for text in table_sentences(table)]
@@ -130,6 +136,16 @@ def _weight_warnings(recipe: Recipe, seeds: Iterable[int]) -> list[str]:
     return weight_warnings(by_seed)
 
 
+def _unweighted(experiment: Experiment, recipe: Recipe) -> list[str]:
+    """The models of somebody's own that a table's weights do not reach."""
+    if is_synthetic(recipe.dataset) or load_table(recipe).weights is None:
+        return []
+    from focalbench.training.own.fitting import about
+
+    found = [each.name for each in experiment.models if is_own(each.name) and not about(each.name).weighs]
+    return [f"{name} takes no sample_weight: it is fitted as if all rows counted alike" for name in found]
+
+
 def _split_by_group(recipe: Recipe) -> bool:
     """Whether the counts of the splits may depend on the seed."""
     return not is_synthetic(recipe.dataset) and load_table(recipe).split_by_group
@@ -185,9 +201,9 @@ def _runs(experiment: Experiment, recipe: Recipe, train_rows: int) -> Iterator[R
     arms = candidates(experiment.arms) if experiment.tuned else [(arm, 0) for arm in experiment.arms]
     for (arm, restart), lr, seed in product(arms, experiment.lrs, seeds):
         yield Run(recipe, training, arm, lr, seed, restart)
-    for model, arm in REFERENCES if experiment.references else ():
-        for seed in seeds:
-            yield Run(recipe, _reference_training(model, experiment), arm, 0.0, seed)
+    for reference in experiment.models:
+        for arm, seed in product(reference.arms, seeds):
+            yield Run(recipe, _reference_training(reference, experiment), arm, 0.0, seed)
 
 
 def epochs_of(experiment: Experiment, train_rows: int) -> int:
@@ -202,17 +218,20 @@ def epochs_of(experiment: Experiment, train_rows: int) -> int:
     return max(LEAST_EPOCHS, -(-experiment.steps // steps))
 
 
-def _reference_training(model: str, experiment: Experiment) -> Training:
+def _reference_training(reference: Reference, experiment: Experiment) -> Training:
+    own = is_own(reference.name)
     return Training(
-        model=model,
+        model=reference.model,
         hidden=(),
-        optimizer=PROTOCOL,
+        optimizer=OWN_PROTOCOL if own else PROTOCOL,
         epochs=0,
         batch_size=0,
         sampler="",
         weights="",
+        preprocessing=Training.preprocessing if sees_features(reference.model) else AS_READ,
         metric=experiment.metric,
         threshold_at=experiment.threshold_at,
+        source=reference.source,
     )
 
 

@@ -7,8 +7,9 @@ from itertools import pairwise
 from focalbench.datasets.build import load_table, names_of, split_counts, width
 from focalbench.datasets.synthetic.families import is_synthetic
 from focalbench.runs.arm import is_custom
+from focalbench.runs.reference import is_own
 from focalbench.runs.run import Recipe, Run, Training
-from focalbench.training.references import is_reference
+from focalbench.training.references import is_reference, sees_features
 
 STACK = 96  # runs trained together at most: enough to hide what an operation costs whatever its size
 ACTIVATIONS = 6 * 128 * 512  # hidden units x rows of a batch of a stack, which a core's cache holds; widths were tried
@@ -16,14 +17,15 @@ WIDE, BUFFERS = 512, 12  # features assumed; as large as the parameters: gradien
 STACK_BYTES = 256 * 2**20  # what their parameters and activations may take
 OWN_LOSSES, OWN_BYTES = 12, 20 * 10**6  # runs of a loss of your own trained together at most; of the process of each
 PROCESS_BYTES, ROW_COPIES = 300 * 10**6, 4  # of a worker's libraries; of its rows while they are made: as measured
+FRAME_COPIES = 4  # of columns as they were read: the frame, as numbers, on their way to a process, and a library's
 
 
 def make_stacks(runs: Iterable[Run]) -> list[tuple[Run, ...]]:
     """Group runs that share data and batches, in equal parts of at most stack_size runs.
 
     A reference is a stack of its own, and comes after the networks of its data, because it has to load scikit-learn.
-    The runs of a loss of your own share a stack with none but each other, so that it takes no others with it. On a CPU
-    no number depends on the grouping.
+    The runs of a loss of your own share a stack with none but each other, so that it takes no others with it; a
+    model of your own comes first, so that one that fails does so at once. On a CPU no number depends on the grouping.
     """
 
     groups: dict[tuple[Recipe, Training, int, Run | None, str], list[Run]] = {}
@@ -39,12 +41,19 @@ def make_stacks(runs: Iterable[Run]) -> list[tuple[Run, ...]]:
         (recipe, training): stack_size(training, len(names_of(recipe)) or 1, recipe.rows)
         for recipe, training in dict.fromkeys((recipe, training) for recipe, training, *_ in groups)
     }
-    for key in sorted(groups, key=lambda key: (tables[key[0].dataset], key[2], cells[key[0]], key[3] is not None)):
+    for key in sorted(groups, key=lambda key: (tables[key[0].dataset], key[2], cells[key[0]], _turn(key[3]))):
         members, (recipe, training, *_, own) = _without_repeats(groups[key]), key
         parts = -(-len(members) // min(sizes[recipe, training], OWN_LOSSES if own else len(members)))
         size = -(-len(members) // parts)
         stacks += [sum(members[i : i + size], ()) for i in range(0, len(members), size)]
     return stacks
+
+
+def _turn(reference: Run | None) -> int:
+    """Of a seed's stacks, whether one comes before the networks, is theirs, or comes after."""
+    if reference is None:
+        return 0
+    return -1 if is_own(reference.training.model) else 1
 
 
 def _without_repeats(runs: Iterable[Run]) -> list[tuple[Run, ...]]:
@@ -81,13 +90,26 @@ def _data_bytes(run: Run) -> int:
 
 def _stack_bytes(run: Run) -> int:
     """What a stack of runs like one takes of a worker's memory, which on a GPU is none."""
-    if is_reference(run) or run.training.device == "cuda":
+    if is_reference(run):
+        return _reference_bytes(run)
+    if run.training.device == "cuda":
         return 0
     outputs = len(names_of(run.recipe)) or 1
     rows = max(part.rows for part in split_counts(run.recipe, run.seed).each)
     return stack_size(run.training, outputs, run.recipe.rows) * _run_bytes(
         run.training, width(run.recipe), outputs, rows
     )
+
+
+def _reference_bytes(run: Run) -> int:
+    """What the columns as they were read take, in all the forms that a library makes of them."""
+    if sees_features(run.training.model):
+        return 0
+    rows = sum(part.rows for part in split_counts(run.recipe, run.seed).each)
+    synthetic = is_synthetic(run.recipe.dataset)
+    columns = width(run.recipe) if synthetic else len(load_table(run.recipe).frame.columns)
+    process = PROCESS_BYTES if is_own(run.training.model) else 0
+    return process + 8 * FRAME_COPIES * rows * columns
 
 
 def stack_size(training: Training, outputs: int = 1, rows: int = 0) -> int:

@@ -21,6 +21,7 @@ from focalbench.runs.arm import Arm, is_custom, read_init
 from focalbench.runs.arm_choice import read_alpha
 from focalbench.runs.columns import COLUMN_KEYS, NO_COLUMNS
 from focalbench.runs.metric import Metric, ThresholdAt
+from focalbench.runs.reference import Reference, is_own
 
 Scalar = TypeVar("Scalar")
 CLAIM_TABLES = ("parts", "claims")
@@ -31,7 +32,7 @@ UNSET: dict[str, type] = {"epochs": int, "margin": float}  # what else is not se
 
 
 def to_toml(experiment: Experiment) -> str:
-    """The experiment as TOML, complete: reading it gives an equal experiment, if it has no loss of somebody's own."""
+    """The experiment as TOML, complete: reading it gives an equal one, if it has no loss or model of somebody's own."""
     lines = []
     for name in KEYS:
         value = setting_of(experiment, name)
@@ -229,6 +230,8 @@ def _value(key: str, value: object, default: object, where: str) -> object:
         if not isinstance(value, dict):
             raise InputError(f"{where}: own_rates is a table such as {{ mixture = [0.01] }}, got {value!r}")
         return tuple((dataset, _read_rates(key, rates, where)) for dataset, rates in value.items())
+    if key == "references":
+        return value if isinstance(value, bool) else tuple(_reference(item, where) for item in _names(value, where))
     if isinstance(default, tuple):
         kind = type(default[0]) if default else str
         return tuple(_scalar(key, item, kind, where) for item in _list(key, value, where))
@@ -238,6 +241,23 @@ def _value(key: str, value: object, default: object, where: str) -> object:
 
 def _read_rates(key: str, value: object, where: str) -> tuple[float | None, ...]:
     return tuple(None if item == "natural" else _scalar(key, item, float, where) for item in _list(key, value, where))
+
+
+def _names(value: object, where: str) -> list[object]:
+    if not isinstance(value, list):
+        raise InputError(f"{where}: references must be true, false or a list of names, got {value!r}")
+    return value
+
+
+def _reference(item: object, where: str) -> Reference:
+    name = _scalar("references", item, str, where)
+    if is_own(name):
+        remedy = setting("reference", name)
+        raise InputError(f"{where}: a model of your own is named on the command line or in Python only, as {remedy}")
+    try:
+        return Reference(name)
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None
 
 
 def _list(key: str, value: object, where: str) -> list[object]:

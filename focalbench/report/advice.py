@@ -9,7 +9,7 @@ from focalbench.report import spread
 from focalbench.report.metric import aim
 from focalbench.report.operating import does_alone, operating_sentence
 from focalbench.report.snippets import Trained, reference_snippet, snippets
-from focalbench.report.words import baseline_name, loss_decision, title
+from focalbench.report.words import baseline_name, begun, loss_decision, title
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ def advise(found: Recommendation, trained: Trained) -> Advice:
     code = list(snippets(trained).items())
     code.sort(key=lambda named: named[0] != "scikit-learn")
     if model.kind is Kind.REFERENCE:
-        code.insert(0, (model.arm, reference_snippet(model.arm)))
+        code = [(model.arm, of_model), *code] if (of_model := reference_snippet(model.arm)) else code
     return Advice(title(found.cell), tuple(_sentences(found, model)), tuple(code), model)
 
 
@@ -77,11 +77,10 @@ def _other_models(found: Recommendation) -> list[str]:
     """How the best reference stands to the loss that is advised."""
     if found.reference is None or found.lead is None:
         return []
-    name, lead = found.reference.arm, found.lead
-    name = name[:1].upper() + name[1:]
+    name, lead = begun(found.reference.arm), found.lead
     against = f"{name} against {found.network.name}"
     if lead.verdict is Verdict.WORSE:
-        return [f"No model of scikit-learn's does better: {against} {_interval(lead.delta, found.network)}."]
+        return [f"No other model does better: {against} {_interval(lead.delta, found.network)}."]
     if lead.verdict is Verdict.WITHIN:
         margin = spread.number(found.network.margin, spread.digits(found.network.margin))
         return [f"{name} is as good as {found.network.name}, to within {margin}, and simpler to train."]

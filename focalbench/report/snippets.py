@@ -9,9 +9,14 @@ from itertools import pairwise
 
 from focalbench.runs.arm import Arm
 from focalbench.runs.catalogue import SIGMOID
+from focalbench.runs.reference import WEIGHTED, is_own, name_in
 from focalbench.training.references import PENALTIES, TREES
 
-HERE = ("pytorch", "scikit-learn", "lightgbm", "xgboost")
+CLASSIFIERS = {  # of other libraries: what is imported, and how it is told to weigh the classes alike
+    "lightgbm": ("LGBMClassifier", "verbosity=-1", "class_weight='balanced'"),
+    "xgboost": ("XGBClassifier", "", "scale_pos_weight=(1 - rate) / rate"),
+    "catboost": ("CatBoostClassifier", "verbose=False", "auto_class_weights='Balanced'"),
+}
 
 
 @dataclass(frozen=True)
@@ -142,10 +147,14 @@ probability = focal.probabilities(model.predict(xgboost.DMatrix(X_new), output_m
 """
 
 
-def reference_snippet(name: str) -> str:
-    """Code for one of scikit-learn's models by the name of its row, its settings chosen anew by cross-validation."""
-    weighted = ", class_weight='balanced'" if name.endswith("class-weighted") else ""
-    if name.startswith("logistic"):
+def reference_snippet(row: str) -> str:
+    """Code for a reference by the label of its row, its settings chosen anew by cross-validation; "" for your own."""
+    name, weighted = name_in(row), ", class_weight='balanced'" if row.endswith(WEIGHTED) else ""
+    if is_own(name):
+        return ""
+    if name in CLASSIFIERS:
+        return _library(name, weighted=bool(weighted))
+    if name == "logistic":
         imported = "from sklearn.linear_model import LogisticRegression"
         model, grid = f"LogisticRegression(max_iter=1000{weighted})", f"[{{'C': {list(PENALTIES)}}}]"
     else:
@@ -160,4 +169,16 @@ from sklearn.model_selection import GridSearchCV
 settings = {grid}
 model = GridSearchCV({model}, settings, scoring="average_precision")
 probability = model.fit(X_train, y_train).predict_proba(X_new)[:, 1]
+"""
+
+
+def _library(name: str, *, weighted: bool) -> str:
+    kind, fixed, balanced = CLASSIFIERS[name]
+    given = ", ".join(filter(None, (fixed, balanced if weighted else "")))
+    rate = "rate = y_train.mean()\n" if "rate" in given else ""
+    return f"""\
+from {name} import {kind}
+
+{rate}model = {kind}({given}).fit(X_train, y_train)
+probability = model.predict_proba(X_new)[:, 1]
 """

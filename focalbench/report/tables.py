@@ -31,6 +31,7 @@ from focalbench.report.words import (
     cells,
     details,
     of_cell,
+    references_said,
     short_title,
     title,
 )
@@ -44,7 +45,6 @@ STARTS = {"own": "the loss's own best constant", "prior": "the log odds of the p
 TUNED = "best of {} candidates of a family, chosen on validation; vs tuned {}"
 SHOWN_CLASSES = 6  # as many as fit beside the arms' names
 BY_CLASS = "AUCPR by measured class, the rarest last (more in classes.csv)"
-REFERENCE = "scikit-learn's logistic regression and histogram boosting, settings chosen on validation"
 
 
 def markdown(table: Sequence[ArmRow], classes: Sequence[ClassRow] = ()) -> str:
@@ -228,9 +228,9 @@ def _short(value: float | None) -> str:
 def sections(cell: Sequence[ArmRow]) -> list[tuple[str, list[ArmRow]]]:
     """A cell's rows under their headings: one for each start, then tuned rows, then references."""
     grouped: dict[str, list[ArmRow]] = {}
-    name = baseline_name(cell)
+    name, references = baseline_name(cell), references_said(cell)
     for row in cell:
-        heading = {Kind.TUNED: TUNED.format(row.candidates, name), Kind.REFERENCE: REFERENCE}.get(row.kind)
+        heading = {Kind.TUNED: TUNED.format(row.candidates, name), Kind.REFERENCE: references}.get(row.kind)
         grouped.setdefault(heading or f"last bias started at {STARTS[str(row.init)]}", []).append(row)
     return list(grouped.items())
 

@@ -12,8 +12,10 @@ from focalbench.report import spread
 from focalbench.report.metric import definition, phrase
 from focalbench.report.operating import operating_sentence
 from focalbench.runs.metric import AVERAGE_PRECISION
+from focalbench.runs.reference import TITLES, is_own, name_in
 
 LONGEST = 70  # characters of a name in a title or of a file
+SKLEARN = {"logistic": "logistic regression", "boosting": "histogram boosting"}
 
 BLURB = (
     "{definition}; {spreads}differences are paired by seed; their intervals "
@@ -183,12 +185,37 @@ def _of_reference(cell: Sequence[ArmRow], baseline: str) -> list[str]:
     if not references:
         return []
     best = max(references, key=skill)
-    name = best.arm[:1].upper() + best.arm[1:]
+    name = begun(best.arm)
     if best.verdict in (Verdict.BETTER, Verdict.WORSE):
         return [f"{name} is {best.verdict} than {baseline} by {_by(best)}."]
     if best.verdict is Verdict.WITHIN:
         return [f"{name} is as good as {baseline}, to within {spread.number(best.margin, spread.digits(best.margin))}."]
     return [f"{name} against {baseline} is undecided: {_signed(best)}."]
+
+
+def begun(arm: str) -> str:
+    """The label of a reference as a sentence begins with it."""
+    name = name_in(arm)
+    title = TITLES.get(name) or (name if is_own(name) else name[:1].upper() + name[1:])
+    return title + arm.removeprefix(name)
+
+
+def references_said(cell: Sequence[ArmRow]) -> str:
+    """What the references of a cell are, and who chose their settings; nothing where there are none.
+
+    It begins a section under the table.
+    """
+    names = list(dict.fromkeys(name_in(row.arm) for row in cell if row.kind is Kind.REFERENCE))
+    own = [name for name in names if is_own(name)]
+    usual = [SKLEARN[name] for name in names if name in SKLEARN]
+    known = [f"scikit-learn's {_and(usual)}"] if usual else []
+    known += [TITLES[name] for name in names if name in TITLES]
+    chosen = [f"{_and(known)}, settings chosen on validation"] if known else []
+    return "; ".join([*chosen, *([f"your own: {listed(own)}"] if own else [])])
+
+
+def _and(names: Sequence[str]) -> str:
+    return " and ".join([", ".join(names[:-1]), names[-1]] if names[1:] else names)
 
 
 def _by(row: ArmRow) -> str:

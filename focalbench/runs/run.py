@@ -78,7 +78,8 @@ class Training:
     model: logistic or mlp; hidden: units per hidden layer; optimizer: adam, or sgd with momentum .9 (no weight decay);
     lr_schedule: constant, or cosine down to 0; epochs and batch_size in passes and rows; evaluations: how often
     validation is scored, 0 after every epoch; sampler: one of samplers.SAMPLERS; device: cpu or cuda; metric: what
-    validation chooses by; threshold_at: where a threshold is put on validation, to be measured on the test.
+    validation chooses by; threshold_at: where a threshold is put on validation, to be measured on the test. Of a
+    reference, model is its name; source: hash of your own one.
     """
 
     model: str = "mlp"
@@ -94,6 +95,7 @@ class Training:
     metric: Metric = AVERAGE_PRECISION
     threshold_at: ThresholdAt | None = None
     lr_schedule: LrSchedule = "constant"
+    source: str = ""
 
 
 def scored_epochs(epochs: int, evaluations: int) -> list[int]:
@@ -118,6 +120,7 @@ _ADDED: tuple[tuple[str, str, object], ...] = (
     ("training", "metric", "average_precision"),
     ("training", "threshold_at", ""),
     ("training", "lr_schedule", "constant"),
+    ("training", "source", ""),
 )
 
 

@@ -1,7 +1,7 @@
-"""scikit-learn's obvious models, shown under the table so that nobody leaves with a worse one than those.
+"""Models beside the networks, shown under the table so that nobody leaves with a worse one than those.
 
 On equal terms with an arm, which has three learning rates and the best of 20 epochs: three settings each, and boosting
-the best of 20 numbers of trees, all chosen by validation average precision.
+the best of 20 numbers of trees, all chosen by validation. Somebody's own is what they made of it.
 """
 
 from __future__ import annotations
@@ -14,18 +14,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from focalbench.base.randomness import generator
-from focalbench.runs.arm import Arm
+from focalbench.runs.reference import MODELS, is_own, label
 from focalbench.runs.run import Run
+from focalbench.training.boosters import BOOSTERS, Booster, coded
 
 if TYPE_CHECKING:
+    import pandas as pd
     from numpy.typing import NDArray
 
     from focalbench.datasets.dataset import Dataset, Features, Floats, Splits
 
     Value = Callable[[Floats, Dataset], float]  # of scores (rows,) on these rows
 
-LOGISTIC, BOOSTING = "sklearn-logistic", "sklearn-hist-gradient-boosting"
-REFERENCES = tuple((model, arm) for model in (LOGISTIC, BOOSTING) for arm in (Arm("bce"), Arm("pos_weight")))
+LOGISTIC, BOOSTING = MODELS["logistic"], MODELS["boosting"]
 PENALTIES = (0.01, 0.1, 1.0)  # of logistic regression, C
 # of boosting: small, middling and usual trees; its own defaults end in ruin here, with no penalty on leaves that hold a
 # handful of positives, and a tenth of the training rows, six positives at 0.0015, to stop on. Chosen on seeds 0 to 2,
@@ -39,35 +40,51 @@ MOST_TREES, LOOK = 100, 5  # trees grown, and after how many validation is looke
 BINS = 255  # of a feature for boosting, as many as it takes
 SETTINGS = len(TREES)
 PROTOCOL = f"best of {SETTINGS} settings and of boosting's trees on validation"  # part of a run's identity
-_NAMES = {LOGISTIC: "logistic", BOOSTING: "boosting"}
+OWN_PROTOCOL = "best on validation of what its name holds"  # of somebody's own
+_NAMES = {model: name for name, model in MODELS.items()}
 
 
 def is_reference(run: Run) -> bool:
-    """Whether a run is one of scikit-learn's models rather than an arm."""
-    return run.training.model in _NAMES
+    """Whether a run is a reference model rather than an arm."""
+    return run.training.model in _NAMES or is_own(run.training.model)
+
+
+def sees_features(model: str) -> bool:
+    """Whether a reference sees what a network sees, rather than the columns as they were read."""
+    return model in (LOGISTIC, BOOSTING)
+
+
+def reference_name(run: Run) -> str:
+    """What people call the reference of a run."""
+    return _NAMES.get(run.training.model, run.training.model)
 
 
 def row_name(run: Run) -> str:
     """The label of a run's table row: its arm's name, or the reference model's."""
     if not is_reference(run):
         return run.arm.name
-    return _NAMES[run.training.model] + (", class-weighted" if run.arm.loss == "pos_weight" else "")
+    return label(reference_name(run), weighted=run.arm.loss == "pos_weight")
 
 
 class _Candidate(NamedTuple):
-    """Scores of the validation rows, and what scores other rows."""
+    """Scores of the validation rows, and what scores other rows. log_odds: whether scores are that."""
 
     validation: Floats
-    score: Callable[[Features], Floats]
+    score: Callable[[Dataset], Floats]
+    log_odds: bool = True
 
 
 class Fitted(NamedTuple):
-    """Log odds of the test and validation rows, and what validation reached by average precision and the metric."""
+    """Scores of the test and validation rows, and what validation reached by average precision and the metric.
+
+    log_odds: whether scores are that; else they only rank.
+    """
 
     test: Floats
     validation: Floats
     average_precision: float
     metric: float
+    log_odds: bool
 
 
 def reference_logits(run: Run, splits: Splits, output: int, value: Value) -> Fitted:
@@ -76,15 +93,23 @@ def reference_logits(run: Run, splits: Splits, output: int, value: Value) -> Fit
     Several outputs get a model each.
     """
     train, validation = splits.train.of_output(output), splits.validation.of_output(output)
-    fit = _logistic if run.training.model == LOGISTIC else _boosted
     sign = -1 if run.training.metric.lower_is_better else 1
     best, reached = None, -np.inf
-    for candidate in fit(run, train, validation):
+    for candidate in _candidates(run, train, validation, splits.test):
         if (found := sign * value(candidate.validation, validation)) > reached:
             best, reached = candidate, found
     assert best is not None
     precision = average_precision_of(best.validation, validation)
-    return Fitted(best.score(splits.test.features), best.validation, precision, sign * reached)
+    return Fitted(best.score(splits.test), best.validation, precision, sign * reached, best.log_odds)
+
+
+def _candidates(run: Run, train: Dataset, validation: Dataset, test: Dataset) -> Iterator[_Candidate]:
+    model = run.training.model
+    if model in BOOSTERS:
+        return _boosted_by(BOOSTERS[model], run, train, validation)
+    if is_own(model):
+        return _own(run, train, validation, test)
+    return (_logistic if model == LOGISTIC else _boosted)(run, train, validation)
 
 
 def average_precision_of(scores: Floats, rows: Dataset) -> float:
@@ -104,11 +129,11 @@ def _logistic(run: Run, train: Dataset, validation: Dataset) -> Iterator[_Candid
         model = LogisticRegression(C=penalty, max_iter=1000)
         model.fit(train.features, train.targets, sample_weight=_row_weights(run, train))
         score = partial(_log_odds, model)
-        yield _Candidate(score(validation.features), score)
+        yield _Candidate(score(validation), score)
 
 
-def _log_odds(model: Any, features: Features) -> Floats:
-    scores: Floats = model.decision_function(features).astype(np.float64)
+def _log_odds(model: Any, rows: Dataset) -> Floats:
+    scores: Floats = model.decision_function(rows.features).astype(np.float64)
     return scores
 
 
@@ -128,9 +153,47 @@ def _boosted(run: Run, train: Dataset, validation: Dataset) -> Iterator[_Candida
                 yield _Candidate(scores.ravel(), partial(_log_odds_of_trees, model, edges, trees))
 
 
-def _log_odds_of_trees(model: Any, edges: list[Features], trees: int, features: Features) -> Floats:
+def _log_odds_of_trees(model: Any, edges: list[Features], trees: int, rows: Dataset) -> Floats:
     """Log odds by the first so many trees."""
-    scores: Floats = next(islice(model.staged_decision_function(_binned(edges, features)), trees - 1, None)).ravel()
+    staged = model.staged_decision_function(_binned(edges, rows.features))
+    scores: Floats = next(islice(staged, trees - 1, None)).ravel()
+    return scores
+
+
+def _boosted_by(library: Booster, run: Run, train: Dataset, validation: Dataset) -> Iterator[_Candidate]:
+    """By the columns as they were read, which a library codes and bins itself."""
+    draw = int(generator(run.seed, run.training.model, run.recipe.key).integers(2**31))
+    rows, unseen, weights = coded(train.frame()), library.taken(coded(validation.frame())), _row_weights(run, train)
+    for setting in library.settings:
+        model = library.fit(setting, draw, rows, train.targets, weights)
+        for looks, scores in enumerate(library.staged(model, unseen, LOOK), 1):
+            yield _Candidate(scores, partial(_by_trees, library, model, looks * LOOK))
+
+
+def _by_trees(library: Booster, model: Any, trees: int, rows: Dataset) -> Floats:
+    return library.log_odds(model, library.taken(coded(rows.frame())), trees)
+
+
+def _own(run: Run, train: Dataset, validation: Dataset, test: Dataset) -> Iterator[_Candidate]:
+    """What somebody's own name holds, fitted in a process of its own."""
+    from focalbench.training.own.fitting import fitting
+    from focalbench.training.own.model import OwnRows
+
+    targets, weights = train.targets.astype(np.int64), _row_weights(run, train)
+    frames = [_wide(part.frame()) for part in (train, validation, test)]
+    rows = OwnRows(frames[0], targets, weights, frames[1], frames[2], run.seed, run.recipe.key)
+    with fitting(run.training.model, run.training.source, rows) as models:
+        for place in range(models.count):
+            found = models.scores(place)
+            yield _Candidate(found.validation, partial(_already, found.test), found.log_odds)
+
+
+def _wide(frame: pd.DataFrame) -> pd.DataFrame:
+    """With numbers in double precision, as pandas reads them: else probabilities near 1 would be equal."""
+    return frame.astype({name: np.float64 for name in frame.columns if frame[name].dtype == np.float32})
+
+
+def _already(scores: Floats, _: Dataset) -> Floats:
     return scores
 
 

@@ -122,7 +122,10 @@ def _fit_reference(run: Run, splits: Splits, test_rows: int) -> Prediction:
     validation = None if splits.names else torch.from_numpy(fitted[0].validation)[None]
     reached = np.mean([(each.average_precision, each.metric) for each in fitted], axis=0)
     fit = Fit(Status.OK, Reached(*reached.tolist()))
-    return Prediction(caller.said(test, validation), fit, acted=caller.acted(test, validation))
+    said = caller.said(test, validation)
+    ranks_only = {output for output, each in zip(measured, fitted, strict=True) if not each.log_odds}
+    back = [None if output in ranks_only else each for output, each in enumerate(said.recovered)]
+    return Prediction(replace(said, recovered=back), fit, acted=caller.acted(test, validation))
 
 
 @dataclass(frozen=True, eq=False)

@@ -26,6 +26,7 @@ from focalbench.runs.arm_choice import (
 from focalbench.runs.catalogue import RIVALS, SIGMOID
 from focalbench.runs.columns import Columns
 from focalbench.runs.metric import ThresholdAt
+from focalbench.runs.reference import MODELS, Reference
 from focalbench.runs.run import Recipe, Run, Training
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=12)
@@ -89,7 +90,7 @@ EXPERIMENTS = st.builds(
     model=st.just("mlp"),
     hidden=lists(up_to(MOST_UNITS)),
     device=st.sampled_from(["cpu", "cuda"]),
-    references=st.booleans(),
+    references=st.one_of(st.booleans(), distinct(st.sampled_from([Reference(name) for name in MODELS]))),
     tuned=st.booleans(),
     margin=st.one_of(st.none(), st.floats(0, 1, exclude_min=True, exclude_max=True)),
     smoke_test=st.booleans(),
@@ -190,7 +191,11 @@ def test_a_check_is_the_experiment_with_other_values(tmp_path: Path) -> None:
         ("[[check]]\nrows = 900", "at most 5 epochs"),
         ("epochs = 3.0", "epochs must be of the kind int, got 3.0"),
         ("epochs = true", "epochs must be of the kind int, got True"),
-        ("references = 1", "references must be of the kind bool"),
+        ("references = 1", "references must be true, false or a list of names"),
+        ("references = [1]", "references must be of the kind str"),
+        ('references = ["nope"]', "e.toml: unknown reference 'nope'; choose one of logistic"),
+        ('references = ["lightgbm", "lightgbm"]', "references holds an entry twice"),
+        ('references = ["mine:MODEL"]', "a model of your own is named on the command line or in Python only"),
         ("label_noise = true", "label_noise must be of the kind float"),
         ('model = ["mlp"]', "model must be of the kind str"),
         ("target = 1", "target must be of the kind str"),

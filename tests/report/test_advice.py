@@ -20,7 +20,7 @@ from focalbench.losses import best_constant, focal_to_probability
 from focalbench.report.advice import advise
 from focalbench.report.influences import read_influences
 from focalbench.report.reading import advice_of, table_of
-from focalbench.report.snippets import Trained, reference_snippet, snippets
+from focalbench.report.snippets import CLASSIFIERS, Trained, reference_snippet, snippets
 from focalbench.runs.arm import Arm
 from focalbench.runs.arm_choice import OWN_ARMS
 
@@ -69,11 +69,18 @@ def test_pytorch_begins_where_the_comparison_did(arm: Arm) -> None:
     assert [(layer.in_features, layer.out_features) for layer in layers] == widths
 
 
-@pytest.mark.parametrize("name", ["logistic", "logistic, class-weighted", "boosting", "boosting, class-weighted"])
-def test_code_of_other_models_runs_too(name: str) -> None:
-    made = run(reference_snippet(name))
-    assert average_precision_score(Y[NEW], made["probability"]) > 4 * Y[NEW].mean()
-    assert made["model"].estimator.class_weight == ("balanced" if "weighted" in name else None)
+@pytest.mark.parametrize("weighted", ["", ", class-weighted"])
+@pytest.mark.parametrize("model", ["logistic", "boosting", "lightgbm", "xgboost", "catboost"])
+def test_code_of_other_models_runs_too(model: str, weighted: str) -> None:
+    if model in CLASSIFIERS:
+        pytest.importorskip(model)
+    code = reference_snippet(model + weighted)
+    assert ("balanced" in code.lower() or "scale_pos_weight" in code) == bool(weighted)
+    assert average_precision_score(Y[NEW], run(code)["probability"]) > 4 * Y[NEW].mean()
+
+
+def test_the_code_of_ones_own_is_ones_own() -> None:
+    assert reference_snippet("mine:MODEL") == ""
 
 
 def test_losses_without_a_closed_form_have_the_estimator() -> None:

@@ -19,8 +19,9 @@ from focalbench.runs.arm import Arm
 from focalbench.runs.result import Result
 from focalbench.runs.run import Recipe, Run, Training
 from focalbench.training.arm_loss import run_loss
-from focalbench.training.own import custom, processes
-from focalbench.training.own.custom import custom_constant, forget_processes, make_custom, source_hash
+from focalbench.training.own import processes
+from focalbench.training.own.asking import forget_processes, module_process
+from focalbench.training.own.custom import custom_constant, make_custom, source_hash
 from focalbench.training.own.loss import make_loss, own_constant
 from focalbench.training.own.source import module_hash
 from focalbench.training.rivals import ClassCounts
@@ -46,7 +47,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 def anew() -> None:
     """As in a worker that starts now."""
-    for cached in (source_hash, custom_constant, custom._module):
+    for cached in (source_hash, custom_constant, module_process):
         cached.cache_clear()
 
 

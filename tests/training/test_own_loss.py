@@ -13,7 +13,8 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from focalbench.errors import InputError
 from focalbench.runs.arm import Arm
 from focalbench.training.arm_loss import start_bias
-from focalbench.training.own.loss import found_in, make_loss, own_constant
+from focalbench.training.own.loss import make_loss, own_constant
+from focalbench.training.own.named import Own, found_in
 from focalbench.training.own.source import module_hash
 from focalbench.training.rivals import ClassCounts
 
@@ -184,7 +185,7 @@ def source_hash(spec: str) -> str:
     """As in a process that starts now."""
     for name in OWN:
         sys.modules.pop(name, None)
-    found_in(spec)
+    found_in(Own("loss", spec))
     return module_hash(spec.split(":")[0])
 
 

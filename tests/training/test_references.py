@@ -66,10 +66,10 @@ def test_boosting_is_the_setting_and_number_of_trees_of_the_highest_validation_p
             precision = average_precision_score(validation.targets, scores, sample_weight=validation.weights)
             found.append((precision, trees, test))
     precision, trees, test = max(found, key=lambda candidate: candidate[0])
-    logits, _, chosen, _ = reference_logits(run_of(BOOSTING, loss), splits, 0, average_precision_of)
-    assert chosen == pytest.approx(precision, rel=1e-9)
+    fitted = reference_logits(run_of(BOOSTING, loss), splits, 0, average_precision_of)
+    assert fitted.average_precision == pytest.approx(precision, rel=1e-9)
     assert trees < 20 or weights  # a choice of settings alone would show
-    np.testing.assert_allclose(logits, test, rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(fitted.test, test, rtol=1e-6, atol=1e-6)
 
 
 @pytest.mark.parametrize("model", [LOGISTIC, BOOSTING])

@@ -17,6 +17,7 @@ from focalbench.plan.experiment import Experiment
 from focalbench.plan.stacks import make_stacks
 from focalbench.runs.arm import Arm
 from focalbench.runs.columns import Columns
+from focalbench.runs.reference import USUAL
 from focalbench.runs.result import Result
 from focalbench.runs.run import Recipe, Run, Training
 from focalbench.training import stack as stack_module
@@ -24,7 +25,6 @@ from focalbench.training.arm_loss import recovered
 from focalbench.training.evaluation import BatchCounts, batch_counts, measure
 from focalbench.training.loop import Member, Rows, Schedule, Trained, train
 from focalbench.training.models import Architecture
-from focalbench.training.references import REFERENCES
 from focalbench.training.rivals import ClassCounts
 from focalbench.training.stack import Setup, run_stack
 
@@ -150,7 +150,7 @@ def test_batches_are_accounted_for() -> None:
 
 
 def test_references_are_fitted_one_by_one() -> None:
-    for model, arm in REFERENCES:
+    for model, arm in ((each.model, arm) for each in USUAL for arm in each.arms):
         run = Run(RECIPE, Training(model=model, hidden=(), epochs=0), arm, 0.0, 0)
         (result,) = run_stack((run,))
         assert isinstance(result.outcome.test_average_precision, float)
@@ -223,7 +223,7 @@ def test_weights_of_rows_reach_training_the_start_and_the_metrics(tmp_path: Path
     assert results[0].outcome.test_average_precision != other.outcome.test_average_precision
     expected = [float(result.outcome.scores.recovered.expected_observed or 0) for result in results]
     assert expected == pytest.approx([1] * 4, abs=0.25)
-    for model, arm in REFERENCES:
+    for model, arm in ((each.model, arm) for each in USUAL for arm in each.arms):
         (reference,) = run_stack((Run(weighted, Training(model=model, hidden=(), epochs=0), arm, 0.0, 0),))
         assert reference.outcome.test_average_precision > 0.1
 

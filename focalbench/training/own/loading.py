@@ -5,9 +5,21 @@ import sys
 import sysconfig
 from pathlib import Path
 from types import FrameType
+from typing import NamedTuple
+
+from focalbench.errors import InputError
+from focalbench.training.own.named import Own
 
 LIBRARY = tuple(sysconfig.get_path(name) + os.sep for name in ("stdlib", "platstdlib"))
 HERE = str(Path(__file__).parents[2]) + os.sep
+
+
+class Seen(NamedTuple):
+    """What was loaded by some moment, and a number that grows with it."""
+
+    size: int
+    modules: frozenset[str]
+    files: frozenset[str]
 
 
 class Loading:
@@ -30,7 +42,18 @@ class Loading:
             self._run.add(file)
 
     @property
-    def size(self) -> int:
+    def seen(self) -> "Seen":
+        """What there is by now."""
+        return Seen(self._size, self.modules, self.files)
+
+    def refuse_later(self, before: "Seen", own: Own) -> None:
+        """Raise InputError for what was loaded since: the hash of the source does not know it."""
+        if self._size > before.size and (late := self.modules - before.modules or self.files - before.files):
+            what = f"{own} loads {', '.join(sorted(late))} only while it trains"
+            raise InputError(f"{what}; import it where the module begins, for it is a part of what the {own.kind} is")
+
+    @property
+    def _size(self) -> int:
         """A number that grows whenever one of the others may."""
         return len(sys.modules) + len(self._run)
 

@@ -1,21 +1,17 @@
 """Somebody's own loss, named as module:NAME: found, checked and called. All of it happens in processes of its own."""
 
 import copy
-import importlib
 import inspect
-import os
-import sys
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from itertools import product
-from types import ModuleType
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from focalbench.errors import InputError
+from focalbench.training.own.named import Own, errors_as, found_in
 from focalbench.training.rivals import ClassCounts, constant_of, few_rows
 
 COARSE = 61  # points of the grid where a loss can be asked for one constant at a time only
@@ -55,17 +51,6 @@ class OwnLoss:
         return torch.zeros_like(logits) if gradient is None else gradient
 
 
-@contextmanager
-def errors_as(what: str) -> Iterator[None]:
-    """Turn whatever somebody's code raises into one sentence."""
-    try:
-        yield
-    except InputError:
-        raise
-    except BaseException as error:
-        raise InputError(f"{what}: {_one_line(error)}") from error
-
-
 def make_loss(spec: str) -> OwnLoss:
     """Find module:NAME and give a run its own copy of the loss.
 
@@ -73,7 +58,7 @@ def make_loss(spec: str) -> OwnLoss:
     and targets. The loss is called with logits (sample,), or (sample, 1) if it refuses those, and targets (sample,) of
     0 or 1, both float32, and returns one number or one for each sample. Raises InputError for anything else.
     """
-    found = found_in(spec)
+    found = found_in(Own("loss", spec))
     refusals = []
     for called, column in product(_ways(spec, found), (False, True)):
         try:
@@ -130,34 +115,6 @@ def _built(spec: str, found: Any, *, called: bool) -> Loss:
     if isinstance(loss, nn.Module) and any(parameter.requires_grad for parameter in loss.parameters()):
         raise InputError(f"the loss {spec} has parameters of its own to train, and the sweep trains the network's only")
     return loss
-
-
-def found_in(spec: str) -> Any:
-    """What module:NAME means; its module is imported. Raises InputError."""
-    module_name, _, name = spec.partition(":")
-    module = _imported(spec, module_name)
-    with errors_as(f"the loss {spec}"):
-        if not hasattr(module, name):
-            raise InputError(f"the loss {spec}: {module_name} holds no {name!r}")
-        return getattr(module, name)
-
-
-def _imported(spec: str, name: str) -> ModuleType:
-    if (here := os.getcwd()) not in sys.path:  # noqa: PTH109 (a console script does not look where it was started)
-        sys.path.append(here)
-    try:
-        return importlib.import_module(name)
-    except BaseException as error:  # whatever its top level does
-        why = f"cannot import {name} ({_one_line(error)})"
-        raise InputError(f"the loss {spec}: {why}; start in its folder or install it") from None
-
-
-def _one_line(error: BaseException) -> str:
-    try:
-        text = " ".join(str(error).split())
-    except BaseException:  # of somebody's own kind of exception
-        text = "it cannot say why"
-    return f"{type(error).__name__}: {text}".removesuffix(": ")
 
 
 def own_constant(spec: str, counts: ClassCounts) -> float:

@@ -1,11 +1,13 @@
-"""The processes of somebody's own losses: one that runs nobody's code, one for each module, one for each run.
+"""The processes of somebody's own code: one that runs nobody's code, one for each module, one for each run.
 
-The last are forked from the one that has imported the module, so that a run's loss finds the same state whatever ran
-before it or runs beside it.
+The last are forked from the one that has imported the module, so that a run's loss or model finds the same state
+whatever ran before it or runs beside it.
 """
 
+import hashlib
 import json
 import os
+import pickle
 import random
 import sys
 from collections.abc import Iterator
@@ -19,12 +21,13 @@ import torch
 
 from focalbench.errors import InputError
 from focalbench.training.own.loading import Loading
-from focalbench.training.own.loss import errors_as, found_in, make_loss, own_constant
+from focalbench.training.own.loss import make_loss, own_constant
+from focalbench.training.own.named import Own, errors_as, found_in
 from focalbench.training.own.processes import serve
 from focalbench.training.own.source import module_hash
 from focalbench.training.rivals import ClassCounts
 
-HASH, CONSTANT, TRAIN = "hash", "constant", "train"  # the tasks
+HASH, CONSTANT, TRAIN, ABOUT, FIT = "hash", "constant", "train", "about", "fit"  # the tasks
 GOOD, BAD = b"=", b"!"  # how an answer begins: what was asked for, or a sentence that says why not
 
 
@@ -43,18 +46,22 @@ def _as_a_worker() -> None:
 
 def _import(channel: Connection) -> None:
     """Import a module, the same way every time, and serve its runs."""
-    spec, folder, path = json.loads(channel.recv_bytes())
+    kind, spec, folder, path = json.loads(channel.recv_bytes())
+    own = Own(kind, spec)
     os.setpgid(0, 0)  # so that all of its runs can be ended with it
     os.chdir(folder)
     sys.path[:], sys.argv[1:] = path, []
     random.seed(0)
     np.random.seed(0)  # noqa: NPY002 (the one that a loss may draw from)
     torch.manual_seed(0)
+    if own.kind == "model":
+        import pandas  # noqa: F401 (what its runs need, once for all of them)
+        import sklearn.pipeline  # noqa: F401
     loading = Loading()
     with _refusing(channel):
-        found_in(spec)
+        found_in(own)
         channel.send_bytes(GOOD)
-        serve(channel, partial(_work, spec, loading))
+        serve(channel, partial(_work, own, loading))
 
 
 @contextmanager
@@ -66,17 +73,21 @@ def _refusing(channel: Connection) -> Iterator[None]:
         channel.send_bytes(BAD + str(error).encode(errors="backslashreplace"))
 
 
-def _work(spec: str, loading: Loading, channel: Connection) -> None:
+def _work(own: Own, loading: Loading, channel: Connection) -> None:
     """Do one task."""
     _as_a_worker()  # whatever the module has made of it
     task, *arguments = json.loads(channel.recv_bytes())
     with _refusing(channel):
         if task == HASH:
-            channel.send_bytes(GOOD + _hash(spec, loading).encode())
+            channel.send_bytes(GOOD + _hash(own.spec, loading).encode())
         elif task == CONSTANT:
-            channel.send_bytes(GOOD + repr(own_constant(spec, ClassCounts(*arguments))).encode())
+            channel.send_bytes(GOOD + repr(own_constant(own.spec, ClassCounts(*arguments))).encode())
+        elif task == ABOUT:
+            channel.send_bytes(GOOD + _about(own, loading).encode())
+        elif task == FIT:
+            _fit(own, loading, channel)
         else:
-            _train(spec, loading, channel)
+            _train(own.spec, loading, channel)
 
 
 def _hash(spec: str, loading: Loading) -> str:
@@ -93,11 +104,35 @@ def _train(spec: str, loading: Loading, channel: Connection) -> None:
     device = channel.recv_bytes().decode()
     loss.to(device)
     channel.send_bytes(GOOD)
-    modules, files, size = loading.modules, loading.files, loading.size
+    before = loading.seen
     while True:
         batch = torch.frombuffer(bytearray(channel.recv_bytes()), dtype=torch.float32).view(2, -1).to(device)
         gradient = loss.gradient(*batch)
-        if loading.size > size and (late := loading.modules - modules or loading.files - files):
-            what = f"the loss {spec} loads {', '.join(sorted(late))} only while it trains"
-            raise InputError(f"{what}; import it where the module begins, for it is a part of what the loss is")
+        loading.refuse_later(before, Own("loss", spec))
         channel.send_bytes(GOOD + gradient.cpu().numpy().tobytes())
+
+
+def _about(own: Own, loading: Loading) -> str:
+    """What is to be known of a model before it is fitted, as JSON."""
+    from focalbench.training.own.model import make_models, parameters_of, takes_weights
+
+    models = make_models(own)
+    with errors_as(str(own)):
+        source = module_hash(own.spec.split(":")[0], loading.modules, loading.files)
+        whole = hashlib.sha256("\0".join([source, *map(parameters_of, models)]).encode()).hexdigest()
+        return json.dumps([whole, all(map(takes_weights, models))])
+
+
+def _fit(own: Own, loading: Loading, channel: Connection) -> None:
+    """Take rows, say how many models there are, then fit and score the ones that are named."""
+    from focalbench.training.own.model import fitted_scores, make_models
+
+    models = make_models(own)
+    rows = pickle.loads(channel.recv_bytes())  # which this package has sent
+    channel.send_bytes(GOOD + str(len(models)).encode())
+    before = loading.seen
+    while True:
+        place = int(channel.recv_bytes())
+        answer = fitted_scores(own, models[place], rows)
+        loading.refuse_later(before, own)
+        channel.send_bytes(GOOD + answer)

@@ -82,12 +82,15 @@ class Process:
         with suppress(OSError):  # that nobody is there shows where there is no answer
             self._channel.send_bytes(question)
 
-    def answer(self) -> bytes:
-        """Wait for the answer to a question. Raises EndedError where the process has ended, and TimeoutError."""
+    def answer(self, *, quiet: bool = False) -> bytes:
+        """Wait for the answer to a question. Raises EndedError where the process has ended, and TimeoutError.
+
+        quiet: nothing is said meanwhile, where an answer may well take long.
+        """
         for second in range(PATIENCE):  # counted, for this process may be stopped for a while, too
             if self._ear.poll(1000):
                 break
-            if second == WORD:
+            if second == WORD and not quiet:
                 what = f"{self._name} has given no answer for {WORD} seconds"
                 logger.warning(f"{what}: waiting, {PATIENCE // 60} minutes at most")
         else:
