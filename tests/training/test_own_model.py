@@ -209,7 +209,7 @@ def test_a_fit_starts_from_a_clone_with_seeds_and_one_thread() -> None:
     rows = OwnRows(frames[0], splits.train.targets.astype(np.int64), None, frames[1], frames[2], 0, "key")
     seen: list[RandomForestClassifier] = []
 
-    class Watched(RandomForestClassifier):
+    class Watched(RandomForestClassifier):  # type: ignore[misc]
         def fit(self, *arguments: object) -> "Watched":
             seen.append(self)
             return super().fit(*arguments)  # type: ignore[no-any-return]
