@@ -43,7 +43,8 @@ def other_versions(made_with: str) -> bool:
 
 def made_here(made_with: Mapping[str, str]) -> bool:
     """Whether runs of these versions, and of this processor, are of what this process has."""
-    return bool(dict(made_with) == json.loads(versions_text(_others(made_with))))
+    here: dict[str, str] = json.loads(versions_text(_others(made_with)))
+    return dict(made_with) == here
 
 
 def _others(made_with: Iterable[str]) -> set[str]:

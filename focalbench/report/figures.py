@@ -221,10 +221,12 @@ def _differences(of: OfCell) -> Figure | None:
 def _shown(rows: Sequence[tuple[ArmRow, Spread]]) -> tuple[float, float]:
     """What the axis of differences spans: all losses, and half as much again on either side for references."""
     losses = [delta for row, delta in rows if row.kind is not Kind.REFERENCE]
+    if not losses:
+        return -np.inf, np.inf
     ends = [end for delta in losses for end in (spread.limits(delta) or (delta.mean, delta.mean))]
     low, high = min(0.0, *ends), max(0.0, *ends)
     room = max((high - low) / 2, rows[0][0].margin)
-    return (low - room, high + room) if losses else (-np.inf, np.inf)
+    return low - room, high + room
 
 
 def _beyond(ax: Axes, left: bool, y: float, text: str, color: str) -> None:

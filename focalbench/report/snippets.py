@@ -15,7 +15,7 @@ from focalbench.training.references import PENALTIES, TREES
 CLASSIFIERS = {  # of other libraries: what is imported, and how it is told to weigh the classes alike
     "lightgbm": ("LGBMClassifier", "verbosity=-1", "class_weight='balanced'"),
     "xgboost": ("XGBClassifier", "", "scale_pos_weight=(1 - rate) / rate"),
-    "catboost": ("CatBoostClassifier", "verbose=False", "auto_class_weights='Balanced'"),
+    "catboost": ("CatBoostClassifier", "verbose=False, allow_writing_files=False", "auto_class_weights='Balanced'"),
 }
 
 

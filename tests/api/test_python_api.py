@@ -40,6 +40,19 @@ def test_the_command_line_makes_the_same_table(tmp_path: Path) -> None:
     assert (tmp_path / "o" / "table.csv").read_bytes() == (ours.folder / "table.csv").read_bytes()
 
 
+def test_a_model_of_ones_own_sees_the_frame_that_was_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "given.py").write_text(
+        "from sklearn.compose import make_column_transformer\nfrom sklearn.linear_model import LogisticRegression\n"
+        "from sklearn.pipeline import make_pipeline\nfrom sklearn.preprocessing import OneHotEncoder, StandardScaler\n"
+        "columns = make_column_transformer((OneHotEncoder(), ['code']), (StandardScaler(), ['x0', 'x3']))\n"
+        "MODEL = make_pipeline(columns, LogisticRegression())\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    references = ["logistic", "given:MODEL"]
+    made = focalbench.compare(FRAME, Y, losses=["pos_weight"], seeds=1, references=references, **SMALL)
+    assert list(made.table["arm"])[-3:] == ["logistic", "logistic, class-weighted", "given:MODEL"]
+
+
 def test_a_table_has_a_row_a_loss_and_says_what_it_supports(found: focalbench.Comparison) -> None:
     assert set(found.table["arm"]) >= {"bce", "pos_weight", "gamma=2", "boosting", "logistic"}
     assert len(found.runs) == found.runs["run_id"].nunique() == 5 * 6 + 4 * 6
@@ -182,6 +195,8 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "positive": ({"positive": "yes"}, "has no value 'yes'; positive takes one of 0, 1"),
     "arm": ({"losses": [Arm("focal", gamma=2.0, init="prior")], "rows": 0}, "rows must lie between"),
     "device": ({"device": "tpu"}, "unknown device 'tpu'"),
+    "reference": ({"references": ["nope"]}, "unknown reference 'nope'; choose one of logistic"),
+    "model": ({"references": [object()]}, "references are names; put a model of your own into a file"),
 }
 
 

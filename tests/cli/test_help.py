@@ -89,6 +89,7 @@ def test_long_and_short_names_say_the_same(tmp_path: Path) -> None:
         ("focalbench swe", ["sweep"]),
         ("focalbench sweep --task mul", ["multiclass", "multilabel"]),
         ("focalbench sweep --loss soft", ["softmax_focal"]),
+        ("focalbench sweep --reference l", ["logistic", "lightgbm"]),
         ("focalbench sweep --init ", ["own", "prior", "zero", "learned"]),
         ("focalbench sweep mix", ["mixture"]),
         ("focalbench sweep --dataset ra", ["rare-class"]),

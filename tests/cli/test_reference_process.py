@@ -9,7 +9,7 @@ import pytest
 from tests.cli.test_sweep_process import DATA, files, focalbench, here, rows, table
 from tests.support.pages import ROOT
 
-SWEEP = DATA + " --seeds 2 --loss bce"
+SWEEP = DATA + " --seeds 2 --loss bce --init own"
 MODULE = """\
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
@@ -85,6 +85,6 @@ def test_the_model_that_the_page_shows_runs(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(module)
     lines = [f"{i % 97 / 7},{'abc'[i % 3]},{int(i % 8 == 0)}" for i in range(900)]
     (tmp_path / "data.csv").write_text("\n".join(["x,c,y", *lines, ""]))
-    command = "sweep data.csv --target y --seeds 1 --epochs 1 --hidden 4 --loss bce --no-references --workers 1 --out o"
-    here(f"{command} --reference mine:FOREST", tmp_path)
+    small = "--seeds 1 --epochs 1 --hidden 4 --loss bce --init own --no-references --workers 1 --out o"
+    here(f"sweep data.csv --target y --reference mine:FOREST {small}", tmp_path)
     assert [row["arm"] for row in table(tmp_path / "o")] == ["bce", "mine:FOREST"]

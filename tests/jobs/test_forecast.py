@@ -15,6 +15,8 @@ from focalbench.plan.experiment import Experiment
 from focalbench.plan.planning import make_plan
 from focalbench.plan.stacks import make_stacks
 from focalbench.runs.arm import Arm
+from focalbench.runs.reference import LIBRARIES, Reference
+from focalbench.training import boosters
 from tests.support.harness import run
 
 SMALL = Experiment(positive_rates=(0.02,), rows=4000, seeds=4, epochs=5, hidden=(16,), references=False)
@@ -89,6 +91,18 @@ def test_what_is_stored_takes_no_time_and_what_is_unknown_is_not_told() -> None:
     assert forecast(make_plan(replace(SMALL, device="cuda")), (), LOCAL) is None
     own = replace(SMALL, arms=(Arm("bce"), Arm("mine:loss", source="a" * 64)))
     assert forecast(make_plan(own), (), LOCAL) is None
+    model = replace(SMALL, references=(Reference("mine:MODEL", "a" * 64),))
+    assert forecast(make_plan(model), (), LOCAL) is None
+
+
+@pytest.mark.parametrize("name", sorted(module.LIBRARIES))
+def test_every_library_has_its_cost(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(boosters, "find_spec", lambda name: name)  # which need not be here
+    assert sorted(module.LIBRARIES) == sorted(LIBRARIES)
+    with_library = seconds(replace(SMALL, references=(Reference(name),)))
+    assert with_library > seconds(SMALL) + 1
+    larger = seconds(replace(SMALL, rows=40_000, references=(Reference(name),)))
+    assert larger - seconds(replace(SMALL, rows=40_000)) > 2 * (with_library - seconds(SMALL))
 
 
 @pytest.mark.parametrize(("seeds", "probed"), [(1, 0.0), (10_000, 0.2)])

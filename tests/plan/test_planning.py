@@ -22,6 +22,7 @@ from focalbench.runs.arm import INITS, Alpha, Arm
 from focalbench.runs.arm_choice import BCE
 from focalbench.runs.columns import COLUMN_KEYS, Columns
 from focalbench.runs.metric import Metric
+from focalbench.runs.reference import Reference
 from focalbench.runs.run import Recipe, Run, Training
 from focalbench.training.references import is_reference
 
@@ -366,3 +367,21 @@ def test_a_file_that_is_called_as_a_table_is_still_the_file(tmp_path: Path, name
     assert run_row(run, None).settings.source is Source.TABLE
     splits = build_splits(run.recipe, 0)
     assert splits.train.rows + splits.validation.rows + splits.test.rows > 990
+
+
+def test_a_model_of_ones_own_comes_before_the_networks_of_its_seed_and_takes_memory() -> None:
+    own = Reference("mine:MODEL", "a" * 64)
+    runs = make_plan(replace(SMALL, references=(Reference("logistic"), own))).runs
+    kinds = [(stack[0].seed, stack[0].training.model) for stack in make_stacks(runs)]
+    models = [[model for seed, model in kinds if seed == wanted] for wanted in (0, 1)]
+    for of_seed in models:
+        assert of_seed[0] == "mine:MODEL"
+        assert set(of_seed[1:-2]) == {"mlp"}
+        assert of_seed[-2:] == ["sklearn-logistic"] * 2
+    assert kinds[0][0] == 0
+    usual = worker_bytes(make_plan(replace(SMALL, references=True)).runs)
+    assert worker_bytes([run for run in runs if run.training.model == "mine:MODEL"]) > 300 * 10**6
+    large = replace(SMALL, rows=1_000_000)
+    more = worker_bytes(make_plan(replace(large, references=(own,))).runs) - worker_bytes(make_plan(large).runs)
+    assert usual == worker_bytes(make_plan(SMALL).runs)
+    assert more > 8 * 1_000_000 * 10

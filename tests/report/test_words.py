@@ -7,7 +7,8 @@ import pytest
 
 from focalbench.analysis.comparison import compare
 from focalbench.analysis.rows import ArmRow, Kind, Scope, Spread, Verdict
-from focalbench.report.words import conclusions, decision, details, wider_grids
+from focalbench.report.words import conclusions, decision, details, references_said, wider_grids
+from focalbench.runs.reference import MODELS, is_own, name_in
 from tests.support.runs import BCE, FIVE, GAMMA, made_row, reference_row
 
 MARGIN = 0.01
@@ -23,7 +24,7 @@ def row(name: str, verdict: Verdict, low: float, high: float, **changes: object)
     """A row whose difference to BCE lies between these limits, in their middle."""
     mean = (low + high) / 2
     own = replace(template("gamma=2").average_precision, mean=0.4 + mean)
-    kind = Kind.REFERENCE if name in ("boosting", "logistic") else Kind.ARM
+    kind = Kind.REFERENCE if name_in(name) in MODELS or is_own(name) else Kind.ARM
     spread = Spread(mean, low, high, low, high)
     found = replace(template("gamma=2"), arm=name, kind=kind, delta=spread, average_precision=own, verdict=verdict)
     if kind is Kind.REFERENCE:
@@ -123,6 +124,14 @@ BRANCHES: dict[str, tuple[Sequence[ArmRow], str]] = {
         cell(WITHIN, row("logistic", Verdict.WORSE, -0.08, -0.01), row("boosting", Verdict.WITHIN, -0.004, 0.008)),
         f"{STAY} Boosting is as good as BCE, to within .010.",
     ),
+    "a library": (
+        cell(WITHIN, row("lightgbm, class-weighted", Verdict.WITHIN, -0.004, 0.008)),
+        f"{STAY} LightGBM, class-weighted is as good as BCE, to within .010.",
+    ),
+    "a model of one's own": (
+        cell(WITHIN, row("mine:MODEL", Verdict.WITHIN, -0.004, 0.008)),
+        f"{STAY} mine:MODEL is as good as BCE, to within .010.",
+    ),
     "use at this budget": (
         cell(replace(BETTER, budget_limited=True)),
         "Use gamma=2 at this budget: better than BCE by .045 [.010, .080].",
@@ -197,3 +206,22 @@ def test_wider_grids_go_on_by_a_step_of_about_three() -> None:
         0.003: [0.0003, 0.001, 0.003, 0.01],
     }
     assert wider_grids(cell(WITHIN)) == {}
+
+
+SAID = {
+    "scikit-learn's logistic regression and histogram boosting, settings chosen on validation": (
+        "logistic",
+        "boosting",
+    ),
+    "scikit-learn's histogram boosting, LightGBM and XGBoost, settings chosen on validation": (
+        *("boosting", "lightgbm", "lightgbm, class-weighted", "xgboost"),
+    ),
+    "CatBoost, settings chosen on validation; your own: a:B, c:D": ("catboost", "a:B", "c:D"),
+    "your own: a:B": ("a:B",),
+    "": (),
+}
+
+
+@pytest.mark.parametrize("said", SAID)
+def test_what_stands_under_the_table_is_told_as_what_it_is(said: str) -> None:
+    assert references_said(cell(*(row(name, Verdict.WITHIN, -0.004, 0.008) for name in SAID[said]))) == said

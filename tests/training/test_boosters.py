@@ -73,8 +73,8 @@ def with_categories(splits: Splits) -> Splits:
         frame = part.frame()
         noise = rng.random(part.rows)
         names = np.where(noise < 0.3, "c", np.where((noise < 0.4) == (part.targets == 1), "a", "b"))
-        names = np.where(noise > 0.95, np.array(None, dtype=object), names)
-        frame["name, {of} it"] = pd.Categorical(names, categories=["a", "b", "c", "never"])
+        missing = pd.Series(names).mask(noise > 0.95)
+        frame["name, {of} it"] = pd.Categorical(missing, categories=["a", "b", "c", "never"])
         frame.loc[noise < 0.1, "x0"] = np.nan
         return replace(part, as_read=AsRead(frame, np.arange(part.rows)))
 
