@@ -112,9 +112,7 @@ def advise(
         threshold_at=None if asked is None else ThresholdAt.parse(asked),
     )
     if save is not None:
-        from focalbench.jobs.keeping import check_keeping
-
-        check_keeping(save)
+        _check_saving(save, data)
     folder = out or folder_of(data)
     where = make_backend(None, workers, None, "cpu")
     said = level(quiet=quiet, asked=log_level)
@@ -140,6 +138,15 @@ def advise(
     _show(found[0], ended, code)
     if save is not None:
         _show_kept(kept[0], save)
+
+
+def _check_saving(file: Path, data: str) -> None:
+    from focalbench.datasets.files.file import exists
+    from focalbench.jobs.keeping import check_keeping
+
+    if not exists(data):
+        raise InputError(f"--save keeps a model of a file, and {data} is none; leave it out, or name a file")
+    check_keeping(file)
 
 
 def _written(folder: Path) -> list[Advice]:

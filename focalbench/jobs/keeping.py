@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from zipfile import BadZipFile
+
+import skops.io
+from skops.io.exceptions import UntrustedTypesFoundException
 
 from focalbench.datasets.files.file import read_as_written
 from focalbench.errors import InputError
@@ -15,12 +18,10 @@ if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
 STEPS = ["read", "prepare", "model"]
-REMEDY = "pip install 'focalbench[skops]'"
 
 
 def check_keeping(path: Path) -> None:
     """Raise InputError where no model could be written to a path, or something is there."""
-    _skops()
     if path.exists():
         raise InputError(f"{path} is there already; name another file, or move it away")
     if not path.absolute().parent.is_dir():
@@ -28,24 +29,21 @@ def check_keeping(path: Path) -> None:
 
 
 def keep_model(model: Pipeline, path: Path) -> None:
-    """Write a model as a skops file."""
-    skops = _skops()
+    """Write a model as a skops file. Raises InputError where it cannot be written."""
+    content = skops.io.dumps(model)
     try:
         with path.open("xb") as file:
-            file.write(skops.dumps(model))
+            file.write(content)
     except OSError as error:
         raise InputError(f"cannot write {path} ({error.strerror}); choose another file") from None
 
 
 def kept_model(path: Path) -> Pipeline:
     """A model that keep_model wrote. Raises InputError for any other file."""
-    from skops.io.exceptions import UntrustedTypesFoundException
-
-    skops = _skops()
     if not path.is_file():
         raise InputError(f"no file {path}; name one that focalbench advise wrote with `save`")
     try:
-        model = skops.load(path, trusted=TRUSTED)
+        model = skops.io.load(path, trusted=TRUSTED)
     except UntrustedTypesFoundException as error:
         raise InputError(f"{path} holds types that no model of ours has ({error}); it is not loaded") from None
     except (BadZipFile, KeyError, TypeError, ValueError, AttributeError, OSError) as error:
@@ -58,11 +56,3 @@ def kept_model(path: Path) -> Pipeline:
 def rows_for(model: Pipeline, path: str) -> pd.DataFrame:
     """The columns of a file that a model looks at. Raises InputError where it lacks one."""
     return read_as_written(path, [name for name, _, _ in model["read"].columns])
-
-
-def _skops() -> Any:
-    try:
-        import skops.io
-    except ImportError:
-        raise InputError(f"models are kept as skops files, which needs an extra: {REMEDY}") from None
-    return skops.io

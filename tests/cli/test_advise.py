@@ -66,6 +66,7 @@ def scores_new_rows(folder: Path) -> None:
 def refuses_mistakes(folder: Path) -> None:
     before = sorted(path.name for path in folder.iterdir())
     assert "m.skops is there already" in refused("advise d.csv --target y --save m.skops", folder)
+    assert "keeps a model of a file, and mixture is none" in refused("advise mixture --save n.skops", folder)
     assert "give one" in refused("advise d.csv --target y --cost 1:2 --capacity 1%", folder)
     assert "needs --time, a column of dates" in refused("advise d.csv --target y --capacity 50/day --out q", folder)
     assert "no column 'z'" in refused("advise d.csv --target z --out q", folder)
