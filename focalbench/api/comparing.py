@@ -64,7 +64,8 @@ def compare(
             numbers. Missing values are fine.
         y: (rows,): 0 and 1, or any two values with `positive`; classes with task="multiclass".
         losses: names of `focalbench losses`, also as "tversky:beta=0.9" or your own as "module:NAME", and arms such as
-            Arm("focal", gamma=2.0); (): the default sweep. The baseline, BCE or CE, is always there.
+            Arm("focal", gamma=2.0); (): those of the default sweep, with a budget only as many as leave time for a
+            verdict, each from its own start. The baseline, BCE or CE, is always there.
         task: binary or multiclass.
         positive: the value of y that counts as 1; not needed for 0/1 and true/false.
         positive_rate: in (0, 1), to thin the positives to; None: that of the rows.
@@ -138,7 +139,8 @@ def compare(
             device=resolve_device(device),
         )
         training = _Training(folder, _backend(n_jobs), seconds, begin, progress)
-        result, notes = training.run(experiment, given.texts)
+        usual = not losses and task == "binary"
+        result, notes = training.run(experiment, given.texts, fewer=usual)
     return Comparison(folder, (*notes, *_ending(result.done, seconds)), True)
 
 
@@ -203,9 +205,12 @@ class _Training:
     def __init__(self, folder: Path, backend: Backend, seconds: float | None, begin: float, shown: bool) -> None:
         self.folder, self.backend, self.seconds, self.begin, self.shown = folder, backend, seconds, begin, shown
 
-    def run(self, experiment: Experiment, texts: Sequence[str]) -> tuple[SweepResult, tuple[str, ...]]:
-        """Train, and write the results folder; what is said of the data, too. texts: the features that are text."""
+    def run(self, experiment: Experiment, texts: Sequence[str], *, fewer: bool) -> tuple[SweepResult, tuple[str, ...]]:
+        """Train, and write the results folder; what is said of the data, too. texts: the features that are text; fewer:
+        whether the losses are those that the time is enough for.
+        """
         from focalbench.api.watching import watching
+        from focalbench.jobs.affordable import affordable
         from focalbench.jobs.budget import Budget
         from focalbench.jobs.forecast import forecast_within
         from focalbench.jobs.machine import fitting
@@ -214,13 +219,16 @@ class _Training:
         from focalbench.plan.planning import make_plan
 
         with watching(wanted=self.shown, seconds=self.seconds) as watch:
+            notes: tuple[str, ...] = ()
+            if fewer and self.seconds is not None:
+                experiment, notes = affordable(experiment, self.backend, self.seconds)
             plan = make_plan(experiment)
             warned([*plan.warnings, *_read_as_numbers(texts, plan)], 4)
             backend = fitting(self.backend, plan)
             found = forecast_within(plan, (), backend, self.seconds)
             budget = None if self.seconds is None else Budget(self.seconds, self.begin)
             how = Execution(backend, watch, budget, None if found is None else found.shares)
-            return run_experiment(experiment, plan, self.folder, how), tuple(map(told, plan.notes))
+            return run_experiment(experiment, plan, self.folder, how), tuple(map(told, (*notes, *plan.notes)))
 
 
 def _read_as_numbers(texts: Sequence[str], plan: Plan) -> list[str]:

@@ -132,7 +132,10 @@ def advise(
     def afforded() -> Experiment:
         from focalbench.jobs.affordable import affordable
 
-        return affordable(experiment, where, seconds)
+        chosen, notes = affordable(experiment, where, seconds)
+        for note in notes:
+            logger.info(note)
+        return chosen
 
     _, ended = run_job(sweep_study(afforded, job), job, Finish(finish, lambda _: (ADVICE,), always=True))
     _show(found[0], ended, code)

@@ -46,6 +46,7 @@ class TableReader(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         day_first: whether 01/02/2023 is in February, where no cell of a column shows it.
         shown: of columns of text some cells of before that show how they are written, such as 31/12/2023 or 1.234,50: a
             few new rows may not show it.
+        missing: of columns of text those cells that stand for a missing value, such as "-" or "n.a.".
         levels: of columns read as categories those that are known; where most cells of such a column hold others,
             transform warns.
     """
@@ -56,12 +57,14 @@ class TableReader(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         decimal: Literal[".", ","] = ".",
         day_first: bool = False,
         shown: Mapping[str, Sequence[str]] | None = None,
+        missing: Mapping[str, Sequence[str]] | None = None,
         levels: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         self.columns = columns
         self.decimal = decimal
         self.day_first = day_first
         self.shown = shown
+        self.missing = missing
         self.levels = levels
 
     def fit(self, X: "pd.DataFrame", y: object = None) -> Self:  # noqa: ARG002
@@ -124,6 +127,8 @@ class TableReader(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             texts = _texts(column)
             self._check_levels(str(column.name), texts)
             return {features[0]: texts}
+        if is_text(column) and (marks := (self.missing or {}).get(str(column.name))):
+            column = column.mask(column.astype("str").str.split().str.join(" ").isin(marks).to_numpy())
         if read_as == "date":
             return self._parts(column, features)
         if not is_text(column):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ from focalbench.datasets.build import split_rows
 from focalbench.datasets.capacity import flagged_share
 from focalbench.datasets.columns.dates import read_dates
 from focalbench.datasets.columns.numbers import read_numbers
-from focalbench.datasets.columns.texts import is_text
+from focalbench.datasets.columns.texts import is_text, numbers_of, texts_of
 from focalbench.datasets.files.file import read_as_written, read_style_of, read_table
 from focalbench.errors import InputError
 from focalbench.estimators import FocalMLPClassifier, TableReader
@@ -32,6 +33,7 @@ from focalbench.training.references import MOST_TREES, PENALTIES, TREES
 if TYPE_CHECKING:
     import pandas as pd
 
+    from focalbench.datasets.columns.column import Style
     from focalbench.datasets.dataset import Floats
     from focalbench.datasets.splits import Rows
     from focalbench.datasets.tables.table import Table
@@ -197,16 +199,28 @@ def _reader(recipe: Recipe, table: Table) -> TableReader:
         if column.read_as != "dropped" and features[column.name]
     ]
     written = read_as_written(recipe.path, [name for name, _, _ in columns])
-    shown = {name: _showing(written[name], read_as) for name, read_as, _ in columns if is_text(written[name])}
+    marks = {name: _marks(written[name], read_as, style) for name, read_as, _ in columns if is_text(written[name])}
+    kinds = {name: read_as for name, read_as, _ in columns}
+    shown = {name: _showing(written[name], kinds[name], marks[name]) for name in marks}
     levels = {name: [str(level) for level in table.frame[name].cat.categories] for name in table.categorical}
-    return TableReader(columns, style.decimal, style.day_first, shown, levels)
+    return TableReader(columns, style.decimal, style.day_first, shown, marks, levels)
 
 
-def _showing(column: pd.Series[Any], read_as: str) -> list[str]:
+def _marks(column: pd.Series[Any], read_as: str, style: Style) -> list[str]:
+    """The cells of a column of text that were read as missing."""
+    texts = texts_of(column)
+    if read_as == "number" and (numbers := numbers_of(texts, style.decimal)) is not None:
+        return list(numbers.missing)
+    if read_as == "date" and (dates := read_dates(column, day_first=style.day_first)) is not None:
+        return list(dates.missing)
+    return []
+
+
+def _showing(column: pd.Series[Any], read_as: str, marks: Sequence[str]) -> list[str]:
     """Cells that show how a column is written: all where they are few, else some of each shape, and those that by
     themselves show in which order days and months stand, or what marks decimals.
     """
-    texts = [str(text) for text in column.dropna().unique()[:LOOKED_AT]]
+    texts = [str(text) for text in column.dropna().unique()[:LOOKED_AT] if " ".join(str(text).split()) not in marks]
     if read_as == "category":
         return []
     if read_as == "number" and all(map(PLAIN.fullmatch, texts)):
@@ -216,7 +230,7 @@ def _showing(column: pd.Series[Any], read_as: str) -> list[str]:
     shapes: dict[str, list[str]] = {}
     for text in texts:
         shapes.setdefault(re.sub(r"\d+", "9", text), []).append(text)
-    of_each = [text for alike in shapes.values() for text in alike[:2]][:FEW]
+    of_each = [text for alike in shapes.values() for text in alike[: max(2, FEW // len(shapes))]][:FEW]
     shows = _shows_order if read_as == "date" else _shows_mark
     return list(dict.fromkeys([*of_each, *islice(filter(shows, texts), 3)]))
 

@@ -290,3 +290,13 @@ def test_importing_is_cheap() -> None:
     code = "import sys, json, focalbench; print(json.dumps(sorted(sys.modules)))"
     loaded = json.loads(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
     assert not {"torch", "pandas", "numpy", "sklearn", "matplotlib", "rich"} & set(loaded)
+
+
+def test_a_short_budget_compares_fewer_losses() -> None:
+    """As many as leave time for a verdict, and says so; without a budget all of the default sweep's."""
+    made = focalbench.compare(X, Y, seeds=1, references=False, budget="40s", **SMALL | {"steps": 3000})
+    arms = set(made.table["arm"])
+    few = {"bce", "pos_weight", "alpha=0.75", "gamma=2", "alpha=0.25 gamma=2"}
+    assert arms >= few
+    said = [note for note in made.notes if "so 5 are compared; a longer budget compares all" in note]
+    assert (arms == few) == bool(said)

@@ -87,6 +87,22 @@ def test_a_few_new_rows_are_read_as_all_were(tmp_path: Path, make: Callable[[], 
             pd.testing.assert_series_equal(read[name], expected, check_dtype=False, check_names=False)
 
 
+def test_marks_of_the_missing_are_missing_in_any_company(tmp_path: Path) -> None:
+    """Two marks among a few numbers would else make a column no numbers at all."""
+    values = [f"{value:.1f}".replace(".", ",") for value in RNG.lognormal(2, 1, 600)]
+    crp = ["-" if k % 7 == 0 else "n.b." if k % 11 == 0 else value for k, value in enumerate(values)]
+    days = [f"{k % 28 + 1:02d}-{k % 12 + 1:02d}-2023" if k % 9 else "onbekend" for k in range(600)]
+    frame = pd.DataFrame({"crp": crp, "day": days, "y": [int(k % 4 == 0) for k in range(600)]})
+    frame.to_csv(tmp_path / "d.csv", sep=";", index=False)
+    recipe = make_plan(Experiment(datasets=(str(tmp_path / "d.csv"),), columns=Columns("y"), seeds=1)).runs[0].recipe
+    reader = refit(recipe, 0, "bce", Trained(Arm("bce"), (), 0.01, 1, 64), None).model["read"]
+    whole = reader.transform(frame)
+    assert whole["crp"].isna().tolist() == [text in ("-", "n.b.") for text in crp]
+    assert whole["day_month"].isna().tolist() == [text == "onbekend" for text in days]
+    for rows in ([0], [1], [0, 11], [0, 11, 1], [9], [9, 10], [5, 6]):
+        pd.testing.assert_frame_equal(reader.transform(frame.iloc[rows]), whole.iloc[rows])
+
+
 def test_the_features_are_those_of_a_sweep(folder: Path, found: Refitted) -> None:
     recipe = recipe_of(folder)
     train, validation, test = split_rows(recipe, 0)
