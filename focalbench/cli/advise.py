@@ -103,6 +103,10 @@ def advise(
     check_columns(data, columns)
     if cost is not None and capacity is not None:
         raise InputError("--cost and --capacity are two ways to put a threshold; give one")
+    if capacity is not None and "/" in capacity and columns.time is None:
+        raise InputError(
+            f"--capacity {capacity} needs --time, a column of dates; or give a share of the rows, such as 1%"
+        )
     asked = f"cost={cost}" if cost is not None else f"capacity={capacity}" if capacity is not None else None
     experiment = Experiment(
         datasets=(data,),
@@ -178,11 +182,14 @@ def _kept(result: SweepResult, experiment: Experiment, advice: Advice, folder: P
 
 
 def _show(advice: Advice, ended: Ended, code: str) -> None:
-    from focalbench.cli.messages import say
+    from rich.console import Console
+
+    from focalbench.base.text import with_options
+    from focalbench.cli.messages import option_name, say
+    from focalbench.report.grid import print_lines
 
     say(advice.title)
-    for sentence in advice.sentences:
-        say(f"- {sentence}")
+    print_lines([with_options(sentence, option_name) for sentence in advice.sentences], Console())
     named = dict(advice.code)
     library = next(iter(named)) if code == "best" else code
     if library in named:

@@ -55,7 +55,8 @@ def predict(
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["row", *names, "probability", "flagged"])
         writer.writerows(_lines(beside, names, probabilities.tolist(), flagged.tolist()))
-    logger.info(f"{len(probabilities):,} rows, {int(flagged.sum()):,} of them flagged")
+    threshold = f"from a probability of {found['model'].threshold:.3g} on"
+    logger.info(f"{len(probabilities):,} rows, {int(flagged.sum()):,} of them flagged, {threshold}")
 
 
 def _lines(

@@ -402,6 +402,9 @@ def _orders(size: int, epochs: int, seed: int) -> Iterator[Order]:
 class FocalMLPClassifier(NetworkClassifier):
     """A ReLU network with the focal loss, or another of the catalogue, on scikit-learn's conventions.
 
+    Of two classes the second of classes_, in sorted order, is the positive one, which alpha weights and early stopping
+    ranks: where the rare one is another, give y == "rare".
+
     It is trained by the sweeps' own trainer, in float32, without weight decay. Two classes have one logit; three and
     more a softmax, where bce, pos_weight and focal are ce, weighted_ce and softmax_focal. Scale the features first:
     nothing is scaled inside. predict_proba gives the probabilities behind the logits by the inverse of the loss, as

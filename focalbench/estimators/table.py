@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 ReadAs = Literal["number", "time of day", "date", "category"]
 PLAIN = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
+UNKNOWN = 0.05  # share of the cells of a column that new categories may be without a word
 KINDS = {"number": "numbers", "time of day": "times of day", "date": "dates"}
 Source = tuple[str, ReadAs, Sequence[str]]  # a column, how it is read, and the features that it becomes
 
@@ -47,8 +48,8 @@ class TableReader(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         shown: of columns of text some cells of before that show how they are written, such as 31/12/2023 or 1.234,50: a
             few new rows may not show it.
         missing: of columns of text those cells that stand for a missing value, such as "-" or "n.a.".
-        levels: of columns read as categories those that are known; where most cells of such a column hold others,
-            transform warns.
+        levels: of columns read as categories those that are known; where more than a few cells of such a column hold
+            others, transform warns.
     """
 
     def __init__(
@@ -168,7 +169,7 @@ class TableReader(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         if known is None or not texts.notna().any():
             return
         others = texts[texts.notna() & ~texts.isin(known)]
-        if len(others) > texts.notna().sum() / 2:
+        if len(others) > UNKNOWN * texts.notna().sum():
             what = f"{len(others):,} of {texts.notna().sum():,} cells"
             remedy = "are they written as they were, with leading zeros?"
             unknown = f"hold unknown categories, such as {others.iloc[0]!r}"

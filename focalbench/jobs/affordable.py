@@ -24,5 +24,5 @@ def affordable(experiment: Experiment, backend: Backend, seconds: float) -> tupl
     if found is None or found.seconds <= seconds:
         return whole, ()
     takes = f"{counted(least.seeds, 'seed')} of {counted(len(OWN_ARMS), 'loss', 'losses')} take about"
-    said = f"{takes} {clock(found.seconds)}, so {len(FEW)} are compared; a longer `budget` compares all"
+    said = f"{takes} {clock(found.seconds)}, so {len(FEW)} losses are compared; a longer `budget` compares all"
     return replace(experiment, arms=FEW), (said,)

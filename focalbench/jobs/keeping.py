@@ -10,6 +10,7 @@ import skops.io
 from skops.io.exceptions import UntrustedTypesFoundException
 
 from focalbench.datasets.files.file import read_as_written
+from focalbench.datasets.tables.targets import listed
 from focalbench.errors import InputError
 from focalbench.estimators import TRUSTED
 
@@ -55,4 +56,9 @@ def kept_model(path: Path) -> Pipeline:
 
 def rows_for(model: Pipeline, path: str) -> pd.DataFrame:
     """The columns of a file that a model looks at. Raises InputError where it lacks one."""
-    return read_as_written(path, [name for name, _, _ in model["read"].columns])
+    try:
+        return read_as_written(path, [name for name, _, _ in model["read"].columns])
+    except InputError as error:
+        raise InputError(
+            f"{error}; the model was trained on {listed([n for n, _, _ in model['read'].columns])}"
+        ) from None

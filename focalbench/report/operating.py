@@ -100,7 +100,7 @@ def does_alone(found: OperatingRow) -> str:
     right = "" if found.precision is None else f", {found.precision.mean:.0%} of them rightly"
     cost = "" if found.cost is None else f", at a cost of {found.cost.mean:.3g} a 1,000 rows"
     share = f"{found.recall.mean:.0%} of the positives"
-    return f"flags {found.alerts.mean:.3g} of 1,000 rows{right}, and finds {share}{cost}"
+    return f"flags {found.alerts.mean:.3g} of 1,000 rows on average{right}, and finds {share}{cost}"
 
 
 def _does(found: OperatingRow, delta: Spread) -> str:

@@ -298,5 +298,5 @@ def test_a_short_budget_compares_fewer_losses() -> None:
     arms = set(made.table["arm"])
     few = {"bce", "pos_weight", "alpha=0.75", "gamma=2", "alpha=0.25 gamma=2"}
     assert arms >= few
-    said = [note for note in made.notes if "so 5 are compared; a longer budget compares all" in note]
+    said = [note for note in made.notes if "so 5 losses are compared; a longer budget compares all" in note]
     assert (arms == few) == bool(said)

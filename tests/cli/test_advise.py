@@ -68,12 +68,14 @@ def refuses_mistakes(folder: Path) -> None:
     assert "m.skops is there already" in refused("advise d.csv --target y --save m.skops", folder)
     assert "keeps a model of a file, and mixture is none" in refused("advise mixture --save n.skops", folder)
     assert "give one" in refused("advise d.csv --target y --cost 1:2 --capacity 1%", folder)
-    assert "needs --time, a column of dates" in refused("advise d.csv --target y --capacity 50/day --out q", folder)
+    assert "--capacity 50/day needs --time, a column of dates" in refused(
+        "advise d.csv --target y --capacity 50/day --out q", folder
+    )
     assert "no column 'z'" in refused("advise d.csv --target z --out q", folder)
     assert "--budget takes a time above 0" in refused("advise d.csv --target y --budget soon --out q", folder)
     assert "no file n.skops" in refused("predict n.skops new.csv", folder)
     assert "is no model" in refused("predict new.csv new.csv", folder)
     (folder / "less.csv").write_text("a,b\n1,2\n")
-    assert "no column 'c', which the model was trained on" in refused("predict m.skops less.csv", folder)
+    assert "no column 'c'; the model was trained on a, b, c" in refused("predict m.skops less.csv", folder)
     assert "no column 'zz'" in refused("predict m.skops new.csv --keep zz", folder)
     assert sorted(path.name for path in folder.iterdir() if path.name not in ("less.csv", "q")) == before

@@ -113,7 +113,7 @@ def read_as_written(path: str, names: Sequence[str]) -> "pd.DataFrame":
     with open_frame(path) as opened:
         if lacking := [name for name in names if name not in opened.names]:
             near = did_you_mean(lacking[0], list(opened.names))
-            raise InputError(f"{path} has no column {lacking[0]!r}, which the model was trained on{near}")
+            raise InputError(f"{path} has no column {lacking[0]!r}{near}")
         frame, origin = opened.read((), names)
         written = as_written_in(frame, origin, [name for name in names if not is_text(frame[name])])
         return frame.assign(**written)
