@@ -112,7 +112,6 @@ class Comparison:
         from focalbench.jobs.refit import refit
         from focalbench.plan.planning import make_plan
         from focalbench.plan.toml import load as load_experiment
-        from focalbench.report.reading import trained_of
 
         files = tuple((self.folder / DATA).glob("*.parquet"))
         if not files:
@@ -120,8 +119,8 @@ class Comparison:
         with as_parameters():
             experiment, _ = load_experiment(self.folder / "experiment.toml", files)
             run = make_plan(experiment).runs[0]
-            model, settings = self.advice.model.arm, trained_of(self.folder)[0]
-            return refit(run.recipe, run.seed, model, settings, experiment.threshold_at).model
+            advice = self.advice
+            return refit(run.recipe, run.seed, advice.model.arm, advice.trained, experiment.threshold_at).model
 
     def plot(self, name: str = "differences") -> Axes:
         """A figure of the first data set, shown in a notebook.

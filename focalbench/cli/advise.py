@@ -129,7 +129,7 @@ def advise(
     def finish(result: SweepResult) -> None:
         found.extend(_written(folder))
         if save is not None:
-            kept.append(_kept(result, experiment, found[0], folder, save))
+            kept.append(_kept(result, experiment, found[0], save))
 
     from focalbench.report.folder import ADVICE
 
@@ -168,15 +168,14 @@ def _written(folder: Path) -> list[Advice]:
     return found
 
 
-def _kept(result: SweepResult, experiment: Experiment, advice: Advice, folder: Path, file: Path) -> Refitted:
+def _kept(result: SweepResult, experiment: Experiment, advice: Advice, file: Path) -> Refitted:
     """Fit the model that is advised once more, and keep it."""
     from focalbench.jobs.keeping import keep_model
     from focalbench.jobs.refit import refit
-    from focalbench.report.reading import trained_of
 
     logger.info("fitting the model that is advised on training and validation rows")
     run = result.done.plan.runs[0]
-    found = refit(run.recipe, run.seed, advice.model.arm, trained_of(folder)[0], experiment.threshold_at)
+    found = refit(run.recipe, run.seed, advice.model.arm, advice.trained, experiment.threshold_at)
     keep_model(found.model, file)
     return found
 
@@ -207,7 +206,8 @@ def _show_kept(found: Refitted, file: Path) -> None:
 
     right = "" if found.precision is None else f", {found.precision:.0%} of them rightly"
     say(
-        f"{file}: on {found.test_rows:,} rows that it has not seen, {found.positives:,} of them positive, its average "
+        f"{file}: on {found.test_rows:,} rows that it was not fitted on, {found.positives:,} of them positive (they "
+        "had a part in choosing the loss and its settings, so expect a little less elsewhere), its average "
         f"precision is {found.average_precision:.3f}; from a probability of {found.threshold:.3g} on it flags "
         f"{found.flagged:,}{right}, and finds {found.recall:.0%} of the positives."
     )

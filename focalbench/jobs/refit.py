@@ -47,7 +47,8 @@ LOOKED_AT, FEW = 2_000, 50  # different cells, for those that show how a column 
 
 @dataclass(frozen=True)
 class Refitted:
-    """A fitted model, and what it does on rows that it has not seen: those of the first seed's test.
+    """A fitted model, and what it does on rows that it was not fitted on: those of the first seed's test. They had a
+    part in choosing what is advised: other seeds train and validate on them, and the verdicts rest on all tests.
 
     model: read, prepare and model; its predict_proba takes a frame with the file's columns, its predict uses the
     threshold, of probabilities. test_rows, positives: counts. precision: None where nothing is flagged.

@@ -15,13 +15,14 @@ from focalbench.report.words import baseline_name, begun, loss_decision, title
 @dataclass(frozen=True)
 class Advice:
     """What to do on one data set. title: of its table; sentences: the decision first; code: to paste, by library, what
-    is advised first; model: the row that is advised, a loss's or a reference's.
+    is advised first; model: the row that is advised, a loss's or a reference's; trained: the loss to train with.
     """
 
     title: str
     sentences: tuple[str, ...]
     code: tuple[tuple[str, str], ...]
     model: ArmRow
+    trained: Trained
 
     def markdown(self) -> str:
         """As a page."""
@@ -41,7 +42,7 @@ def advise(found: Recommendation, trained: Trained) -> Advice:
     code.sort(key=lambda named: named[0] != "scikit-learn")
     if model.kind is Kind.REFERENCE:
         code = [(model.arm, of_model), *code] if (of_model := reference_snippet(model.arm)) else code
-    return Advice(title(found.cell), tuple(_sentences(found, model)), tuple(code), model)
+    return Advice(title(found.cell), tuple(_sentences(found, model)), tuple(code), model, trained)
 
 
 def advised(found: Recommendation) -> ArmRow:

@@ -53,13 +53,7 @@ def advice_of(folder: Path) -> list[Advice]:
     """What a results folder advises, for each of its data sets. Raises InputError where it is no sweep's folder."""
     table, runs = table_of(folder), read_rows(folder / RUNS, RunRow)
     found = recommend(table, runs, read_influences(folder / INFLUENCES))
-    return [advise(each, trained) for each, trained in zip(found, trained_of(folder), strict=True)]
-
-
-def trained_of(folder: Path) -> list[Trained]:
-    """The losses that a results folder advises, with what validation chose. Raises as advice_of."""
-    table, runs = table_of(folder), read_rows(folder / RUNS, RunRow)
-    return [_trained(folder, each) for each in recommend(table, runs, read_influences(folder / INFLUENCES))]
+    return [advise(each, _trained(folder, each)) for each in found]
 
 
 def _trained(folder: Path, found: Recommendation) -> Trained:

@@ -41,7 +41,7 @@ def says_what_to_do(folder: Path, advised: Ended) -> None:
     assert any(line.startswith(("- Stay with BCE", "- Use ", "- Take ", "- No verdict")) for line in lines[:3])
     assert "at a cost of" in advised.out
     assert "probability = " in advised.out
-    assert re.search(r"m\.skops: on \d+ rows that it has not seen", advised.out)
+    assert re.search(r"m\.skops: on \d+ rows that it was not fitted on", advised.out)
     assert (folder / "m.skops").is_file()
     page = (folder / "results" / "d" / "advice.md").read_text()
     assert page.count("```python") >= 4
