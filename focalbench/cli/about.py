@@ -35,6 +35,8 @@ ABOUT = {
     "device": "Where to train: cpu or cuda.",
     "references": "Models beside the networks: true for scikit-learn's logistic regression and boosting, false for "
     "none, or a list of logistic, boosting, lightgbm, xgboost and catboost.",
+    "recalibrate": "Also measure probabilities by Platt and by isotonic regression on validation, beside those of the "
+    "loss's inverse.",
     "tuned": "Also a row for the best arm of every family, each family with as many candidates.",
     "metric": "What validation chooses by and verdicts rest on: average_precision, recall_at_fpr=F, precision_at=K "
     "(rows of the test, or a share such as 1%), recall_at_precision=P, net_benefit=T, cost=FP:FN or log_loss.",

@@ -15,7 +15,7 @@ from focalbench.datasets.dataset import AsRead, Counts, Dataset, Known, Resampli
 from focalbench.datasets.files.fetched import is_fetched, read_fetched
 from focalbench.datasets.files.file import SUFFIXES, exists, file_sha256, read_table
 from focalbench.datasets.folds import FOLDS, LEAST_POSITIVES, fold_splits
-from focalbench.datasets.preprocessing import coded_width, preprocess
+from focalbench.datasets.preprocessing import coded_width, levels_of, preprocess
 from focalbench.datasets.prevalence import (
     fold_counts,
     label_swaps,
@@ -301,7 +301,7 @@ def _split_rows(table: Table, recipe: Recipe, seed: int) -> tuple[Rows, Rows, Ro
 
 
 def _real(table: Table, splits: tuple[Rows, Rows, Rows]) -> list[Dataset]:
-    features = preprocess(table, splits)
+    features, levels = preprocess(table, splits), levels_of(table)
     train, validation, test = (
         Dataset(
             part,
@@ -311,6 +311,7 @@ def _real(table: Table, splits: tuple[Rows, Rows, Rows]) -> list[Dataset]:
             labels=_of(table.labels, rows),
             known=_of(table.known, rows),
             as_read=AsRead(table.frame, rows),
+            levels=levels,
         )
         for part, rows in zip(features, splits, strict=True)
     )

@@ -6,6 +6,7 @@ taken from the whole table, so every split and every seed has the same width.
 """
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -48,10 +49,17 @@ def preprocess(table: Table, splits: tuple[Rows, Rows, Rows]) -> tuple[Features,
 
 def coded_width(table: Table) -> int:
     """How many features preprocess makes of a table."""
+    numbers = len(table.frame.columns) - len(table.categorical)
+    return max((last for _, last in levels_of(table)), default=numbers)
+
+
+def levels_of(table: Table) -> tuple[tuple[int, int], ...]:
+    """The features that are the levels of one category, or tell what is missing, as (first, after the last)."""
     numeric = [name for name in table.frame.columns if name not in table.categorical]
     gaps = sum(bool(table.frame[name].isna().any()) for name in numeric)
     levels = (int(table.frame[name].nunique(dropna=False)) for name in table.categorical)
-    return len(numeric) + gaps + sum(min(each, MAX_CATEGORIES) for each in levels)
+    ends = np.cumsum([len(numeric), *[1] * gaps, *(min(each, MAX_CATEGORIES) for each in levels)]).tolist()
+    return tuple(pairwise(ends))
 
 
 def _coded(table: Table) -> "pd.DataFrame":

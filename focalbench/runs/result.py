@@ -75,6 +75,7 @@ class Scores:
     recovered: of the probabilities that the inverse of the loss gives. noisy_test_average_precision: on the labels
     with their noise. positives_per_batch, batches_without_positives: the mean number, and the share, over all epochs.
     hardest_negatives_share: of the negatives' focal loss, what their hardest percent carries; None of other losses.
+    platt, isotonic: of the probabilities that these make of the scores by validation; None where nobody asked.
     """
 
     roc_auc: float | None
@@ -87,6 +88,8 @@ class Scores:
     positives_per_batch: float | None = None
     batches_without_positives: float | None = None
     hardest_negatives_share: Annotated[float | None, As(added=True)] = None
+    platt: Annotated[Calibration | None, As(prefix="platt_", added=True)] = None
+    isotonic: Annotated[Calibration | None, As(prefix="isotonic_", added=True)] = None
 
 
 Numbers = TypeVar("Numbers", Scores, Calibration)
@@ -99,9 +102,9 @@ def mean_of(found: Sequence[Numbers]) -> Numbers:
 
 
 def _mean(values: Sequence[Any]) -> Any:
-    if is_dataclass(values[0]):
-        return mean_of(values)
-    return None if None in values else float(np.mean(values))
+    if any(value is None for value in values):
+        return None
+    return mean_of(values) if is_dataclass(values[0]) else float(np.mean(values))
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,9 +220,9 @@ class Result:
     """All that is kept of a finished run.
 
     influences: the sums of what a table's test rows do (metrics/influence.py and left_out.py) to average precision, for
-    each output that is measured; then to the metric where it is another; then to recall and false positive rate at the
-    threshold asked for; () for fresh draws, and for runs of before they were kept. lacks: numbers that were added
-    after the run was trained.
+    each output that is measured; then to the metric where it is another; then to the log loss of the probabilities that
+    Recalibration names; then to recall and false positive rate at the threshold asked for; () for fresh draws, and for
+    runs of before they were kept. lacks: numbers that were added after the run was trained.
     """
 
     run_id: str

@@ -78,7 +78,8 @@ class Training:
     model: logistic or mlp; hidden: units per hidden layer; optimizer: adam, or sgd with momentum .9 (no weight decay);
     lr_schedule: constant, or cosine down to 0; epochs and batch_size in passes and rows; evaluations: how often
     validation is scored, 0 after every epoch; sampler: one of samplers.SAMPLERS; device: cpu or cuda; metric: what
-    validation chooses by; threshold_at: where a threshold is put on validation, to be measured on the test. Of a
+    validation chooses by; threshold_at: where a threshold is put on validation, to be measured on the test;
+    recalibrate: whether probabilities by Platt and by isotonic regression on validation are measured too. Of a
     reference, model is its name; source: hash of your own one.
     """
 
@@ -96,6 +97,7 @@ class Training:
     threshold_at: ThresholdAt | None = None
     lr_schedule: LrSchedule = "constant"
     source: str = ""
+    recalibrate: bool = False
 
 
 def scored_epochs(epochs: int, evaluations: int) -> list[int]:
@@ -113,6 +115,7 @@ FIRST_COLUMNS = ("target", "positive", "drop")  # always part of it; later ones 
 _ADDED: tuple[tuple[str, str, object], ...] = (
     ("arm", "params", ()),
     ("arm", "source", ""),
+    ("arm", "resampling", ""),
     ("recipe", "test_prevalence", "thin"),
     ("recipe", "reading", ""),
     ("recipe", "folds", 0),
@@ -121,12 +124,13 @@ _ADDED: tuple[tuple[str, str, object], ...] = (
     ("training", "threshold_at", ""),
     ("training", "lr_schedule", "constant"),
     ("training", "source", ""),
+    ("training", "recalibrate", False),
 )
 
 
 @lru_cache(maxsize=1024)
 def _arm_json(arm: Arm) -> str:
-    return _json("arm", asdict(arm))
+    return _json("arm", asdict(arm) | {"resampling": str(arm.resampling or "")})
 
 
 @lru_cache(maxsize=1024)
