@@ -129,7 +129,7 @@ class Evidence:
         """How many of the sums are of average precision: all, or that of the one target."""
         asked = self.first.settings
         more = asked.metric is not None or asked.threshold_at is not None
-        return 1 if more or self.first.outcome.scores.isotonic is not None else None
+        return 1 if more or self.first.outcome.isotonic is not None else None
 
     def sample(self, values: Floats, sums: Floats | None) -> Sample:
         """Values by seed, with what their seeds share."""

@@ -8,9 +8,9 @@ import numpy as np
 from focalbench.analysis.evidence import Evidence, Quantity, spread
 from focalbench.analysis.rows import Recalibration, Spread
 from focalbench.analysis.selection import Entry, prevalence
-from focalbench.runs.result import Calibration, Scores
+from focalbench.runs.result import Calibration, Outcome
 
-OfScores = Callable[[Scores], Calibration | None]
+OfOutcome = Callable[[Outcome], Calibration | None]
 
 
 @dataclass(frozen=True)
@@ -22,18 +22,18 @@ class Recalibrating:
 
     def row(self) -> Recalibration | None:
         """What is kept of it; None where nobody asked."""
-        if all(trained.outcome.scores.isotonic is None for trained in self.entry.chosen):
+        if all(trained.outcome.isotonic is None for trained in self.entry.chosen):
             return None
         return Recalibration(
-            raw=self._skill(0, lambda scores: scores.raw),
-            inverse=self._skill(1, lambda scores: scores.recovered),
-            platt=self._skill(2, lambda scores: scores.platt),
-            isotonic=self._skill(3, lambda scores: scores.isotonic),
+            raw=self._skill(0, lambda outcome: outcome.scores.raw),
+            inverse=self._skill(1, lambda outcome: outcome.scores.recovered),
+            platt=self._skill(2, lambda outcome: outcome.platt),
+            isotonic=self._skill(3, lambda outcome: outcome.isotonic),
         )
 
-    def _skill(self, place: int, of: OfScores) -> Spread | None:
+    def _skill(self, place: int, of: OfOutcome) -> Spread | None:
         """Of one kind of probabilities; None where a seed has none."""
-        found = [of(trained.outcome.scores) for trained in self.entry.chosen]
+        found = [of(trained.outcome) for trained in self.entry.chosen]
         values = np.array([np.nan if each is None else each.log_loss_skill for each in found], dtype=np.float64)
         if not np.isfinite(values).all():
             return None

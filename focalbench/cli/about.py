@@ -35,13 +35,13 @@ ABOUT = {
     "device": "Where to train: cpu or cuda.",
     "references": "Models beside the networks: true for scikit-learn's logistic regression and boosting, false for "
     "none, or a list of logistic, boosting, lightgbm, xgboost and catboost.",
-    "recalibrate": "Also measure probabilities by Platt and by isotonic regression on validation, beside those of the "
-    "loss's inverse.",
     "tuned": "Also a row for the best arm of every family, each family with as many candidates.",
     "metric": "What validation chooses by and verdicts rest on: average_precision, recall_at_fpr=F, precision_at=K "
     "(rows of the test, or a share such as 1%), recall_at_precision=P, net_benefit=T, cost=FP:FN or log_loss.",
     "threshold_at": "Where to put a threshold, chosen on validation, to see what it does on the test: cost=FP:FN, "
     "capacity=50/day (with a time of dates; or a share of the rows, 1%), precision=P or recall=R.",
+    "recalibrate": "Also measure probabilities by Platt and by isotonic regression on validation, beside those of the "
+    "loss's inverse.",
     "margin": "The difference in the metric that matters to you. Default: 0.01 on synthetic data; on tables, and of "
     "costs and losses, a tenth of what the baseline gains on no skill, at most what it lacks to the best, or 0.01.",
     "smoke_test": "Whether the table only shows that everything runs; it says so, and tests nothing.",

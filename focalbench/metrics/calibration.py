@@ -20,7 +20,6 @@ __all__ = [
     "expected_observed",
     "log_loss",
     "log_loss_skill",
-    "platt_line",
     "reliability_grid",
 ]
 

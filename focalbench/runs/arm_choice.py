@@ -7,7 +7,7 @@ from focalbench.base.text import setting
 from focalbench.errors import InputError
 from focalbench.runs.arm import INITS, Alpha, Arm, read_init
 from focalbench.runs.catalogue import CATALOGUE, FOCAL, RIVALS, SIGMOID, SOFTMAX, defaults
-from focalbench.runs.resampling import Resampling
+from focalbench.runs.resampling import Method, Resampling
 
 BCE = Arm("bce")
 GAMMA_2 = Arm("focal", gamma=2.0)
@@ -66,7 +66,9 @@ def in_order(arms: Iterable[Arm]) -> tuple[Arm, ...]:
         loss = losses.index(arm.loss) if arm.loss in losses else len(losses)
         weighting = 0 if arm.alpha is None else 2 if arm.alpha == "balanced" else 1
         values = (arm.alpha if weighting == 1 else 0.0, arm.gamma, arm.params != defaults(arm.loss), arm.params)
-        return (INITS.index(arm.init), str(arm.resampling or ""), loss, arm.loss, weighting, *values)
+        how = arm.resampling
+        resampled = (-1, 0.0) if how is None else (list(Method).index(how.method), -how.ratio)
+        return (INITS.index(arm.init), *resampled, loss, arm.loss, weighting, *values)
 
     return tuple(sorted(arms, key=place))
 

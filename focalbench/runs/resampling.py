@@ -49,4 +49,4 @@ class Resampling:
             raise InputError(f"`resampling={text}`: after the colon goes a ratio of positives in (0, 1]") from None
 
     def __str__(self) -> str:
-        return self.method if self.ratio == 1 else f"{self.method}:{self.ratio!r}"
+        return f"{self.method}" if self.ratio == 1 else f"{self.method}:{self.ratio!r}"

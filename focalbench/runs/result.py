@@ -75,7 +75,6 @@ class Scores:
     recovered: of the probabilities that the inverse of the loss gives. noisy_test_average_precision: on the labels
     with their noise. positives_per_batch, batches_without_positives: the mean number, and the share, over all epochs.
     hardest_negatives_share: of the negatives' focal loss, what their hardest percent carries; None of other losses.
-    platt, isotonic: of the probabilities that these make of the scores by validation; None where nobody asked.
     """
 
     roc_auc: float | None
@@ -88,8 +87,6 @@ class Scores:
     positives_per_batch: float | None = None
     batches_without_positives: float | None = None
     hardest_negatives_share: Annotated[float | None, As(added=True)] = None
-    platt: Annotated[Calibration | None, As(prefix="platt_", added=True)] = None
-    isotonic: Annotated[Calibration | None, As(prefix="isotonic_", added=True)] = None
 
 
 Numbers = TypeVar("Numbers", Scores, Calibration)
@@ -174,7 +171,8 @@ class Outcome:
     split, train_share: how a table was dealt, and the mean share of the positives that train; None of fresh draws.
     bayes_average_precision: of the best possible score, None where nobody knows it. quarter, half: of the epochs; None
     of a reference. by_metric: of the metric that chose, quarter and half of the epochs beside it; None of average
-    precision. operating: at the threshold asked for. k: rows that R-precision looks at. classes: None for a binary
+    precision. operating: at the threshold asked for. platt, isotonic: of the probabilities that these make of the
+    scores by validation, where that was asked for. k: rows that R-precision looks at. classes: None for a binary
     target.
     """
 
@@ -193,6 +191,8 @@ class Outcome:
     by_metric_quarter: Annotated[ByMetric | None, As(columns=("val_metric_quarter", "test_metric_quarter"), added=True)]
     by_metric_half: Annotated[ByMetric | None, As(columns=("val_metric_half", "test_metric_half"), added=True)]
     operating: Annotated[Operating | None, As(prefix="operating_", added=True)]
+    platt: Annotated[Calibration | None, As(prefix="platt_", added=True)]
+    isotonic: Annotated[Calibration | None, As(prefix="isotonic_", added=True)]
     scores: Scores
     k: int | None
     classes: Annotated[tuple[ClassOutcome, ...] | None, As(write=_classes_text, read=_classes_of)]

@@ -41,14 +41,13 @@ def check_installed(how: Resampling) -> None:
 def resample(train: Dataset, how: Resampling, rng: np.random.Generator) -> Resampled:
     """The training set of a resampling; all rows where there are positives enough already."""
     positives, negatives = (np.flatnonzero(train.targets == target) for target in (1, 0))
-    if len(positives) >= how.ratio * len(negatives):
+    kept, more = int(len(positives) / how.ratio), int(how.ratio * len(negatives)) - len(positives)
+    if more <= 0 or kept >= len(negatives):
         return Resampled(train, np.arange(train.rows))
     if how.method is Method.UNDERSAMPLE:
-        kept = rng.choice(negatives, int(len(positives) / how.ratio), replace=False)
-        return Resampled(train, np.concatenate([positives, kept]))
+        return Resampled(train, np.concatenate([positives, rng.choice(negatives, kept, replace=False)]))
     if how.method is Method.OVERSAMPLE:
-        more = rng.choice(positives, int(how.ratio * len(negatives)) - len(positives))
-        return Resampled(train, np.concatenate([np.arange(train.rows), more]))
+        return Resampled(train, np.concatenate([np.arange(train.rows), rng.choice(positives, more)]))
     made = _smote(train, how.ratio, int(rng.integers(_SEEDS)))
     features = np.concatenate([train.features, made])
     targets = np.concatenate([train.targets, np.ones(len(made), dtype=np.int8)])
