@@ -21,12 +21,13 @@ from focalbench.runs.catalogue import CATALOGUE, SOFTMAX, TASKS, Task, sees_batc
 from focalbench.runs.columns import COLUMN_KEYS, NO_COLUMNS, Columns
 from focalbench.runs.metric import AVERAGE_PRECISION, Metric, ThresholdAt
 from focalbench.runs.reference import USUAL, Reference, as_said
-from focalbench.runs.run import OPTIMIZERS, LrSchedule, TestPrevalence
+from focalbench.runs.run import OPTIMIZERS, RESNET, LrSchedule, TestPrevalence
 from focalbench.training.samplers import check_sampler, keeps_rate, weighs_rows
 
 MOST = {"rows": 10_000_000, "seeds": 10_000, "steps": 10_000_000, "batch_size": 100_000}  # beyond: a slip of the hand
 MOST_EPOCHS, LEAST_EPOCHS = 10_000, 20  # the least where a budget of steps decides
 MOST_UNITS = 16_384
+NETWORKS = ("logistic", "mlp", RESNET)
 USUAL_RATE = 0.0015  # of synthetic data, which has no natural one
 MANIFEST = "manifest.json"  # of a results folder, beside its experiment.toml
 SAMPLERS_OF_CLASSES = ("random", "stratified", "groups")  # those that leave the rates alone
@@ -120,8 +121,8 @@ class Experiment:
 
     def _check_choices(self) -> None:
         """Names."""
-        if self.model not in ("logistic", "mlp"):
-            raise InputError(f"unknown model {self.model!r}; choose logistic or mlp")
+        if self.model not in NETWORKS:
+            raise InputError(f"unknown model {self.model!r}; choose one of {', '.join(NETWORKS)}")
         if self.device not in ("cpu", "cuda"):
             raise InputError(f"unknown device {self.device!r}; choose cpu or cuda")
         for name, value, known in (
