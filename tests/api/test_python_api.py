@@ -119,7 +119,7 @@ def test_a_stronger_network_is_compared_and_says_that_no_model_of_it_is_kept(tmp
     )
     settings = SMALL | {"references": False, "model": "resnet"}
     ours = focalbench.compare(FRAME, Y, losses=["pos_weight"], seeds=6, **settings)
-    run("run e.toml --device cpu --workers 1 --quiet --out o", tmp_path)
+    run("run e.toml --workers 1 --quiet --out o", tmp_path)
     assert (tmp_path / "o" / "table.csv").read_bytes() == (ours.folder / "table.csv").read_bytes()
     assert set(ours.runs["hidden"]) == {"128-128"}
     for asked in (lambda: ours.advice, ours.refit):
