@@ -94,8 +94,7 @@ def test_the_width_is_known_before_anything_is_coded() -> None:
 
 @pytest.mark.parametrize("dataset", ["mixture", "rare-class", "dense"])
 def test_synthetic_numbers_have_bins_beside_them(dataset: str) -> None:
-    task = "multiclass" if dataset == "rare-class" else "binary"
-    recipe = resolve(Recipe(dataset, 3000, 0.05, task=task))
+    recipe = resolve(Recipe(dataset, 3000, 0.05, task="multiclass" if dataset == "rare-class" else "binary"))
     plain, fine = build_splits(recipe, 0), build_splits(recipe, 0, FINE)
     assert fine.train.features.shape[1] == width(recipe, FINE)
     known = plain.train.features.shape[1]
