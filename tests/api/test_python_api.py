@@ -132,6 +132,22 @@ def test_what_is_advised_is_fitted_and_reads_frames(tmp_path: Path, found: focal
         focalbench.load(found.save(tmp_path / "kept")).refit()
 
 
+def test_a_stronger_network_is_compared_and_says_that_no_model_of_it_is_kept(tmp_path: Path) -> None:
+    take(FRAME, Y, Roles()).write(tmp_path / "data.parquet")
+    (tmp_path / "e.toml").write_text(
+        'datasets = ["data.parquet"]\ntarget = "y"\ncategory = ["code"]\nmodel = "resnet"\nsteps = 30\nlrs = [0.01]\n'
+        'seeds = 6\nreferences = false\n[[arms]]\nloss = "bce"\n[[arms]]\nloss = "pos_weight"\n'
+    )
+    settings = SMALL | {"references": False, "model": "resnet"}
+    ours = focalbench.compare(FRAME, Y, losses=["pos_weight"], seeds=6, **settings)
+    run("run e.toml --workers 1 --quiet --out o", tmp_path)
+    assert (tmp_path / "o" / "table.csv").read_bytes() == (ours.folder / "table.csv").read_bytes()
+    assert set(ours.runs["hidden"]) == {"128-128"}
+    for asked in (lambda: ours.advice, ours.refit):
+        with pytest.raises(InputError, match=r"`model=resnet`.*compare with mlp"):
+            asked()
+
+
 def test_the_folder_of_a_comparison_goes_with_it() -> None:
     made = focalbench.compare(X, Y, losses=["pos_weight"], seeds=1, references=False, **SMALL)
     folder = made.folder
