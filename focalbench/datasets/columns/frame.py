@@ -1,10 +1,10 @@
 """From a frame as it was read to a table: which column has which part to play, and what of it cannot be used."""
 
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from focalbench.base.text import near_or
 from focalbench.datasets.columns.column import Style
 from focalbench.datasets.columns.features import read_features
 from focalbench.datasets.columns.roles import Special, read_group, read_time, read_weight, with_exact_numbers
@@ -183,5 +183,5 @@ def _halved(features: "dict[str, pd.Series[Any]]") -> "pd.DataFrame":
 
 def did_you_mean(name: str, names: list[str]) -> str:
     """A hint at the names that are nearly this one, or nothing."""
-    close = get_close_matches(name, names, n=3)
-    return f"; did you mean {listed(close)}?" if close else ""
+    close = near_or(name, names, "")
+    return close and f"; {close}"
