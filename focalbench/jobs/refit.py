@@ -199,7 +199,7 @@ def _reader(recipe: Recipe, table: Table) -> TableReader:
         for column in table.columns
         if column.read_as != "dropped" and features[column.name]
     ]
-    written = read_as_written(recipe.path, [name for name, _, _ in columns])
+    written = read_as_written(recipe.path, [name for name, _, _ in columns]).frame
     marks = {name: _marks(written[name], read_as, style) for name, read_as, _ in columns if is_text(written[name])}
     kinds = {name: read_as for name, read_as, _ in columns}
     shown = {name: _showing(written[name], kinds[name], marks[name]) for name in marks}

@@ -69,6 +69,8 @@ def scores_new_rows(folder: Path) -> None:
     found = np.array([float(row["probability"]) for row in rows])
     assert np.corrcoef(found, X[:100, 0])[0, 1] > 0.5
     assert "100 rows, " in ended.err
+    assert "new.csv: read as UTF-8, cells separated by commas\nnew.csv: numbers (3): a, b, c\n" in ended.err
+    assert "new.csv: dates (1): day (the first 01 January 2024)\n" in ended.err
     assert typed(["predict", "m.skops", "new.csv", "--out", "s.csv"], folder).code == 0
     again = pd.read_csv(folder / "s.csv")
     assert again["probability"].tolist() == found.tolist()
