@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import skops.io
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score
 
 from focalbench.datasets import Columns, load_table, read_table
@@ -219,8 +220,23 @@ def test_models_of_scikit_learn_are_kept_as_well(tmp_path: Path, name: str) -> N
     made = refit(recipe_of(tmp_path), 0, name, TRAINED, None)
     assert made.threshold == 0.5
     assert made.average_precision > 2 * POSITIVE.mean()
-    weight = made.model["model"].estimator_.estimator.class_weight
-    assert weight == ("balanced" if name.endswith("weighted") else None)
+
+
+def test_class_weights_are_of_what_rows_weigh(tmp_path: Path) -> None:
+    """Each class has half of the mass, and the mean weight is 1."""
+    heavy = TABLE.assign(weight=np.where(POSITIVE, 7, TABLE["weight"]))
+    heavy.to_csv(tmp_path / "d.csv", index=False)
+    recipe = make_plan(Experiment(datasets=(str(tmp_path / "d.csv"),), columns=COLUMNS, seeds=1)).runs[0].recipe
+    made = refit(recipe, 0, "logistic, class-weighted", TRAINED, None).model
+    kept = made["model"].estimator_.estimator
+    rows = np.concatenate(split_rows(recipe, 0)[:2])
+    mass, positive = heavy["weight"].to_numpy(float)[rows], POSITIVE[rows]
+    for members in (positive, ~positive):
+        mass[members] *= len(rows) / 2 / mass[members].sum()
+    prepared = made["prepare"].transform(made["read"].transform(heavy.iloc[rows]))
+    expected = LogisticRegression(C=kept.C, max_iter=1000).fit(prepared, positive, sample_weight=mass)
+    np.testing.assert_allclose(kept.coef_, expected.coef_, rtol=1e-6)
+    np.testing.assert_allclose(kept.intercept_, expected.intercept_, rtol=1e-6)
 
 
 def test_data_without_a_file_or_at_another_rate_are_refused(folder: Path) -> None:
