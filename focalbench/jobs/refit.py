@@ -20,7 +20,7 @@ from focalbench.datasets.capacity import flagged_share
 from focalbench.datasets.columns.dates import read_dates
 from focalbench.datasets.columns.numbers import read_numbers
 from focalbench.datasets.columns.texts import is_text, numbers_of, texts_of
-from focalbench.datasets.files.file import read_as_written, read_style_of, read_table
+from focalbench.datasets.files.file import read_as_written, read_exact
 from focalbench.errors import InputError
 from focalbench.estimators import FocalMLPClassifier, TableReader
 from focalbench.estimators.table import PLAIN, Source, coded
@@ -104,7 +104,8 @@ def refit(recipe: Recipe, seed: int, name: str, trained: Trained, at: ThresholdA
         raise InputError("a model is kept of a file with a binary target; name one")
     if recipe.positive_rate is not None:
         raise InputError("a model is kept at the file's own rate; leave `positive_rates` out")
-    rows = _Rows(read_table(recipe.path, recipe.columns, exact=True), split_rows(recipe, seed))
+    table, style = read_exact(recipe.path, recipe.columns)
+    rows = _Rows(table, split_rows(recipe, seed))
     train, validation, test = rows.splits
     weighted = name.endswith(WEIGHTED)
     candidates = [_fitted(each, rows, train, class_weighted=weighted) for each in _candidates(name, trained, seed)]
@@ -116,7 +117,7 @@ def refit(recipe: Recipe, seed: int, name: str, trained: Trained, at: ThresholdA
     model = FixedThresholdClassifier(
         FrozenEstimator(found["model"]), threshold=threshold, pos_label=1, response_method="predict_proba"
     ).fit(found["prepare"].transform(rows.features(both)), rows.targets(both))
-    whole = Pipeline([("read", _reader(recipe, rows.table)), ("prepare", found["prepare"]), ("model", model)])
+    whole = Pipeline([("read", _reader(recipe.path, table, style)), ("prepare", found["prepare"]), ("model", model)])
     return _judged(whole, threshold, rows, test)
 
 
@@ -192,10 +193,8 @@ def _threshold(at: ThresholdAt, share: float | None, model: Pipeline, rows: _Row
     return min(found, 1.0)  # infinite where nothing is worth a flag
 
 
-def _reader(recipe: Recipe, table: Table) -> TableReader:
+def _reader(path: str, table: Table, style: Style) -> TableReader:
     """How the table's columns were read, for new rows."""
-    assert recipe.path is not None
-    style = read_style_of(recipe.path, recipe.columns)
     sources = dict(table.derived)
     features: dict[str, list[str]] = {column.name: [] for column in table.columns}
     for feature in table.frame.columns:
@@ -205,7 +204,7 @@ def _reader(recipe: Recipe, table: Table) -> TableReader:
         for column in table.columns
         if column.read_as != "dropped" and features[column.name]
     ]
-    written = read_as_written(recipe.path, [name for name, _, _ in columns]).frame
+    written = read_as_written(path, [name for name, _, _ in columns]).frame
     marks = {name: _marks(written[name], read_as, style) for name, read_as, _ in columns if is_text(written[name])}
     kinds = {name: read_as for name, read_as, _ in columns}
     shown = {name: _showing(written[name], kinds[name], marks[name]) for name in marks}

@@ -13,9 +13,9 @@ import skops.io
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score
 
-from focalbench.datasets import Columns, load_table, read_table
+from focalbench.datasets import Columns, load_table
 from focalbench.datasets.build import split_rows
-from focalbench.datasets.files.file import read_as_written
+from focalbench.datasets.files.file import read_as_written, read_exact
 from focalbench.datasets.preprocessing import preprocess
 from focalbench.errors import InputError
 from focalbench.estimators import TRUSTED, TableReader
@@ -76,7 +76,7 @@ def test_a_few_new_rows_are_read_as_all_were(tmp_path: Path, make: Callable[[], 
     experiment = Experiment(datasets=(str(path),), columns=columns, seeds=1)
     recipe = make_plan(experiment).runs[0].recipe
     reader: TableReader = refit(recipe, 0, "bce", Trained(Arm("bce"), (), 0.01, 1, 64), None).model["read"]
-    table = read_table(str(path), columns, exact=True)
+    table, _ = read_exact(str(path), columns)
     written = read_as_written(str(path), [name for name, _, _ in reader.columns]).frame
     for part in (slice(None), slice(0, 7), *(slice(row, row + 1) for row in range(7, 11))):
         read = reader.transform(written.iloc[part])

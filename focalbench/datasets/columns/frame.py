@@ -34,17 +34,19 @@ def make_table(
     origin: Origin = _NO_TEXT,
     task: Task = "binary",
     *,
+    style: Style | None = None,
     exact: bool = False,
 ) -> Table:
     """Return the table of a frame. source: the file's name for messages. sha256: of its bytes. origin: of the frame.
-    exact: whether numbers are float64 as they are, rather than of half the size and perhaps less a constant.
+    style: what style_of says, where that is known. exact: whether numbers are float64 as they are, rather than of half
+    the size and perhaps less a constant.
 
     How each column is read is told in the table's columns, notes and warnings; rows that are equal in all columns are
     removed where that is asked for. Raises InputError for what cannot be a table.
     """
     _check_columns(source, frame, columns, task)
     outputs = read_outputs(frame, task, columns.predicted, columns.positive)
-    style = style_of(frame, columns, origin)
+    style = style or style_of(frame, columns, origin)
     special = _special(frame, columns, style, origin)
     groups = None if special.units is None else special.units.values
     weights = None if special.weight is None else special.weight.values

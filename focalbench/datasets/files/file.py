@@ -76,7 +76,7 @@ def file_sha256(path: str) -> str:
     return digest.hexdigest()
 
 
-def read_table(path: str, columns: Columns, task: Task = "binary", *, exact: bool = False) -> Table:
+def read_table(path: str, columns: Columns, task: Task = "binary") -> Table:
     """Read a file with its target: CSV or Parquet.
 
     A CSV file is separated by comma, semicolon, tab or bar; in UTF-8, UTF-16 or Windows-1252; plain, gz, zip or zst. A
@@ -86,7 +86,6 @@ def read_table(path: str, columns: Columns, task: Task = "binary", *, exact: boo
         path: of the file.
         columns: which column plays which part.
         task: binary, multiclass or multilabel.
-        exact: whether numbers stay float64, rather than of half the size and perhaps less a constant.
 
     Returns:
         The table, before it is split.
@@ -98,15 +97,19 @@ def read_table(path: str, columns: Columns, task: Task = "binary", *, exact: boo
     digest = file_sha256(path)
     with open_frame(path) as opened:
         frame, origin = opened.read(columns.predicted, None)
-        table = make_table(path, frame, columns, digest, origin, task, exact=exact)
+        table = make_table(path, frame, columns, digest, origin, task)
     return replace(table, notes=opened.notes + table.notes)
 
 
-def read_style_of(path: str, columns: Columns) -> Style:
-    """How a file writes its numbers and dates. Raises as read_table."""
+def read_exact(path: str, columns: Columns) -> tuple[Table, Style]:
+    """The table of a binary task with numbers in float64 as they are, and how the file writes them and its dates.
+    Raises as read_table.
+    """
+    digest = file_sha256(path)
     with open_frame(path) as opened:
         frame, origin = opened.read(columns.predicted, None)
-        return style_of(frame, columns, origin)
+        style = style_of(frame, columns, origin)
+        return make_table(path, frame, columns, digest, origin, style=style, exact=True), style
 
 
 class Written(NamedTuple):
