@@ -7,6 +7,7 @@ import numpy as np
 from focalbench.base.text import near_or
 from focalbench.datasets.columns.column import Style
 from focalbench.datasets.columns.features import read_features
+from focalbench.datasets.columns.identifiers import may_be_groups
 from focalbench.datasets.columns.roles import Special, read_group, read_time, read_weight, with_exact_numbers
 from focalbench.datasets.columns.style import read_style
 from focalbench.datasets.columns.texts import Origin
@@ -76,6 +77,8 @@ def make_table(
     changes += outputs.changes + (() if equal is None else equal.changes(kept, together))
     if groups is not None and not columns.time and are_few(groups):
         changes += ("a seed tests on one group",)
+    if units_named := may_be_groups(read.columns, len(outputs.labels)) if special.units is None else []:
+        notes += (f"identifiers perhaps (then `group`, so that none is in two splits): {listed(units_named)}",)
     if equal is not None and not columns.drop_duplicates:
         notes += (equal.sentence(outputs.held(1)[:, -1], outputs.held(0)[:, -1], groups),)
     categorical = tuple(name for name in features.columns if features[name].dtype == "category")
