@@ -218,7 +218,7 @@ def test_what_is_to_be_looked_at_is_warned_of_where_it_was_asked() -> None:
 
 
 BAD: dict[str, tuple[dict[str, Any], str]] = {
-    "loss": ({"losses": ["focl"]}, "unknown losses 'focl'; choose one of bce"),
+    "loss": ({"losses": ["focl"]}, r"unknown losses 'focl'; did you mean focal\?"),
     "metric": ({"metric": "auc"}, "unknown metric 'auc'"),
     "budget": ({"budget": "soon"}, "budget takes a time above 0"),
     "no budget": ({"budget": 0.0}, "budget takes a time above 0"),
