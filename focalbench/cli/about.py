@@ -29,8 +29,9 @@ ABOUT = {
     "sampler": "random, stratified, balanced, quota:K (positives a batch), weighted-quota:K (the same, weighted "
     "back to the rate), hard (negatives) or groups.",
     "optimizer": "adam, or sgd (with momentum 0.9), whose learning rates are larger, such as 0.1.",
-    "lr_schedule": "constant, or cosine (down to 0 at the last step).",
-    "model": "logistic (linear) or mlp (a small network).",
+    "lr_schedule": "constant, or cosine (down to 0 at the last step); resnet always has the cosine.",
+    "model": "logistic (linear), mlp (a small network) or resnet (a stronger, slower one for tables, with layers and a "
+    "learning rate schedule of its own).",
     "hidden": "Units of the MLP's hidden layers.",
     "device": "Where to train: cpu or cuda.",
     "references": "Models beside the networks: true for scikit-learn's logistic regression and boosting, false for "
@@ -40,6 +41,8 @@ ABOUT = {
     "(rows of the test, or a share such as 1%), recall_at_precision=P, net_benefit=T, cost=FP:FN or log_loss.",
     "threshold_at": "Where to put a threshold, chosen on validation, to see what it does on the test: cost=FP:FN, "
     "capacity=50/day (with a time of dates; or a share of the rows, 1%), precision=P or recall=R.",
+    "recalibrate": "Also measure probabilities by Platt and by isotonic regression on validation, beside those of the "
+    "loss's inverse.",
     "margin": "The difference in the metric that matters to you. Default: 0.01 on synthetic data; on tables, and of "
     "costs and losses, a tenth of what the baseline gains on no skill, at most what it lacks to the best, or 0.01.",
     "smoke_test": "Whether the table only shows that everything runs; it says so, and tests nothing.",

@@ -47,12 +47,14 @@ from focalbench.cli.options import (
     loss_names,
     reference_names,
     repeatable,
+    resampling_names,
     setting,
 )
 from focalbench.errors import InputError
 from focalbench.runs.catalogue import Task
 from focalbench.runs.columns import NO_COLUMNS, Columns
 from focalbench.runs.metric import Metric, ThresholdAt
+from focalbench.runs.resampling import Resampling
 from focalbench.runs.run import TestPrevalence
 
 if TYPE_CHECKING:
@@ -124,6 +126,16 @@ def sweep(
             rich_help_panel=LOSS,
         ),
     ] = None,
+    resampling: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Also BCE on resampled training rows: undersample, oversample or smote, with a ratio of positives to "
+            "negatives as in smote:0.1; repeatable.",
+            autocompletion=resampling_names,
+            metavar="METHOD",
+            rich_help_panel=LOSS,
+        ),
+    ] = None,
     references: Annotated[
         bool,
         flag("--references/--no-references", "Also fit scikit-learn's logistic regression and boosting.", LOSS),
@@ -138,7 +150,7 @@ def sweep(
             rich_help_panel=LOSS,
         ),
     ] = None,
-    model: Annotated[Literal["logistic", "mlp"], setting("model", TRAINING, "MODEL")] = "mlp",
+    model: Annotated[Literal["logistic", "mlp", "resnet"], setting("model", TRAINING, "MODEL")] = "mlp",
     hidden: Annotated[str | None, setting("hidden", TRAINING, "UNITS", default="32,32")] = None,
     rows: Annotated[int | None, setting("rows", TRAINING, default="40000")] = None,
     steps: Annotated[int | None, setting("steps", TRAINING, default="1560")] = None,
@@ -151,6 +163,7 @@ def sweep(
     tuned: Annotated[bool, flag("--tuned", ABOUT["tuned"], STATISTICS)] = False,
     metric: Annotated[list[str] | None, setting("metric", STATISTICS, "METRIC", default="average_precision")] = None,
     threshold_at: Annotated[list[str] | None, setting("threshold_at", STATISTICS, "AIM")] = None,
+    recalibrate: Annotated[bool, flag("--recalibrate", ABOUT["recalibrate"], STATISTICS)] = False,
     margin: Annotated[str | None, setting("margin", STATISTICS, "NUMBER")] = None,
     quick: Annotated[
         bool,
@@ -207,11 +220,13 @@ def sweep(
         "tuned": tuned,
         "metric": Metric.parse(_only("--metric", metric) or "average_precision"),
         "threshold_at": None if not threshold_at else ThresholdAt.parse(_only("--threshold-at", threshold_at) or ""),
+        "recalibrate": recalibrate,
         "margin": None if margin is None else read_share("--margin", margin),
         "smoke_test": quick,
     }
     gammas = [read_number("--gamma", text) for text in gamma or ()]
-    options = arm_options(loss or (), alpha or (), gammas, init or ())
+    resamplings = tuple(dict.fromkeys(Resampling.parse(text) for text in resampling or ()))
+    options = replace(arm_options(loss or (), alpha or (), gammas, init or ()), resamplings=resamplings)
     chosen = _experiment(settings, options, quick=quick)
     experiment = replace(chosen, device=resolve_device(device))
     where = make_backend(backend, workers, scheduler, experiment.device)
@@ -301,7 +316,7 @@ def _quick_rows(experiment: Experiment) -> int:
 def _hidden(text: str | None, model: str) -> tuple[int, ...] | None:
     if text is None:
         return None
-    if model == "logistic":
+    if model != "mlp":
         raise InputError("--hidden is used by --model mlp only; leave it out")
     try:
         return tuple(int(part) for part in text.split(","))

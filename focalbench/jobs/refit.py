@@ -137,6 +137,8 @@ def _candidates(name: str, trained: Trained, seed: int) -> list[Any]:
             for trees in TREE_COUNTS
         ]
     arm = trained.arm
+    if arm.resampling is not None:
+        raise InputError(f"no model of {arm.name} is kept, its rows being resampled; its code is among the advice")
     network = FocalMLPClassifier(
         trained.hidden,
         loss=arm.loss,

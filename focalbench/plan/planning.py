@@ -26,9 +26,10 @@ from focalbench.plan.experiment import LEAST_EPOCHS, Experiment
 from focalbench.runs.arm import Arm
 from focalbench.runs.metric import Aim, MetricName
 from focalbench.runs.reference import Reference, is_own
-from focalbench.runs.run import Recipe, Run, Training
+from focalbench.runs.run import RESNET, STRONG, Recipe, Run, Training
 from focalbench.training.boosters import check_installed
 from focalbench.training.references import OWN_PROTOCOL, PROTOCOL, sees_features
+from focalbench.training.resampling import check_installed as check_resampling
 
 EVALUATIONS = 40  # of validation at most
 AS_READ = "none"  # the preprocessing of columns as they were read
@@ -50,6 +51,9 @@ def make_plan(experiment: Experiment) -> Plan:
     """Expand an experiment. Raises InputError for what is known to be impossible, before anything runs."""
     for reference in experiment.models:
         check_installed(reference.name)
+    for arm in experiment.arms:
+        if arm.resampling is not None:
+            check_resampling(arm.resampling)
     runs: list[Run] = []
     notes: list[str] = []
     warnings: list[str] = []
@@ -185,18 +189,17 @@ def _recipe(experiment: Experiment, dataset: str, rate: float | None) -> Recipe:
 
 def _runs(experiment: Experiment, recipe: Recipe, train_rows: int) -> Iterator[Run]:
     seeds, epochs = seeds_of(experiment), epochs_of(experiment, train_rows)
-    training = Training(
-        model=experiment.model,
-        hidden=experiment.hidden if experiment.model == "mlp" else (),
+    training = replace(
+        _network(experiment),
         epochs=epochs,
         batch_size=experiment.batch_size,
         evaluations=EVALUATIONS if epochs > EVALUATIONS else 0,
         sampler=experiment.sampler,
         optimizer=experiment.optimizer,
-        lr_schedule=experiment.lr_schedule,
         device=experiment.device,
         metric=experiment.metric,
         threshold_at=experiment.threshold_at,
+        recalibrate=experiment.recalibrate,
     )
     arms = candidates(experiment.arms) if experiment.tuned else [(arm, 0) for arm in experiment.arms]
     for (arm, restart), lr, seed in product(arms, experiment.lrs, seeds):
@@ -204,6 +207,14 @@ def _runs(experiment: Experiment, recipe: Recipe, train_rows: int) -> Iterator[R
     for reference in experiment.models:
         for arm, seed in product(reference.arms, seeds):
             yield Run(recipe, _reference_training(reference, experiment), arm, 0.0, seed)
+
+
+def _network(experiment: Experiment) -> Training:
+    """What is trained, and all of it that the model decides."""
+    if experiment.model == RESNET:
+        return STRONG
+    hidden = experiment.hidden if experiment.model == "mlp" else ()
+    return Training(model=experiment.model, hidden=hidden, lr_schedule=experiment.lr_schedule)
 
 
 def epochs_of(experiment: Experiment, train_rows: int) -> int:
@@ -231,6 +242,7 @@ def _reference_training(reference: Reference, experiment: Experiment) -> Trainin
         preprocessing=Training.preprocessing if sees_features(reference.model) else AS_READ,
         metric=experiment.metric,
         threshold_at=experiment.threshold_at,
+        recalibrate=experiment.recalibrate,
         source=reference.source,
     )
 

@@ -22,6 +22,7 @@ from focalbench.runs.arm_choice import read_alpha
 from focalbench.runs.columns import COLUMN_KEYS, NO_COLUMNS
 from focalbench.runs.metric import Metric, ThresholdAt
 from focalbench.runs.reference import Reference, is_own
+from focalbench.runs.resampling import Resampling
 
 Scalar = TypeVar("Scalar")
 CLAIM_TABLES = ("parts", "claims")
@@ -50,6 +51,8 @@ def to_toml(experiment: Experiment) -> str:
             f"{k} = {_toml(v)}"
             for k, v in (("loss", arm.loss), ("alpha", alpha), ("gamma", arm.gamma), ("init", arm.init))
         ]
+        if arm.resampling:
+            lines.append(f"resampling = {_toml(str(arm.resampling))}")
         if arm.params:
             lines.append("params = { " + ", ".join(f"{name} = {value!r}" for name, value in arm.params) + " }")
     return "\n".join(lines) + "\n"
@@ -286,11 +289,14 @@ class _ArmTable(NamedTuple):
     gamma: object = 0.0
     init: object = "own"
     params: object = MappingProxyType({})
+    resampling: object = None
 
 
 def _arm(item: object, where: str) -> Arm:
     if not isinstance(item, dict) or not item.keys() <= set(_ArmTable._fields) or "loss" not in item:
-        raise InputError(f"{where}: an arm is a table with loss, alpha, gamma, init and params, got {item!r}")
+        raise InputError(
+            f"{where}: an arm is a table with loss, alpha, gamma, init, params and resampling, got {item!r}"
+        )
     said = _ArmTable(**item)
     loss = _scalar("loss", said.loss, str, where)
     if is_custom(loss):
@@ -300,7 +306,9 @@ def _arm(item: object, where: str) -> Arm:
     if not isinstance(said.params, Mapping):
         raise InputError(f"{where}: params must be a table such as {{ ratio = 3.0 }}, got {said.params!r}")
     params = tuple((name, _scalar(name, value, float, where)) for name, value in said.params.items())
+    resampled = None if said.resampling is None else _scalar("resampling", said.resampling, str, where)
     try:
-        return Arm(loss, read_alpha(alpha), gamma, read_init(said.init), params)
+        resampling = None if resampled is None else Resampling.parse(resampled)
+        return Arm(loss, read_alpha(alpha), gamma, read_init(said.init), params, resampling=resampling)
     except InputError as error:
         raise InputError(f"{where}: {error}") from None

@@ -294,7 +294,7 @@ def _starts(cell: Sequence[ArmRow]) -> list[str]:
     for start in dict.fromkeys(row.init for row in arms if row.init != "own"):
         rows = [row for row in arms if row.init == start]
         for row in rows:
-            if row.loss == name.lower() and row.own_start is not None:
+            if row.family == name.lower() and row.own_start is not None:
                 change = spread.phrase(row.own_start, spread.digits(row.margin))
                 sentences.append(
                     f"The start: {name} from a {_start_name(start)} instead of its own constant changes by {change}."

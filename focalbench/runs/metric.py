@@ -132,6 +132,7 @@ class Metric:
 
 KNOWN = ", ".join(f"{name}{shape}" for name, shape in SHAPES.items())
 AVERAGE_PRECISION = Metric()
+LOG_LOSS = Metric(MetricName.LOG_LOSS)
 
 
 def read_number(text: str) -> float:

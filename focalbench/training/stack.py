@@ -12,11 +12,13 @@ from torch import Tensor
 from focalbench.base.randomness import generator
 from focalbench.datasets.build import build_parts
 from focalbench.datasets.dataset import Dataset, Floats, Splits, Targets
+from focalbench.datasets.preprocessing import Coding, coding_of
 from focalbench.runs.arm import Arm
 from focalbench.runs.result import Curves, Influences, Outcome, Result, Status
-from focalbench.runs.run import Recipe, Run, Training
+from focalbench.runs.run import RESNET, Recipe, Run, Training
 from focalbench.training.arm_loss import run_loss, start_biases
 from focalbench.training.caller import Caller
+from focalbench.training.dropout import Dropout
 from focalbench.training.evaluation import batch_counts, finite, finite_or_none
 from focalbench.training.learned_start import learned_biases
 from focalbench.training.loop import Choice, Member, Rows, Schedule, Trained, epoch_budgets, score, train
@@ -31,17 +33,20 @@ from focalbench.training.measuring import (
 )
 from focalbench.training.models import Architecture, Network, draw_weights
 from focalbench.training.references import is_reference, reference_logits
+from focalbench.training.resampling import epochs_of, resample
 from focalbench.training.rivals import ClassCounts
 from focalbench.training.samplers import Order, orders, weighs_rows, weights_back
 from focalbench.training.stack_loss import RunLoss, ranking_scores
 
-_latest: dict[tuple[Recipe, int], list[Splits]] = {}  # the stacks of one seed follow one another
+_latest: dict[tuple[Recipe, int, Coding], list[Splits]] = {}  # the stacks of one seed follow one another
 
 
 def run_stack(stack: tuple[Run, ...]) -> list[Result]:
     """Train and measure runs that share data and batches; or fit the one reference."""
     start = time.perf_counter()
-    folds = _folds(stack[0].recipe, stack[0].seed)  # first: what is read may be tiny, such as weights
+    folds = _folds(
+        stack[0].recipe, stack[0].seed, stack[0].training.preprocessing
+    )  # first: what is read may be tiny, such as weights
     with one_thread():
         measured = _measured(stack, folds)
     seconds = (time.perf_counter() - start) / len(stack)
@@ -53,7 +58,7 @@ def run_stack(stack: tuple[Run, ...]) -> list[Result]:
 
 def predict_stack(stack: tuple[Run, ...]) -> tuple[list[Prediction], Splits]:
     """Train runs that share data and batches, or fit the one reference: what each says of the test rows, and these."""
-    folds = _folds(stack[0].recipe, stack[0].seed)
+    folds = _folds(stack[0].recipe, stack[0].seed, stack[0].training.preprocessing)
     with one_thread():
         which, predictions = _fitted(stack, folds)
         found = list(predictions)
@@ -98,11 +103,12 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def _folds(recipe: Recipe, seed: int) -> list[Splits]:
-    if (recipe, seed) not in _latest:
+def _folds(recipe: Recipe, seed: int, preprocessing: str = "") -> list[Splits]:
+    key = recipe, seed, coding_of(preprocessing)
+    if key not in _latest:
         _latest.clear()  # before the next one is built, so that there are never two in memory
-        _latest[recipe, seed] = build_parts(recipe, seed)
-    return _latest[recipe, seed]
+        _latest[key] = build_parts(*key)
+    return _latest[key]
 
 
 def _fit_reference(run: Run, splits: Splits, test_rows: int) -> Prediction:
@@ -130,11 +136,12 @@ def _fit_reference(run: Run, splits: Splits, test_rows: int) -> Prediction:
 
 @dataclass(frozen=True, eq=False)
 class Setup:
-    """What the runs of a stack share on one fold. drawn: the order of rows of each epoch; counts: what it draws;
-    test_rows: of all folds.
+    """What the runs of a stack share on one fold. train: the rows that are trained on; drawn: their order in each
+    epoch; counts: what it draws; test_rows: of all folds.
     """
 
     splits: Splits
+    train: Dataset
     training: Training
     architecture: Architecture
     drawn: Sequence[Order]
@@ -148,13 +155,23 @@ class Setup:
 
 def _set_up(run: Run, splits: Splits, test_rows: int) -> Setup:
     training, outputs = run.training, splits.train.outputs.shape[1]
-    architecture = Architecture(splits.train.features.shape[1], training.hidden, outputs)
-    drawn = orders(training.sampler, splits.train, training.batch_size, training.epochs, run.seed, run.recipe.key)
-    if weighs_rows(training.sampler):
-        own = 1.0 if splits.train.weights is None else splits.train.weights
-        weights = weights_back(splits.train.targets, drawn) * own
-        splits = replace(splits, train=replace(splits.train, weights=weights))
-    return Setup(splits, training, architecture, drawn, drawn_counts(splits.train, drawn), test_rows)
+    architecture = Architecture(splits.train.features.shape[1], training.hidden, outputs, training.model == RESNET)
+    train, drawn = trained_rows(run, splits.train)
+    return Setup(splits, train, training, architecture, drawn, drawn_counts(train, drawn), test_rows)
+
+
+def trained_rows(run: Run, train: Dataset) -> tuple[Dataset, list[Order]]:
+    """What a run trains on: its rows, weighted back or resampled where that was asked for, and their order by epoch."""
+    training, key = run.training, run.recipe.key
+    if (how := run.arm.resampling) is not None:
+        rng = generator(run.seed, f"resampling {how}", key)
+        found = resample(train, how, rng)
+        return found.train, epochs_of(found.rows, train.rows, training.epochs, rng)
+    drawn = orders(training.sampler, train, training.batch_size, training.epochs, run.seed, key)
+    if not weighs_rows(training.sampler):
+        return train, drawn
+    own = 1.0 if train.weights is None else train.weights
+    return replace(train, weights=weights_back(train.targets, drawn) * own), drawn
 
 
 def _member(run: Run, setup: Setup) -> Member:
@@ -163,7 +180,7 @@ def _member(run: Run, setup: Setup) -> Member:
     weight, bias = layers[-1]
     loss, starts = run_loss(run.arm, setup.counts), start_biases(run.arm, setup.counts)
     if run.arm.init == "learned":
-        starts = learned_biases(layers, loss, _rows(setup.splits.train, "cpu"))
+        starts = learned_biases(setup.architecture, layers, loss, _rows(setup.train, "cpu"))
     layers[-1] = weight, np.array(starts, dtype=bias.dtype)
     return Member(layers, run.lr, loss, setup.caller(run).recovered)
 
@@ -177,11 +194,20 @@ def _apart_from_its_name(run: Run, of_folds: Sequence[Member]) -> tuple[Arm, byt
 def _train(runs: Sequence[Run], members: Sequence[Member], setup: Setup) -> Iterator[Prediction]:
     """Train runs on one fold; what each says of its test rows, one after the other."""
     splits, training = setup.splits, setup.training
-    rows, validation = _rows(splits.train, training.device), _rows(splits.validation, training.device)
+    rows, validation = _rows(setup.train, training.device), _rows(splits.validation, training.device)
     evaluated = splits.measured, training.evaluations, training.metric, setup.test_rows
-    schedule = Schedule(training.batch_size, setup.drawn, *evaluated, training.optimizer, training.lr_schedule)
+    updates = training.optimizer, training.lr_schedule, training.weight_decay, _dropout(runs[0], setup)
+    schedule = Schedule(training.batch_size, setup.drawn, *evaluated, *updates)
     trained = train(setup.architecture, rows, validation, members, schedule)
     yield from _predictions(runs, [member.loss for member in members], trained, setup)
+
+
+def _dropout(run: Run, setup: Setup) -> Dropout | None:
+    training = run.training
+    if not training.dropout:
+        return None
+    rng = generator(run.seed, f"dropout {training.hidden}", run.recipe.key)
+    return Dropout(setup.architecture, training.batch_size, training.dropout, rng, training.device)
 
 
 def _rows(part: Dataset, device: str) -> Rows:
@@ -222,13 +248,13 @@ def _predictions(
 
     def chosen(choice: Choice) -> _Scored:
         found = _logits(setup.architecture, choice, test, training.batch_size)
-        acts = training.threshold_at is not None or training.metric.costs is not None
+        acts = training.threshold_at is not None or training.metric.costs is not None or training.recalibrate
         seen = _logits(setup.architecture, choice, validation, training.batch_size) if acts else None
         return _Scored(choice, ranking_scores(losses, found), found, seen)
 
     last = chosen(whole)
     sooner = [chosen(choice) if np.any(choice.epochs != whole.epochs) else last for choice in early]
-    batches = batch_counts(splits.train.targets, setup.drawn, training.batch_size)
+    batches = batch_counts(setup.train.targets, setup.drawn, training.batch_size)
     for i, run in enumerate(runs):
         fit = Fit(
             status=Status.DIVERGED if trained.diverged[i] else Status.OK,

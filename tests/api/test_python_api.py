@@ -18,6 +18,8 @@ import focalbench
 from focalbench import Arm
 from focalbench.api.given import Roles, take
 from focalbench.errors import InputError
+from focalbench.report.reading import arm_called
+from focalbench.runs.resampling import Resampling
 from tests.support.attempts import typed
 from tests.support.harness import ENVIRONMENT
 
@@ -39,6 +41,25 @@ def test_the_command_line_makes_the_same_table(tmp_path: Path) -> None:
     assert typed(command.split(), tmp_path).code == 0
     ours = focalbench.compare(FRAME, Y, losses=["pos_weight", "tversky:beta=0.9"], seeds=2, **SMALL)
     assert (tmp_path / "o" / "table.csv").read_bytes() == (ours.folder / "table.csv").read_bytes()
+
+
+def test_resampled_rows_are_arms_and_probabilities_have_intervals_of_their_skill() -> None:
+    how: dict[str, Any] = {"resampling": ["undersample", "smote:0.5"], "recalibrate": True, "references": False}
+    found = focalbench.compare(FRAME, Y, losses=["bce"], seeds=4, metric="log_loss", **how, **SMALL)
+    table = found.table[found.table.init == "own"].set_index("arm")
+    assert list(table.index) == ["bce", "bce + undersample", "bce + smote:0.5"]
+    assert table.resampling.fillna("").tolist() == ["", "undersample", "smote:0.5"]
+    assert table.family.tolist() == list(table.index)
+    share = table.test_prevalence.fillna(table.prevalence)
+    entropy = -(share * np.log(share) + (1 - share) * np.log1p(-share))
+    for name, other in (("", ""), ("_low", "_high"), ("_high", "_low")):  # of the same log loss, so of the same limits
+        assert table[f"skill_inverse{name}"].to_numpy() == pytest.approx(1 - table[f"score{other}"] / entropy, abs=1e-9)
+    assert table.skill_inverse["bce"] == table.skill_raw["bce"]
+    assert table.skill_inverse["bce + undersample"] > table.skill_raw["bce + undersample"]
+    assert table[["skill_platt", "skill_isotonic"]].notna().all(axis=None)
+    assert arm_called(found.folder, "bce + smote:0.5") == Arm("bce", resampling=Resampling.parse("smote:0.5"))
+    page = (found.folder / "table.md").read_text()
+    assert "| arm | as it is | inverse | Platt | isotonic |" in page
 
 
 def test_a_model_of_ones_own_sees_the_frame_that_was_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,6 +131,22 @@ def test_what_is_advised_is_fitted_and_reads_frames(tmp_path: Path, found: focal
     np.testing.assert_array_equal(model.predict(FRAME), probability >= 0.5)
     with pytest.raises(InputError, match="the rows are not kept"):
         focalbench.load(found.save(tmp_path / "kept")).refit()
+
+
+def test_a_stronger_network_is_compared_and_says_that_no_model_of_it_is_kept(tmp_path: Path) -> None:
+    take(FRAME, Y, Roles()).write(tmp_path / "data.parquet")
+    (tmp_path / "e.toml").write_text(
+        'datasets = ["data.parquet"]\ntarget = "y"\ncategory = ["code"]\nmodel = "resnet"\nsteps = 30\nlrs = [0.01]\n'
+        'seeds = 6\nreferences = false\n[[arms]]\nloss = "bce"\n[[arms]]\nloss = "pos_weight"\n'
+    )
+    settings = SMALL | {"references": False, "model": "resnet"}
+    ours = focalbench.compare(FRAME, Y, losses=["pos_weight"], seeds=6, **settings)
+    assert typed(["run", "e.toml", "--workers", "1", "--quiet", "--out", "o"], tmp_path).code == 0
+    assert (tmp_path / "o" / "table.csv").read_bytes() == (ours.folder / "table.csv").read_bytes()
+    assert set(ours.runs["hidden"]) == {"128-128"}
+    for asked in (lambda: ours.advice, ours.refit):
+        with pytest.raises(InputError, match=r"`model=resnet`.*compare with mlp"):
+            asked()
 
 
 def test_the_folder_of_a_comparison_goes_with_it() -> None:

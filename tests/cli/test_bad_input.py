@@ -148,6 +148,7 @@ OPTIONS = [
     ("--hidden 64;64", "--hidden"),
     ("--hidden 0", "hidden"),
     ("--hidden 8 --model logistic", "--hidden"),
+    ("--hidden 8 --model resnet", "--hidden"),
     ("--nope", "--nope"),
 ]
 

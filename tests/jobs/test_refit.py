@@ -3,6 +3,7 @@
 import pickle
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from focalbench.plan.planning import make_plan
 from focalbench.report.snippets import Trained
 from focalbench.runs.arm import Arm
 from focalbench.runs.metric import ThresholdAt
+from focalbench.runs.resampling import Resampling
 from focalbench.runs.run import Recipe
 from tests.datasets.test_ten_tables import CASES, Case, genes
 
@@ -250,6 +252,12 @@ def test_data_without_a_file_or_at_another_rate_are_refused(folder: Path) -> Non
         recipe_of(folder)
         with pytest.raises(InputError, match=said):
             refit(make_plan(experiment).runs[0].recipe, 0, "bce", TRAINED, None)
+
+
+def test_a_loss_on_resampled_rows_is_not_kept(folder: Path) -> None:
+    arm = Arm("bce", resampling=Resampling.parse("smote"))
+    with pytest.raises(InputError, match=r"no model of bce \+ smote is kept"):
+        refit(recipe_of(folder), 0, arm.name, replace(TRAINED, arm=arm), None)
 
 
 # ---- keeping
