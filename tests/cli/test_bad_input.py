@@ -340,7 +340,7 @@ def test_a_mistake_is_one_sentence_and_exit_code_2(name: str, cases: dict[str, C
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[pytest.mark.slow] if i % 16 else []) for i, name in enumerate(NAMES)]
+    "name", [pytest.param(name, marks=[pytest.mark.slow] if i % 40 else []) for i, name in enumerate(NAMES)]
 )
 def test_a_process_of_its_own_says_the_same(name: str, cases: dict[str, Case], tmp_path: Path) -> None:
     case, folder = cases[name], tmp_path / "here"
