@@ -19,7 +19,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.textpath import text_to_path
 
 from focalbench.base.files import Writer
-from focalbench.report.owned import write_own
+from focalbench.report.owned import USUAL_FORMATS, write_own
 
 INK, MUTED = "#1a1a1a", "#6b6b6b"
 VERMILLION, BLUE = "#d55e00", "#0072b2"  # distinct with every kind of colour vision (Okabe and Ito)
@@ -208,12 +208,18 @@ def note(ax: Axes, x: float, y: float, text: str) -> None:
     ax.text(x, y, text, transform=ax.transAxes, va="top", fontsize=TEXT_SIZE, color=MUTED, linespacing=1.5)
 
 
-def save(fig: Figure, folder: Path, name: str) -> list[Path]:
-    """Write name.png (150 dpi) and name.svg into an existing folder, or one in it; same figure, same bytes."""
-    writers: dict[str, Writer] = {
-        f"{name}.png": lambda file: fig.savefig(file, format="png", dpi=150, metadata={"Software": None}),
-        f"{name}.svg": lambda file: fig.savefig(file, format="svg", metadata={"Date": None}),
-    }
+def save(fig: Figure, folder: Path, name: str, formats: Sequence[str] = USUAL_FORMATS) -> list[Path]:
+    """Write a figure into an existing folder, or one in it, as PNG (150 dpi), SVG or PDF; same figure, same bytes."""
+    writers: dict[str, Writer] = {f"{name}.{ending}": _writer(fig, ending) for ending in formats}
     with rc_context({"svg.hashsalt": "focalbench"}), _any_letter():
         write_own(folder, writers)
     return [folder / file for file in writers]
+
+
+def _writer(fig: Figure, ending: str) -> Writer:
+    undated: dict[str, dict[str, None]] = {
+        "png": {"Software": None},
+        "svg": {"Date": None},
+        "pdf": {"CreationDate": None},
+    }
+    return lambda file: fig.savefig(file, format=ending, dpi=150, metadata=undated[ending])
