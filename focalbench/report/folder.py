@@ -47,7 +47,10 @@ OTHER_MACHINE = (  # as measured with one machine's other instructions
     "another processor or library rounds otherwise: of 221 whole runs trained again on another one, seven in eight "
     "agreed to .001 in average precision, and one parted by .23; means over seeds part by far less"
 )
-PICTURES = ("gamma", "differences", "epochs", "classes")  # each with the name of its data set
+PICTURES = (  # each with the name of its data set
+    *("gamma", "differences", "epochs", "classes"),
+    *("precision_recall", "net_benefit", "reliability"),
+)
 FOREST = "forest"  # of all data sets
 NAMES = (*PICTURES, FOREST)  # of figures, as they are asked for
 CLAIM, BY_EPOCHS = "claim", "claims_by_epochs"  # of one, with its id; of those that are taken after several epochs

@@ -20,6 +20,7 @@ from focalbench.report.figures.cell import OfCell
 from focalbench.report.figures.curves import by_epoch
 from focalbench.report.figures.differences import by_class, differences
 from focalbench.report.figures.forest import forest
+from focalbench.report.figures.outcomes import net_benefit, precision_recall, reliability
 from focalbench.report.folder import (
     CLASSES,
     CURVES,
@@ -42,6 +43,9 @@ DRAWN: dict[str, Callable[[OfCell], Figure | None]] = {
     "differences": differences,
     "epochs": by_epoch,
     "classes": by_class,
+    "precision_recall": precision_recall,
+    "net_benefit": net_benefit,
+    "reliability": reliability,
 }
 
 
