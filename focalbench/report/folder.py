@@ -49,12 +49,13 @@ OTHER_MACHINE = (  # as measured with one machine's other instructions
 )
 PICTURES = (  # each with the name of its data set
     *("gamma", "differences", "epochs", "classes"),
-    *("precision_recall", "net_benefit", "reliability"),
+    *("precision_recall", "net_benefit", "reliability", "heat_map"),
 )
+RATES = "rates"  # of a data set at several rates, with its name
 FOREST = "forest"  # of all data sets
-NAMES = (*PICTURES, FOREST)  # of figures, as they are asked for
+NAMES = (*PICTURES, RATES, FOREST)  # of figures, as they are asked for
 CLAIM, BY_EPOCHS = "claim", "claims_by_epochs"  # of one, with its id; of those that are taken after several epochs
-_NAMED = "|".join((*PICTURES, CLAIM))
+_NAMED = "|".join((*PICTURES, RATES, CLAIM))
 PICTURE = re.compile(rf"{FIGURES}/(({_NAMED})_[A-Za-z0-9._-]+|{FOREST}|{BY_EPOCHS})\.({'|'.join(FORMATS)})")
 RUNS, INFLUENCES, CURVES, EXPERIMENT = "runs.csv", "influences.csv", "curves.csv", "experiment.toml"
 TABLE, MARKDOWN, LATEX, CLASSES, CHECK = "table.csv", "table.md", "table.tex", "classes.csv", "check.csv"
@@ -196,8 +197,11 @@ def picture_files(
     cells: Iterable[Cell], formats: Sequence[str] = USUAL_FORMATS, kinds: Collection[str] = NAMES
 ) -> list[str]:
     """The names in a results folder of the pictures of these data sets. kinds: of NAMES."""
-    names = dict.fromkeys(picture_name(*cell) for cell in cells)
+    every = list(cells)
+    names = dict.fromkeys(picture_name(*cell) for cell in every)
     drawn = [f"{kind}_{name}" for kind in PICTURES if kind in kinds for name in names]
+    if RATES in kinds:
+        drawn += dict.fromkeys(rates_picture(cell.dataset, cell.label_noise) for cell in every)
     drawn += [FOREST] if FOREST in kinds else []
     return [f"{FIGURES}/{name}.{end}" for name in drawn for end in formats]
 
@@ -227,8 +231,20 @@ def pictures_of(plan: Plan) -> list[str]:
 def picture_name(dataset: str, positive_rate: float | None, label_noise: float) -> str:
     """What the files of a data set's pictures are named after."""
     rate = "natural" if positive_rate is None else f"{positive_rate:g}"
-    noise = f"_noise{label_noise:g}" if label_noise else ""
-    name = re.sub(r"[^A-Za-z0-9._-]+", "-", f"{dataset}_{rate}{noise}")
+    return _as_file(f"{dataset}_{rate}{_of_noise(label_noise)}")
+
+
+def rates_picture(dataset: str, label_noise: float) -> str:
+    """What the files of a data set's picture over its rates are called, without their endings."""
+    return f"{RATES}_{_as_file(dataset + _of_noise(label_noise))}"
+
+
+def _of_noise(label_noise: float) -> str:
+    return f"_noise{label_noise:g}" if label_noise else ""
+
+
+def _as_file(text: str) -> str:
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", text)
     whole = len(name) <= LONGEST  # file systems end at 255 bytes
     return name if whole else f"{name[:LONGEST]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 

@@ -14,7 +14,7 @@ import numpy as np
 from matplotlib import colormaps, rc_context
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
-from matplotlib.colors import to_hex
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.layout_engine import ConstrainedLayoutEngine
@@ -54,6 +54,21 @@ LONG: Dash = (0, (9, 2))
 def gamma_color(gamma: float) -> str:
     """Hex colour of a focusing exponent >= 0: darkest at 0, lighter as it grows, never yellow."""
     return to_hex(colormaps["viridis"](0.95 * gamma / (gamma + 1.5)))
+
+
+def contrast(one: str, other: str) -> float:
+    """Between two colours, 1 to 21, as WCAG 2.2 has it; texts need 4.5 (AA).
+
+    >>> round(contrast("#ffffff", "#000000")), contrast("#0072b2", "#ffffff") > 4.5
+    (21, True)
+    """
+    low, high = sorted((_luminance(one), _luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def _luminance(color: str) -> float:
+    red, green, blue = (v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4 for v in to_rgb(color))
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
 def figure(width: float, height: float, panels: int = 1, columns: int | None = None) -> tuple[Figure, list[Axes]]:

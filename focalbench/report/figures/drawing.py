@@ -15,11 +15,12 @@ from focalbench.base.rows import read_rows
 from focalbench.errors import InputError
 from focalbench.report import style
 from focalbench.report.curves import CurvePoint
-from focalbench.report.figures.by_gamma import by_gamma
+from focalbench.report.figures.by_gamma import by_gamma, by_rate
 from focalbench.report.figures.cell import OfCell
 from focalbench.report.figures.curves import by_epoch
 from focalbench.report.figures.differences import by_class, differences
 from focalbench.report.figures.forest import forest
+from focalbench.report.figures.heat_map import heat_map
 from focalbench.report.figures.outcomes import net_benefit, precision_recall, reliability
 from focalbench.report.folder import (
     CLASSES,
@@ -28,13 +29,15 @@ from focalbench.report.folder import (
     INFLUENCES,
     NAMES,
     PICTURES,
+    RATES,
     RUNS,
     TABLE,
     picture_name,
+    rates_picture,
 )
 from focalbench.report.influences import read_influences
 from focalbench.report.owned import FIGURES, USUAL_FORMATS, make_folder, write_bytes
-from focalbench.report.words import cells, how_taken, of_cell
+from focalbench.report.words import cells, how_taken, of_cell, seeds
 from focalbench.runs.run import Cell
 
 # every kind of picture of a data set at one rate, by its name in folder.PICTURES; None where there is nothing to draw
@@ -46,6 +49,7 @@ DRAWN: dict[str, Callable[[OfCell], Figure | None]] = {
     "precision_recall": precision_recall,
     "net_benefit": net_benefit,
     "reliability": reliability,
+    "heat_map": heat_map,
 }
 
 
@@ -77,8 +81,9 @@ def _draw(folder: Path, target: Path, names: Collection[str], formats: Sequence[
             if (fig := picture(of, kind)) is not None:
                 file = f"{kind}_{picture_name(*of.rows[0].cell)}"
                 written[kind] += style.save(fig, target, file, formats)
-    if FOREST in written and (fig := forest(_table(found))) is not None:
-        written[FOREST] += style.save(fig, target, FOREST, formats)
+    for kind in filter(written.__contains__, (RATES, FOREST)):
+        for file, fig in _of_folder(found, kind).items():
+            written[kind] += style.save(fig, target, file, formats)
     empty = [name for name, paths in written.items() if not paths]
     if empty and tuple(names) != NAMES:
         raise InputError(f"there is nothing to draw in the figure {empty[0]!r} of {folder}")
@@ -128,14 +133,32 @@ def picture(of: OfCell, kind: str) -> Figure | None:
     return fig
 
 
+def _of_folder(found: Sequence[OfCell], kind: str) -> dict[str, Figure]:
+    """The pictures of several cells, by the names of their files without endings."""
+    if kind == FOREST:
+        drawn = {FOREST: forest([row for of in found for row in of.rows])}
+    else:
+        groups: dict[tuple[str, float], list[list[ArmRow]]] = {}
+        for of in found:
+            groups.setdefault((of.rows[0].dataset, of.rows[0].label_noise), []).append(of.rows)
+        drawn = {rates_picture(*which): _rates(rates) for which, rates in groups.items()}
+    return {file: fig for file, fig in drawn.items() if fig is not None}
+
+
+def _rates(rates: Sequence[list[ArmRow]]) -> Figure | None:
+    fig, first = by_rate(rates), rates[0][0]
+    if fig is not None:
+        noise = f", label noise {first.label_noise:g}" if first.label_noise else ""
+        style.heading(fig, first.dataset, f"{noise}, {seeds(first)}")
+    return fig
+
+
 def first_picture(folder: Path, name: str) -> Figure | None:
     """The picture of this name of a folder's first data set, or of the folder; None where there is nothing to draw."""
     found = drawn_cells(folder)
-    return forest(_table(found)) if name == FOREST else picture(found[0], name)
-
-
-def _table(found: Sequence[OfCell]) -> list[ArmRow]:
-    return [row for of in found for row in of.rows]
+    if name in PICTURES:
+        return picture(found[0], name)
+    return next(iter(_of_folder(found, name).values()), None)
 
 
 def picture_place(folder: Path, out: Path | None = None) -> tuple[Path, str]:
