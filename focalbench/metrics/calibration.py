@@ -243,10 +243,12 @@ def mean_by_bin(
     Raises:
         InputError: for bins < 1, wrong shapes or weights, other targets, or a class missing or without weight.
     """
-    rows = [
-        _per_run(lambda forecast, own=own: forecast.mean_by_bin(own, bins), row[None], targets, weights)[0]
-        for row, own in zip(logits, others.double().sigmoid(), strict=True)
-    ]
+
+    def of(values: Tensor) -> "Callable[[_Forecast], Tensor]":
+        return lambda forecast: forecast.mean_by_bin(values, bins)
+
+    pairs = zip(logits, others.double().sigmoid(), strict=True)
+    rows = [_per_run(of(values), row[None], targets, weights)[0] for row, values in pairs]
     return torch.stack(rows)
 
 
