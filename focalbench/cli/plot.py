@@ -15,6 +15,8 @@ from focalbench.cli.options import OUTPUT
 from focalbench.errors import InputError
 from focalbench.report.owned import FORMATS, USUAL_FORMATS
 
+TIMES = "bench.csv"  # of focalbench bench
+
 
 def plot(
     folder: Annotated[
@@ -53,8 +55,8 @@ def plot(
     else:
         place = folder or latest()
         chosen = list(dict.fromkeys(names or ()))
-        plot = plot_claims if holds_claims(place) else _plot_results
-        written = plot(place, out, chosen, formats)
+        draw = plot_claims if holds_claims(place) else _plot_speed if _holds_times(place) else _plot_results
+        written = draw(place, out, chosen, formats)
     for path in written:
         say(path)
 
@@ -66,6 +68,29 @@ def _plot_formulas(place: Path, formats: Sequence[str]) -> list[Path]:
     files = [f"{name}.{ending}" for name in NAMES for ending in formats]
     with working_in(place, files):
         written = draw_formulas(place, formats)
+        finish_more(place, files)
+    return written
+
+
+def _holds_times(folder: Path) -> bool:
+    """Whether focalbench bench wrote it, or folders in it."""
+    return (folder / TIMES).is_file() or any(folder.glob(f"*/{TIMES}"))
+
+
+def _plot_speed(folder: Path, out: Path | None, names: Sequence[str], formats: Sequence[str]) -> list[Path]:
+    from focalbench.bench.figure import SPEED, bench_folders, speed
+    from focalbench.report import style
+    from focalbench.report.figures import picture_place
+    from focalbench.report.owned import finish_more, make_folder, working_in
+
+    for name in names:
+        if name != SPEED:
+            raise InputError(f"no figure of times is called {name!r}; choose {SPEED}")
+    place, inside = picture_place(folder, out)
+    files = [f"{inside}{SPEED}.{ending}" for ending in formats]
+    with working_in(place, files):
+        make_folder(place / inside)
+        written = style.save(speed(bench_folders(folder)), place, inside + SPEED, formats)
         finish_more(place, files)
     return written
 

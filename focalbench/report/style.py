@@ -20,7 +20,7 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.legend import Legend
 from matplotlib.textpath import text_to_path
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
 
 from focalbench.base.files import Writer
 from focalbench.report.owned import USUAL_FORMATS, write_own
@@ -171,6 +171,13 @@ def shares(axis: Axis, places: Sequence[float], *, percent: bool) -> None:
     axis.set_major_locator(FixedLocator(places))
     axis.set_minor_locator(NullLocator())
     axis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.6g}%" if percent else f"{share:g}"))
+
+
+def times(axis: Axis) -> None:
+    """Let a logarithmic axis of ratios name 1, 2, 5, 10 and so on."""
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(FuncFormatter(lambda ratio, _: f"{ratio:g}"))
 
 
 def decades(low: float, high: float) -> list[float]:

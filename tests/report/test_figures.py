@@ -1,5 +1,6 @@
 """Every figure that the tool draws, of plain and of awkward results: texts apart, whole, and as they were meant."""
 
+import re
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -9,24 +10,32 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.axes import Axes
 from matplotlib.backend_bases import RendererBase
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
+from focalbench.analysis.best_set import not_shown_worse
 from focalbench.analysis.comparison import compare
+from focalbench.analysis.evidence import Evidence, no_influences
 from focalbench.analysis.per_class import per_class
 from focalbench.analysis.rows import ArmRow, ClassRow
 from focalbench.analysis.run_rows import RunRow
+from focalbench.analysis.selection import cells_of, entries_of
 from focalbench.base.rows import Value, rows_text
+from focalbench.metrics.threshold import DECISIONS
 from focalbench.report import style
 from focalbench.report.curves import Curve, CurvePoint
 from focalbench.report.figures import DRAWN, draw_results
+from focalbench.report.figures.outcomes import PROBABILITIES
 from focalbench.report.folder import PICTURES
 from focalbench.report.formulas import draw_formulas
+from focalbench.report.spread import number
 from focalbench.runs.result import ClassOutcome
 from tests.support.runs import made_row, outcome_of
 
+OUR_SYMBOL = re.compile(r"\$\\(gamma|alpha)\$")
 MARKUP = ("$", "\\", "{", "}", "^", "1e")
 AWKWARD = (
     r"C:\data\$x_1^2$\very_long_name_of_a_table_that_somebody_once_made_for_a_test_and_never_renamed.csv",
@@ -92,6 +101,10 @@ FEW = [arm(*each) for each in ARMS[:3]]
 NAMED = [*FEW, *({**arm(*ARMS[0]), "arm": name, "family": name, "loss": name} for name in AWKWARD)]
 FOUR = [arm(*each) for each in ARMS[:4]]
 SEVERAL = [arm(*each) for each in SOFTMAX]
+ACTED: dict[str, Value] = {
+    **{"operating_threshold": 1.5, "operating_precision": 0.03, "operating_recall": 0.4},
+    **{"operating_false_positive_rate": 0.1, "operating_alerts": 10.0},
+}
 SETS = ("mixture:dimension=50", "a", *AWKWARD[:2], "b.csv")
 CASES: dict[str, list[RunRow]] = {
     "every start": runs(near(0.4, 0.05), every_start(), 6, epoch=20),
@@ -112,6 +125,12 @@ CASES: dict[str, list[RunRow]] = {
     "classes nearly alike": with_classes(runs(near(0.6, 1e-8), SEVERAL, 6), ["a", "b", "c"]),
     "named classes": with_classes(runs(near(0.6, 0.1), SEVERAL, 3), AWKWARD),
     "many sets": [row for name in SETS for row in runs(near(0.4, 0.05), every_start(), 6, dataset=name)],
+    "several rates": [
+        row
+        for k in range(4)
+        for row in runs(near(0.2 * k + 0.1, 0.05), every_start(), 6, positive_rate=[None, 0.3, 0.01, 0.002][k])
+    ],
+    "acted": runs(near(0.05, 0.01), every_start(), 6, threshold_at="capacity=50/day", **ACTED),
     "many classes": with_classes(runs(near(0.6, 0.1), SEVERAL, 6), [f"class_{'W' * 20}_{k}" for k in range(20)]),
 }
 OTHERS = ("many sets", "names", "wide", "named classes")  # that hold names of others
@@ -120,13 +139,31 @@ TEN = tuple(range(1, 11))
 
 
 def curves_of(table: Sequence[ArmRow], epochs: Sequence[int]) -> list[CurvePoint]:
-    """A learning curve for every row, that ends at its average precision."""
-    return [
-        CurvePoint(*row.cell, row.arm, row.kind, Curve.VALIDATION, float(x), mean, None, None)
+    """A learning curve for every row, that ends at its average precision; beside few arms nothing else."""
+    learning = [
+        point(row, Curve.VALIDATION, float(x), row.average_precision.mean * x / epochs[-1])
         for row in table
         for x in epochs
-        for mean in [row.average_precision.mean * x / epochs[-1]]
     ]
+    return learning + ([each for row in table for each in outcome_curves(row)] if len(table) > 2 else [])
+
+
+def point(row: ArmRow, curve: Curve, x: float | None, mean: float | None) -> CurvePoint:
+    low, high = (None, None) if mean is None else (mean - 0.01, mean + 0.01)
+    return CurvePoint(*row.cell, row.arm, row.kind, curve, x, mean, low, high)
+
+
+def outcome_curves(row: ArmRow) -> list[CurvePoint]:
+    """Precision, net benefit and reliability with an empty bin; isotonic probabilities of nearly 0."""
+    reached = row.average_precision.mean
+    found = [point(row, Curve.PRECISION, k / 20, max(row.prevalence, reached * (1 - k / 20))) for k in range(1, 21)]
+    if row.n_classes is not None:
+        return found
+    found += [point(row, Curve.NET_BENEFIT, x, row.prevalence * reached - x / 100) for x in DECISIONS]
+    for place, curve in enumerate((Curve.RELIABILITY, Curve.RECOVERED, Curve.PLATT, Curve.ISOTONIC)):
+        found += [point(row, curve, None, None)]
+        found += [point(row, curve, 10 ** -(k / (1 + place) + 0.1), 10 ** -(k + 0.2)) for k in range(4)]
+    return [*found, point(row, Curve.ISOTONIC, 1e-16, 1e-4)]
 
 
 def draw(case: str, folder: Path, epochs: Sequence[int]) -> None:
@@ -138,6 +175,7 @@ def draw(case: str, folder: Path, epochs: Sequence[int]) -> None:
     else:
         table, classes = compare(CASES[case]), per_class(CASES[case])
         (folder / "table.csv").write_text(rows_text(ArmRow, table), encoding="utf-8")
+        (folder / "runs.csv").write_text(rows_text(RunRow, CASES[case]), encoding="utf-8")
         (folder / "curves.csv").write_text(rows_text(CurvePoint, curves_of(table, epochs)), encoding="utf-8")
         if classes:
             (folder / "classes.csv").write_text(rows_text(ClassRow, classes), encoding="utf-8")
@@ -208,7 +246,9 @@ def test_names_of_others_stand_as_they_are(case: str) -> None:
     figures = drawn(case)
     texts = [text for _, texts in figures for text in texts]
     theirs = [
-        text for text in texts if any(sign in text.get_text() for sign in MARKUP) and "gamma$" not in text.get_text()
+        text
+        for text in texts
+        if any(sign in text.get_text() for sign in MARKUP) and not OUR_SYMBOL.search(text.get_text())
     ]
     assert not any(text.get_parse_math() for text in theirs)
     said = [text.get_text() for text in texts]
@@ -223,7 +263,7 @@ def test_names_of_others_stand_as_they_are(case: str) -> None:
 def test_the_vertical_axis_shows_what_differs() -> None:
     """Not all from 0 on where everything lies at .99."""
     figures = drawn("at the ceiling")
-    (gamma, _), (differences, _), _ = figures
+    (gamma, _), (differences, _), *_ = figures
     assert gamma.axes[0].get_ylim() == pytest.approx((0.98, 1.0), abs=0.01)
     assert differences.axes[0].get_ylim()[1] == pytest.approx(len(FOUR) - 1 - 0.3)  # the top row is whole
 
@@ -275,3 +315,105 @@ def test_nothing_is_drawn_of_nothing() -> None:
 
 def test_every_kind_of_picture_is_drawn() -> None:
     assert tuple(DRAWN) == PICTURES
+
+
+# ---- what is drawn are the numbers of the files
+
+
+def figure_of(case: str, heading: str) -> Figure:
+    """The figure of a case among whose texts one begins so."""
+    return next(fig for fig, texts in drawn(case) if any(text.get_text().startswith(heading) for text in texts))
+
+
+def line(ax: Axes, name: str) -> list[tuple[float, float]]:
+    (found,) = [each for each in ax.lines if each.get_label() == name]
+    return [(float(x), float(y)) for x, y in zip(*found.get_data(), strict=True)]
+
+
+def of_case(case: str, curve: Curve, arm: str) -> list[tuple[float, float]]:
+    points = curves_of(compare(CASES[case]), TEN)
+    return [
+        (each.x, each.mean)
+        for each in points
+        if (each.curve, each.arm) == (curve, arm) and each.x is not None and each.mean is not None
+    ]
+
+
+def test_precision_is_drawn_as_it_is_with_the_operating_point() -> None:
+    (ax,) = figure_of("acted", "test precision").axes
+    for name in ("bce", "pos_weight"):
+        assert line(ax, name) == of_case("acted", Curve.PRECISION, name)
+    marks = [
+        tuple(map(float, (each.get_xdata()[0], each.get_ydata()[0]))) for each in ax.lines if each.get_marker() == "D"
+    ]
+    assert marks == [pytest.approx((0.4, 0.03))] * 3
+    assert ax.get_yscale() == "log"  # it is low
+    assert "at 50 alerts a day" in ax.get_xlabel()
+    bands = [each.get_paths()[0].vertices[:, 1] for each in ax.collections]
+    assert max(map(max, bands)) == pytest.approx(max(y for _, y in line(ax, line_names(ax)[2])) + 0.01)
+
+
+def line_names(ax: Axes) -> list[str]:
+    return [str(each.get_label()) for each in ax.lines if not str(each.get_label()).startswith("_")]
+
+
+def test_the_best_of_the_other_losses_is_drawn() -> None:
+    table = compare(CASES["acted"])
+    others = [row for row in table if row.init == "own" and row.loss == "focal"]
+    best = max(others, key=lambda row: row.average_precision.mean)
+    assert line_names(figure_of("acted", "test precision").axes[0]) == ["bce", "pos_weight", best.arm]
+
+
+def test_net_benefit_is_drawn_a_thousand_rows_beside_flagging_all_and_none() -> None:
+    (ax,) = figure_of("acted", "net true positives").axes
+    assert line(ax, "bce") == [(x, 1000 * y) for x, y in of_case("acted", Curve.NET_BENEFIT, "bce")]
+    assert {y for _, y in line(ax, "flag none")} == {0.0}
+    x, y = line(ax, "flag all rows")[10]
+    assert y == pytest.approx(1000 * (0.01 - 0.99 * x / (1 - x)))
+
+
+def test_reliability_is_drawn_in_a_panel_for_each_kind_of_probability() -> None:
+    axes = figure_of("acted", "share of positives").axes
+    assert [ax.get_title(loc="left") for ax in axes] == list(PROBABILITIES.values())
+    for ax, curve in zip(axes, PROBABILITIES, strict=True):
+        low = ax.get_xlim()[0]
+        assert line(ax, "bce") == [(max(x, low), y) for x, y in of_case("acted", curve, "bce")]
+    assert [[each.get_marker() for each in ax.lines].count("<") for ax in axes] == [0, 0, 0, 3]
+
+
+def test_a_folder_of_before_has_the_raw_reliability_alone() -> None:
+    (ax,) = figure_of(FOLDER, "share of positives").axes
+    assert ax.get_title(loc="left") == "raw scores"
+
+
+def test_the_heat_map_shows_every_arm_of_the_grid_and_outlines_what_is_not_worse() -> None:
+    (ax,) = figure_of("every start", "mean test AUCPR, own start").axes
+    table = [row for row in compare(CASES["every start"]) if row.init == "own"]
+    said = sorted(text.get_text() for text in ax.texts)
+    assert said == sorted(number(row.average_precision.mean, 3) for row in table)
+    assert [text.get_text() for text in ax.get_yticklabels()] == ["none", "balanced"]
+    outlines = [each for each in ax.patches if not each.get_fill()]
+    evidence = Evidence(entries_of(cells_of(CASES["every start"])[0]), no_influences)
+    assert len(outlines) == len(not_shown_worse([row.arm for row in table], evidence) or ()) > 0
+
+
+def test_below_six_seeds_nothing_is_outlined_and_that_is_said() -> None:
+    fig = figure_of("three seeds", "mean test AUCPR, own start")
+    assert all(each.get_fill() for each in fig.axes[0].patches)
+    assert any("fewer than 6 seeds" in text.get_text() for text in fig.findobj(Text))
+
+
+def test_rates_are_drawn_from_the_rarest_on() -> None:
+    fig = figure_of("several rates", "rate 0.002")
+    heads = [ax.get_title(loc="left").split("\n")[0] for ax in fig.axes]
+    assert sorted(heads) == ["natural rate", "rate 0.002", "rate 0.01", "rate 0.3"]
+    table = compare(CASES["several rates"])
+    for ax in fig.axes:
+        head = ax.get_title(loc="left").split("\n")[0]
+        rate = None if head == "natural rate" else float(head.removeprefix("rate "))
+        want = [
+            r.average_precision.mean
+            for r in table
+            if r.positive_rate == rate and r.init == "own" and r.alpha is None and r.loss in ("bce", "focal")
+        ]
+        assert list(ax.lines[0].get_ydata()) == want
