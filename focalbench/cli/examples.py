@@ -29,6 +29,7 @@ EXAMPLES = {
     ),
     "table": ("focalbench table results/fraud", "focalbench table results/fraud --format latex > fraud.tex"),
     "plot": ("focalbench plot results/fraud", "focalbench plot --formulas"),
+    "report": ("focalbench report results/fraud", "focalbench report results/* --out all.html"),
     "check": ("focalbench check results/headline",),
     "datasets": (
         "focalbench datasets",

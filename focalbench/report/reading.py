@@ -54,7 +54,12 @@ def advice_of(folder: Path) -> list[Advice]:
     """What a results folder advises, for each of its data sets. Raises InputError where it is no sweep's folder."""
     table, runs = table_of(folder), read_rows(folder / RUNS, RunRow)
     found = recommend(table, runs, read_influences(folder / INFLUENCES))
-    return [advise(each, _trained(folder, each)) for each in found]
+    return [advice_for(folder, each) for each in found]
+
+
+def advice_for(folder: Path, found: Recommendation) -> Advice:
+    """The advice that a recommendation of a results folder comes to."""
+    return advise(found, _trained(folder, found))
 
 
 def _trained(folder: Path, found: Recommendation) -> Trained:
