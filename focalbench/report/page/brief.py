@@ -13,6 +13,9 @@ from focalbench.report.metric import heading
 from focalbench.report.words import baseline_name, deciding, loss_decision, scope, start_sentence, thin
 
 
+BEGINS = ("better", "every", "it", "no", "there")  # a reason; the name of a loss keeps its letters
+
+
 class Sure(StrEnum):
     """How far an answer can be relied on, as it stands beside it."""
 
@@ -22,16 +25,24 @@ class Sure(StrEnum):
 
 
 @dataclass(frozen=True)
+class Answer:
+    """What to do, why in one sentence, and how sure that is."""
+
+    headline: str
+    reason: str
+    sure: Sure
+
+
+@dataclass(frozen=True)
 class Brief:
-    """An answer: what to do, why in one sentence, how sure that is, and what somebody asks next.
+    """The answer on the losses, and what somebody asks next. model: where another model is better than any network.
 
     much, certain, wrong: sentences on how much better it is, how sure, and what it costs to be wrong; none where there
     is no verdict.
     """
 
-    headline: str
-    reason: str
-    sure: Sure
+    loss: Answer
+    model: Answer | None = None
     much: tuple[str, ...] = ()
     certain: tuple[str, ...] = ()
     wrong: tuple[str, ...] = ()
@@ -41,53 +52,60 @@ def brief(cell: Sequence[ArmRow], found: Recommendation | None = None) -> Brief:
     """The answer for a cell. found: where a reference may be what is recommended."""
     main, baseline = main_rows(cell), baseline_name(cell)
     others = [row for row in main if row.delta is not None]
-    if found is not None and advised(found) is not found.network:
-        return _of_reference(found)
-    headline, _, reason = loss_decision(cell).partition(": ")
-    reason = reason[:1].upper() + reason[1:]
     smoke = any(row.verdict is Verdict.SMOKE_TEST for row in main)
     if smoke or not others or cell[0].n_seeds < LEAST_SEEDS:
-        return Brief(headline, reason, Sure.NONE, certain=tuple(thin(cell[0])))
+        return Brief(_answer(loss_decision(cell), Sure.NONE), certain=tuple(thin(cell[0])))
     own = next(row for row in main if row.delta is None)
-    if won := winners(others):
-        much, certain, sure = [_compared(won[0], own, baseline)], [_whole(won[0].delta, won[0])], Sure.SHOWN
-        wrong = [_at_worst(won[0].name, won[0].delta, won[0])]
-    else:
-        best = max(others, key=gain)
-        still_open = max(map(most_gain, others)) > best.margin
-        much, sure = [_compared(best, own, baseline)], Sure.OPEN if still_open else Sure.SHOWN
-        certain, wrong = [_still_open(others) if still_open else _bounded(others)], [_of_staying(others, baseline)]
+    model = _of_reference(found) if found is not None and advised(found) is not found.network else Brief(_NOTHING)
+    of_loss = _winner(winners(others)[0], own, baseline) if winners(others) else _staying(others, own, baseline)
     return Brief(
-        headline,
-        reason,
-        sure,
-        tuple(much),
-        (*certain, *scope(cell[0]), *thin(cell[0])),
-        (*wrong, *_costliest(others), *_of_starts(cell, baseline)),
+        _answer(loss_decision(cell), of_loss.loss.sure),
+        model.model,
+        (*model.much, *of_loss.much),
+        (*model.certain, *of_loss.certain, *scope(cell[0]), *thin(cell[0])),
+        (*model.wrong, *of_loss.wrong, *_costliest(others), *_of_starts(cell, baseline)),
     )
+
+
+def _answer(sentence: str, sure: Sure) -> Answer:
+    """A sentence as a headline and what stands under it."""
+    headline, _, reason = sentence.partition(": ")
+    begins = reason.partition(" ")[0]
+    return Answer(headline, begins.capitalize() + reason.removeprefix(begins) if begins in BEGINS else reason, sure)
+
+
+_NOTHING = Answer("", "", Sure.NONE)
+_SHOWN, _OPEN = Answer("", "", Sure.SHOWN), Answer("", "", Sure.OPEN)
+
+
+def _winner(won: ArmRow, own: ArmRow, baseline: str) -> Brief:
+    assert won.delta is not None
+    much = (_values(won, own, baseline, won.delta),)
+    return Brief(_SHOWN, None, much, (_whole(won, won.delta, won),), (_at_worst(won.name, won.delta, won),))
+
+
+def _staying(others: Sequence[ArmRow], own: ArmRow, baseline: str) -> Brief:
+    best = max(others, key=gain)
+    assert best.delta is not None
+    still_open = max(map(most_gain, others)) > best.margin
+    much = (f"Of the other losses the best mean: {_values(best, own, baseline, best.delta)}",)
+    certain = _still_open(others) if still_open else _bounded(others)
+    return Brief(_OPEN if still_open else _SHOWN, None, much, (certain,), (_of_staying(others, baseline),))
 
 
 def _of_reference(found: Recommendation) -> Brief:
+    """What is said of the reference that is better than the loss to take."""
     assert found.reference is not None
     assert found.lead is not None
     reference, network, delta = found.reference, found.network, found.lead.delta
-    headline, _, reason = take(found).partition(": ")
-    first = network.name if network.delta is not None else baseline_name(found.cell)
-    others = [row for row in main_rows(found.cell) if row.delta is not None]
+    name = network.name if network.delta is not None else baseline_name(found.cell)
     return Brief(
-        headline,
-        reason[:1].upper() + reason[1:],
-        Sure.SHOWN,
-        (_values(reference, network, first, delta),),
-        (_whole(delta, network), *scope(network), *thin(network)),
-        (_at_worst(reference.arm, delta, network), *_costliest(others), *_of_starts(found.cell, first)),
+        _NOTHING,
+        _answer(take(found), Sure.SHOWN),
+        (_values(reference, network, name, delta),),
+        (_whole(reference, delta, network),),
+        (_at_worst(reference.arm, delta, network),),
     )
-
-
-def _compared(row: ArmRow, own: ArmRow, baseline: str) -> str:
-    assert row.delta is not None
-    text = _values(row, own, baseline, row.delta)
-    return text if row.verdict is Verdict.BETTER else f"Nothing is shown. Of the other losses the best mean: {text}"
 
 
 def _values(row: ArmRow, own: ArmRow, baseline: str, delta: Spread) -> str:
@@ -98,17 +116,17 @@ def _values(row: ArmRow, own: ArmRow, baseline: str, delta: Spread) -> str:
     return f"{heading(row.by)} {reached}: a difference of {spread.phrase(delta, places)}."
 
 
-def _whole(delta: Spread | None, row: ArmRow) -> str:
+def _whole(row: ArmRow, delta: Spread, against: ArmRow) -> str:
     """Why a row counts as better."""
-    ends = "" if delta is None else spread.phrase(delta, spread.digits(row.margin)).partition(" ")[2]
-    return f"Over {row.n_seeds} seeds the whole 95% interval of the difference, {ends}, is on the better side."
+    ends = spread.phrase(delta, spread.digits(against.margin)).partition(" ")[2]
+    return f"{row.name}: over {row.n_seeds} seeds the whole 95% interval, {ends}, is on the better side."
 
 
 def _bounded(others: Sequence[ArmRow]) -> str:
     places, margin = spread.digits(others[0].margin), others[0].margin
     return (
-        f"Over {others[0].n_seeds} seeds no loss's 95% interval reaches a gain of {spread.number(margin, places)}, "
-        "the least that matters here."
+        f"Losses: over {others[0].n_seeds} seeds no 95% interval goes beyond a gain of "
+        f"{spread.number(margin, places)}, the least that matters here."
     )
 
 
@@ -116,9 +134,7 @@ def _still_open(others: Sequence[ArmRow]) -> str:
     undecided = [row for row in others if row.verdict is Verdict.UNDECIDED and most_gain(row) > row.margin]
     told = deciding(undecided) if undecided else "more seeds may decide it"
     verb = "is" if len(undecided) == 1 else "are"
-    return (
-        f"Not yet: after {others[0].n_seeds} seeds {len(undecided)} of {len(others)} losses {verb} undecided; {told}."
-    )
+    return f"Losses: after {others[0].n_seeds} seeds {len(undecided)} of {len(others)} losses {verb} undecided; {told}."
 
 
 def _of_staying(others: Sequence[ArmRow], baseline: str) -> str:
@@ -128,8 +144,7 @@ def _of_staying(others: Sequence[ArmRow], baseline: str) -> str:
     return f"If another loss is better after all, {baseline} costs at most {_bound(most, others[0])}."
 
 
-def _at_worst(name: str, delta: Spread | None, row: ArmRow) -> str:
-    assert delta is not None
+def _at_worst(name: str, delta: Spread, row: ArmRow) -> str:
     low, high = spread.limits(delta) or (delta.mean, delta.mean)
     least = -high if row.by.lower_is_better else low
     return f"At the worse end of its interval {name} still gains {spread.number(least, spread.digits(row.margin))}."

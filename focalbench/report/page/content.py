@@ -43,6 +43,11 @@ class CellPart:
     pictures: tuple[Picture, ...]
     rows: tuple[ArmRow, ...]
 
+    @property
+    def then(self) -> tuple[str, ...]:
+        """What is advised beyond the answer, which says the first of it."""
+        return self.advice.sentences[2 if self.brief.model else 1 :]
+
 
 @dataclass(frozen=True)
 class FolderPart:
@@ -72,7 +77,7 @@ def content_of(folders: Sequence[Path]) -> Content:
     parts = [_cells(folder, f"d{place}", many=len(folders) > 1) for place, folder in enumerate(folders, 1)]
     cells = tuple(cell for part in parts for cell in part)
     table = joined([list(part_rows) for part_rows in (_rows(part) for part in parts)])
-    names = list(dict.fromkeys(cell.name for cell in cells))
+    names = list(dict.fromkeys(cell.rows[0].dataset for cell in cells))
     heading = names[0] if len(names) == 1 else f"{len(names)} data sets"
     return Content(heading, cells, tuple(map(_folder, folders)), tuple(blurb(table)), tuple(table))
 

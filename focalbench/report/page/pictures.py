@@ -28,6 +28,7 @@ TOLD = {
 FONTS = "'DejaVu Sans', Verdana, sans-serif"  # equally wide, so that texts take the room that they were given
 _TIP = "tip-"
 _NUMBER = re.compile(r"-?\d+\.\d{3,}")
+_TAG = re.compile(r"<[^>]*>")
 _COMMENT = re.compile(r"<!--.*?-->|<metadata>.*?</metadata>|<\?xml.*?\?>|<!DOCTYPE.*?>", re.DOTALL)
 _TIPPED = re.compile(rf'(<g id="{_TIP}(\d+)">)(.*?</g>)', re.DOTALL)
 
@@ -60,7 +61,7 @@ def small_svg(fig: Figure, prefix: str, label: str, of: OfCell) -> str:
         fig.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
     text = _COMMENT.sub("", file.getvalue())
     text = _TIPPED.sub(lambda found: f"{found[1]}<title>{escape(tips[int(found[2])])}</title>{found[3]}", text)
-    text = _NUMBER.sub(lambda number: f"{float(number[0]):.2f}".rstrip("0").rstrip("."), text)
+    text = _TAG.sub(lambda tag: _NUMBER.sub(lambda number: f"{float(number[0]):.2f}", tag[0]), text)  # no text's
     text = _own_ids(text, prefix).replace("'DejaVu Sans'", FONTS)
     text = re.sub(r"\s*\n\s*", " ", text).replace("> <", "><").strip()
     return re.sub(

@@ -24,10 +24,11 @@ from focalbench.report.tables import display
 SEAL = re.compile(r"<!-- sha256 ([0-9a-f]{64}) of what stands above -->\n\Z")
 OVERVIEW = (
     Column("data"),
+    Column("loss"),
+    Column("how sure"),
+    Column("still better"),
     Column("rate", right=True),
     Column("positives to train on", right=True),
-    Column("answer"),
-    Column("how sure"),
     Column("best other loss"),
     Column("vs baseline", right=True),
 )
@@ -137,10 +138,11 @@ def _overview_line(cell: CellPart) -> OverviewLine:
     best = max(others, key=gain, default=None)
     cells = (
         _same(cell.name),
+        _same(cell.brief.loss.headline),
+        _same(cell.brief.loss.sure.value),
+        _same(cell.advice.model.arm if cell.brief.model else ""),
         Shown(f"{rate:.3g}", rate),
         Shown(f"{first.sizes.train_positives:,}", first.sizes.train_positives),
-        _same(cell.brief.headline),
-        _same(cell.brief.sure.value),
         _same("" if best is None else best.name),
         Shown("", None) if best is None or best.delta is None else Shown(display(best)[2], best.delta.mean),
     )

@@ -32,7 +32,7 @@ class CopiedRow:
     margin: float
     verdict: Verdict | None
     seeds_to_decide: int | None
-    log_loss_skill: float | None
+    recovered_log_loss_skill: float | None
 
 
 @dataclass(frozen=True)
