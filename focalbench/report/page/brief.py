@@ -12,7 +12,6 @@ from focalbench.report.advice import advised, take
 from focalbench.report.metric import heading
 from focalbench.report.words import baseline_name, deciding, loss_decision, scope, start_sentence, thin
 
-
 BEGINS = ("better", "every", "it", "no", "there")  # a reason; the name of a loss keeps its letters
 
 

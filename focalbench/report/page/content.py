@@ -63,27 +63,30 @@ class FolderPart:
 
 @dataclass(frozen=True)
 class Content:
-    """A page. blurb: what its columns mean."""
+    """A page. blurb: what its columns mean; pooled: its rows as one table, where they make one."""
 
     heading: str
     cells: tuple[CellPart, ...]
     folders: tuple[FolderPart, ...]
     blurb: tuple[str, ...]
-    table: tuple[ArmRow, ...]
+    pooled: tuple[ArmRow, ...]
 
 
 def content_of(folders: Sequence[Path]) -> Content:
     """What the page of these results folders holds. Raises InputError where one is none, or its files were changed."""
     parts = [_cells(folder, f"d{place}", many=len(folders) > 1) for place, folder in enumerate(folders, 1)]
     cells = tuple(cell for part in parts for cell in part)
-    table = joined([list(part_rows) for part_rows in (_rows(part) for part in parts)])
+    rows = [row for cell in cells for row in cell.rows]
     names = list(dict.fromkeys(cell.rows[0].dataset for cell in cells))
     heading = names[0] if len(names) == 1 else f"{len(names)} data sets"
-    return Content(heading, cells, tuple(map(_folder, folders)), tuple(blurb(table)), tuple(table))
+    return Content(heading, cells, tuple(map(_folder, folders)), tuple(blurb(rows)), _pooled(parts))
 
 
-def _rows(part: Sequence[CellPart]) -> list[ArmRow]:
-    return [row for cell in part for row in cell.rows]
+def _pooled(parts: Sequence[Sequence[CellPart]]) -> tuple[ArmRow, ...]:
+    """All rows as one table, to be pooled over data sets; none where two folders hold the same one."""
+    tables = [[row for cell in part for row in cell.rows] for part in parts]
+    cells = [cell.rows[0].cell for part in parts for cell in part]
+    return tuple(joined(tables)) if len(set(cells)) == len(cells) else ()
 
 
 def _cells(folder: Path, key: str, *, many: bool) -> list[CellPart]:
@@ -94,19 +97,27 @@ def _cells(folder: Path, key: str, *, many: bool) -> list[CellPart]:
     drawn = drawn_cells(folder)
     kinds = OF_MANY if many or len(drawn) > FEW_CELLS else PICTURES
     return [
-        _cell(folder, f"{key}-{place}", each, of, of_cell(each.cell, classes), kinds)
+        _cell(
+            folder, f"{key}-{place}", each, of, of_cell(each.cell, classes), kinds, f" ({folder.name})" if many else ""
+        )
         for place, (each, of) in enumerate(zip(found, drawn, strict=True), 1)
     ]
 
 
 def _cell(
-    folder: Path, key: str, found: Recommendation, of: OfCell, classes: Sequence[ClassRow], kinds: Sequence[str]
+    folder: Path,
+    key: str,
+    found: Recommendation,
+    of: OfCell,
+    classes: Sequence[ClassRow],
+    kinds: Sequence[str],
+    where: str,
 ) -> CellPart:
     rows, advice = found.cell, advice_for(folder, found)
     return CellPart(
         key,
-        short_title(rows),
-        title(rows, classes),
+        short_title(rows) + where,
+        title(rows, classes) + where,
         brief(rows, found),
         advice,
         board(rows, advice.model),

@@ -53,15 +53,15 @@ class Overview:
 def page_text(content: Content, *, live: str = "", every: int = 0) -> str:
     """The page. live: what is said of a sweep that still runs; every: after how many seconds it is loaded anew."""
     js, css = _asset("page.js"), _asset("page.css")
-    several = len(content.cells) > 1
+    several, pooled = len(content.cells) > 1, over_grid(content.pooled) if content.pooled else None
     text = (
         _environment()
         .get_template("page.html")
         .render(
             content=content,
             overview=_overview(content) if several else None,
-            pooled=over_grid(content.table) if several else None,
-            pooled_said=over_sentences(content.table) if several else (),
+            pooled=pooled,
+            pooled_said=over_sentences(content.pooled) if pooled else (),
             live=live,
             every=every,
             css=Markup(css),
