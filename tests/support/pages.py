@@ -10,11 +10,11 @@ from pathlib import Path
 from focalbench.analysis.pooled import joined
 from focalbench.analysis.rows import ArmRow
 from focalbench.base.rows import read_rows
-from focalbench.cli.claims import read_claims
 from focalbench.cli.losses import losses_page
 from focalbench.plan.claims import Claim
 from focalbench.report.claims import claim_lines, claim_tables
 from focalbench.report.grid import markdown_lines
+from focalbench.report.reading import read_claims
 from focalbench.report.tables import overview, summary
 
 ROOT = Path(__file__).parent.parent.parent

@@ -167,3 +167,28 @@ def _of_starts(cell: Sequence[ArmRow], baseline: str) -> Iterator[str]:
 
 def _bound(most: float, row: ArmRow) -> str:
     return spread.bound(most, spread.digits(row.margin))
+
+
+# ---- of many data sets
+
+
+def counted(found: Sequence[tuple[Brief, Sequence[ArmRow]]]) -> list[str]:
+    """The answer over several tables, in counts. found: the brief and the rows of each."""
+    won = sum(bool(_winners(rows)) for _, rows in found)
+    sure = [brief.loss.sure for brief, _ in found]
+    stays = sure.count(Sure.SHOWN) - won
+    said = [
+        f"another loss than the baseline is shown to be better on {won}",
+        f"on {stays} none is better by what matters",
+        *([f"{sure.count(Sure.OPEN)} are not decided yet"] if Sure.OPEN in sure else []),
+        *([f"{sure.count(Sure.NONE)} have no verdict"] if Sure.NONE in sure else []),
+    ]
+    models = sum(brief.model is not None for brief, _ in found)
+    return [
+        f"Of {len(found)} tables: {'; '.join(said)}.",
+        f"Another model is better than the network with the best loss on {models}.",
+    ]
+
+
+def _winners(cell: Sequence[ArmRow]) -> list[ArmRow]:
+    return winners([row for row in main_rows(cell) if row.delta is not None])

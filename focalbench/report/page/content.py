@@ -11,15 +11,16 @@ from focalbench.analysis.run_rows import RunRow
 from focalbench.base.files import sha256
 from focalbench.base.rows import read_rows
 from focalbench.report.advice import Advice
+from focalbench.report.claims import claims_page
 from focalbench.report.figures import OfCell, drawn_cells
-from focalbench.report.folder import CURVES, EXPERIMENT, INFLUENCES, PICTURES, RUNS, TABLE, check_unchanged
-from focalbench.report.grid import Grid
+from focalbench.report.folder import CLAIMS, CURVES, EXPERIMENT, INFLUENCES, PICTURES, RUNS, TABLE, check_unchanged
+from focalbench.report.grid import Grid, Page
 from focalbench.report.influences import read_influences
 from focalbench.report.manifest import Manifest, read_manifest
 from focalbench.report.page.brief import Brief, brief
 from focalbench.report.page.pictures import Picture, pictures
 from focalbench.report.page.rows import Board, board
-from focalbench.report.reading import advice_for, classes_of, table_of
+from focalbench.report.reading import advice_for, classes_of, read_claims, table_of
 from focalbench.report.tables import more_grids
 from focalbench.report.words import blurb, details, of_cell, short_title, title
 
@@ -58,15 +59,18 @@ class FolderPart:
     toml: str
     settings: Pairs
     versions: Pairs
-    table_sha256: str
+    sha256: Pairs
 
 
 @dataclass(frozen=True)
 class Content:
-    """A page. blurb: what its columns mean; pooled: its rows as one table, where they make one."""
+    """A page. blurb: what its columns mean; claims: what is said of losses, where folders hold that; pooled: its rows as
+    one table, where they make one.
+    """
 
     heading: str
     cells: tuple[CellPart, ...]
+    claims: Page | None
     folders: tuple[FolderPart, ...]
     blurb: tuple[str, ...]
     pooled: tuple[ArmRow, ...]
@@ -74,19 +78,37 @@ class Content:
 
 def content_of(folders: Sequence[Path]) -> Content:
     """What the page of these results folders holds. Raises InputError where one is none, or its files were changed."""
-    parts = [_cells(folder, f"d{place}", many=len(folders) > 1) for place, folder in enumerate(folders, 1)]
+    tables = [folder for folder in folders if not (folder / CLAIMS).is_file()]
+    parts = [_cells(folder, f"d{place}", many=len(folders) > 1) for place, folder in enumerate(tables, 1)]
     cells = tuple(cell for part in parts for cell in part)
     rows = [row for cell in cells for row in cell.rows]
+    claims = _claims([folder for folder in folders if folder not in tables])
+    folder_parts = tuple(map(_folder, folders))
+    return Content(
+        _heading(cells, claims), cells, claims, folder_parts, tuple(blurb(rows)) if rows else (), _pooled(parts)
+    )
+
+
+def _heading(cells: Sequence[CellPart], claims: Page | None) -> str:
     names = list(dict.fromkeys(cell.rows[0].dataset for cell in cells))
-    heading = names[0] if len(names) == 1 else f"{len(names)} data sets"
-    return Content(heading, cells, tuple(map(_folder, folders)), tuple(blurb(rows)), _pooled(parts))
+    if not names and claims is not None:
+        return f"{len(claims.grids)} claims"
+    return names[0] if len(names) == 1 else f"{len(names)} data sets"
+
+
+def _claims(folders: Sequence[Path]) -> Page | None:
+    if not folders:
+        return None
+    for folder in folders:
+        check_unchanged(folder, [CLAIMS])
+    return claims_page(*read_claims(folders))
 
 
 def _pooled(parts: Sequence[Sequence[CellPart]]) -> tuple[ArmRow, ...]:
     """All rows as one table, to be pooled over data sets; none where two folders hold the same one."""
     tables = [[row for cell in part for row in cell.rows] for part in parts]
     cells = [cell.rows[0].cell for part in parts for cell in part]
-    return tuple(joined(tables)) if len(set(cells)) == len(cells) else ()
+    return tuple(joined(tables)) if cells and len(set(cells)) == len(cells) else ()
 
 
 def _cells(folder: Path, key: str, *, many: bool) -> list[CellPart]:
@@ -139,8 +161,12 @@ def _folder(folder: Path) -> FolderPart:
         toml,
         _settings(manifest.experiment or {}),
         _versions(manifest),
-        sha256(folder / TABLE),
+        _hashes(folder),
     )
+
+
+def _hashes(folder: Path) -> Pairs:
+    return tuple((name, sha256(folder / name)) for name in (TABLE, CLAIMS, RUNS) if (folder / name).is_file())
 
 
 def _settings(experiment: Mapping[str, object]) -> Pairs:

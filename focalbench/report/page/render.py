@@ -13,10 +13,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from focalbench import __version__
-from focalbench.analysis.recommendation import gain
+from focalbench.analysis.recommendation import gain, main_rows, winners
 from focalbench.base.text import shown
 from focalbench.report.grid import Column, Grid
 from focalbench.report.over_tables import over_grid, over_sentences
+from focalbench.report.page.brief import counted
 from focalbench.report.page.content import CellPart, Content
 from focalbench.report.page.rows import Dialect, Shown
 from focalbench.report.tables import display
@@ -26,11 +27,10 @@ OVERVIEW = (
     Column("data"),
     Column("loss"),
     Column("how sure"),
-    Column("still better"),
+    Column("better model"),
     Column("rate", right=True),
     Column("positives to train on", right=True),
-    Column("best other loss"),
-    Column("vs baseline", right=True),
+    Column("best other loss, vs baseline"),
 )
 
 
@@ -60,8 +60,12 @@ def page_text(content: Content, *, live: str = "", every: int = 0) -> str:
         .render(
             content=content,
             overview=_overview(content) if several else None,
+            counted=counted([(cell.brief, cell.rows) for cell in content.cells]) if several else (),
             pooled=pooled,
             pooled_said=over_sentences(content.pooled) if pooled else (),
+            sources=json.dumps(
+                {f"{part.name}/{name}": hashed for part in content.folders for name, hashed in part.sha256}
+            ),
             live=live,
             every=every,
             css=Markup(css),
@@ -134,8 +138,8 @@ def _overview(content: Content) -> Overview:
 def _overview_line(cell: CellPart) -> OverviewLine:
     first = cell.rows[0]
     rate = first.prevalence if first.positive_rate is None else first.positive_rate
-    others = [row for row in cell.rows if row.delta is not None and row.init == first.init]
-    best = max(others, key=gain, default=None)
+    others = [row for row in main_rows(cell.rows) if row.delta is not None]
+    best = max(winners(others) or others, key=gain, default=None)
     cells = (
         _same(cell.name),
         _same(cell.brief.loss.headline),
@@ -143,8 +147,7 @@ def _overview_line(cell: CellPart) -> OverviewLine:
         _same(cell.advice.model.arm if cell.brief.model else ""),
         Shown(f"{rate:.3g}", rate),
         Shown(f"{first.sizes.train_positives:,}", first.sizes.train_positives),
-        _same("" if best is None else best.name),
-        Shown("", None) if best is None or best.delta is None else Shown(display(best)[2], best.delta.mean),
+        Shown("", None) if best is None else Shown(f"{best.name} {display(best)[2]}", gain(best)),
     )
     return OverviewLine(cell.key, cells)
 
