@@ -49,6 +49,7 @@ def compare(
     budget: str | float | None = "2m",
     rows: int = 40_000,
     steps: int = 1560,
+    model: Literal["mlp", "resnet"] = "mlp",
     hidden: Sequence[int] = (32, 32),
     lrs: Sequence[float] = (3e-4, 1e-3, 3e-3),
     references: bool | Sequence[str] = True,
@@ -87,7 +88,8 @@ def compare(
         budget: how long it may take, such as "90s" or seconds; None: as long as all seeds take.
         rows: training rows at most.
         steps: optimiser steps of each run.
-        hidden: units of the layers; (): logistic regression.
+        model: mlp, or resnet: a stronger network for tables, which takes several times as long.
+        hidden: units of the MLP's layers; (): logistic regression.
         lrs: learning rates, of which validation chooses, for each loss alike.
         references: models that stand under the table: True for scikit-learn's logistic regression and boosting, False
             for none, or a list of "logistic", "boosting", "lightgbm", "xgboost", "catboost", and your own
@@ -140,7 +142,7 @@ def compare(
             first_seed=first_seed,
             rows=rows,
             steps=steps,
-            model="mlp" if len(hidden) else "logistic",
+            model=model if model != "mlp" or len(hidden) else "logistic",
             hidden=tuple(hidden),
             lrs=tuple(lrs),
             references=_references(references),

@@ -134,12 +134,10 @@ class Comparison:
         Raises:
             InputError: for another name, and where the comparison has nothing to draw there.
         """
-        from focalbench.report.figures import drawn_cells, picture
-        from focalbench.report.folder import PICTURES
+        from focalbench.report.figures import check_names, first_picture
 
-        if name not in PICTURES:
-            raise InputError(f"no figure is called {name!r}; choose one of {', '.join(PICTURES)}")
-        fig = picture(drawn_cells(self.folder)[0], name)
+        check_names([name])
+        fig = first_picture(self.folder, name)
         if fig is None:
             raise InputError(f"there is nothing to draw in the figure {name!r} of this comparison")
         _display(fig)

@@ -29,8 +29,9 @@ ABOUT = {
     "sampler": "random, stratified, balanced, quota:K (positives a batch), weighted-quota:K (the same, weighted "
     "back to the rate), hard (negatives) or groups.",
     "optimizer": "adam, or sgd (with momentum 0.9), whose learning rates are larger, such as 0.1.",
-    "lr_schedule": "constant, or cosine (down to 0 at the last step).",
-    "model": "logistic (linear) or mlp (a small network).",
+    "lr_schedule": "constant, or cosine (down to 0 at the last step); resnet always has the cosine.",
+    "model": "logistic (linear), mlp (a small network) or resnet (a stronger, slower one for tables, with layers and a "
+    "learning rate schedule of its own).",
     "hidden": "Units of the MLP's hidden layers.",
     "device": "Where to train: cpu or cuda.",
     "references": "Models beside the networks: true for scikit-learn's logistic regression and boosting, false for "

@@ -117,8 +117,8 @@ def show_claims(folders: Sequence[Path], format: str) -> None:  # noqa: A002
         show_page(claims_page(claims, rows), known[format])
 
 
-def plot_claims(folder: Path, out: Path | None) -> list[Path]:
-    """Draw the claims of a results folder again."""
+def plot_claims(folder: Path, out: Path | None, names: Sequence[str], formats: Sequence[str]) -> list[Path]:
+    """Draw the claims of a results folder again: all, or those of these ids."""
     from focalbench.plan.toml import claims_in
     from focalbench.report.claim_figures import draw_claims
     from focalbench.report.folder import CLAIMS, EXPERIMENT, LOSS_CURVES, POINTS, check_unchanged, claim_pictures
@@ -127,8 +127,12 @@ def plot_claims(folder: Path, out: Path | None) -> list[Path]:
     if out is not None:
         raise InputError("--out: the figures of claims are drawn into the folder's own figures; leave it out")
     check_unchanged(folder, [CLAIMS, POINTS, LOSS_CURVES])
-    claims = claims_in(folder / EXPERIMENT)
-    with working_in(folder, claim_pictures(claim.id for claim in claims)):
-        written = draw_claims(folder, claims)
+    every = {claim.id: claim for claim in claims_in(folder / EXPERIMENT)}
+    for name in names:
+        if name not in every:
+            raise InputError(f"{folder} holds no claim {name!r}; choose one of {', '.join(every)}")
+    claims = [claim for claim in every.values() if claim.id in names or not names]
+    with working_in(folder, claim_pictures((claim.id for claim in claims), formats)):
+        written = draw_claims(folder, claims, formats)
         finish_more(folder, [path.relative_to(folder).as_posix() for path in written])
     return written

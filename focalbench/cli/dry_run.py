@@ -73,7 +73,8 @@ def _training(run: Run) -> str:
     from focalbench.datasets.build import split_counts
 
     training, rows = run.training, split_counts(run.recipe, run.seed).train.rows
-    name = f"MLP {'-'.join(map(str, training.hidden))}" if training.hidden else "logistic"
+    kind = "MLP" if training.model == "mlp" else training.model
+    name = f"{kind} {'-'.join(map(str, training.hidden))}".strip()
     steps = training.epochs * -(-rows // training.batch_size)
     return f"{name}, {counted(training.epochs, 'epoch')} = {steps:,} steps"
 

@@ -28,7 +28,11 @@ EXAMPLES = {
         "focalbench compare a.csv b.csv --target is_fraud --id tx --metric cost=1:50",
     ),
     "table": ("focalbench table results/fraud", "focalbench table results/fraud --format latex > fraud.tex"),
-    "plot": ("focalbench plot results/fraud", "focalbench plot --formulas"),
+    "plot": (
+        "focalbench plot results/fraud",
+        "focalbench plot results/fraud differences gamma --format pdf",
+        "focalbench plot --formulas",
+    ),
     "report": ("focalbench report results/fraud", "focalbench report results/* --out all.html"),
     "check": ("focalbench check results/headline",),
     "datasets": (

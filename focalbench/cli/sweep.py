@@ -150,7 +150,7 @@ def sweep(
             rich_help_panel=LOSS,
         ),
     ] = None,
-    model: Annotated[Literal["logistic", "mlp"], setting("model", TRAINING, "MODEL")] = "mlp",
+    model: Annotated[Literal["logistic", "mlp", "resnet"], setting("model", TRAINING, "MODEL")] = "mlp",
     hidden: Annotated[str | None, setting("hidden", TRAINING, "UNITS", default="32,32")] = None,
     rows: Annotated[int | None, setting("rows", TRAINING, default="40000")] = None,
     steps: Annotated[int | None, setting("steps", TRAINING, default="1560")] = None,
@@ -316,7 +316,7 @@ def _quick_rows(experiment: Experiment) -> int:
 def _hidden(text: str | None, model: str) -> tuple[int, ...] | None:
     if text is None:
         return None
-    if model == "logistic":
+    if model != "mlp":
         raise InputError("--hidden is used by --model mlp only; leave it out")
     try:
         return tuple(int(part) for part in text.split(","))

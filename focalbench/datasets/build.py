@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
-from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -11,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from focalbench.base.randomness import generator
+from focalbench.base.text import near_or
 from focalbench.datasets.dataset import AsRead, Counts, Dataset, Known, Resampling, SplitCounts, Splits, Targets
 from focalbench.datasets.files.fetched import is_fetched, read_fetched
 from focalbench.datasets.files.file import SUFFIXES, exists, file_sha256, read_table
 from focalbench.datasets.folds import FOLDS, LEAST_POSITIVES, fold_splits
-from focalbench.datasets.preprocessing import coded_width, levels_of, preprocess
+from focalbench.datasets.preprocessing import USUAL, Coding, coded_width, levels_of, preprocess, with_bins
 from focalbench.datasets.prevalence import (
     fold_counts,
     label_swaps,
@@ -170,23 +170,24 @@ def _counts(table: Table, recipe: Recipe, pools: tuple[Rows, Rows, Rows] | None)
     return pool_counts(recipe, SplitCounts(train, validation, test))
 
 
-def build_parts(recipe: Recipe, seed: int) -> list[Splits]:
+def build_parts(recipe: Recipe, seed: int, coding: Coding = USUAL) -> list[Splits]:
     """Return the splits that a run of a recipe and a seed trains on, one after the other: one, or one for each fold.
 
-    Raises InputError as split_counts does.
+    coding: how fine features are. Raises InputError as split_counts does.
     """
     if not recipe.folds:
-        return [build_splits(recipe, seed)]
+        return [build_splits(recipe, seed, coding)]
     table = load_table(recipe)
-    return [_splits(recipe, seed, _real(table, rows), rows) for rows in _fold_rows(table, recipe, seed)]
+    return [_splits(recipe, seed, _real(table, rows, coding), rows) for rows in _fold_rows(table, recipe, seed)]
 
 
-def build_splits(recipe: Recipe, seed: int) -> Splits:
+def build_splits(recipe: Recipe, seed: int, coding: Coding = USUAL) -> Splits:
     """The three splits of a recipe without folds and a seed, label noise included.
 
     Args:
         recipe: which rows a run sees, apart from the seed; without folds.
         seed: of the draws and of the split.
+        coding: how fine features are.
 
     Returns:
         Train, validation and test, with the counts of split_counts.
@@ -195,10 +196,10 @@ def build_splits(recipe: Recipe, seed: int) -> Splits:
         InputError: where the recipe's rate, noise or rows are not reachable, or a split has too few positives.
     """
     if is_synthetic(recipe.dataset):
-        return _splits(recipe, seed, _synthetic(recipe, seed), None)
+        return _splits(recipe, seed, with_bins(_synthetic(recipe, seed), coding), None)
     table = load_table(recipe)
     rows = _split_rows(table, recipe, seed)
-    return _splits(recipe, seed, _real(table, rows), rows)
+    return _splits(recipe, seed, _real(table, rows, coding), rows)
 
 
 def _more_rows_do(recipe: Recipe) -> bool:
@@ -227,11 +228,11 @@ def _splits(recipe: Recipe, seed: int, clean: list[Dataset], rows: tuple[Rows, R
     return Splits(train, validation, clean[2], test.targets, resampling=resampling, test_numbers=numbers)
 
 
-def width(recipe: Recipe) -> int:
+def width(recipe: Recipe, coding: Coding = USUAL) -> int:
     """How many numbers a row has, those of a table once it is coded."""
     if is_synthetic(recipe.dataset):
-        return knobs(recipe.dataset).numbers
-    return coded_width(load_table(recipe))
+        return knobs(recipe.dataset).numbers * (1 + coding.bins)
+    return coded_width(load_table(recipe), coding)
 
 
 def names_of(recipe: Recipe) -> tuple[str, ...]:
@@ -300,8 +301,8 @@ def _split_rows(table: Table, recipe: Recipe, seed: int) -> tuple[Rows, Rows, Ro
     return with_unknown(splits, table.classes, pools, seed, recipe.key)
 
 
-def _real(table: Table, splits: tuple[Rows, Rows, Rows]) -> list[Dataset]:
-    features, levels = preprocess(table, splits), levels_of(table)
+def _real(table: Table, splits: tuple[Rows, Rows, Rows], coding: Coding) -> list[Dataset]:
+    features, levels = preprocess(table, splits, coding), levels_of(table, coding)
     train, validation, test = (
         Dataset(
             part,
@@ -410,6 +411,5 @@ def _table(source: Recipe, path: str | None) -> Table:
 
 def _unknown(dataset: str) -> InputError:
     names = (*FAMILIES, *REAL_TABLES)
-    close = get_close_matches(dataset, names, n=1)
-    hint = f"did you mean {close[0]}?" if close else f"choose one of {', '.join(names)}, or the path of a file"
+    hint = near_or(dataset, names, f"choose one of {', '.join(names)}, or the path of a file")
     return InputError(f"unknown data set {dataset!r}; {hint}")

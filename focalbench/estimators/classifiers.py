@@ -219,7 +219,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         layers = draw_weights(architecture, generator(seed, f"weights {architecture.hidden} 0", KEY))
         counts = counts_of(train.class_count)
         if arm.init == "learned":
-            starts = learned_biases(layers, run_loss(arm, counts), train.rows)
+            starts = learned_biases(architecture, layers, run_loss(arm, counts), train.rows)
         else:
             starts = start_biases(arm, counts)
         layers[-1] = layers[-1][0], np.array(starts, dtype=np.float32)

@@ -15,6 +15,7 @@ import numpy as np
 from focalbench.base.amounts import clock
 from focalbench.base.text import setting
 from focalbench.datasets.build import names_of, split_counts, width
+from focalbench.datasets.preprocessing import coding_of
 from focalbench.errors import InputError
 from focalbench.execution.pools import Backend, Stack
 from focalbench.jobs.estimate import makespan
@@ -130,7 +131,13 @@ def _costs(stacks: Sequence[Stack], workers: int) -> Iterator[float]:
 def sizes_of(run: Run) -> Sizes:
     """The sizes of a run's data."""
     train, validation, test = (part.rows for part in split_counts(run.recipe, run.seed).each)
-    return Sizes(train, validation, test, width(run.recipe), len(names_of(run.recipe)) or 1)
+    return Sizes(
+        train,
+        validation,
+        test,
+        width(run.recipe, coding_of(run.training.preprocessing)),
+        len(names_of(run.recipe)) or 1,
+    )
 
 
 def stack_seconds(stack: Stack, sizes: Sizes) -> float:

@@ -20,6 +20,7 @@ __all__ = [
     "expected_observed",
     "log_loss",
     "log_loss_skill",
+    "mean_by_bin",
     "reliability_grid",
 ]
 
@@ -224,6 +225,31 @@ def reliability_grid(logits: Tensor, targets: Tensor, bins: int = 10, weights: T
     return _per_run(lambda forecast: forecast.reliability(bins), logits, targets, weights)
 
 
+def mean_by_bin(
+    logits: Tensor, others: Tensor, targets: Tensor, bins: int = 10, weights: Tensor | None = None
+) -> Tensor:
+    """Mean of other probabilities of the same samples in the bins of reliability_grid.
+
+    Args:
+        logits: (run, sample), finite, which the bins are made of.
+        others: (run, sample), finite: logits of the other probabilities.
+        targets: (sample,), 0 or 1.
+        bins: >= 1.
+        weights: (sample,), >= 0, which weight the means; None: 1 each.
+
+    Returns:
+        (run, bins) float64 in [0, 1], NaN for empty bins.
+
+    Raises:
+        InputError: for bins < 1, wrong shapes or weights, other targets, or a class missing or without weight.
+    """
+    rows = [
+        _per_run(lambda forecast, own=own: forecast.mean_by_bin(own, bins), row[None], targets, weights)[0]
+        for row, own in zip(logits, others.double().sigmoid(), strict=True)
+    ]
+    return torch.stack(rows)
+
+
 def _per_run(
     metric: "Callable[[_Forecast], Tensor]", logits: Tensor, targets: Tensor, weights: Tensor | None
 ) -> Tensor:
@@ -295,13 +321,22 @@ class _Forecast:
         samples = torch.bincount(inside, self.mass, minlength=bins)
         return torch.stack([expected / samples, observed / samples], dim=1)
 
-    def _bin_sums(self, bins: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Per bin of equally many positives, the sum of probabilities and the positives; and each row's bin."""
+    def mean_by_bin(self, values: Tensor, bins: int) -> Tensor:
+        inside = self._bins(bins)
+        sums = torch.bincount(inside, values if self.mass is None else self.mass * values, minlength=bins)
+        return sums / torch.bincount(inside, self.mass, minlength=bins)
+
+    def _bins(self, bins: int) -> Tensor:
+        """Each row's bin, of equally many positives."""
         if bins < 1:
             raise InputError(f"bins must be at least 1, got {bins}")
         ranked = self.row[self.positive].sort().values
         edges = ranked[torch.arange(1, bins, device=self.row.device) * len(ranked) // bins]
-        inside = torch.searchsorted(edges, self.row, right=True)
+        return torch.searchsorted(edges, self.row, right=True)
+
+    def _bin_sums(self, bins: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Per bin of equally many positives, the sum of probabilities and the positives; and each row's bin."""
+        inside = self._bins(bins)
         expected = self.probability if self.mass is None else self.mass * self.probability
         observed = None if self.mass is None else self.mass[self.positive]
         return (

@@ -22,12 +22,13 @@ from focalbench.runs.columns import COLUMN_KEYS, NO_COLUMNS, Columns
 from focalbench.runs.metric import AVERAGE_PRECISION, Metric, ThresholdAt
 from focalbench.runs.reference import USUAL, Reference, as_said
 from focalbench.runs.resampling import Method
-from focalbench.runs.run import OPTIMIZERS, LrSchedule, TestPrevalence
+from focalbench.runs.run import OPTIMIZERS, RESNET, LrSchedule, TestPrevalence
 from focalbench.training.samplers import check_sampler, keeps_rate, weighs_rows
 
 MOST = {"rows": 10_000_000, "seeds": 10_000, "steps": 10_000_000, "batch_size": 100_000}  # beyond: a slip of the hand
 MOST_EPOCHS, LEAST_EPOCHS = 10_000, 20  # the least where a budget of steps decides
 MOST_UNITS = 16_384
+NETWORKS = ("logistic", "mlp", RESNET)
 USUAL_RATE = 0.0015  # of synthetic data, which has no natural one
 MANIFEST = "manifest.json"  # of a results folder, beside its experiment.toml
 SAMPLERS_OF_CLASSES = ("random", "stratified", "groups")  # those that leave the rates alone
@@ -123,8 +124,8 @@ class Experiment:
 
     def _check_choices(self) -> None:
         """Names."""
-        if self.model not in ("logistic", "mlp"):
-            raise InputError(f"unknown model {self.model!r}; choose logistic or mlp")
+        if self.model not in NETWORKS:
+            raise InputError(f"unknown model {self.model!r}; choose one of {', '.join(NETWORKS)}")
         if self.device not in ("cpu", "cuda"):
             raise InputError(f"unknown device {self.device!r}; choose cpu or cuda")
         for name, value, known in (
@@ -200,8 +201,12 @@ class Experiment:
         resampled = [arm for arm in self.arms if arm.resampling]
         if any(arm.init == "learned" for arm in resampled):
             raise InputError("the start learned is of all rows, and `resampling` leaves others; leave one out")
-        if self.columns.weight and any(arm.resampling.method is Method.SMOTE for arm in resampled if arm.resampling):
+        if not any(arm.resampling.method is Method.SMOTE for arm in resampled if arm.resampling):
+            return
+        if self.columns.weight:
             raise InputError("smote makes rows, which have no `weight`; undersample, oversample, or leave one out")
+        if self.model == RESNET:
+            raise InputError(f"smote makes numbers, not the bins that `model={RESNET}` sees; leave one out")
 
     def _check_task(self) -> None:
         """What goes with one task only."""

@@ -26,7 +26,7 @@ from focalbench.plan.experiment import LEAST_EPOCHS, Experiment
 from focalbench.runs.arm import Arm
 from focalbench.runs.metric import Aim, MetricName
 from focalbench.runs.reference import Reference, is_own
-from focalbench.runs.run import Recipe, Run, Training
+from focalbench.runs.run import RESNET, STRONG, Recipe, Run, Training
 from focalbench.training.boosters import check_installed
 from focalbench.training.references import OWN_PROTOCOL, PROTOCOL, sees_features
 from focalbench.training.resampling import check_installed as check_resampling
@@ -189,15 +189,13 @@ def _recipe(experiment: Experiment, dataset: str, rate: float | None) -> Recipe:
 
 def _runs(experiment: Experiment, recipe: Recipe, train_rows: int) -> Iterator[Run]:
     seeds, epochs = seeds_of(experiment), epochs_of(experiment, train_rows)
-    training = Training(
-        model=experiment.model,
-        hidden=experiment.hidden if experiment.model == "mlp" else (),
+    training = replace(
+        _network(experiment),
         epochs=epochs,
         batch_size=experiment.batch_size,
         evaluations=EVALUATIONS if epochs > EVALUATIONS else 0,
         sampler=experiment.sampler,
         optimizer=experiment.optimizer,
-        lr_schedule=experiment.lr_schedule,
         device=experiment.device,
         metric=experiment.metric,
         threshold_at=experiment.threshold_at,
@@ -209,6 +207,14 @@ def _runs(experiment: Experiment, recipe: Recipe, train_rows: int) -> Iterator[R
     for reference in experiment.models:
         for arm, seed in product(reference.arms, seeds):
             yield Run(recipe, _reference_training(reference, experiment), arm, 0.0, seed)
+
+
+def _network(experiment: Experiment) -> Training:
+    """What is trained, and all of it that the model decides."""
+    if experiment.model == RESNET:
+        return STRONG
+    hidden = experiment.hidden if experiment.model == "mlp" else ()
+    return Training(model=experiment.model, hidden=hidden, lr_schedule=experiment.lr_schedule)
 
 
 def epochs_of(experiment: Experiment, train_rows: int) -> int:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 from focalbench.datasets.build import load_table, names_of, split_counts, width
+from focalbench.datasets.preprocessing import coding_of
 from focalbench.datasets.synthetic.families import is_synthetic
 from focalbench.runs.arm import is_custom
 from focalbench.runs.reference import is_own
@@ -90,7 +91,11 @@ def _data_bytes(run: Run) -> int:
         rows = -(-rows * table.rows // table.counted)
     if run.arm.resampling is not None and run.arm.resampling.method is Method.SMOTE:
         rows += split_counts(run.recipe, run.seed).train.rows  # as many again may be made
-    return 4 * ROW_COPIES * rows * width(run.recipe)
+    return 4 * ROW_COPIES * rows * _width(run)
+
+
+def _width(run: Run) -> int:
+    return width(run.recipe, coding_of(run.training.preprocessing))
 
 
 def _stack_bytes(run: Run) -> int:
@@ -101,9 +106,7 @@ def _stack_bytes(run: Run) -> int:
         return 0
     outputs = len(names_of(run.recipe)) or 1
     rows = max(part.rows for part in split_counts(run.recipe, run.seed).each)
-    return stack_size(run.training, outputs, run.recipe.rows) * _run_bytes(
-        run.training, width(run.recipe), outputs, rows
-    )
+    return stack_size(run.training, outputs, run.recipe.rows) * _run_bytes(run.training, _width(run), outputs, rows)
 
 
 def _reference_bytes(run: Run) -> int:

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
 from focalbench.base.files import regular
-from focalbench.base.text import setting
+from focalbench.base.text import near_or, setting
 from focalbench.datasets.files.fetched import is_fetched
 from focalbench.datasets.files.file import file_sha256
 from focalbench.datasets.synthetic.families import is_synthetic
@@ -213,7 +213,8 @@ def from_mapping(content: Mapping[str, Any], base: Experiment | None, where: str
     changes: dict[str, Any] = {}
     for key, value in content.items():
         if key not in defaults:
-            raise InputError(f"{where}: unknown key {key!r}; the keys are {', '.join(defaults)}")
+            hint = near_or(key, defaults, f"the keys are {', '.join(defaults)}")
+            raise InputError(f"{where}: unknown key {key!r}; {hint}")
         changes[key] = _value(key, value, defaults[key], where)
     columns = NO_COLUMNS if base is None else base.columns
     changes["columns"] = replace(columns, **{key: changes.pop(key) for key in COLUMN_KEYS if key in changes})

@@ -14,7 +14,7 @@ from focalbench.plan.claims import Claim, Measure
 from focalbench.report import spread, style
 from focalbench.report.claims import AXES, MEASURES
 from focalbench.report.folder import BY_EPOCHS, CLAIMS, LOSS_CURVES, POINTS, claim_picture
-from focalbench.report.owned import FIGURES, make_folder, write_bytes
+from focalbench.report.owned import FIGURES, USUAL_FORMATS, make_folder, write_bytes
 
 Contrast = tuple[ClaimRow, list[PointRow]]
 MOST_PANELS, PANEL, NARROW, NAMES, HEIGHT = 3, 2.9, 2.3, 2.6, 3.0  # panels, and inches
@@ -22,14 +22,14 @@ LEAST_WIDTH, ROW = 6.5, 0.3  # inches of a figure, and of a row of differences
 LEAST_EPOCHS = 3  # numbers of epochs that make a line
 
 
-def draw_claims(folder: Path, claims: Sequence[Claim]) -> list[Path]:
+def draw_claims(folder: Path, claims: Sequence[Claim], formats: Sequence[str] = USUAL_FORMATS) -> list[Path]:
     """Draw every claim of a results folder into its figures, all of them or none; return the paths written."""
     rows, points = read_rows(folder / CLAIMS, ClaimRow), read_rows(folder / POINTS, PointRow)
     losses = read_rows(folder / LOSS_CURVES, LossRow) if (folder / LOSS_CURVES).is_file() else []
     with tempfile.TemporaryDirectory() as draft:
-        paths = [path for claim in claims for path in _draw(claim, rows, points, losses, Path(draft))]
+        paths = [path for claim in claims for path in _draw(claim, rows, points, losses, Path(draft), formats)]
         if (fig := by_epochs(points)) is not None:
-            paths += style.save(fig, Path(draft), BY_EPOCHS)
+            paths += style.save(fig, Path(draft), BY_EPOCHS, formats)
         drawn = {f"{FIGURES}/{path.name}": path.read_bytes() for path in paths}
     make_folder(folder / FIGURES)
     write_bytes(folder, drawn)
@@ -37,7 +37,12 @@ def draw_claims(folder: Path, claims: Sequence[Claim]) -> list[Path]:
 
 
 def _draw(
-    claim: Claim, rows: Sequence[ClaimRow], points: Sequence[PointRow], losses: Sequence[LossRow], target: Path
+    claim: Claim,
+    rows: Sequence[ClaimRow],
+    points: Sequence[PointRow],
+    losses: Sequence[LossRow],
+    target: Path,
+    formats: Sequence[str],
 ) -> list[Path]:
     own = [row for row in rows if row.claim == claim.id and row.condition is not None]
     contrasts: list[Contrast] = [(row, _points_of(row, points)) for row in own]
@@ -46,7 +51,7 @@ def _draw(
     fig = _panels(claim, along) if along else _losses(curves) if curves else _rows(claim, contrasts)
     whole = next(row for row in rows if row.claim == claim.id and row.data is None)
     style.heading(fig, f"{claim.id}: {claim.sentence}", f": {whole.verdict}")
-    return style.save(fig, target, claim_picture(claim.id))
+    return style.save(fig, target, claim_picture(claim.id), formats)
 
 
 def _points_of(row: ClaimRow, points: Sequence[PointRow]) -> list[PointRow]:

@@ -19,13 +19,17 @@ from focalbench.runs.run import Cell, scored_epochs
 
 class Curve(StrEnum):
     """Which curve a point lies on: average precision on validation by epoch, precision by recall on the test, share of
-    positives by mean probability of a bin, net benefit by the probability from which one acts.
+    positives by mean probability of a bin of the scores (raw, by the loss's inverse, by Platt's line, by isotonic
+    regression), net benefit by the probability from which one acts.
     """
 
     VALIDATION = "validation"
     PRECISION = "precision"
     RELIABILITY = "reliability_observed"
     NET_BENEFIT = "net_benefit"
+    RECOVERED = "reliability_recovered"
+    PLATT = "reliability_platt"
+    ISOTONIC = "reliability_isotonic"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +78,25 @@ def _grids(curves: Sequence[Curves], epochs: int) -> Iterator[tuple[Curve, Seque
     precision = _matrix([each.precision for each in curves])
     if count := precision.shape[-1]:
         yield Curve.PRECISION, (np.arange(1, count + 1) / count).tolist(), precision
-    observed = _matrix([each.reliability_observed for each in curves])
-    if observed.shape[-1]:
-        expected = np.ma.masked_invalid(_matrix([each.reliability_expected for each in curves]))
-        yield Curve.RELIABILITY, expected.mean(axis=0).filled(np.nan).tolist(), observed
+    yield from _reliability(Curve.RELIABILITY, [(each.reliability_expected, each) for each in curves])
     benefit = _matrix([each.net_benefit for each in curves])
     if benefit.shape[-1]:
         yield Curve.NET_BENEFIT, DECISIONS, benefit
+    yield from _reliability(Curve.RECOVERED, [(each.reliability_recovered, each) for each in curves])
+    yield from _reliability(Curve.PLATT, [(each.reliability_platt, each) for each in curves])
+    yield from _reliability(Curve.ISOTONIC, [(each.reliability_isotonic, each) for each in curves])
+
+
+def _reliability(
+    curve: Curve, found: Sequence[tuple[tuple[float | None, ...], Curves]]
+) -> Iterator[tuple[Curve, Sequence[float], Floats]]:
+    """What is observed in each bin, by the mean of the probabilities (run by run) that stand there; of the runs that
+    have them.
+    """
+    observed = _matrix([each.reliability_observed for expected, each in found if expected])
+    if observed.shape[-1]:
+        means = np.ma.masked_invalid(_matrix([expected for expected, _ in found]))
+        yield curve, means.mean(axis=0).filled(np.nan).tolist(), observed
 
 
 def _matrix(curves: Sequence[tuple[float | None, ...]]) -> Floats:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +25,17 @@ from focalbench.plan.toml import files_of, to_toml
 from focalbench.report.curves import CurvePoint, curve_points
 from focalbench.report.influences import influences_text
 from focalbench.report.manifest import FORMAT, Manifest, NamedFile, read_manifest
-from focalbench.report.owned import FIGURES, SCORES, TIMINGS, finish, owned, remove_own, write_texts
+from focalbench.report.owned import (
+    FIGURES,
+    FORMATS,
+    SCORES,
+    TIMINGS,
+    USUAL_FORMATS,
+    finish,
+    owned,
+    remove_own,
+    write_texts,
+)
 from focalbench.report.tables import latex, markdown
 from focalbench.report.words import LONGEST
 from focalbench.runs.result import Result
@@ -37,10 +47,16 @@ OTHER_MACHINE = (  # as measured with one machine's other instructions
     "another processor or library rounds otherwise: of 221 whole runs trained again on another one, seven in eight "
     "agreed to .001 in average precision, and one parted by .23; means over seeds part by far less"
 )
-PICTURES = ("gamma", "differences", "epochs", "classes")  # each with the name of its data set
+PICTURES = (  # each with the name of its data set
+    *("gamma", "differences", "epochs", "classes"),
+    *("precision_recall", "net_benefit", "reliability", "heat_map"),
+)
+RATES = "rates"  # of a data set at several rates, with its name
 FOREST = "forest"  # of all data sets
+NAMES = (*PICTURES, RATES, FOREST)  # of figures, as they are asked for
 CLAIM, BY_EPOCHS = "claim", "claims_by_epochs"  # of one, with its id; of those that are taken after several epochs
-PICTURE = re.compile(rf"{FIGURES}/(({'|'.join((*PICTURES, CLAIM))})_[A-Za-z0-9._-]+|{FOREST}|{BY_EPOCHS})\.(png|svg)")
+_NAMED = "|".join((*PICTURES, RATES, CLAIM))
+PICTURE = re.compile(rf"{FIGURES}/(({_NAMED})_[A-Za-z0-9._-]+|{FOREST}|{BY_EPOCHS})\.({'|'.join(FORMATS)})")
 RUNS, INFLUENCES, CURVES, EXPERIMENT = "runs.csv", "influences.csv", "curves.csv", "experiment.toml"
 TABLE, MARKDOWN, LATEX, CLASSES, CHECK = "table.csv", "table.md", "table.tex", "classes.csv", "check.csv"
 COLUMNS = "columns.csv"  # how those of a file were read
@@ -170,18 +186,24 @@ def reported(folder: Path) -> list[str]:
 
 def _pictures_of_table(folder: Path) -> list[str]:
     if (folder / CLAIMS).is_file():
-        return claim_pictures(row.claim for row in read_rows(folder / CLAIMS, ClaimRow))
+        return claim_pictures((row.claim for row in read_rows(folder / CLAIMS, ClaimRow)), FORMATS)
     try:
-        return picture_files(row.cell for row in read_rows(folder / TABLE, ArmRow))
+        return picture_files((row.cell for row in read_rows(folder / TABLE, ArmRow)), FORMATS)
     except InputError:  # there is none
         return []
 
 
-def picture_files(cells: Iterable[Cell]) -> list[str]:
-    """The names in a results folder of the pictures of these data sets."""
-    names = dict.fromkeys(picture_name(*cell) for cell in cells)
-    drawn = [f"{kind}_{name}" for kind in PICTURES for name in names] + [FOREST]
-    return [f"{FIGURES}/{name}.{end}" for name in drawn for end in ("png", "svg")]
+def picture_files(
+    cells: Iterable[Cell], formats: Sequence[str] = USUAL_FORMATS, kinds: Collection[str] = NAMES
+) -> list[str]:
+    """The names in a results folder of the pictures of these data sets. kinds: of NAMES."""
+    every = list(cells)
+    names = dict.fromkeys(picture_name(*cell) for cell in every)
+    drawn = [f"{kind}_{name}" for kind in PICTURES if kind in kinds for name in names]
+    if RATES in kinds:
+        drawn += dict.fromkeys(rates_picture(cell.dataset, cell.label_noise) for cell in every)
+    drawn += [FOREST] if FOREST in kinds else []
+    return [f"{FIGURES}/{name}.{end}" for name in drawn for end in formats]
 
 
 def claim_picture(claim: str) -> str:
@@ -189,10 +211,10 @@ def claim_picture(claim: str) -> str:
     return f"{CLAIM}_{re.sub(r'[^A-Za-z0-9._-]+', '-', claim)[:LONGEST]}"
 
 
-def claim_pictures(claims: Iterable[str]) -> list[str]:
+def claim_pictures(claims: Iterable[str], formats: Sequence[str] = USUAL_FORMATS) -> list[str]:
     """The names in a results folder of the pictures of these claims."""
     names = [*(claim_picture(claim) for claim in dict.fromkeys(claims)), BY_EPOCHS]
-    return [f"{FIGURES}/{name}.{end}" for name in names for end in ("png", "svg")]
+    return [f"{FIGURES}/{name}.{end}" for name in names for end in formats]
 
 
 def to_write(*, store: bool) -> list[str]:
@@ -209,8 +231,20 @@ def pictures_of(plan: Plan) -> list[str]:
 def picture_name(dataset: str, positive_rate: float | None, label_noise: float) -> str:
     """What the files of a data set's pictures are named after."""
     rate = "natural" if positive_rate is None else f"{positive_rate:g}"
-    noise = f"_noise{label_noise:g}" if label_noise else ""
-    name = re.sub(r"[^A-Za-z0-9._-]+", "-", f"{dataset}_{rate}{noise}")
+    return _as_file(f"{dataset}_{rate}{_of_noise(label_noise)}")
+
+
+def rates_picture(dataset: str, label_noise: float) -> str:
+    """What the files of a data set's picture over its rates are called, without their endings."""
+    return f"{RATES}_{_as_file(dataset + _of_noise(label_noise))}"
+
+
+def _of_noise(label_noise: float) -> str:
+    return f"_noise{label_noise:g}" if label_noise else ""
+
+
+def _as_file(text: str) -> str:
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", text)
     whole = len(name) <= LONGEST  # file systems end at 255 bytes
     return name if whole else f"{name[:LONGEST]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 

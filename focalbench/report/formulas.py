@@ -1,11 +1,12 @@
 """The losses drawn from their formulas: the paper's Figures 1, 5 and 6 (arXiv 1708.02002)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from focalbench.losses.reference import (
     Array,
@@ -16,6 +17,7 @@ from focalbench.losses.reference import (
     focal_star_gradient,
 )
 from focalbench.report import style
+from focalbench.report.owned import USUAL_FORMATS
 from focalbench.report.style import Dash
 
 Place = tuple[float, float, float]
@@ -23,7 +25,7 @@ Formula = Callable[[Array], Array]
 P_T, X_T = "probability of the true class, $p_t$", "signed logit, $x_t$ (log odds of the true class)"
 GRADIENT_SIZE = r"size of the gradient, $|\partial\,$loss$/\partial x|$"
 NAMES = ("formulas_by_probability", "formulas_by_logit", "formulas_alternate_form")
-FILES = tuple(f"{name}.{ending}" for name in NAMES for ending in ("png", "svg"))
+FILES = tuple(f"{name}.{ending}" for name in NAMES for ending in USUAL_FORMATS)
 NOTE = "CE: cross entropy\nFL: focal loss without $\\alpha$\n$\\alpha$-CE: a positive\nat $\\alpha$ = 0.25"
 
 
@@ -38,9 +40,10 @@ class Curve:
     dash: Dash
 
 
-def draw_formulas(folder: Path) -> list[Path]:
-    """Draw the formula figures into an existing folder; return the paths written, a PNG and an SVG each."""
-    return [*_by_probability(folder), *_by_logit(folder), *_alternate_form(folder)]
+def draw_formulas(folder: Path, formats: Sequence[str] = USUAL_FORMATS) -> list[Path]:
+    """Draw the formula figures into an existing folder; return the paths written."""
+    figures = (_by_probability(), _by_logit(), _alternate_form())
+    return [path for name, fig in zip(NAMES, figures, strict=True) for path in style.save(fig, folder, name, formats)]
 
 
 def _focal(gamma: float, dash: Dash) -> Curve:
@@ -114,7 +117,7 @@ STAR_GRADIENT_PLACES: tuple[Place, ...] = (
 )
 
 
-def _by_probability(folder: Path) -> list[Path]:
+def _by_probability() -> Figure:
     fig, (loss, gradient) = style.figure(7.4, 3.5, panels=2)
     p = np.linspace(0.001, 0.999, 999)
     x = np.log(p) - np.log1p(-p)
@@ -126,10 +129,10 @@ def _by_probability(folder: Path) -> list[Path]:
     style.title(loss, "Focusing shrinks the loss of easy examples")
     style.title(gradient, "Hard examples keep or gain gradient")
     style.note(loss, 0.42, 0.99, NOTE)
-    return style.save(fig, folder, NAMES[0])
+    return fig
 
 
-def _by_logit(folder: Path) -> list[Path]:
+def _by_logit() -> Figure:
     fig, (loss, gradient) = style.figure(7.4, 3.5, panels=2)
     x = np.linspace(-5, 5, 1001)
     _axes(loss, X_T, "loss (nats)", (-5, 5), (1e-8, 10))
@@ -142,10 +145,10 @@ def _by_logit(folder: Path) -> list[Path]:
     style.title(loss, "The loss of easy examples falls as $e^{-(\\gamma + 1) x_t}$")
     style.title(gradient, "So does their gradient")
     style.note(loss, 0.04, 0.32, NOTE)
-    return style.save(fig, folder, NAMES[1])
+    return fig
 
 
-def _alternate_form(folder: Path) -> list[Path]:
+def _alternate_form() -> Figure:
     fig, (loss, gradient) = style.figure(7.4, 3.5, panels=2)
     x = np.linspace(-5, 5, 1001)
     _axes(loss, X_T, "loss (nats)", (-5, 5), (0, 5.2))
@@ -155,7 +158,7 @@ def _alternate_form(folder: Path) -> list[Path]:
         _named(gradient, x, curve.gradient(x), curve, places[1])
     style.title(loss, "FL* shifts and steepens cross entropy")
     style.title(gradient, "Its gradient never exceeds 1")
-    return style.save(fig, folder, NAMES[2])
+    return fig
 
 
 def _axes(ax: Axes, x: str, y: str, x_range: tuple[float, float], y_range: tuple[float, float]) -> None:

@@ -18,6 +18,7 @@ from focalbench.plan.experiment import MANIFEST
 from focalbench.report.manifest import FORMAT, TOOL, Manifest, Unfinished, read_manifest
 
 FIGURES, SCORES = "figures", "scores"
+FORMATS, USUAL_FORMATS = ("png", "svg", "pdf"), ("png", "svg")  # of figures
 TIMINGS = "timings.csv"  # of a finished plan; no manifest holds its hash, which differs from time to time
 NOTHING = Manifest(FORMAT, TOOL)
 

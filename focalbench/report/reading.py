@@ -19,6 +19,7 @@ from focalbench.report.manifest import read_manifest
 from focalbench.report.snippets import Trained
 from focalbench.runs.arm import Arm
 from focalbench.runs.resampling import Resampling
+from focalbench.runs.run import RESNET
 
 
 @contextmanager
@@ -75,6 +76,8 @@ def advice_for(folder: Path, found: Recommendation) -> Advice:
 
 def _trained(folder: Path, found: Recommendation) -> Trained:
     said = read_manifest(folder).experiment or {}
+    if said.get("model") == RESNET:
+        raise InputError(f"there is no code to paste for `model={RESNET}`, and no such model is kept; compare with mlp")
     hidden = tuple(said.get("hidden", ())) if said.get("model") == "mlp" else ()
     arm = arm_called(folder, found.network.arm)
     return Trained(arm, hidden, found.lr, found.epochs, int(said.get("batch_size", 0)))

@@ -6,25 +6,34 @@ Figures are built on matplotlib's Figure, never on pyplot, so that nothing globa
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from math import ceil
+from math import ceil, floor, log10
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib import colormaps, rc_context
 from matplotlib.axes import Axes
-from matplotlib.colors import to_hex
+from matplotlib.axis import Axis
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.legend import Legend
 from matplotlib.textpath import text_to_path
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from focalbench.base.files import Writer
-from focalbench.report.owned import write_own
+from focalbench.report.owned import USUAL_FORMATS, write_own
 
 INK, MUTED = "#1a1a1a", "#6b6b6b"
 VERMILLION, BLUE = "#d55e00", "#0072b2"  # distinct with every kind of colour vision (Okabe and Ito)
 TEXT_SIZE = 8.0
 NAMES_A_ROW = 3  # above a panel, at most
+LEGEND: dict[str, Any] = {
+    **{"frameon": False, "fontsize": TEXT_SIZE},
+    **{"borderpad": 0.3, "columnspacing": 1.2, "handlelength": 2.8},
+}
+LEAST_ROOM = 0.4  # inches beside what stands under a figure
 LONGEST_TEXT = 200  # letters that are looked at before a text is shortened to its room
 POINTS = 72  # an inch
 HINTED = 0.97  # of its room that a text may take before its letters are moved to whole pixels
@@ -47,10 +56,26 @@ def gamma_color(gamma: float) -> str:
     return to_hex(colormaps["viridis"](0.95 * gamma / (gamma + 1.5)))
 
 
-def figure(width: float, height: float, panels: int = 1) -> tuple[Figure, list[Axes]]:
-    """Return a figure of width x height inches and its panels side by side, styled and still empty."""
+def contrast(one: str, other: str) -> float:
+    """Between two colours, 1 to 21, as WCAG 2.2 has it; texts need 4.5 (AA).
+
+    >>> round(contrast("#ffffff", "#000000")), contrast("#0072b2", "#ffffff") > 4.5
+    (21, True)
+    """
+    low, high = sorted((_luminance(one), _luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def _luminance(color: str) -> float:
+    red, green, blue = (v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4 for v in to_rgb(color))
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def figure(width: float, height: float, panels: int = 1, columns: int | None = None) -> tuple[Figure, list[Axes]]:
+    """Return a figure of width x height inches and its panels, styled and empty; side by side, or so many a row."""
     fig = Figure(figsize=(width, height), layout=ConstrainedLayoutEngine(w_pad=0.06, h_pad=0.06, wspace=0.08))
-    axes = [fig.add_subplot(1, panels, i + 1) for i in range(panels)]
+    across = columns or panels
+    axes = [fig.add_subplot(ceil(panels / across), across, i + 1) for i in range(panels)]
     for ax in axes:
         ax.spines[["top", "right"]].set_visible(False)
         ax.spines[["left", "bottom"]].set_color(MUTED)
@@ -98,14 +123,29 @@ def _any_letter() -> Iterator[None]:
 
 def name_above(fig: Figure, ax: Axes) -> None:
     """Name the labelled lines above the panel, for where they leave no room beside them."""
-    widths = [width(label) + 4.5 * TEXT_SIZE / POINTS for label in ax.get_legend_handles_labels()[1]]  # lines and gaps
-    if not widths:
-        return
-    room = fig.get_figwidth() - MARGIN
+    if names := ax.get_legend_handles_labels()[1]:
+        columns = _columns(names, fig.get_figwidth() - MARGIN)
+        legend = ax.legend(loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.1, ncols=columns, **LEGEND)
+        _as_they_stand(legend)
+
+
+def name_below(fig: Figure, ax: Axes) -> None:
+    """Name the labelled lines of a panel, which all others share, under the figure."""
+    handles, names = ax.get_legend_handles_labels()
+    columns = _columns(names, fig.get_figwidth() - LEAST_ROOM)
+    _as_they_stand(fig.legend(handles, names, loc="outside lower left", ncols=columns, **LEGEND))
+
+
+def _as_they_stand(legend: Legend) -> None:
+    for text in legend.get_texts():
+        text.set_parse_math(False)
+
+
+def _columns(names: Sequence[str], room: float) -> int:
+    """In how many columns names stand that take no more than so many inches."""
+    widths = [width(name) + 4.5 * TEXT_SIZE / POINTS for name in names]  # lines and gaps
     fitting = (n for n in range(NAMES_A_ROW, 0, -1) if sum(map(max, _in_columns(widths, n))) <= room)
-    columns = next(fitting, 1)
-    spacing = {"borderaxespad": 0.1, "borderpad": 0.3, "columnspacing": 1.2, "handlelength": 2.8}
-    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=columns, frameon=False, fontsize=TEXT_SIZE, **spacing)
+    return next(fitting, 1)
 
 
 def _in_columns(values: Sequence[float], count: int) -> list[list[float]]:
@@ -124,6 +164,22 @@ def widened(low: float, high: float) -> tuple[float, float]:
     """The ends of an axis of differences, so far apart that the numbers along it stay short."""
     more = max(0.0, LEAST_SPAN - (high - low)) / 2
     return low - more, high + more
+
+
+def shares(axis: Axis, places: Sequence[float], *, percent: bool) -> None:
+    """Let a logarithmic axis name these shares, and no others."""
+    axis.set_major_locator(FixedLocator(places))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.6g}%" if percent else f"{share:g}"))
+
+
+def decades(low: float, high: float) -> list[float]:
+    """The powers of ten between, the ends included.
+
+    >>> decades(0.0005, 0.5)
+    [0.001, 0.01, 0.1]
+    """
+    return [float(f"1e{k}") for k in range(ceil(log10(low)), floor(log10(high)) + 1)]
 
 
 def level(ax: Axes, value: float) -> None:
@@ -208,12 +264,18 @@ def note(ax: Axes, x: float, y: float, text: str) -> None:
     ax.text(x, y, text, transform=ax.transAxes, va="top", fontsize=TEXT_SIZE, color=MUTED, linespacing=1.5)
 
 
-def save(fig: Figure, folder: Path, name: str) -> list[Path]:
-    """Write name.png (150 dpi) and name.svg into an existing folder, or one in it; same figure, same bytes."""
-    writers: dict[str, Writer] = {
-        f"{name}.png": lambda file: fig.savefig(file, format="png", dpi=150, metadata={"Software": None}),
-        f"{name}.svg": lambda file: fig.savefig(file, format="svg", metadata={"Date": None}),
-    }
+def save(fig: Figure, folder: Path, name: str, formats: Sequence[str] = USUAL_FORMATS) -> list[Path]:
+    """Write a figure into an existing folder, or one in it, as PNG (150 dpi), SVG or PDF; same figure, same bytes."""
+    writers: dict[str, Writer] = {f"{name}.{ending}": _writer(fig, ending) for ending in formats}
     with rc_context({"svg.hashsalt": "focalbench"}), _any_letter():
         write_own(folder, writers)
     return [folder / file for file in writers]
+
+
+def _writer(fig: Figure, ending: str) -> Writer:
+    undated: dict[str, dict[str, None]] = {
+        "png": {"Software": None},
+        "svg": {"Date": None},
+        "pdf": {"CreationDate": None},
+    }
+    return lambda file: fig.savefig(file, format=ending, dpi=150, metadata=undated[ending])

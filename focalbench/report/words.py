@@ -10,7 +10,7 @@ from focalbench.datasets.prevalence import CHOICE_POSITIVES, TABLE_TEST_POSITIVE
 from focalbench.datasets.tables.targets import listed
 from focalbench.report import spread
 from focalbench.report.metric import definition, phrase
-from focalbench.report.operating import operating_sentence
+from focalbench.report.operating import idle_sentence, operating_sentence
 from focalbench.runs.metric import AVERAGE_PRECISION
 from focalbench.runs.reference import TITLES, is_own, name_in
 
@@ -59,7 +59,7 @@ def title(cell: Sequence[ArmRow], classes: Sequence[ClassRow] = ()) -> str:
     rate = "natural rate" if first.positive_rate is None else f"rate {first.positive_rate:g}"
     parts = [
         f"{first.dataset} at {rate}",
-        _seeds(first),
+        seeds(first),
         *([] if first.n_classes is None else [f"mean over {first.n_classes} {_outputs(cell)}"]),
         *_chance(first, classes),
         *([] if first.metric is None else [f"compared by {phrase(first.metric)}"]),
@@ -97,10 +97,11 @@ def how_taken(cell: Sequence[ArmRow]) -> str:
     first = cell[0]
     rate = "natural rate" if first.positive_rate is None else f"rate {first.positive_rate:g}"
     noise = f", label noise {first.label_noise:g}" if first.label_noise else ""
-    return f" at {rate}{noise}, {_seeds(first)}"
+    return f" at {rate}{noise}, {seeds(first)}"
 
 
-def _seeds(first: ArmRow) -> str:
+def seeds(first: ArmRow) -> str:
+    """How many."""
     return "1 seed" if first.n_seeds == 1 else f"{first.n_seeds} seeds"
 
 
@@ -131,13 +132,13 @@ def loss_decision(cell: Sequence[ArmRow]) -> str:
     if first.n_seeds < LEAST_SEEDS:
         shown = "only intervals" if first.n_seeds >= INTERVAL_SEEDS else "not even intervals"
         verb = "supports" if first.n_seeds == 1 else "support"
-        return f"No verdict: {_seeds(first)} {verb} {shown}; a verdict takes at least {LEAST_SEEDS}."
+        return f"No verdict: {seeds(first)} {verb} {shown}; a verdict takes at least {LEAST_SEEDS}."
     return _choice(others, baseline)
 
 
 def answer(cell: Sequence[ArmRow]) -> list[str]:
-    """The decision, and what the threshold asked for does."""
-    return [decision(cell), *operating_sentence(main_rows(cell), baseline_name(cell))]
+    """The decision, what the threshold asked for does, and what no model would cost."""
+    return [decision(cell), *operating_sentence(main_rows(cell), baseline_name(cell)), *idle_sentence(cell)]
 
 
 def _choice(others: Sequence[ArmRow], baseline: str) -> str:

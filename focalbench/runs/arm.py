@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from focalbench.base.intervals import within
+from focalbench.base.text import near_or
 from focalbench.errors import InputError
 from focalbench.runs.catalogue import CATALOGUE, FOCAL, RIVALS, SIGMOID, defaults
 from focalbench.runs.resampling import Resampling
@@ -38,7 +39,8 @@ class Arm:
 
     def __post_init__(self) -> None:
         if self.loss not in CATALOGUE and not (is_custom(self.loss) and self.source):
-            raise InputError(f"unknown loss {self.loss!r}; choose one of {', '.join(CATALOGUE)}")
+            hint = near_or(self.loss, CATALOGUE, f"choose one of {', '.join(CATALOGUE)}")
+            raise InputError(f"unknown loss {self.loss!r}; {hint}")
         read_init(self.init)
         if not (0 <= self.gamma < float("inf")):
             raise InputError(f"gamma must be a finite number >= 0, got {self.gamma}")

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from focalbench.base.text import setting
+from focalbench.base.text import near_or, setting
 from focalbench.errors import InputError
 from focalbench.runs.arm import INITS, Alpha, Arm, read_init
 from focalbench.runs.catalogue import CATALOGUE, FOCAL, RIVALS, SIGMOID, SOFTMAX, defaults
@@ -161,8 +161,9 @@ def _named_arm(text: str) -> Arm:
     """
     (name, _, rest), asked = text.partition(":"), setting("loss", text)
     if name not in CATALOGUE:
-        known = ", ".join((*CATALOGUE, "rivals"))
-        raise InputError(f"unknown `loss` {text!r}; choose one of {known}, or your own as module:NAME")
+        known = (*CATALOGUE, "rivals")
+        hint = near_or(name, known, f"choose one of {', '.join(known)}, or your own as module:NAME")
+        raise InputError(f"unknown `loss` {text!r}; {hint}")
     try:
         params = tuple((key, float(value)) for key, value in (part.split("=") for part in rest.split(",") if part))
     except ValueError:

@@ -204,8 +204,9 @@ class Curves:
     """Curves of a run, () where there is none, None at a point that is not defined.
 
     validation: average precision after each scored epoch; precision: at even steps of recall; reliability_expected and
-    reliability_observed: mean probability and share of positives, bin by bin; net_benefit: at the probabilities
-    metrics.threshold.DECISIONS.
+    reliability_observed: mean probability and share of positives, bin by bin of the scores; net_benefit: at the
+    probabilities metrics.threshold.DECISIONS; reliability_recovered, _platt and _isotonic: mean probability in the same
+    bins by the loss's inverse, and by regressions on validation where these were asked for.
     """
 
     validation: tuple[float | None, ...] = ()
@@ -213,6 +214,9 @@ class Curves:
     reliability_expected: tuple[float | None, ...] = ()
     reliability_observed: tuple[float | None, ...] = ()
     net_benefit: tuple[float | None, ...] = ()
+    reliability_recovered: tuple[float | None, ...] = ()
+    reliability_platt: tuple[float | None, ...] = ()
+    reliability_isotonic: tuple[float | None, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,12 +75,14 @@ class Recipe:
 class Training:
     """How every arm of a plan is trained: equal terms.
 
-    model: logistic or mlp; hidden: units per hidden layer; optimizer: adam, or sgd with momentum .9 (no weight decay);
-    lr_schedule: constant, or cosine down to 0; epochs and batch_size in passes and rows; evaluations: how often
-    validation is scored, 0 after every epoch; sampler: one of samplers.SAMPLERS; device: cpu or cuda; metric: what
-    validation chooses by; threshold_at: where a threshold is put on validation, to be measured on the test;
-    recalibrate: whether probabilities by Platt and by isotonic regression on validation are measured too. Of a
-    reference, model is its name; source: hash of your own one.
+    model: logistic, mlp or resnet; hidden: units per hidden layer; optimizer: adam, or sgd with momentum .9;
+    weight_decay: how much of themselves weights lose at an update, times the learning rate; dropout: share of hidden
+    units that a step leaves out; preprocessing: how columns become features (preprocessing.py); lr_schedule: constant,
+    or cosine down to 0; epochs and batch_size in passes and rows; evaluations: how often validation is scored, 0 after
+    every epoch; sampler: one of samplers.SAMPLERS; device: cpu or cuda; metric: what validation chooses by;
+    threshold_at: where a threshold is put on validation, to be measured on the test; recalibrate: whether probabilities
+    by Platt and by isotonic regression on validation are measured too. Of a reference, model is its name; source: hash
+    of your own one.
     """
 
     model: str = "mlp"
@@ -98,6 +100,20 @@ class Training:
     lr_schedule: LrSchedule = "constant"
     source: str = ""
     recalibrate: bool = False
+    weight_decay: float = 0.0
+    dropout: float = 0.0
+
+
+RESNET, PIECEWISE = "resnet", "piecewise-onehot"
+# the whole recipe of the stronger network, of which an experiment changes nothing
+STRONG = Training(
+    model=RESNET,
+    hidden=(128, 128),
+    preprocessing=PIECEWISE,
+    lr_schedule="cosine",
+    weight_decay=0.1,
+    dropout=0.1,
+)
 
 
 def scored_epochs(epochs: int, evaluations: int) -> list[int]:
@@ -125,6 +141,8 @@ _ADDED: tuple[tuple[str, str, object], ...] = (
     ("training", "lr_schedule", "constant"),
     ("training", "source", ""),
     ("training", "recalibrate", False),
+    ("training", "weight_decay", 0.0),
+    ("training", "dropout", 0.0),
 )
 
 

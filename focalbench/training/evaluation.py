@@ -51,9 +51,20 @@ def measure(logits: Tensor, back: Array | None, targets: Tensor, weights: Tensor
         reliability_expected=finite(reliability[:, 0].tolist()),
         reliability_observed=finite(reliability[:, 1].tolist()),
         net_benefit=tuple(threshold.net_benefit_curve(_probable(logits, back), targets, weights)[0].tolist()),
+        reliability_recovered=expected_by_bin(logits, back, targets, weights),
     )
     k = int(targets.sum()) if weights is None else None
     return Measured(float(ranking.average_precision(row, targets, weights)), k, scores, curves)
+
+
+def expected_by_bin(
+    logits: Tensor, others: Array | None, targets: Tensor, weights: Tensor | None
+) -> tuple[float | None, ...]:
+    """Mean of other probabilities, given by their logits (sample,), in the bins of the scores; () without them."""
+    if others is None or not np.isfinite(others).all():
+        return ()
+    own = torch.from_numpy(np.ascontiguousarray(others))[None]
+    return finite(calibration.mean_by_bin(logits[None], own, targets, RELIABILITY_BINS, weights)[0].tolist())
 
 
 def macro(measured: Sequence[Measured]) -> Measured:

@@ -10,18 +10,18 @@ from torch import Tensor
 
 from focalbench.losses.inverse import LARGEST_CONSTANT
 from focalbench.training.loop import Rows
-from focalbench.training.models import Layer
+from focalbench.training.models import Architecture, Layer
 from focalbench.training.stack_loss import RunLoss, StackLoss
 
 HALVINGS = 40  # of [-30, 30]: finer than float32
 
 
-def learned_biases(layers: Sequence[Layer], loss: RunLoss, rows: Rows) -> tuple[float, ...]:
+def learned_biases(architecture: Architecture, layers: Sequence[Layer], loss: RunLoss, rows: Rows) -> tuple[float, ...]:
     """The biases of the last layer, one an output, at which the mean loss of the training rows is least.
 
     By bisection on the loss's derivative. layers: as drawn; loss: elementwise, of each output by itself.
     """
-    without_bias = _last_products(layers, rows.features)
+    without_bias = _last_products(architecture, layers, rows.features)
     of_loss = StackLoss([loss], 1, "cpu")
     targets = rows.targets.movedim(0, -1)
     low = without_bias.new_full((len(without_bias), 1), -LARGEST_CONSTANT)
@@ -33,9 +33,10 @@ def learned_biases(layers: Sequence[Layer], loss: RunLoss, rows: Rows) -> tuple[
     return tuple(((low + high) / 2).flatten().tolist())
 
 
-def _last_products(layers: Sequence[Layer], features: Tensor) -> Tensor:
+def _last_products(architecture: Architecture, layers: Sequence[Layer], features: Tensor) -> Tensor:
     """What the last layer says without its bias, (output, row)."""
     found = features
-    for weight, bias in layers[:-1]:
-        found = (found @ torch.from_numpy(weight).T + torch.from_numpy(bias)).clamp_min(0)
+    for (weight, bias), adds in zip(layers[:-1], architecture.adds_below, strict=False):
+        made = found @ torch.from_numpy(weight).T + torch.from_numpy(bias)
+        found = (made + found if adds else made).clamp_min(0)
     return torch.from_numpy(layers[-1][0]) @ found.T

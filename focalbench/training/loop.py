@@ -19,6 +19,7 @@ from focalbench.metrics.ranking import average_precision
 from focalbench.runs.metric import AVERAGE_PRECISION, Metric
 from focalbench.runs.run import LrSchedule, scored_epochs
 from focalbench.training.acting import Measurable, value_on
+from focalbench.training.dropout import Dropout
 from focalbench.training.models import Architecture, Layer, Network, Parameters
 from focalbench.training.optimizers import Stepping, lr_share, make_optimizer
 from focalbench.training.stack_loss import RunLoss, StackLoss, ranking_scores
@@ -76,7 +77,7 @@ class Member:
 class Schedule:
     """What a stack shares: batch size, the row order of every epoch, (epoch, sample) int64, the outputs whose mean
     average precision validation chooses by, how often it is scored (0: after every epoch), the metric that chooses
-    where it is another (of one output), how many rows the test has, and how updates are made.
+    where it is another (of one output), how many rows the test has, how updates are made, and what they leave out.
     """
 
     batch_size: int
@@ -87,6 +88,8 @@ class Schedule:
     test_rows: int = 0
     optimizer: str = "adam"
     lr_schedule: LrSchedule = "constant"
+    weight_decay: float = 0.0
+    dropout: Dropout | None = None
 
 
 @dataclass(frozen=True)
@@ -121,14 +124,15 @@ def train(
     network = Network(architecture, parameters, schedule.batch_size)
     losses = [member.loss for member in members]
     loss = StackLoss(losses, len(schedule.orders), device)
-    optimizer = make_optimizer(schedule.optimizer, parameters, [member.lr for member in members])
+    optimizer = make_optimizer(schedule.optimizer, parameters, [member.lr for member in members], schedule.weight_decay)
     steps = Steps(optimizer, schedule.lr_schedule, steps_of(schedule))
     selection = Selection(architecture, len(members), device, -1 if schedule.metric.lower_is_better else 1)
     choices: dict[int, Choice] = {}
     scored = scored_epochs(len(schedule.orders), schedule.evaluations)
     for epoch, order in enumerate(schedule.orders, 1):
         loss.start(epoch - 1)
-        train_epoch(network, loss, steps, train, torch.from_numpy(order).to(device), schedule.batch_size)
+        places = torch.from_numpy(order).to(device)
+        train_epoch(network, loss, steps, train, places, schedule.batch_size, schedule.dropout)
         if epoch not in scored:
             continue
         scores = ranking_scores(losses, score(network, validation.features))
@@ -166,16 +170,25 @@ class Steps:
         self.made += 1
 
 
-def train_epoch(network: Network, loss: StackLoss, steps: Steps, rows: Rows, order: Tensor, batch_size: int) -> None:
+def train_epoch(
+    network: Network,
+    loss: StackLoss,
+    steps: Steps,
+    rows: Rows,
+    order: Tensor,
+    batch_size: int,
+    dropout: Dropout | None = None,
+) -> None:
     """One pass over rows in an order (sample,): a gather for many batches is cheaper than one a batch."""
     for part in torch.split(order, batch_size * max(1, GATHERED // batch_size)):
         for batch in rows.take(part).batches(batch_size):
-            train_step(network, loss, steps, batch)
+            train_step(network, loss, steps, batch, dropout)
 
 
-def train_step(network: Network, loss: StackLoss, steps: Steps, batch: Rows) -> None:
+def train_step(network: Network, loss: StackLoss, steps: Steps, batch: Rows, dropout: Dropout | None = None) -> None:
     """One step of every run on one batch."""
-    delta = loss.gradient(network.forward(batch.features), batch.targets.movedim(0, -1), batch.in_loss)
+    masks = () if dropout is None else dropout.draw(len(batch.targets))
+    delta = loss.gradient(network.forward(batch.features, masks), batch.targets.movedim(0, -1), batch.in_loss)
     steps.step(network.backward(delta))
 
 

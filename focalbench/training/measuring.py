@@ -29,7 +29,15 @@ from focalbench.runs.result import (
 )
 from focalbench.runs.run import Training
 from focalbench.training.acting import Flagged, Measurable, operating, operating_sums, sums_of, value_on
-from focalbench.training.evaluation import BatchCounts, Measured, calibration_of, finite, macro, measure
+from focalbench.training.evaluation import (
+    BatchCounts,
+    Measured,
+    calibration_of,
+    expected_by_bin,
+    finite,
+    macro,
+    measure,
+)
 from focalbench.training.recalibrating import Recalibrated
 
 
@@ -269,7 +277,14 @@ def outcome_of(
         data_sha256=facts.data_sha256,
     )
     sums = _influences(said.scores, splits) + _more_influences(rows[0], prediction, splits, asked)
-    return outcome, replace(measured.curves, validation=fit.curve), sums
+    curves = replace(measured.curves, validation=fit.curve)
+    if again is not None:
+        curves = replace(
+            curves,
+            reliability_platt=expected_by_bin(said.scores[0], again.platt, outputs[0], weights),
+            reliability_isotonic=expected_by_bin(said.scores[0], again.isotonic, outputs[0], weights),
+        )
+    return outcome, curves, sums
 
 
 def _calibration(logits: Array | None, targets: Tensor, weights: Tensor | None) -> Calibration | None:

@@ -1,4 +1,5 @@
-"""Logistic regression and MLPs whose parameters carry a leading run axis: many models, one product a layer.
+"""Logistic regression, MLPs and residual networks whose parameters carry a leading run axis: many models, one product a
+layer.
 
 Every size (features, hidden units, batch) is padded to a multiple of LANE with zeros, which changes no number and
 lets each run's product take the same kernel path whatever stands beside it: runs are bit-identical in any stack.
@@ -27,11 +28,16 @@ def padded(size: int) -> int:
 
 @dataclass(frozen=True)
 class Architecture:
-    """A ReLU network features -> hidden -> outputs; hidden () is logistic regression."""
+    """A ReLU network features -> hidden -> outputs; hidden () is logistic regression.
+
+    residual: whether a hidden layer of as many units as the one below adds that one's units to its own, before its ReLU
+    (He et al., 2016).
+    """
 
     features: int
     hidden: tuple[int, ...] = ()
     outputs: int = 1
+    residual: bool = False
 
     @property
     def layers(self) -> list[tuple[int, int]]:
@@ -44,6 +50,16 @@ class Architecture:
         """(inputs, outputs) of every layer as stored: all but the network's outputs padded to LANE."""
         sizes = [padded(size) for size in (self.features, *self.hidden)] + [self.outputs]
         return list(pairwise(sizes))
+
+    @property
+    def adds_below(self) -> list[bool]:
+        """Of every layer, whether it adds what it is given to what it makes of it.
+
+        >>> Architecture(16, (16, 16, 8), residual=True).adds_below
+        [False, True, False, False]
+        """
+        equal = [self.residual and below == units for below, units in pairwise(self.hidden)]
+        return [False, *equal, False] if self.hidden else [False]
 
     @property
     def parameters(self) -> int:
@@ -111,7 +127,8 @@ class Network:
     """
 
     def __init__(self, architecture: Architecture, parameters: Parameters, batch_size: int) -> None:
-        self.parameters = parameters
+        self.parameters, self.adds_below = parameters, architecture.adds_below
+        self.masks: Sequence[Tensor] = ()
         self.runs, self.width = len(parameters.biases[0]), padded(batch_size)
         self.gradient = Parameters(architecture, self.runs, str(parameters.flat.device))
         self.batch = parameters.flat.new_zeros(self.width, architecture.padded_layers[0][0])
@@ -123,17 +140,27 @@ class Network:
             if above.shape == self.deltas[i].shape:
                 self.deltas[i] = above  # used up by the time this is filled: fewer buffers stay in cache
 
-    def forward(self, features: Tensor) -> Tensor:
-        """Logits (run, output, width) of a batch (sample, feature), samples <= width; valid until the next call."""
+    def forward(self, features: Tensor, masks: Sequence[Tensor] = ()) -> Tensor:
+        """Logits (run, output, width) of a batch (sample, feature), samples <= width; valid until the next call.
+
+        masks: what the units of each hidden layer are multiplied by, (unit, width), the same for all runs; () for 1.
+        """
+        self.masks = masks
         self.batch[: len(features), : features.shape[1]] = features
         if len(features) < self.width:
             self.batch[len(features) :] = 0
         layers = zip(self.parameters.weights, self.parameters.biases, self.inputs, self.outputs, strict=True)
         for i, (weight, bias, below, out) in enumerate(layers):
+            if i:
+                below.clamp_min_(0)
+            if i and masks:
+                below.mul_(masks[i - 1])
             if i == 0 and out.shape[1] % LANE == 0:  # one product for all runs, of the same bits
                 torch.addmm(bias.flatten(0, 1), weight.flatten(0, 1), self.batch.T, out=out.flatten(0, 1))
             else:
-                torch.baddbmm(bias, weight, below.clamp_min_(0) if i else below, out=out)
+                torch.baddbmm(bias, weight, below, out=out)
+            if self.adds_below[i]:
+                out.add_(below)
         return self.outputs[-1]
 
     def backward(self, delta: Tensor) -> Tensor:
@@ -149,11 +176,15 @@ class Network:
         return self.gradient.flat
 
     def _through(self, layer: int, delta: Tensor) -> Tensor:
-        """Carry delta down through layer `layer` and the ReLU beneath it."""
+        """Carry delta down through layer `layer`, and the mask and ReLU beneath it."""
         weight, out = self.parameters.weights[layer].transpose(1, 2), self.deltas[layer - 1]
         if delta.shape[1] == 1:
             torch.mul(weight, delta, out=out)  # an outer product: cheaper than a matrix product
         else:
             torch.bmm(weight, delta, out=out)
+        if self.adds_below[layer]:
+            out.add_(delta)
+        if self.masks:
+            out.mul_(self.masks[layer - 1])
         torch.ops.aten.threshold_backward.grad_input(out, self.inputs[layer], 0, grad_input=out)
         return out

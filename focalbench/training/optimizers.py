@@ -1,4 +1,4 @@
-"""Optimisers over one flat buffer of parameters, with a learning rate per run; no weight decay."""
+"""Optimisers over one flat buffer of parameters, with a learning rate per run."""
 
 import math
 from collections.abc import Sequence
@@ -56,9 +56,25 @@ class Momentum:
         self.parameters.addcmul_(self.velocity, self.lr, value=-share)
 
 
-def make_optimizer(name: str, parameters: Parameters, lrs: Sequence[float]) -> Stepping:
+class Decayed:
+    """An optimiser before whose updates weights shrink by lr x decay of themselves, apart from the gradient (Loshchilov
+    and Hutter, 2019, Algorithm 2). Biases do not: the last one would leave the arm's own start.
+    """
+
+    def __init__(self, optimizer: Stepping, parameters: Parameters, lrs: Sequence[float], decay: float) -> None:
+        self.optimizer, self.parameters = optimizer, parameters.flat
+        self.decay = _spread(parameters, [decay * lr for lr in lrs], biases=0.0)
+
+    def step(self, gradient: Tensor, share: float = 1.0) -> None:
+        """One update, in place."""
+        self.parameters.addcmul_(self.parameters, self.decay, value=-share)
+        self.optimizer.step(gradient, share)
+
+
+def make_optimizer(name: str, parameters: Parameters, lrs: Sequence[float], weight_decay: float = 0.0) -> Stepping:
     """The optimiser of a stack: adam, or sgd."""
-    return Momentum(parameters, lrs) if name == "sgd" else Adam(parameters, lrs)
+    plain = Momentum(parameters, lrs) if name == "sgd" else Adam(parameters, lrs)
+    return Decayed(plain, parameters, lrs, weight_decay) if weight_decay else plain
 
 
 def lr_share(schedule: LrSchedule, step: int, steps: int) -> float:
@@ -71,7 +87,8 @@ def lr_share(schedule: LrSchedule, step: int, steps: int) -> float:
     return 1.0 if schedule == "constant" else round((1 + math.cos(math.pi * step / steps)) / 2, 12)
 
 
-def _spread(parameters: Parameters, lrs: Sequence[float]) -> Tensor:
-    """The learning rate of each parameter, (parameter,), from that of each run."""
-    rate = torch.tensor(lrs, dtype=torch.float32, device=parameters.flat.device).view(-1, 1, 1)
-    return torch.cat([rate.expand_as(view).flatten() for view in parameters.views])
+def _spread(parameters: Parameters, rates: Sequence[float], biases: float = 1.0) -> Tensor:
+    """The rate of each parameter, (parameter,), from that of each run; biases: what share of it biases have."""
+    rate = torch.tensor(rates, dtype=torch.float32, device=parameters.flat.device).view(-1, 1, 1)
+    shares = (1.0, biases) * len(parameters.weights)
+    return torch.cat([(rate * k).expand_as(view).flatten() for k, view in zip(shares, parameters.views, strict=True)])

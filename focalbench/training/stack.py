@@ -12,11 +12,13 @@ from torch import Tensor
 from focalbench.base.randomness import generator
 from focalbench.datasets.build import build_parts
 from focalbench.datasets.dataset import Dataset, Floats, Splits, Targets
+from focalbench.datasets.preprocessing import Coding, coding_of
 from focalbench.runs.arm import Arm
 from focalbench.runs.result import Curves, Influences, Outcome, Result, Status
-from focalbench.runs.run import Recipe, Run, Training
+from focalbench.runs.run import RESNET, Recipe, Run, Training
 from focalbench.training.arm_loss import run_loss, start_biases
 from focalbench.training.caller import Caller
+from focalbench.training.dropout import Dropout
 from focalbench.training.evaluation import batch_counts, finite, finite_or_none
 from focalbench.training.learned_start import learned_biases
 from focalbench.training.loop import Choice, Member, Rows, Schedule, Trained, epoch_budgets, score, train
@@ -36,13 +38,15 @@ from focalbench.training.rivals import ClassCounts
 from focalbench.training.samplers import Order, orders, weighs_rows, weights_back
 from focalbench.training.stack_loss import RunLoss, ranking_scores
 
-_latest: dict[tuple[Recipe, int], list[Splits]] = {}  # the stacks of one seed follow one another
+_latest: dict[tuple[Recipe, int, Coding], list[Splits]] = {}  # the stacks of one seed follow one another
 
 
 def run_stack(stack: tuple[Run, ...]) -> list[Result]:
     """Train and measure runs that share data and batches; or fit the one reference."""
     start = time.perf_counter()
-    folds = _folds(stack[0].recipe, stack[0].seed)  # first: what is read may be tiny, such as weights
+    folds = _folds(
+        stack[0].recipe, stack[0].seed, stack[0].training.preprocessing
+    )  # first: what is read may be tiny, such as weights
     with one_thread():
         measured = _measured(stack, folds)
     seconds = (time.perf_counter() - start) / len(stack)
@@ -54,7 +58,7 @@ def run_stack(stack: tuple[Run, ...]) -> list[Result]:
 
 def predict_stack(stack: tuple[Run, ...]) -> tuple[list[Prediction], Splits]:
     """Train runs that share data and batches, or fit the one reference: what each says of the test rows, and these."""
-    folds = _folds(stack[0].recipe, stack[0].seed)
+    folds = _folds(stack[0].recipe, stack[0].seed, stack[0].training.preprocessing)
     with one_thread():
         which, predictions = _fitted(stack, folds)
         found = list(predictions)
@@ -99,11 +103,12 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def _folds(recipe: Recipe, seed: int) -> list[Splits]:
-    if (recipe, seed) not in _latest:
+def _folds(recipe: Recipe, seed: int, preprocessing: str = "") -> list[Splits]:
+    key = recipe, seed, coding_of(preprocessing)
+    if key not in _latest:
         _latest.clear()  # before the next one is built, so that there are never two in memory
-        _latest[recipe, seed] = build_parts(recipe, seed)
-    return _latest[recipe, seed]
+        _latest[key] = build_parts(*key)
+    return _latest[key]
 
 
 def _fit_reference(run: Run, splits: Splits, test_rows: int) -> Prediction:
@@ -150,7 +155,7 @@ class Setup:
 
 def _set_up(run: Run, splits: Splits, test_rows: int) -> Setup:
     training, outputs = run.training, splits.train.outputs.shape[1]
-    architecture = Architecture(splits.train.features.shape[1], training.hidden, outputs)
+    architecture = Architecture(splits.train.features.shape[1], training.hidden, outputs, training.model == RESNET)
     train, drawn = trained_rows(run, splits.train)
     return Setup(splits, train, training, architecture, drawn, drawn_counts(train, drawn), test_rows)
 
@@ -175,7 +180,7 @@ def _member(run: Run, setup: Setup) -> Member:
     weight, bias = layers[-1]
     loss, starts = run_loss(run.arm, setup.counts), start_biases(run.arm, setup.counts)
     if run.arm.init == "learned":
-        starts = learned_biases(layers, loss, _rows(setup.train, "cpu"))
+        starts = learned_biases(setup.architecture, layers, loss, _rows(setup.train, "cpu"))
     layers[-1] = weight, np.array(starts, dtype=bias.dtype)
     return Member(layers, run.lr, loss, setup.caller(run).recovered)
 
@@ -191,9 +196,18 @@ def _train(runs: Sequence[Run], members: Sequence[Member], setup: Setup) -> Iter
     splits, training = setup.splits, setup.training
     rows, validation = _rows(setup.train, training.device), _rows(splits.validation, training.device)
     evaluated = splits.measured, training.evaluations, training.metric, setup.test_rows
-    schedule = Schedule(training.batch_size, setup.drawn, *evaluated, training.optimizer, training.lr_schedule)
+    updates = training.optimizer, training.lr_schedule, training.weight_decay, _dropout(runs[0], setup)
+    schedule = Schedule(training.batch_size, setup.drawn, *evaluated, *updates)
     trained = train(setup.architecture, rows, validation, members, schedule)
     yield from _predictions(runs, [member.loss for member in members], trained, setup)
+
+
+def _dropout(run: Run, setup: Setup) -> Dropout | None:
+    training = run.training
+    if not training.dropout:
+        return None
+    rng = generator(run.seed, f"dropout {training.hidden}", run.recipe.key)
+    return Dropout(setup.architecture, training.batch_size, training.dropout, rng, training.device)
 
 
 def _rows(part: Dataset, device: str) -> Rows:

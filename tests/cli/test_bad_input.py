@@ -54,6 +54,9 @@ OURS = f"PRAGMA application_id = {APPLICATION};"
 WRONG_SHARES = ("many", "0.01,0.02", "1.234,5", "%", "1/0", "sNaN", "1:1000", "15/10,000")
 OPTIONS = [
     ("--loss nope", "--loss"),
+    ("--loss Focal", "unknown --loss 'Focal'; did you mean focal?"),
+    ("--metric LOG_LOSS", "did you mean log_loss?"),
+    ("--dataset Mixture", "did you mean mixture?"),
     ("--loss focal --loss nope", "--loss"),
     ("--loss ohem:ratio", "ohem:ratio"),
     ("--loss ohem:ratio=0", "ratio of ohem must lie in (0, inf)"),
@@ -145,6 +148,7 @@ OPTIONS = [
     ("--hidden 64;64", "--hidden"),
     ("--hidden 0", "hidden"),
     ("--hidden 8 --model logistic", "--hidden"),
+    ("--hidden 8 --model resnet", "--hidden"),
     ("--nope", "--nope"),
 ]
 
@@ -336,7 +340,7 @@ def test_a_mistake_is_one_sentence_and_exit_code_2(name: str, cases: dict[str, C
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[pytest.mark.slow] if i % 16 else []) for i, name in enumerate(NAMES)]
+    "name", [pytest.param(name, marks=[pytest.mark.slow] if i % 40 else []) for i, name in enumerate(NAMES)]
 )
 def test_a_process_of_its_own_says_the_same(name: str, cases: dict[str, Case], tmp_path: Path) -> None:
     case, folder = cases[name], tmp_path / "here"

@@ -192,7 +192,9 @@ def test_a_check_is_the_experiment_with_other_values(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("epoch = 3", "unknown key 'epoch'"),
+        ("epoch = 3", r"unknown key 'epoch'; did you mean epochs\?"),
+        ("Positive = 'x'", r"unknown key 'Positive'; did you mean positive"),
+        ("xyz = 3", "unknown key 'xyz'; the keys are "),
         ("[[check]]\nepochs = 3\nchecks = 1", r"\[\[check\]\]: unknown key 'checks'"),
         ("check = 3", "write each check as its own"),
         ("check = [3]", "write each check as its own"),
@@ -202,6 +204,7 @@ def test_a_check_is_the_experiment_with_other_values(tmp_path: Path) -> None:
         ("references = 1", "references must be true, false or a list of names"),
         ("references = [1]", "references must be of the kind str"),
         ('references = ["nope"]', "e.toml: unknown reference 'nope'; choose one of logistic"),
+        ('references = ["Logistic"]', r"unknown reference 'Logistic'; did you mean logistic\?"),
         ('references = ["lightgbm", "lightgbm"]', "references holds an entry twice"),
         ('references = ["mine:MODEL"]', "a model of your own is named on the command line or in Python only"),
         ("label_noise = true", "label_noise must be of the kind float"),

@@ -150,7 +150,7 @@ def drawn(case: str, epochs: tuple[int, ...] = TEN) -> Drawn:
     found: Drawn = []
     plain: Callable[[Text, RendererBase], None] = Text.draw
 
-    def keep(fig: Figure, folder: Path, name: str) -> list[Path]:
+    def keep(fig: Figure, folder: Path, name: str, formats: Sequence[str] = ()) -> list[Path]:
         texts: list[Text] = []
 
         def watch(text: Text, renderer: RendererBase) -> None:

@@ -33,7 +33,7 @@ def layers() -> list[Layer]:
 def test_it_is_the_best_bias_of_the_untrained_network(arm: Arm) -> None:
     drawn, part = layers(), rows()
     loss = run_loss(arm, [COUNTS])
-    (found,) = learned_biases(drawn, loss, part)
+    (found,) = learned_biases(Architecture(5, (8,)), drawn, loss, part)
     hidden = torch.relu(part.features @ torch.from_numpy(drawn[0][0]).T + torch.from_numpy(drawn[0][1]))
     logits = (hidden @ torch.from_numpy(drawn[1][0]).T)[:, 0].double()
     positive, negative = loss.positive[0], loss.negative[0]  # type: ignore[union-attr]
@@ -50,7 +50,7 @@ def test_it_is_the_best_bias_of_the_untrained_network(arm: Arm) -> None:
 def test_where_the_network_says_nothing_it_is_the_arms_own_constant(arm: Arm) -> None:
     drawn = layers()
     drawn[-1] = np.zeros_like(drawn[-1][0]), drawn[-1][1]
-    (found,) = learned_biases(drawn, run_loss(arm, [COUNTS]), rows())
+    (found,) = learned_biases(Architecture(5, (8,)), drawn, run_loss(arm, [COUNTS]), rows())
     assert found == pytest.approx(start_bias(arm, COUNTS), abs=1e-4)
 
 

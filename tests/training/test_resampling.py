@@ -205,6 +205,7 @@ def test_what_is_no_resampling_is_refused(text: str) -> None:
     ("settings", "message"),
     [
         ({"sampler": "balanced"}, "both decide which rows are drawn"),
+        ({"model": "resnet", "hidden": (128, 128), "lr_schedule": "cosine"}, "not the bins that `model=resnet` sees"),
         ({"columns": Columns(weight="w")}, "smote makes rows, which have no `weight`"),
     ],
 )

@@ -64,8 +64,9 @@ class FolderPart:
 
 @dataclass(frozen=True)
 class Content:
-    """A page. blurb: what its columns mean; claims: what is said of losses, where folders hold that; pooled: its rows as
-    one table, where they make one.
+    """A page. blurb: what its columns mean; claims: what is said of losses, where folders hold that.
+
+    pooled: its rows as one table, where they make one.
     """
 
     heading: str

@@ -1,0 +1,25 @@
+"""The pictures of a results folder, a file a kind; drawing.py names and writes them."""
+
+from focalbench.report.figures.cell import OfCell
+from focalbench.report.figures.drawing import (
+    DRAWN,
+    check_names,
+    draw_results,
+    drawn_cells,
+    first_picture,
+    picture,
+    picture_place,
+)
+from focalbench.report.figures.forest import forest
+
+__all__ = [
+    "DRAWN",
+    "OfCell",
+    "check_names",
+    "draw_results",
+    "drawn_cells",
+    "first_picture",
+    "forest",
+    "picture",
+    "picture_place",
+]
