@@ -33,6 +33,7 @@ EXAMPLES = {
         "focalbench plot results/fraud differences gamma --format pdf",
         "focalbench plot --formulas",
     ),
+    "report": ("focalbench report results/fraud", "focalbench report results/* --out all.html"),
     "check": ("focalbench check results/headline",),
     "datasets": (
         "focalbench datasets",

@@ -10,11 +10,11 @@ from pathlib import Path
 from focalbench.analysis.pooled import joined
 from focalbench.analysis.rows import ArmRow
 from focalbench.base.rows import read_rows
-from focalbench.cli.claims import read_claims
 from focalbench.cli.losses import losses_page
 from focalbench.plan.claims import Claim
 from focalbench.report.claims import claim_lines, claim_tables
 from focalbench.report.grid import Column, Grid, markdown_lines, plain_grid
+from focalbench.report.reading import read_claims
 from focalbench.report.recalibration import NAMES, recalibration_grid
 from focalbench.report.tables import display, overview, summary
 from focalbench.report.words import cells, short_title
