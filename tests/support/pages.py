@@ -53,6 +53,7 @@ def blocks() -> dict[str, str]:
         "faults": (RESULTS / "faults" / "figures.md").read_text(encoding="utf-8"),
         "headline": summary(table("headline")),
         "rivals": summary(table("rivals")),
+        "resnet": summary(table("resnet")),
         "data": _text([*tables[0][:2], *(line for lines in tables for line in lines[2:])]),
         "pooled": f"{together.partition(chr(10) * 2)[2].strip()}\n",
         "losses": _text(markdown_lines(losses)),
