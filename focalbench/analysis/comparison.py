@@ -8,6 +8,7 @@ import numpy as np
 from focalbench.analysis.evidence import Evidence, Influences, no_influences, spread
 from focalbench.analysis.operating import Acting, deltas
 from focalbench.analysis.pooled import with_pooled
+from focalbench.analysis.recalibration import Recalibrating
 from focalbench.analysis.rows import ArmRow, Kind, Spread, Verdict
 from focalbench.analysis.run_rows import RunRow, Settings
 from focalbench.analysis.selection import (
@@ -157,6 +158,8 @@ def _row(entry: Entry, evidence: Evidence, finding: Finding, margin: float) -> A
         score=None if asked.metric is None else _score(entry, evidence),
         operating=None,
         over=None,
+        resampling=asked.resampling,
+        recalibration=Recalibrating(entry, evidence).row(),
         scores=mean_of([row.outcome.scores for row in entry.chosen]),
     )
 
@@ -188,7 +191,7 @@ def _is_same(entry: Entry, other: Entry) -> bool:
     """Whether two arms differ in nothing but their starts."""
 
     def loss(asked: Settings) -> tuple[object, ...]:
-        return asked.loss, asked.alpha, asked.gamma, asked.params
+        return asked.loss, asked.alpha, asked.gamma, asked.params, asked.resampling
 
     return loss(entry.first) == loss(other.first)
 

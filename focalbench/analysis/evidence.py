@@ -128,7 +128,8 @@ class Evidence:
     def _outputs(self) -> int | None:
         """How many of the sums are of average precision: all, or that of the one target."""
         asked = self.first.settings
-        return None if asked.metric is None and asked.threshold_at is None else 1
+        more = asked.metric is not None or asked.threshold_at is not None
+        return 1 if more or self.first.outcome.isotonic is not None else None
 
     def sample(self, values: Floats, sums: Floats | None) -> Sample:
         """Values by seed, with what their seeds share."""

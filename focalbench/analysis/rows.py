@@ -7,6 +7,7 @@ from typing import Annotated
 from focalbench.base.rows import As
 from focalbench.runs.arm import without_start
 from focalbench.runs.metric import AVERAGE_PRECISION, Metric, ThresholdAt
+from focalbench.runs.resampling import Resampling
 from focalbench.runs.result import Scores, Sizes
 from focalbench.runs.run import Cell
 
@@ -90,6 +91,19 @@ class OperatingRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Recalibration:
+    """The skill of log loss of an arm's probabilities: of its scores as they are, by the loss's inverse (and the prior
+    correction, where rows are resampled), by Platt's line and by isotonic regression on validation; None where there
+    are none.
+    """
+
+    raw: Annotated[Spread | None, _of("raw")]
+    inverse: Annotated[Spread | None, _of("inverse")]
+    platt: Annotated[Spread | None, _of("platt")]
+    isotonic: Annotated[Spread | None, _of("isotonic")]
+
+
+@dataclass(frozen=True, slots=True)
 class OverTables:
     """What an arm does over the data sets of a table: on how many it is better, worse, within the margin or undecided,
     and its mean difference to the baseline (pooled.py), in the metric and as a share of what the baseline gains on no
@@ -107,7 +121,8 @@ class OverTables:
 
 @dataclass(frozen=True, slots=True)
 class ArmRow:
-    """A row of table.csv. metric: what validation chose by, None for average precision; score: its value then. delta:
+    """A row of table.csv. metric: what validation chose by, None for average precision; score: its value then.
+    resampling: of the training rows, None for none; recalibration: where it was asked for. delta:
     the metric minus the baseline's, on the same seeds. operating: at a threshold, where one was asked for. over: what
     the arm does over all data sets of the table, None of one data set.
 
@@ -159,6 +174,8 @@ class ArmRow:
     ]
     operating: Annotated[OperatingRow | None, As(prefix="operating_", added=True)]
     over: Annotated[OverTables | None, As(prefix="over_", added=True)]
+    resampling: Annotated[Resampling | None, As(write=str, read=Resampling.parse, added=True)]
+    recalibration: Annotated[Recalibration | None, As(prefix="skill_", added=True)]
     scores: Scores
 
     @property

@@ -10,6 +10,7 @@ from focalbench.datasets.synthetic.families import is_synthetic
 from focalbench.runs.arm import Arm
 from focalbench.runs.catalogue import SIGMOID, SOFTMAX
 from focalbench.runs.metric import Metric, ThresholdAt
+from focalbench.runs.resampling import Resampling
 from focalbench.runs.result import Outcome, Status
 from focalbench.runs.run import OPTIMIZERS, Cell, Run, Training
 from focalbench.training.references import is_reference, row_name
@@ -28,8 +29,8 @@ class Settings:
     "reference"; params: all that makes up an arm's loss beside its name, as JSON; hidden: units per layer, as 64-64.
 
     metric: what validation chooses by, None for average precision; threshold_at: where a threshold is put, None for
-    none; optimizer: with its schedule, None for Adam at a constant learning rate. init, lr, batch_size and epochs: None
-    of a reference. alpha, gamma: None of a loss that takes none.
+    none; optimizer: with its schedule, None for Adam at a constant learning rate; resampling: of the training rows,
+    None for none. init, lr, batch_size and epochs: None of a reference. alpha, gamma: None of a loss that takes none.
     """
 
     run_id: str
@@ -55,6 +56,7 @@ class Settings:
     metric: Annotated[Metric | None, As(write=str, read=Metric.parse, added=True)]
     threshold_at: Annotated[ThresholdAt | None, As(write=str, read=ThresholdAt.parse, added=True)]
     optimizer: Annotated[str | None, As(added=True)]
+    resampling: Annotated[Resampling | None, As(write=str, read=Resampling.parse, added=True)]
 
     @property
     def cell(self) -> Cell:
@@ -101,6 +103,7 @@ def _settings(run: Run) -> Settings:
         metric=None if training.metric.is_usual else training.metric,
         threshold_at=training.threshold_at,
         optimizer=_updates(training),
+        resampling=run.arm.resampling,
     )
 
 

@@ -6,6 +6,7 @@ import re
 import time as clocks
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from shutil import rmtree
 from tempfile import mkdtemp
@@ -32,6 +33,7 @@ def compare(
     y: Any,
     *,
     losses: Sequence[str | Arm] = (),
+    resampling: Sequence[str] = (),
     task: Literal["binary", "multiclass"] = "binary",
     positive: object = None,
     positive_rate: float | None = None,
@@ -40,6 +42,7 @@ def compare(
     sample_weight: Any = None,
     metric: str = "average_precision",
     threshold_at: str | None = None,
+    recalibrate: bool = False,
     margin: float | None = None,
     seeds: int = 10,
     first_seed: int = 0,
@@ -67,6 +70,8 @@ def compare(
         losses: names of `focalbench losses`, also as "tversky:beta=0.9" or your own as "module:NAME", and arms such as
             Arm("focal", gamma=2.0); (): those of the default sweep, with a budget only as many as leave time for a
             verdict, each from its own start. The baseline, BCE or CE, is always there.
+        resampling: of the training rows, each as one more arm with BCE: "undersample", "oversample" or "smote", with a
+            ratio of positives to negatives as in "smote:0.1".
         task: binary or multiclass.
         positive: the value of y that counts as 1; not needed for 0/1 and true/false.
         positive_rate: in (0, 1), to thin the positives to; None: that of the rows.
@@ -75,6 +80,8 @@ def compare(
         sample_weight: (rows,) >= 0, or the name of a column of X: what a row counts for.
         metric: what validation chooses by and verdicts rest on, such as "recall_at_fpr=0.01" or "cost=1:50".
         threshold_at: where a threshold is put on validation, such as "recall=0.9"; None for none.
+        recalibrate: whether probabilities by Platt and by isotonic regression on validation are measured, beside those
+            of the loss's inverse.
         margin: the difference in the metric that matters; None for the usual one.
         seeds: draws of the split, batches and first weights, at most.
         first_seed: the first of them, at least 0.
@@ -126,9 +133,10 @@ def compare(
             places=((place.name, str(place)),),
             columns=given.columns,
             positive_rates=(positive_rate,),
-            arms=_arms(losses, task),
+            arms=_arms(losses, resampling, task),
             metric=Metric.parse(metric),
             threshold_at=None if threshold_at is None else ThresholdAt.parse(threshold_at),
+            recalibrate=recalibrate,
             margin=margin,
             seeds=seeds,
             first_seed=first_seed,
@@ -141,7 +149,7 @@ def compare(
             device=resolve_device(device),
         )
         training = _Training(folder, _backend(n_jobs), seconds, begin, progress)
-        usual = not losses and task == "binary"
+        usual = not (losses or resampling) and task == "binary"
         result, notes = training.run(experiment, given.texts, fewer=usual)
     return Comparison(folder, (*notes, *_ending(result.done, seconds)), True)
 
@@ -165,18 +173,21 @@ def _written(given: Given, folder: Path, name: str) -> Path:
     return path
 
 
-def _arms(losses: Sequence[str | Arm], task: str) -> tuple[Arm, ...]:
-    """The baseline and what was named; () for the default sweep."""
+def _arms(losses: Sequence[str | Arm], resampling: Sequence[str], task: str) -> tuple[Arm, ...]:
+    """The baseline, what was named, and what is resampled; () for the default sweep."""
     from focalbench.jobs.arms import arm_options
-    from focalbench.runs.arm_choice import baseline_of, chosen_arms, plain_arm, with_baselines
+    from focalbench.runs.arm_choice import baseline_of, chosen_arms, own_arms, plain_arm, with_baselines
+    from focalbench.runs.resampling import Resampling
 
-    if isinstance(losses, str | Arm):
-        losses = (losses,)
+    losses = (losses,) if isinstance(losses, str | Arm) else losses
+    methods = (resampling,) if isinstance(resampling, str) else resampling
+    baseline = baseline_of(task)
+    resampled = [replace(baseline, resampling=Resampling.parse(text)) for text in methods]
     if not losses:
-        return ()
+        return (*own_arms(task), *dict.fromkeys(resampled)) if resampled else ()
     named = [loss for loss in losses if isinstance(loss, str)]
-    arms = [plain_arm(loss) for loss in losses if isinstance(loss, Arm)]
-    found = (*chosen_arms(arm_options(named), task), *arms) if named else (*with_baselines(arms, baseline_of(task)),)
+    arms = [*(plain_arm(loss) for loss in losses if isinstance(loss, Arm)), *resampled]
+    found = (*chosen_arms(arm_options(named), task), *arms) if named else with_baselines(arms, baseline)
     return tuple(dict.fromkeys(found))
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 
+from focalbench.base.text import near_or
 from focalbench.datasets.tables.targets import listed
 from focalbench.errors import InputError
 from focalbench.runs.columns import Columns
@@ -98,7 +99,8 @@ class _Beside:
         if not isinstance(values, str):
             return self.add(parameter, values, parameter)
         if values not in self.features:
-            raise InputError(f"{parameter}: X has no column {values!r}; it has {listed(self.features)}")
+            hint = near_or(values, self.features, f"it has {listed(self.features)}")
+            raise InputError(f"{parameter}: X has no column {values!r}; {hint}")
         return values
 
     def add(self, parameter: str, values: object, name: str) -> str:

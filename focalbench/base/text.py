@@ -9,7 +9,8 @@ experiment file know it as.
 
 import re
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from difflib import get_close_matches
 
 # what Markdown reads as more than a letter; an underscore after a letter begins nothing, nor does a bracket by itself
 _OF_MARKDOWN = re.compile(r"[\\`*<>|&~$@]|(?<![^\W_])_|(?<=\])[(\[:]|(?<=:)/(?=/)|(?<=\bwww)\.", re.IGNORECASE)
@@ -64,6 +65,29 @@ def with_parameters(text: str, parameter: Callable[[str], str]) -> str:
         return parameter(found[2]) + ("" if found[3] is None else f"={found[3]!r}")
 
     return _SETTING.sub(named, text)
+
+
+def near(name: str, names: Iterable[str], most: int = 3) -> list[str]:
+    """The names that are this one but for their case, or else nearly so; the nearest come first.
+
+    >>> near("Fruad", ["amount", "FRAUD", "fraud2"]), near("Fraud", ["fraud", "fraud2"])
+    (['FRAUD', 'fraud2'], ['fraud'])
+    """
+    folded: dict[str, list[str]] = {}
+    for each in names:
+        folded.setdefault(each.casefold(), []).append(each)
+    same = folded.get(name.casefold())
+    return same or [each for found in get_close_matches(name.casefold(), folded, most) for each in folded[found]][:most]
+
+
+def near_or(name: str, names: Iterable[str], otherwise: str) -> str:
+    """A question for the names that are nearly this one; where there are none, what to say instead.
+
+    >>> near_or("Focal", ["bce", "focal"], "choose one"), near_or("x", ["bce", "focal"], "choose one")
+    ('did you mean focal?', 'choose one')
+    """
+    close = near(name, names)
+    return f"did you mean {', '.join(close)}?" if close else otherwise
 
 
 def shown(text: str) -> str:

@@ -21,20 +21,19 @@ from focalbench.losses.binary import focal_loss
 from focalbench.runs.run import Run
 from focalbench.training.arm_loss import run_loss, start_biases
 from focalbench.training.models import Architecture, draw_weights
-from focalbench.training.samplers import orders
-from focalbench.training.stack import drawn_counts
+from focalbench.training.stack import drawn_counts, trained_rows
 from focalbench.training.stack_loss import RunLoss, WeightedFocal
 
 
 def train_plainly(run: Run, splits: Splits) -> float:
     """Train one run as its recipe says and measure what a table would want; its test average precision."""
-    training, key = run.training, run.recipe.key
-    drawn = orders(training.sampler, splits.train, training.batch_size, training.epochs, run.seed, key)
-    counts = drawn_counts(splits.train, drawn)
+    training = run.training
+    train, drawn = trained_rows(run, splits.train)
+    counts = drawn_counts(train, drawn)
     loss = run_loss(run.arm, counts)
     model = _model(run, splits, start_biases(run.arm, counts))
     adam = torch.optim.Adam(model.parameters(), lr=run.lr)
-    features, targets = _tensors(splits.train)
+    features, targets = _tensors(train)
     best, best_state = -1.0, model.state_dict()
     for order in drawn:
         for index in torch.split(torch.from_numpy(order), training.batch_size):

@@ -41,6 +41,8 @@ ABOUT = {
     "(rows of the test, or a share such as 1%), recall_at_precision=P, net_benefit=T, cost=FP:FN or log_loss.",
     "threshold_at": "Where to put a threshold, chosen on validation, to see what it does on the test: cost=FP:FN, "
     "capacity=50/day (with a time of dates; or a share of the rows, 1%), precision=P or recall=R.",
+    "recalibrate": "Also measure probabilities by Platt and by isotonic regression on validation, beside those of the "
+    "loss's inverse.",
     "margin": "The difference in the metric that matters to you. Default: 0.01 on synthetic data; on tables, and of "
     "costs and losses, a tenth of what the baseline gains on no skill, at most what it lacks to the best, or 0.01.",
     "smoke_test": "Whether the table only shows that everything runs; it says so, and tests nothing.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -142,7 +143,7 @@ def advise(
         return chosen
 
     _, ended = run_job(sweep_study(afforded, job), job, Finish(finish, lambda _: (ADVICE,), always=True))
-    _show(found[0], ended, code)
+    _show(found[0], ended, code, [] if save is not None else _of_threshold(found[0], data))
     if save is not None:
         _show_kept(kept[0], save)
 
@@ -180,7 +181,17 @@ def _kept(result: SweepResult, experiment: Experiment, advice: Advice, file: Pat
     return found
 
 
-def _show(advice: Advice, ended: Ended, code: str) -> None:
+def _of_threshold(advice: Advice, data: str) -> list[str]:
+    """Whose threshold it is that the advice speaks of, and how to have one."""
+    from focalbench.datasets.files.file import exists
+
+    if advice.model.operating is None:
+        return []
+    one = "; --save FILE keeps one model with one threshold, and says which probability that is" if exists(data) else ""
+    return [f"Each seed chose a threshold of its own, on its validation rows and for the model that it trained{one}."]
+
+
+def _show(advice: Advice, ended: Ended, code: str, more: Sequence[str]) -> None:
     from rich.console import Console
 
     from focalbench.base.text import with_options
@@ -188,7 +199,7 @@ def _show(advice: Advice, ended: Ended, code: str) -> None:
     from focalbench.report.grid import print_lines
 
     say(advice.title)
-    print_lines([with_options(sentence, option_name) for sentence in advice.sentences], Console())
+    print_lines([*(with_options(sentence, option_name) for sentence in advice.sentences), *more], Console())
     named = dict(advice.code)
     library = next(iter(named)) if code == "best" else code
     if library in named:

@@ -11,6 +11,7 @@ from focalbench.cli.about import ABOUT
 from focalbench.runs.arm import INITS
 from focalbench.runs.catalogue import CATALOGUE
 from focalbench.runs.reference import MODELS
+from focalbench.runs.resampling import Method
 
 DATA, LOSS, TRAINING, STATISTICS = "Data", "Losses", "Training", "Statistics"  # panels
 RUNNING, OUTPUT = "Running", "Output"
@@ -98,6 +99,11 @@ def loss_names(incomplete: str) -> list[str]:
 def reference_names(incomplete: str) -> list[str]:
     """The references whose name begins so."""
     return [name for name in MODELS if name.startswith(incomplete)]
+
+
+def resampling_names(incomplete: str) -> list[str]:
+    """The methods whose name begins so."""
+    return [name for name in Method if name.startswith(incomplete)]
 
 
 def init_names(incomplete: str) -> list[str]:

@@ -32,25 +32,25 @@ def predict(
 ) -> None:
     """Write each row's probability, and whether it is flagged, as CSV."""
     import logging
-    import warnings
 
     from focalbench.cli.messages import listen
     from focalbench.datasets.files.file import read_as_written
-    from focalbench.jobs.keeping import kept_model, rows_for
+    from focalbench.jobs.keeping import kept_model, score
 
     listen("info")
     names = list(dict.fromkeys(keep or ()))
     if out is not None and out.exists():
         raise InputError(f"{out} is there already; name another file with --out")
     found = kept_model(model)
-    with warnings.catch_warnings(record=True) as warned:
-        warnings.simplefilter("always")
-        probabilities = found.predict_proba(rows_for(found, data))[:, 1]
+    rows = score(found, data)
     logger = logging.getLogger(__name__)
-    for text in dict.fromkeys(str(each.message) for each in warned if issubclass(each.category, UserWarning)):
-        logger.warning(text)
+    for text in rows.told:
+        logger.info(f"{data}: {text}")
+    for text in rows.warnings:
+        logger.warning(f"{data}: {text}")
+    probabilities = rows.probabilities
     flagged = probabilities >= found["model"].threshold
-    beside = read_as_written(data, names) if names else None
+    beside = read_as_written(data, names).frame if names else None
     with _target(out) as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["row", *names, "probability", "flagged"])

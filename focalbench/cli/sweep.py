@@ -47,12 +47,14 @@ from focalbench.cli.options import (
     loss_names,
     reference_names,
     repeatable,
+    resampling_names,
     setting,
 )
 from focalbench.errors import InputError
 from focalbench.runs.catalogue import Task
 from focalbench.runs.columns import NO_COLUMNS, Columns
 from focalbench.runs.metric import Metric, ThresholdAt
+from focalbench.runs.resampling import Resampling
 from focalbench.runs.run import TestPrevalence
 
 if TYPE_CHECKING:
@@ -124,6 +126,16 @@ def sweep(
             rich_help_panel=LOSS,
         ),
     ] = None,
+    resampling: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Also BCE on resampled training rows: undersample, oversample or smote, with a ratio of positives to "
+            "negatives as in smote:0.1; repeatable.",
+            autocompletion=resampling_names,
+            metavar="METHOD",
+            rich_help_panel=LOSS,
+        ),
+    ] = None,
     references: Annotated[
         bool,
         flag("--references/--no-references", "Also fit scikit-learn's logistic regression and boosting.", LOSS),
@@ -151,6 +163,7 @@ def sweep(
     tuned: Annotated[bool, flag("--tuned", ABOUT["tuned"], STATISTICS)] = False,
     metric: Annotated[list[str] | None, setting("metric", STATISTICS, "METRIC", default="average_precision")] = None,
     threshold_at: Annotated[list[str] | None, setting("threshold_at", STATISTICS, "AIM")] = None,
+    recalibrate: Annotated[bool, flag("--recalibrate", ABOUT["recalibrate"], STATISTICS)] = False,
     margin: Annotated[str | None, setting("margin", STATISTICS, "NUMBER")] = None,
     quick: Annotated[
         bool,
@@ -207,11 +220,13 @@ def sweep(
         "tuned": tuned,
         "metric": Metric.parse(_only("--metric", metric) or "average_precision"),
         "threshold_at": None if not threshold_at else ThresholdAt.parse(_only("--threshold-at", threshold_at) or ""),
+        "recalibrate": recalibrate,
         "margin": None if margin is None else read_share("--margin", margin),
         "smoke_test": quick,
     }
     gammas = [read_number("--gamma", text) for text in gamma or ()]
-    options = arm_options(loss or (), alpha or (), gammas, init or ())
+    resamplings = tuple(dict.fromkeys(Resampling.parse(text) for text in resampling or ()))
+    options = replace(arm_options(loss or (), alpha or (), gammas, init or ()), resamplings=resamplings)
     chosen = _experiment(settings, options, quick=quick)
     experiment = replace(chosen, device=resolve_device(device))
     where = make_backend(backend, workers, scheduler, experiment.device)

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
-from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -11,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from focalbench.base.randomness import generator
+from focalbench.base.text import near_or
 from focalbench.datasets.dataset import AsRead, Counts, Dataset, Known, Resampling, SplitCounts, Splits, Targets
 from focalbench.datasets.files.fetched import is_fetched, read_fetched
 from focalbench.datasets.files.file import SUFFIXES, exists, file_sha256, read_table
 from focalbench.datasets.folds import FOLDS, LEAST_POSITIVES, fold_splits
-from focalbench.datasets.preprocessing import USUAL, Coding, coded_width, preprocess, with_bins
+from focalbench.datasets.preprocessing import USUAL, Coding, coded_width, levels_of, preprocess, with_bins
 from focalbench.datasets.prevalence import (
     fold_counts,
     label_swaps,
@@ -302,7 +302,7 @@ def _split_rows(table: Table, recipe: Recipe, seed: int) -> tuple[Rows, Rows, Ro
 
 
 def _real(table: Table, splits: tuple[Rows, Rows, Rows], coding: Coding) -> list[Dataset]:
-    features = preprocess(table, splits, coding)
+    features, levels = preprocess(table, splits, coding), levels_of(table, coding)
     train, validation, test = (
         Dataset(
             part,
@@ -312,6 +312,7 @@ def _real(table: Table, splits: tuple[Rows, Rows, Rows], coding: Coding) -> list
             labels=_of(table.labels, rows),
             known=_of(table.known, rows),
             as_read=AsRead(table.frame, rows),
+            levels=levels,
         )
         for part, rows in zip(features, splits, strict=True)
     )
@@ -410,6 +411,5 @@ def _table(source: Recipe, path: str | None) -> Table:
 
 def _unknown(dataset: str) -> InputError:
     names = (*FAMILIES, *REAL_TABLES)
-    close = get_close_matches(dataset, names, n=1)
-    hint = f"did you mean {close[0]}?" if close else f"choose one of {', '.join(names)}, or the path of a file"
+    hint = near_or(dataset, names, f"choose one of {', '.join(names)}, or the path of a file")
     return InputError(f"unknown data set {dataset!r}; {hint}")

@@ -66,7 +66,7 @@ class Dataset:
     for a binary target. weights: (rows,) float64 >= 0, what each row counts for, None for 1 each. groups: (rows,) which
     rows belong together, such as an image's anchors, or None. known: (rows, outputs) which labels are known, None where
     all are; an unknown one is 0 in labels, and counts in no loss and no metric. as_read: the rows of a table, None of
-    synthetic data.
+    synthetic data. levels: the features that are the levels of one category, 0 or 1, as (first, after the last).
     """
 
     features: Features
@@ -77,6 +77,7 @@ class Dataset:
     labels: Targets | None = None
     known: Known | None = None
     as_read: AsRead | None = None
+    levels: tuple[tuple[int, int], ...] = ()
 
     def frame(self) -> "pd.DataFrame":
         """The columns as they were read: numbers, NaN where missing, and categories; of synthetic data x0, x1, ..."""

@@ -8,6 +8,7 @@ with gaps are schema, taken from the whole table, so every split and every seed 
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -86,11 +87,22 @@ def with_bins(parts: Sequence[Dataset], coding: Coding) -> list[Dataset]:
 
 def coded_width(table: Table, coding: Coding = USUAL) -> int:
     """How many features preprocess makes of a table."""
+    return _ends(table, coding)[-1]
+
+
+def levels_of(table: Table, coding: Coding = USUAL) -> tuple[tuple[int, int], ...]:
+    """The features that are the levels of one category, or tell what is missing, as (first, after the last)."""
+    return tuple(pairwise(_ends(table, coding)))
+
+
+def _ends(table: Table, coding: Coding) -> list[int]:
+    """Where the numbers' features end, then those of each gap and category."""
     numeric = [name for name in table.frame.columns if name not in table.categorical]
     gaps = sum(bool(table.frame[name].isna().any()) for name in numeric)
     levels = (int(table.frame[name].nunique(dropna=False)) for name in table.categorical)
     bins = sum(coding.bins_of(table.frame[name].nunique()) for name in numeric) if coding.bins else 0
-    return len(numeric) + bins + gaps + sum(min(each, coding.levels) for each in levels)
+    sizes = [len(numeric) + bins, *[1] * gaps, *(min(each, coding.levels) for each in levels)]
+    return [int(end) for end in np.cumsum(sizes)]
 
 
 def _coded(table: Table) -> "pd.DataFrame":

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from numbers import Integral, Real
 from typing import Any, get_args
 
+from focalbench.base.text import near_or
 from focalbench.errors import InputError
 from focalbench.runs.arm import Alpha, Arm, Init
 from focalbench.runs.catalogue import CATALOGUE, FOCAL, RIVALS, SIGMOID, SOFTMAX, sees_batches
@@ -27,7 +28,9 @@ def arm_of(
 
 def _loss_of(loss: str, classes: int) -> str:
     if loss not in CATALOGUE:
-        raise InputError(f"unknown loss {loss!r}; choose one of {', '.join((*SIGMOID, *RIVALS))}")
+        known = (*SIGMOID, *RIVALS)
+        hint = near_or(loss, known, f"choose one of {', '.join(known)}")
+        raise InputError(f"unknown loss {loss!r}; {hint}")
     if classes == 2 and loss in SOFTMAX:
         raise InputError(f"{loss} is a loss of three classes and more; with two choose bce, pos_weight or focal")
     if classes > 2 and loss not in (*SOFTMAX_OF, *SOFTMAX):

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zipfile import BadZipFile
 
+import numpy as np
 import skops.io
+from numpy.typing import NDArray
 from skops.io.exceptions import UntrustedTypesFoundException
 
-from focalbench.datasets.files.file import read_as_written
+from focalbench.datasets.files.file import Written, read_as_written
+from focalbench.datasets.tables.reading import kind_sentences
+from focalbench.datasets.tables.table import ColumnReading
 from focalbench.datasets.tables.targets import listed
 from focalbench.errors import InputError
 from focalbench.estimators import TRUSTED
 
 if TYPE_CHECKING:
-    import pandas as pd
     from sklearn.pipeline import Pipeline
 
 STEPS = ["read", "prepare", "model"]
@@ -54,7 +58,28 @@ def kept_model(path: Path) -> Pipeline:
     return model
 
 
-def rows_for(model: Pipeline, path: str) -> pd.DataFrame:
+@dataclass(frozen=True, eq=False)
+class NewRows:
+    """Rows of a file as a model sees them. probabilities: (rows,) of being positive; told: how the rows were read, a
+    sentence each; warnings: what a person should look at.
+    """
+
+    probabilities: NDArray[np.float64]
+    told: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+def score(model: Pipeline, path: str) -> NewRows:
+    """What a kept model says of a file's rows, and how these were read. Raises InputError where it cannot read them."""
+    written = rows_for(model, path)
+    features, read = model["read"].read(written.frame)
+    columns = [ColumnReading(name, each.kind, "; ".join(each.how), each.missing, 0) for name, each in read.items()]
+    doubts = tuple(f"column {name!r}: {doubt}" for name, each in read.items() for doubt in each.doubts)
+    probabilities = model[1:].predict_proba(features)[:, 1]
+    return NewRows(probabilities, (f"read as {written.how}", *kind_sentences(columns)), doubts)
+
+
+def rows_for(model: Pipeline, path: str) -> Written:
     """The columns of a file that a model looks at. Raises InputError where it lacks one."""
     try:
         return read_as_written(path, [name for name, _, _ in model["read"].columns])

@@ -37,7 +37,7 @@ def _rests_on(claim: Claim, part: str) -> bool:
 
 
 def _of_cell(claim: str, cell: Sequence[Trained], by_id: Mapping[str, Run]) -> Iterator[LossRow]:
-    plain = [row for row in cell if row.settings.loss in ("bce", "focal") and row.settings.alpha is None]
+    plain = [row for row in cell if row.settings.family in ("bce", "focal")]
     own = [row for row in plain if row.settings.init == "own" and row.settings.restart == 0]
     for rows in by(own, lambda asked: asked.arm):
         entry = arm_entry(rows[0].settings.arm, rows)

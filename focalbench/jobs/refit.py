@@ -20,7 +20,7 @@ from focalbench.datasets.capacity import flagged_share
 from focalbench.datasets.columns.dates import read_dates
 from focalbench.datasets.columns.numbers import read_numbers
 from focalbench.datasets.columns.texts import is_text, numbers_of, texts_of
-from focalbench.datasets.files.file import read_as_written, read_style_of, read_table
+from focalbench.datasets.files.file import read_as_written, read_exact
 from focalbench.errors import InputError
 from focalbench.estimators import FocalMLPClassifier, TableReader
 from focalbench.estimators.table import PLAIN, Source, coded
@@ -28,7 +28,7 @@ from focalbench.metrics.ranking import average_precision
 from focalbench.runs.metric import Aim, ThresholdAt
 from focalbench.runs.reference import LIBRARIES, WEIGHTED, is_own, name_in
 from focalbench.training.acting import Measurable, choose_threshold
-from focalbench.training.references import MOST_TREES, PENALTIES, TREES
+from focalbench.training.references import MOST_TREES, PENALTIES, TREES, balanced
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -85,6 +85,13 @@ class _Rows:
         """What some rows count for."""
         return None if self.table.weights is None else self.table.weights[rows]
 
+    def weights_of_fit(self, rows: Rows, *, class_weighted: bool) -> Floats | None:
+        """What they count for in a fit, of mean 1; class_weighted: so that each class has half."""
+        weights, targets = self.weights(rows), self.targets(rows)
+        if class_weighted:
+            return balanced(targets, weights, float(np.average(targets, weights=weights)))
+        return None if weights is None else weights / weights.mean()
+
 
 def refit(recipe: Recipe, seed: int, name: str, trained: Trained, at: ThresholdAt | None) -> Refitted:
     """Fit what is advised, on a file's rows at their natural rate.
@@ -97,18 +104,20 @@ def refit(recipe: Recipe, seed: int, name: str, trained: Trained, at: ThresholdA
         raise InputError("a model is kept of a file with a binary target; name one")
     if recipe.positive_rate is not None:
         raise InputError("a model is kept at the file's own rate; leave `positive_rates` out")
-    rows = _Rows(read_table(recipe.path, recipe.columns, exact=True), split_rows(recipe, seed))
+    table, style = read_exact(recipe.path, recipe.columns)
+    rows = _Rows(table, split_rows(recipe, seed))
     train, validation, test = rows.splits
-    candidates = _candidates(name, trained, seed)
-    best = max((_fitted(each, rows, train) for each in candidates), key=lambda model: _reached(model, rows, validation))
+    weighted = name.endswith(WEIGHTED)
+    candidates = [_fitted(each, rows, train, class_weighted=weighted) for each in _candidates(name, trained, seed)]
+    best = max(candidates, key=lambda model: _reached(model, rows, validation))
     share = None if at is None or at.aim is not Aim.CAPACITY else flagged_share(recipe, at)
     threshold = HALF if at is None else _threshold(at, share, best, rows, validation)
     both = np.concatenate([train, validation])
-    found = _fitted(best["model"], rows, both)
+    found = _fitted(best["model"], rows, both, class_weighted=weighted)
     model = FixedThresholdClassifier(
         FrozenEstimator(found["model"]), threshold=threshold, pos_label=1, response_method="predict_proba"
     ).fit(found["prepare"].transform(rows.features(both)), rows.targets(both))
-    whole = Pipeline([("read", _reader(recipe, rows.table)), ("prepare", found["prepare"]), ("model", model)])
+    whole = Pipeline([("read", _reader(recipe.path, table, style)), ("prepare", found["prepare"]), ("model", model)])
     return _judged(whole, threshold, rows, test)
 
 
@@ -117,20 +126,19 @@ def _candidates(name: str, trained: Trained, seed: int) -> list[Any]:
     from sklearn.ensemble import HistGradientBoostingClassifier
     from sklearn.linear_model import LogisticRegression
 
-    weight = "balanced" if name.endswith(WEIGHTED) else None
     if (other := name_in(name)) in LIBRARIES or is_own(other):
         raise InputError(f"no model of {other} is kept; its code is among the advice, to fit it yourself")
     if name.startswith("logistic"):
-        return [LogisticRegression(C=each, max_iter=1000, class_weight=weight) for each in PENALTIES]
+        return [LogisticRegression(C=each, max_iter=1000) for each in PENALTIES]
     if name.startswith("boosting"):
         return [
-            HistGradientBoostingClassifier(
-                max_iter=trees, early_stopping=False, class_weight=weight, random_state=seed, **tree
-            )
+            HistGradientBoostingClassifier(max_iter=trees, early_stopping=False, random_state=seed, **tree)
             for tree in TREES
             for trees in TREE_COUNTS
         ]
     arm = trained.arm
+    if arm.resampling is not None:
+        raise InputError(f"no model of {arm.name} is kept, its rows being resampled; its code is among the advice")
     network = FocalMLPClassifier(
         trained.hidden,
         loss=arm.loss,
@@ -146,7 +154,7 @@ def _candidates(name: str, trained: Trained, seed: int) -> list[Any]:
     return [network]
 
 
-def _fitted(model: Any, rows: _Rows, which: Rows) -> Pipeline:
+def _fitted(model: Any, rows: _Rows, which: Rows, *, class_weighted: bool) -> Pipeline:
     """Prepare and model, fitted on some rows."""
     from sklearn.base import clone
 
@@ -155,7 +163,8 @@ def _fitted(model: Any, rows: _Rows, which: Rows) -> Pipeline:
     gaps = [name for name in numbers if rows.table.frame[name].isna().any()]
     prepare = coded(numbers, gaps, rows.table.categorical)
     prepared = prepare.fit_transform(frame)
-    found = clone(model).fit(prepared, rows.targets(which), sample_weight=rows.weights(which))
+    weights = rows.weights_of_fit(which, class_weighted=class_weighted)
+    found = clone(model).fit(prepared, rows.targets(which), sample_weight=weights)
     return Pipeline([("prepare", prepare), ("model", found)])
 
 
@@ -186,10 +195,8 @@ def _threshold(at: ThresholdAt, share: float | None, model: Pipeline, rows: _Row
     return min(found, 1.0)  # infinite where nothing is worth a flag
 
 
-def _reader(recipe: Recipe, table: Table) -> TableReader:
+def _reader(path: str, table: Table, style: Style) -> TableReader:
     """How the table's columns were read, for new rows."""
-    assert recipe.path is not None
-    style = read_style_of(recipe.path, recipe.columns)
     sources = dict(table.derived)
     features: dict[str, list[str]] = {column.name: [] for column in table.columns}
     for feature in table.frame.columns:
@@ -199,7 +206,7 @@ def _reader(recipe: Recipe, table: Table) -> TableReader:
         for column in table.columns
         if column.read_as != "dropped" and features[column.name]
     ]
-    written = read_as_written(recipe.path, [name for name, _, _ in columns])
+    written = read_as_written(path, [name for name, _, _ in columns]).frame
     marks = {name: _marks(written[name], read_as, style) for name, read_as, _ in columns if is_text(written[name])}
     kinds = {name: read_as for name, read_as, _ in columns}
     shown = {name: _showing(written[name], kinds[name], marks[name]) for name in marks}

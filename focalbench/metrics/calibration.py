@@ -155,6 +155,31 @@ def calibration_line(logits: Tensor, targets: Tensor, weights: Tensor | None = N
     return slope, intercept
 
 
+def platt_line(logits: Tensor, targets: Tensor, weights: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """Slope and intercept of Platt's line: the logistic regression of smoothed targets on the score.
+
+    A positive's target is (n+ + 1) / (n+ + 2) and a negative's 1 / (n- + 2), of n+ positives and n- negatives, so that
+    a finite line exists where the scores separate the classes.
+
+    Args:
+        logits: (run, sample), finite scores; any will do.
+        targets: (sample,), 0 or 1.
+        weights: (sample,), >= 0, which weight the sums and counts, taken to a mean of 1; None: 1 each.
+
+    Returns:
+        Slope and intercept, each (run,) float64. Both are NaN for constant scores, and for a fit that does not
+        converge.
+
+    Raises:
+        InputError: for wrong shapes or weights, other targets, or a class missing or without weight.
+
+    References:
+        Platt, Probabilistic Outputs for Support Vector Machines, 1999, section 2.2.
+    """
+    slope, intercept = _per_run(lambda forecast: forecast.smooth_line, logits, targets, weights).unbind(1)
+    return slope, intercept
+
+
 def expected_calibration_error(
     logits: Tensor, targets: Tensor, bins: int = BINS, weights: Tensor | None = None
 ) -> Tensor:
@@ -248,6 +273,18 @@ class _Forecast:
     @property
     def line(self) -> Tensor:
         return _line(self.row, self.positive, self.mass)
+
+    @property
+    def smooth_line(self) -> Tensor:
+        mass = torch.ones_like(self.row) if self.mass is None else self.mass / self.mass.mean()
+        positives, negatives = mass[self.positive].sum(), mass[~self.positive].sum()
+        smooth = torch.where(self.positive, (positives + 1) / (positives + 2), 1 / (negatives + 2))
+        centre, scale = self.row.mean(), self.row.std()
+        if not scale > 0:
+            return self.row.new_full((2,), torch.nan)
+        level, tilt = _newton((self.row - centre) / scale, smooth, mass)
+        slope = tilt / scale
+        return torch.stack([slope, level - slope * centre])
 
     def calibration_error(self, bins: int) -> Tensor:
         expected, observed, _ = self._bin_sums(bins)

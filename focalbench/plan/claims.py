@@ -12,6 +12,7 @@ from enum import StrEnum
 from math import isfinite
 from typing import Any, TypeVar
 
+from focalbench.base.text import near_or
 from focalbench.datasets.synthetic.families import is_synthetic
 from focalbench.errors import InputError
 from focalbench.plan.experiment import Experiment
@@ -289,7 +290,8 @@ class _Table:
 
     def check(self) -> None:
         if unknown := [key for key in self.content if key not in self.keys]:
-            raise InputError(f"{self.where}: unknown key {unknown[0]!r}; the keys are {', '.join(self.keys)}")
+            hint = near_or(unknown[0], self.keys, f"the keys are {', '.join(self.keys)}")
+            raise InputError(f"{self.where}: unknown key {unknown[0]!r}; {hint}")
 
     def text(self, key: str) -> str:
         value = self.content.get(key)

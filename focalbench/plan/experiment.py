@@ -21,6 +21,7 @@ from focalbench.runs.catalogue import CATALOGUE, SOFTMAX, TASKS, Task, sees_batc
 from focalbench.runs.columns import COLUMN_KEYS, NO_COLUMNS, Columns
 from focalbench.runs.metric import AVERAGE_PRECISION, Metric, ThresholdAt
 from focalbench.runs.reference import USUAL, Reference, as_said
+from focalbench.runs.resampling import Method
 from focalbench.runs.run import OPTIMIZERS, RESNET, LrSchedule, TestPrevalence
 from focalbench.training.samplers import check_sampler, keeps_rate, weighs_rows
 
@@ -37,16 +38,17 @@ SAMPLERS_OF_CLASSES = ("random", "stratified", "groups")  # those that leave the
 class Experiment:
     """datasets x positive_rates (None: natural; (): the usual ones) x arms x lrs x seeds, on equal terms.
 
-    own_rates: of data sets that have other rates than positive_rates says, by name.
-    task: binary, multiclass (the rate is that of the rare class) or multilabel. columns: what is said
-    of those of a file. arms: () are those of the default sweep of the task. rows: training rows; label_noise:
-    share of positives swapped, in [0, 0.5); steps: the budget of every run in optimiser steps (at least 20 epochs);
-    epochs: passes over the rows instead; optimizer and lr_schedule: as Training has them; tuned: whether families of
-    several arms get a row of their best, all with as many candidates; metric: what validation chooses by and verdicts
-    rest on; threshold_at: where a threshold is put on validation, None for none; margin: the difference in the metric
-    that matters, None for the usual one (verdicts.py); references: what models stand under the table, true for
-    scikit-learn's two; smoke_test: whether a table is too small to support anything, and says so. places: where the
-    files that `datasets` names lie, by name, unless they lie where a process starts; no part of what an experiment is.
+    own_rates: of data sets that have other rates than positive_rates says, by name. task: binary, multiclass (the rate
+    is that of the rare class) or multilabel. columns: what is said of those of a file. arms: () are those of the
+    default sweep of the task. rows: training rows; label_noise: share of positives swapped, in [0, 0.5); steps: the
+    budget of every run in optimiser steps (at least 20 epochs); epochs: passes over the rows instead; optimizer and
+    lr_schedule: as Training has them; tuned: whether families of several arms get a row of their best, all with as many
+    candidates; metric: what validation chooses by and verdicts rest on; threshold_at: where a threshold is put on
+    validation, None for none; recalibrate: whether probabilities by Platt and by isotonic regression on validation are
+    measured beside those of the loss's inverse; margin: the difference in the metric that matters, None for the usual
+    one (verdicts.py); references: what models stand under the table, true for scikit-learn's two; smoke_test: whether a
+    table is too small to support anything, and says so. places: where the files that `datasets` names lie, by name,
+    unless they lie where a process starts; no part of what an experiment is.
     """
 
     task: Task = "binary"
@@ -74,6 +76,7 @@ class Experiment:
     tuned: bool = False
     metric: Metric = AVERAGE_PRECISION
     threshold_at: ThresholdAt | None = None
+    recalibrate: bool = False
     margin: float | None = None
     smoke_test: bool = False
     places: tuple[tuple[str, str], ...] = field(default=(), compare=False)
@@ -178,6 +181,8 @@ class Experiment:
             weighs = bool(self.columns.weight) or weighs_rows(self.sampler)
             if weighs and (sees_batches(arm.loss) or is_custom(arm.loss)):
                 raise InputError(f"{arm.loss} sees whole batches and takes no row weights; leave it or {weighing} out")
+        if any(arm.resampling for arm in self.arms):
+            self._check_resampling()
         if not keeps_rate(self.sampler) and any(arm.init == "learned" for arm in self.arms):
             raise InputError(
                 f"the start learned is of all rows, and `sampler={self.sampler}` draws others; leave one out"
@@ -186,6 +191,22 @@ class Experiment:
         for init in {arm.init for arm in self.arms}:
             if replace(baseline, init=init) not in self.arms:
                 raise InputError(f"arms started at {init!r} need {baseline.loss} at the same start to be compared with")
+
+    def _check_resampling(self) -> None:
+        """What goes together with arms of resampled rows."""
+        if self.task != "binary":
+            raise InputError("`resampling` is for `task=binary`; leave it out")
+        if self.sampler != "random":
+            raise InputError(f"`resampling` and `sampler={self.sampler}` both decide which rows are drawn; give one")
+        resampled = [arm for arm in self.arms if arm.resampling]
+        if any(arm.init == "learned" for arm in resampled):
+            raise InputError("the start learned is of all rows, and `resampling` leaves others; leave one out")
+        if not any(arm.resampling.method is Method.SMOTE for arm in resampled if arm.resampling):
+            return
+        if self.columns.weight:
+            raise InputError("smote makes rows, which have no `weight`; undersample, oversample, or leave one out")
+        if self.model == RESNET:
+            raise InputError(f"smote makes numbers, not the bins that `model={RESNET}` sees; leave one out")
 
     def _check_task(self) -> None:
         """What goes with one task only."""
@@ -202,8 +223,8 @@ class Experiment:
             raise InputError("`labels` names what `task=multilabel` predicts, instead of `target`")
         if self.task == "binary":
             return
-        if not self.metric.is_usual or self.threshold_at is not None:
-            raise InputError("`metric` and `threshold_at` are for `task=binary`; leave them out")
+        if not self.metric.is_usual or self.threshold_at is not None or self.recalibrate:
+            raise InputError("`metric`, `threshold_at` and `recalibrate` are for `task=binary`; leave them out")
         if self.label_noise:
             raise InputError("`label_noise` is for `task=binary`; leave it out")
         if self.sampler not in SAMPLERS_OF_CLASSES:
@@ -265,4 +286,11 @@ def as_mapping(experiment: Experiment) -> dict[str, Any]:
     """All that an experiment is, for a manifest."""
     content = asdict(experiment)
     content |= content.pop("columns")
+    content["arms"] = [_arm_mapping(arm) for arm in experiment.arms]
     return {name: content[name] if name == "arms" else setting_of(experiment, name) for name in KEYS}
+
+
+def _arm_mapping(arm: Arm) -> dict[str, Any]:
+    """An arm's fields, its resampling as text and only where there is one, as manifests of before have none."""
+    said = {"resampling": str(arm.resampling)} if arm.resampling else {}
+    return {name: value for name, value in asdict(arm).items() if name != "resampling"} | said

@@ -29,6 +29,7 @@ from focalbench.runs.reference import Reference, is_own
 from focalbench.runs.run import RESNET, STRONG, Recipe, Run, Training
 from focalbench.training.boosters import check_installed
 from focalbench.training.references import OWN_PROTOCOL, PROTOCOL, sees_features
+from focalbench.training.resampling import check_installed as check_resampling
 
 EVALUATIONS = 40  # of validation at most
 AS_READ = "none"  # the preprocessing of columns as they were read
@@ -50,6 +51,9 @@ def make_plan(experiment: Experiment) -> Plan:
     """Expand an experiment. Raises InputError for what is known to be impossible, before anything runs."""
     for reference in experiment.models:
         check_installed(reference.name)
+    for arm in experiment.arms:
+        if arm.resampling is not None:
+            check_resampling(arm.resampling)
     runs: list[Run] = []
     notes: list[str] = []
     warnings: list[str] = []
@@ -195,6 +199,7 @@ def _runs(experiment: Experiment, recipe: Recipe, train_rows: int) -> Iterator[R
         device=experiment.device,
         metric=experiment.metric,
         threshold_at=experiment.threshold_at,
+        recalibrate=experiment.recalibrate,
     )
     arms = candidates(experiment.arms) if experiment.tuned else [(arm, 0) for arm in experiment.arms]
     for (arm, restart), lr, seed in product(arms, experiment.lrs, seeds):
@@ -237,6 +242,7 @@ def _reference_training(reference: Reference, experiment: Experiment) -> Trainin
         preprocessing=Training.preprocessing if sees_features(reference.model) else AS_READ,
         metric=experiment.metric,
         threshold_at=experiment.threshold_at,
+        recalibrate=experiment.recalibrate,
         source=reference.source,
     )
 

@@ -9,6 +9,7 @@ from focalbench.datasets.preprocessing import coding_of
 from focalbench.datasets.synthetic.families import is_synthetic
 from focalbench.runs.arm import is_custom
 from focalbench.runs.reference import is_own
+from focalbench.runs.resampling import Method, Resampling
 from focalbench.runs.run import Recipe, Run, Training
 from focalbench.training.references import is_reference, sees_features
 
@@ -25,14 +26,16 @@ def make_stacks(runs: Iterable[Run]) -> list[tuple[Run, ...]]:
     """Group runs that share data and batches, in equal parts of at most stack_size runs.
 
     A reference is a stack of its own, and comes after the networks of its data, because it has to load scikit-learn.
-    The runs of a loss of your own share a stack with none but each other, so that it takes no others with it; a
-    model of your own comes first, so that one that fails does so at once. On a CPU no number depends on the grouping.
+    The runs of a loss of your own share a stack with none but each other, so that it takes no others with it, and so do
+    those of a resampling; a model of your own comes first, so that one that fails does so at once. On a CPU no number
+    depends on the grouping.
     """
 
-    groups: dict[tuple[Recipe, Training, int, Run | None, str], list[Run]] = {}
+    groups: dict[tuple[Recipe, Training, int, Run | None, str, Resampling | None], list[Run]] = {}
     for run in runs:
         own = run.arm.loss if is_custom(run.arm.loss) else ""
-        groups.setdefault((run.recipe, run.training, run.seed, run if is_reference(run) else None, own), []).append(run)
+        alone = run if is_reference(run) else None
+        groups.setdefault((run.recipe, run.training, run.seed, alone, own, run.arm.resampling), []).append(run)
     cells = {recipe: place for place, recipe in enumerate(dict.fromkeys(recipe for recipe, *_ in groups))}
     tables = {
         recipe.dataset: place for recipe, place in reversed(cells.items())
@@ -43,7 +46,7 @@ def make_stacks(runs: Iterable[Run]) -> list[tuple[Run, ...]]:
         for recipe, training in dict.fromkeys((recipe, training) for recipe, training, *_ in groups)
     }
     for key in sorted(groups, key=lambda key: (tables[key[0].dataset], key[2], cells[key[0]], _turn(key[3]))):
-        members, (recipe, training, *_, own) = _without_repeats(groups[key]), key
+        members, (recipe, training, *_, own, _) = _without_repeats(groups[key]), key
         parts = -(-len(members) // min(sizes[recipe, training], OWN_LOSSES if own else len(members)))
         size = -(-len(members) // parts)
         stacks += [sum(members[i : i + size], ()) for i in range(0, len(members), size)]
@@ -71,12 +74,12 @@ def worker_bytes(runs: Iterable[Run]) -> int:
     """What a worker will hold at most, roughly: its libraries, the rows of the largest data set, and a stack, of which
     one run alone may take more than a stack should; and what the processes of your own losses hold.
     """
-    largest: dict[tuple[Recipe, Training], int] = {}
+    largest: dict[tuple[Recipe, Training, Resampling | None], int] = {}
     own = 0
     for run in runs:
         if is_custom(run.arm.loss):
             own = PROCESS_BYTES + OWN_LOSSES * OWN_BYTES
-        if (kind := (run.recipe, run.training)) not in largest:
+        if (kind := (run.recipe, run.training, run.arm.resampling)) not in largest:
             largest[kind] = _data_bytes(run) + max(STACK_BYTES, _stack_bytes(run))
     return PROCESS_BYTES + max(largest.values(), default=0) + own
 
@@ -86,6 +89,8 @@ def _data_bytes(run: Run) -> int:
     if not is_synthetic(run.recipe.dataset):  # rows of unknown target come along
         table = load_table(run.recipe)
         rows = -(-rows * table.rows // table.counted)
+    if run.arm.resampling is not None and run.arm.resampling.method is Method.SMOTE:
+        rows += split_counts(run.recipe, run.seed).train.rows  # as many again may be made
     return 4 * ROW_COPIES * rows * _width(run)
 
 

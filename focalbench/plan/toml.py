@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
 from focalbench.base.files import regular
-from focalbench.base.text import setting
+from focalbench.base.text import near_or, setting
 from focalbench.datasets.files.fetched import is_fetched
 from focalbench.datasets.files.file import file_sha256
 from focalbench.datasets.synthetic.families import is_synthetic
@@ -22,6 +22,7 @@ from focalbench.runs.arm_choice import read_alpha
 from focalbench.runs.columns import COLUMN_KEYS, NO_COLUMNS
 from focalbench.runs.metric import Metric, ThresholdAt
 from focalbench.runs.reference import Reference, is_own
+from focalbench.runs.resampling import Resampling
 
 Scalar = TypeVar("Scalar")
 CLAIM_TABLES = ("parts", "claims")
@@ -50,6 +51,8 @@ def to_toml(experiment: Experiment) -> str:
             f"{k} = {_toml(v)}"
             for k, v in (("loss", arm.loss), ("alpha", alpha), ("gamma", arm.gamma), ("init", arm.init))
         ]
+        if arm.resampling:
+            lines.append(f"resampling = {_toml(str(arm.resampling))}")
         if arm.params:
             lines.append("params = { " + ", ".join(f"{name} = {value!r}" for name, value in arm.params) + " }")
     return "\n".join(lines) + "\n"
@@ -210,7 +213,8 @@ def from_mapping(content: Mapping[str, Any], base: Experiment | None, where: str
     changes: dict[str, Any] = {}
     for key, value in content.items():
         if key not in defaults:
-            raise InputError(f"{where}: unknown key {key!r}; the keys are {', '.join(defaults)}")
+            hint = near_or(key, defaults, f"the keys are {', '.join(defaults)}")
+            raise InputError(f"{where}: unknown key {key!r}; {hint}")
         changes[key] = _value(key, value, defaults[key], where)
     columns = NO_COLUMNS if base is None else base.columns
     changes["columns"] = replace(columns, **{key: changes.pop(key) for key in COLUMN_KEYS if key in changes})
@@ -285,11 +289,14 @@ class _ArmTable(NamedTuple):
     gamma: object = 0.0
     init: object = "own"
     params: object = MappingProxyType({})
+    resampling: object = None
 
 
 def _arm(item: object, where: str) -> Arm:
     if not isinstance(item, dict) or not item.keys() <= set(_ArmTable._fields) or "loss" not in item:
-        raise InputError(f"{where}: an arm is a table with loss, alpha, gamma, init and params, got {item!r}")
+        raise InputError(
+            f"{where}: an arm is a table with loss, alpha, gamma, init, params and resampling, got {item!r}"
+        )
     said = _ArmTable(**item)
     loss = _scalar("loss", said.loss, str, where)
     if is_custom(loss):
@@ -299,7 +306,9 @@ def _arm(item: object, where: str) -> Arm:
     if not isinstance(said.params, Mapping):
         raise InputError(f"{where}: params must be a table such as {{ ratio = 3.0 }}, got {said.params!r}")
     params = tuple((name, _scalar(name, value, float, where)) for name, value in said.params.items())
+    resampled = None if said.resampling is None else _scalar("resampling", said.resampling, str, where)
     try:
-        return Arm(loss, read_alpha(alpha), gamma, read_init(said.init), params)
+        resampling = None if resampled is None else Resampling.parse(resampled)
+        return Arm(loss, read_alpha(alpha), gamma, read_init(said.init), params, resampling=resampling)
     except InputError as error:
         raise InputError(f"{where}: {error}") from None

@@ -7,7 +7,7 @@ from focalbench.analysis.rows import ArmRow, Kind, Spread, Verdict
 from focalbench.base.text import in_markdown
 from focalbench.report import spread
 from focalbench.report.metric import aim
-from focalbench.report.operating import does_alone, operating_sentence
+from focalbench.report.operating import does_alone, idle_sentence, operating_sentence
 from focalbench.report.snippets import Trained, reference_snippet, snippets
 from focalbench.report.words import baseline_name, begun, loss_decision, title
 
@@ -62,6 +62,7 @@ def _sentences(found: Recommendation, model: ArmRow) -> list[str]:
         *rest,
         *operating_sentence(main, baseline_name(main)),
         *_at_threshold(model),
+        *idle_sentence(main),
     ]
 
 

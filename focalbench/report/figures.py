@@ -138,7 +138,8 @@ def _gamma_lines(cell: Sequence[ArmRow]) -> dict[str, list[ArmRow]]:
     """The rows that differ in gamma alone, by what they share; only where there are several."""
     plain, weighted, focal = _gamma_losses(cell)
     lines: dict[str, list[ArmRow]] = {}
-    for row in sorted((row for row in cell if row.kind is Kind.ARM), key=lambda row: row.loss != plain):
+    arms = [row for row in cell if row.kind is Kind.ARM and row.resampling is None]
+    for row in sorted(arms, key=lambda row: row.loss != plain):
         if row.loss in (plain, focal) and row.alpha is None:
             lines.setdefault(f"{NO_ALPHA}, {row.init} start", []).append(row)
         elif row.loss == weighted or (row.loss, row.alpha) == (focal, "balanced"):

@@ -7,7 +7,7 @@ from focalbench.analysis.rows import ArmRow, Kind, OperatingRow, Spread
 from focalbench.report import spread
 from focalbench.report.grid import Column, Grid, Line, Section, aligned
 from focalbench.report.metric import aim
-from focalbench.runs.metric import Aim
+from focalbench.runs.metric import PER, Aim
 
 PLACES = 3  # of precision and recall
 OF_100 = 100
@@ -95,10 +95,29 @@ def operating_sentence(rows: Sequence[ArmRow], baseline: str) -> list[str]:
     ]
 
 
+def idle_sentence(rows: Sequence[ArmRow]) -> list[str]:
+    """What it costs to use no model, where somebody said what errors cost. rows: of one cell."""
+    first = rows[0]
+    costs = first.by.costs if first.operating is None else first.operating.at.costs or first.by.costs
+    if costs is None:
+        return []
+    nobody, everybody = costs.false_negative * first.prevalence, costs.false_positive * (1 - first.prevalence)
+    return [f"Flagging nobody costs {_amount(PER * nobody)}, everybody {_amount(PER * everybody)} a 1,000 rows."]
+
+
+def _amount(value: float) -> str:
+    """A number in a sentence: three digits, or all before the point.
+
+    >>> _amount(2.5), _amount(12345.6)
+    ('2.5', '12,346')
+    """
+    return f"{value:,.0f}" if abs(value) >= PER else f"{value:.3g}"
+
+
 def does_alone(found: OperatingRow) -> str:
     """What a threshold does, in a sentence."""
     right = "" if found.precision is None else f", {found.precision.mean:.0%} of them rightly"
-    cost = "" if found.cost is None else f", at a cost of {found.cost.mean:.3g} a 1,000 rows"
+    cost = "" if found.cost is None else f", at a cost of {_amount(found.cost.mean)} a 1,000 rows"
     share = f"{found.recall.mean:.0%} of the positives"
     return f"flags {found.alerts.mean:.3g} of 1,000 rows on average{right}, and finds {share}{cost}"
 
@@ -108,7 +127,7 @@ def _does(found: OperatingRow, delta: Spread) -> str:
     less = delta.mean < 0
     if kind == "recall":
         return f"finds {OF_100 * size:.2g} {'fewer' if less else 'more'} of 100 positives"
-    amount = f"{size:.3g} {'less' if less else 'more'}"
+    amount = f"{_amount(size)} {'less' if less else 'more'}"
     if kind == "alerts":
         return f"raises {size:.3g} {'fewer' if less else 'more'} alerts a 1,000 rows"
     return f"costs {amount} a 1,000 rows"

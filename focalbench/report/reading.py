@@ -15,6 +15,7 @@ from focalbench.report.influences import read_influences
 from focalbench.report.manifest import read_manifest
 from focalbench.report.snippets import Trained
 from focalbench.runs.arm import Arm
+from focalbench.runs.resampling import Resampling
 from focalbench.runs.run import RESNET
 
 
@@ -69,7 +70,12 @@ def _trained(folder: Path, found: Recommendation) -> Trained:
 def arm_called(folder: Path, name: str) -> Arm:
     """The arm of a row of a folder's table, by its name. Raises InputError where the manifest has none."""
     for content in (read_manifest(folder).experiment or {}).get("arms", ()):
-        arm = Arm(**content | {"params": tuple(map(tuple, content["params"]))})
+        said = content.get("resampling")
+        typed = {
+            "params": tuple(map(tuple, content["params"])),
+            "resampling": None if said is None else Resampling.parse(said),
+        }
+        arm = Arm(**content | typed)
         if arm.name == name:
             return arm
     raise InputError(f"the manifest of {folder} has no arm {name!r}; run the experiment again")

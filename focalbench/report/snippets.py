@@ -10,8 +10,14 @@ from itertools import pairwise
 from focalbench.runs.arm import Arm
 from focalbench.runs.catalogue import SIGMOID
 from focalbench.runs.reference import WEIGHTED, is_own, name_in
+from focalbench.runs.resampling import Method, Resampling
 from focalbench.training.references import PENALTIES, TREES
 
+SAMPLERS = {  # of imbalanced-learn
+    Method.UNDERSAMPLE: ("under_sampling", "RandomUnderSampler"),
+    Method.OVERSAMPLE: ("over_sampling", "RandomOverSampler"),
+    Method.SMOTE: ("over_sampling", "SMOTE"),
+}
 CLASSIFIERS = {  # of other libraries: what is imported, and how it is told to weigh the classes alike
     "lightgbm": ("LGBMClassifier", "verbosity=-1", "class_weight='balanced'"),
     "xgboost": ("XGBClassifier", "", "scale_pos_weight=(1 - rate) / rate"),
@@ -42,6 +48,8 @@ class Trained:
 
 def snippets(found: Trained) -> dict[str, str]:
     """Code by library: of a loss that has no closed form, scikit-learn's only."""
+    if found.arm.resampling is not None:
+        return {"scikit-learn": _resampled(found, found.arm.resampling)}
     named = {"scikit-learn": _estimator(found)}
     if found.arm.loss not in SIGMOID:
         return named
@@ -84,22 +92,48 @@ def _layers(hidden: Sequence[int]) -> str:
     return "\n    torch.nn.ReLU(),\n".join(lines)
 
 
-def _estimator(found: Trained) -> str:
+def _settings(found: Trained, passes: str) -> str:
+    """The settings of the estimator, a line each. passes: over the rows, as code."""
     arm = found.arm
     given: dict[str, object] = {"hidden_layer_sizes": found.hidden, "loss": arm.loss}
     given |= {"alpha": arm.alpha} if arm.alpha is not None else {}
     given |= {"gamma": arm.gamma} if arm.loss == "focal" else {}
     given |= {"loss_params": dict(arm.params)} if arm.params else {}
     given |= {"init": arm.init} if arm.init != "own" else {}
-    given |= {"learning_rate_init": found.lr, "max_iter": found.epochs, "batch_size": found.batch_size}
-    lines = "\n".join(f"    {name}={value!r}," for name, value in given.items())
+    given |= {"learning_rate_init": found.lr}
+    lines = [f"{name}={value!r}" for name, value in given.items()]
+    return "\n".join(f"    {line}," for line in (*lines, f"max_iter={passes}", f"batch_size={found.batch_size}"))
+
+
+def _resampled(found: Trained, how: Resampling) -> str:
+    """As many steps as in the comparison, whatever the rows; what resampling did to the rate is undone at the end."""
+    room, sampler = SAMPLERS[how.method]
+    passes = f"max(1, {found.epochs} * len(y_train) // max(len(y), {found.batch_size}))"
+    return f"""\
+from focalbench.estimators import FocalMLPClassifier
+from imblearn.{room} import {sampler}
+from scipy.special import expit, logit
+from sklearn.preprocessing import StandardScaler
+
+scale = StandardScaler().fit(X_train)
+X, y = {sampler}(sampling_strategy={how.ratio!r}).fit_resample(scale.transform(X_train), y_train)
+network = FocalMLPClassifier(
+{_settings(found, passes)}
+)
+network.fit(X, y)
+moved = logit(y_train.mean()) - logit(y.mean())
+probability = expit(logit(network.predict_proba(scale.transform(X_new))[:, 1]) + moved)
+"""
+
+
+def _estimator(found: Trained) -> str:
     return f"""\
 from focalbench.estimators import FocalMLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 network = FocalMLPClassifier(
-{lines}
+{_settings(found, str(found.epochs))}
 )
 model = make_pipeline(StandardScaler(), network).fit(X_train, y_train)
 probability = model.predict_proba(X_new)[:, 1]

@@ -24,6 +24,7 @@ from focalbench.report.grid import (
 from focalbench.report.metric import heading
 from focalbench.report.operating import operating_grid
 from focalbench.report.over_tables import over_grid, over_sentences
+from focalbench.report.recalibration import recalibration_grid
 from focalbench.report.words import (
     answer,
     baseline_name,
@@ -106,7 +107,7 @@ def _overview_row(cell: Sequence[ArmRow]) -> list[str]:
     references = [row for row in cell if row.kind is Kind.REFERENCE]
     reference = display(max(references, key=skill)) if references else [""] * COLUMNS
     plain, zero = (
-        next((row for row in cell if (row.loss, row.init) == (name, start)), None) for start in ("own", "zero")
+        next((row for row in cell if (row.family, row.init) == (name, start)), None) for start in ("own", "zero")
     )
     ceiling = cell[0].bayes_average_precision
     return [
@@ -183,9 +184,10 @@ def arm_grid(cell: Sequence[ArmRow]) -> Grid:
 
 
 def more_grids(cell: Sequence[ArmRow], classes: Sequence[ClassRow]) -> list[Grid]:
-    """What stands under a cell's table: its rows at their thresholds, its classes."""
+    """What stands under a cell's table: its rows at their thresholds, their probabilities, its classes."""
     acting = operating_grid(sections(cell), baseline_name(cell))
-    return [grid for grid in (acting, class_grid(cell, classes)) if grid is not None]
+    every = (acting, recalibration_grid(sections(cell)), class_grid(cell, classes))
+    return [grid for grid in every if grid is not None]
 
 
 def _line(row: ArmRow) -> Line:

@@ -10,7 +10,7 @@ from focalbench.datasets.prevalence import CHOICE_POSITIVES, TABLE_TEST_POSITIVE
 from focalbench.datasets.tables.targets import listed
 from focalbench.report import spread
 from focalbench.report.metric import definition, phrase
-from focalbench.report.operating import operating_sentence
+from focalbench.report.operating import idle_sentence, operating_sentence
 from focalbench.runs.metric import AVERAGE_PRECISION
 from focalbench.runs.reference import TITLES, is_own, name_in
 
@@ -136,8 +136,8 @@ def loss_decision(cell: Sequence[ArmRow]) -> str:
 
 
 def answer(cell: Sequence[ArmRow]) -> list[str]:
-    """The decision, and what the threshold asked for does."""
-    return [decision(cell), *operating_sentence(main_rows(cell), baseline_name(cell))]
+    """The decision, what the threshold asked for does, and what no model would cost."""
+    return [decision(cell), *operating_sentence(main_rows(cell), baseline_name(cell)), *idle_sentence(cell)]
 
 
 def _choice(others: Sequence[ArmRow], baseline: str) -> str:
@@ -294,7 +294,7 @@ def _starts(cell: Sequence[ArmRow]) -> list[str]:
     for start in dict.fromkeys(row.init for row in arms if row.init != "own"):
         rows = [row for row in arms if row.init == start]
         for row in rows:
-            if row.loss == name.lower() and row.own_start is not None:
+            if row.family == name.lower() and row.own_start is not None:
                 change = spread.phrase(row.own_start, spread.digits(row.margin))
                 sentences.append(
                     f"The start: {name} from a {_start_name(start)} instead of its own constant changes by {change}."

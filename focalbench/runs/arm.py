@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from focalbench.base.intervals import within
+from focalbench.base.text import near_or
 from focalbench.errors import InputError
 from focalbench.runs.catalogue import CATALOGUE, FOCAL, RIVALS, SIGMOID, defaults
+from focalbench.runs.resampling import Resampling
 
 Init = Literal["own", "prior", "zero", "learned"]
 Alpha = float | Literal["balanced"] | None
@@ -23,8 +25,8 @@ class Arm:
     a softmax, classes weighted against their rows) or None (off). gamma: focusing exponent >= 0. init: where the last
     bias starts: own (the arm's own best constant), prior (log odds), zero, or learned (the constant that is best
     on top of the untrained network). params: a rival's hyperparameters by name;
-    those left out take their defaults. source: hash of your own loss's source. Raises InputError for an unknown loss
-    and for values outside their ranges.
+    those left out take their defaults. source: hash of your own loss's source. resampling: what is done to the training
+    rows first, or None. Raises InputError for an unknown loss and for values outside their ranges.
     """
 
     loss: str
@@ -33,10 +35,12 @@ class Arm:
     init: Init = "own"
     params: tuple[tuple[str, float], ...] = ()
     source: str = ""
+    resampling: Resampling | None = None
 
     def __post_init__(self) -> None:
         if self.loss not in CATALOGUE and not (is_custom(self.loss) and self.source):
-            raise InputError(f"unknown loss {self.loss!r}; choose one of {', '.join(CATALOGUE)}")
+            hint = near_or(self.loss, CATALOGUE, f"choose one of {', '.join(CATALOGUE)}")
+            raise InputError(f"unknown loss {self.loss!r}; {hint}")
         read_init(self.init)
         if not (0 <= self.gamma < float("inf")):
             raise InputError(f"gamma must be a finite number >= 0, got {self.gamma}")
@@ -58,8 +62,9 @@ class Arm:
 
     @property
     def family(self) -> str:
-        """Arms that are tuned together: focal without and with alpha are two families."""
-        return f"alpha-{self.loss}" if self.loss in FOCAL and self.alpha is not None else self.loss
+        """Arms that are tuned together: focal without and with alpha are two families, and so is each resampling."""
+        loss = f"alpha-{self.loss}" if self.loss in FOCAL and self.alpha is not None else self.loss
+        return _resampled(loss, self.resampling)
 
     @property
     def balanced(self) -> bool:
@@ -74,13 +79,19 @@ class Arm:
         'alpha=0.25 gamma=2 (zero start)'
         >>> Arm("ohem").name, Arm("ohem", params=(("ratio", 1.0),)).name
         ('ohem', 'ohem ratio=1')
+        >>> Arm("bce", resampling=Resampling.parse("smote")).name
+        'bce + smote'
         """
         parts = [] if self.loss in ("alpha", "focal") else [self.loss.removesuffix("_focal")]
         parts += [] if self.alpha is None else [f"alpha={_short(self.alpha)}"]
         parts += [f"gamma={_short(self.gamma)}"] if self.loss in FOCAL else []
         usual = defaults(self.loss)
         parts += [f"{name}={_short(value)}" for name, value in self.params if (name, value) not in usual]
-        return with_start(" ".join(parts), self.init)
+        return with_start(_resampled(" ".join(parts), self.resampling), self.init)
+
+
+def _resampled(name: str, resampling: Resampling | None) -> str:
+    return name if resampling is None else f"{name} + {resampling}"
 
 
 def starts_of(loss: str) -> tuple[Init, ...]:

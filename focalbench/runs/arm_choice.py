@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from focalbench.base.text import setting
+from focalbench.base.text import near_or, setting
 from focalbench.errors import InputError
 from focalbench.runs.arm import INITS, Alpha, Arm, read_init
 from focalbench.runs.catalogue import CATALOGUE, FOCAL, RIVALS, SIGMOID, SOFTMAX, defaults
+from focalbench.runs.resampling import Method, Resampling
 
 BCE = Arm("bce")
 GAMMA_2 = Arm("focal", gamma=2.0)
@@ -57,7 +58,7 @@ def with_baselines(arms: Sequence[Arm], baseline: Arm) -> tuple[Arm, ...]:
 
 def in_order(arms: Iterable[Arm]) -> tuple[Arm, ...]:
     """Arms in the one order of plans and tables, however they were typed: by start, loss, alpha, gamma, parameters (a
-    loss's usual ones first).
+    loss's usual ones first); those of resampled rows after all others of a start.
     """
     losses = (*SOFTMAX, *SIGMOID, *RIVALS)
 
@@ -65,7 +66,9 @@ def in_order(arms: Iterable[Arm]) -> tuple[Arm, ...]:
         loss = losses.index(arm.loss) if arm.loss in losses else len(losses)
         weighting = 0 if arm.alpha is None else 2 if arm.alpha == "balanced" else 1
         values = (arm.alpha if weighting == 1 else 0.0, arm.gamma, arm.params != defaults(arm.loss), arm.params)
-        return (INITS.index(arm.init), loss, arm.loss, weighting, *values)
+        how = arm.resampling
+        resampled = (-1, 0.0) if how is None else (list(Method).index(how.method), -how.ratio)
+        return (INITS.index(arm.init), *resampled, loss, arm.loss, weighting, *values)
 
     return tuple(sorted(arms, key=place))
 
@@ -95,6 +98,7 @@ class ArmOptions:
     """What the command line may say about arms; an empty tuple means: not said.
 
     losses: names, rivals also as name:key=value,..., "rivals" for all of them. custom: arms of your own losses.
+    resamplings: of the training rows, each with the baseline's loss.
     """
 
     losses: tuple[str, ...] = ()
@@ -102,11 +106,12 @@ class ArmOptions:
     gammas: tuple[float, ...] = ()
     inits: tuple[str, ...] = ()
     custom: tuple[Arm, ...] = ()
+    resamplings: tuple[Resampling, ...] = ()
 
     @property
     def given(self) -> bool:
         """Whether anything was said."""
-        return bool(self.losses or self.custom or self.alphas or self.gammas or self.inits)
+        return bool(self.losses or self.custom or self.alphas or self.gammas or self.inits or self.resamplings)
 
 
 def chosen_arms(options: ArmOptions, task: str = "binary") -> tuple[Arm, ...]:
@@ -129,6 +134,7 @@ def chosen_arms(options: ArmOptions, task: str = "binary") -> tuple[Arm, ...]:
         else:
             arms.append(_named_arm(loss))
     arms += options.custom
+    arms += [replace(baseline_of(task), resampling=each) for each in options.resamplings]
     unique = tuple(dict.fromkeys(arms))
     if not options.inits:
         return with_zero_starts(unique)
@@ -155,8 +161,9 @@ def _named_arm(text: str) -> Arm:
     """
     (name, _, rest), asked = text.partition(":"), setting("loss", text)
     if name not in CATALOGUE:
-        known = ", ".join((*CATALOGUE, "rivals"))
-        raise InputError(f"unknown `loss` {text!r}; choose one of {known}, or your own as module:NAME")
+        known = (*CATALOGUE, "rivals")
+        hint = near_or(name, known, f"choose one of {', '.join(known)}, or your own as module:NAME")
+        raise InputError(f"unknown `loss` {text!r}; {hint}")
     try:
         params = tuple((key, float(value)) for key, value in (part.split("=") for part in rest.split(",") if part))
     except ValueError:
@@ -199,6 +206,11 @@ def plain_arm(arm: Arm) -> Arm:
     >>> plain_arm(Arm("poly1", params=(("epsilon", 0.0),))).name
     'bce'
     """
+    return replace(_plain_arm(replace(arm, resampling=None)), resampling=arm.resampling)
+
+
+def _plain_arm(arm: Arm) -> Arm:
+    """As plain_arm, of rows that are not resampled."""
     if arm.loss in RIVALS:
         return _plain_rival(arm)
     if arm.loss not in ("alpha", *FOCAL) or arm.gamma != 0:

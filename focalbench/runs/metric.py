@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Self
 
+from focalbench.base.text import near_or
 from focalbench.errors import InputError
 
 PER = 1000  # rows that costs and alerts are counted in
@@ -81,7 +82,7 @@ class Metric:
         """
         head, equals, tail = text.strip().partition("=")
         if head not in list(MetricName):
-            raise InputError(f"unknown `metric` {text!r}; choose one of {KNOWN}")
+            raise InputError(f"unknown `metric` {text!r}; {near_or(head, MetricName, f'choose one of {KNOWN}')}")
         name = MetricName(head)
         if bool(equals) != bool(SHAPES[name]):
             raise InputError(f"the metric is written {name}{SHAPES[name]}, got {text!r}")
@@ -131,6 +132,7 @@ class Metric:
 
 KNOWN = ", ".join(f"{name}{shape}" for name, shape in SHAPES.items())
 AVERAGE_PRECISION = Metric()
+LOG_LOSS = Metric(MetricName.LOG_LOSS)
 
 
 def read_number(text: str) -> float:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from focalbench.base.text import near_or
 from focalbench.errors import InputError
 from focalbench.runs.arm import Arm
 
@@ -32,8 +33,8 @@ class Reference:
 
     def __post_init__(self) -> None:
         if self.name not in MODELS and not (is_own(self.name) and self.source):
-            names = ", ".join(MODELS)
-            raise InputError(f"unknown reference {self.name!r}; choose one of {names}, or your own as module:NAME")
+            hint = near_or(self.name, MODELS, f"choose one of {', '.join(MODELS)}, or your own as module:NAME")
+            raise InputError(f"unknown reference {self.name!r}; {hint}")
 
     @property
     def model(self) -> str:

@@ -99,9 +99,9 @@ def mean_of(found: Sequence[Numbers]) -> Numbers:
 
 
 def _mean(values: Sequence[Any]) -> Any:
-    if is_dataclass(values[0]):
-        return mean_of(values)
-    return None if None in values else float(np.mean(values))
+    if any(value is None for value in values):
+        return None
+    return mean_of(values) if is_dataclass(values[0]) else float(np.mean(values))
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +171,8 @@ class Outcome:
     split, train_share: how a table was dealt, and the mean share of the positives that train; None of fresh draws.
     bayes_average_precision: of the best possible score, None where nobody knows it. quarter, half: of the epochs; None
     of a reference. by_metric: of the metric that chose, quarter and half of the epochs beside it; None of average
-    precision. operating: at the threshold asked for. k: rows that R-precision looks at. classes: None for a binary
+    precision. operating: at the threshold asked for. platt, isotonic: of the probabilities that these make of the
+    scores by validation, where that was asked for. k: rows that R-precision looks at. classes: None for a binary
     target.
     """
 
@@ -190,6 +191,8 @@ class Outcome:
     by_metric_quarter: Annotated[ByMetric | None, As(columns=("val_metric_quarter", "test_metric_quarter"), added=True)]
     by_metric_half: Annotated[ByMetric | None, As(columns=("val_metric_half", "test_metric_half"), added=True)]
     operating: Annotated[Operating | None, As(prefix="operating_", added=True)]
+    platt: Annotated[Calibration | None, As(prefix="platt_", added=True)]
+    isotonic: Annotated[Calibration | None, As(prefix="isotonic_", added=True)]
     scores: Scores
     k: int | None
     classes: Annotated[tuple[ClassOutcome, ...] | None, As(write=_classes_text, read=_classes_of)]
@@ -217,9 +220,9 @@ class Result:
     """All that is kept of a finished run.
 
     influences: the sums of what a table's test rows do (metrics/influence.py and left_out.py) to average precision, for
-    each output that is measured; then to the metric where it is another; then to recall and false positive rate at the
-    threshold asked for; () for fresh draws, and for runs of before they were kept. lacks: numbers that were added
-    after the run was trained.
+    each output that is measured; then to the metric where it is another; then to the log loss of the probabilities that
+    Recalibration names; then to recall and false positive rate at the threshold asked for; () for fresh draws, and for
+    runs of before they were kept. lacks: numbers that were added after the run was trained.
     """
 
     run_id: str

@@ -80,8 +80,9 @@ class Training:
     units that a step leaves out; preprocessing: how columns become features (preprocessing.py); lr_schedule: constant,
     or cosine down to 0; epochs and batch_size in passes and rows; evaluations: how often validation is scored, 0 after
     every epoch; sampler: one of samplers.SAMPLERS; device: cpu or cuda; metric: what validation chooses by;
-    threshold_at: where a threshold is put on validation, to be measured on the test. Of a reference, model is its name;
-    source: hash of your own one.
+    threshold_at: where a threshold is put on validation, to be measured on the test; recalibrate: whether probabilities
+    by Platt and by isotonic regression on validation are measured too. Of a reference, model is its name; source: hash
+    of your own one.
     """
 
     model: str = "mlp"
@@ -98,6 +99,7 @@ class Training:
     threshold_at: ThresholdAt | None = None
     lr_schedule: LrSchedule = "constant"
     source: str = ""
+    recalibrate: bool = False
     weight_decay: float = 0.0
     dropout: float = 0.0
 
@@ -129,6 +131,7 @@ FIRST_COLUMNS = ("target", "positive", "drop")  # always part of it; later ones 
 _ADDED: tuple[tuple[str, str, object], ...] = (
     ("arm", "params", ()),
     ("arm", "source", ""),
+    ("arm", "resampling", ""),
     ("recipe", "test_prevalence", "thin"),
     ("recipe", "reading", ""),
     ("recipe", "folds", 0),
@@ -137,6 +140,7 @@ _ADDED: tuple[tuple[str, str, object], ...] = (
     ("training", "threshold_at", ""),
     ("training", "lr_schedule", "constant"),
     ("training", "source", ""),
+    ("training", "recalibrate", False),
     ("training", "weight_decay", 0.0),
     ("training", "dropout", 0.0),
 )
@@ -144,7 +148,7 @@ _ADDED: tuple[tuple[str, str, object], ...] = (
 
 @lru_cache(maxsize=1024)
 def _arm_json(arm: Arm) -> str:
-    return _json("arm", asdict(arm))
+    return _json("arm", asdict(arm) | {"resampling": str(arm.resampling or "")})
 
 
 @lru_cache(maxsize=1024)

@@ -17,6 +17,7 @@ from focalbench.runs.run import Run
 from focalbench.training.acting import Flagged, Measurable, choose_threshold, flagged_by, value_on
 from focalbench.training.arm_loss import recovered_outputs, start_biases
 from focalbench.training.measuring import Acted, Said, weights_of
+from focalbench.training.recalibrating import Recalibrated, recalibrated
 from focalbench.training.references import is_reference
 from focalbench.training.rivals import ClassCounts
 
@@ -49,7 +50,8 @@ class Caller:
         ranked = leads(test[None])[0] if self.run.arm.loss in SOFTMAX else test
         arm = self.run.arm
         gamma = arm.gamma if arm.loss in SIGMOID and len(test) == 1 and not is_reference(self.run) else None
-        return Said(ranked, self._recovered(test), self._least_cost(test, validation), gamma)
+        again = self._recalibrated(test, validation)
+        return Said(ranked, self._recovered(test), self._least_cost(test, validation), gamma, again)
 
     def sooner(self, ranked: Tensor, test: Tensor, validation: Tensor | None) -> Said:
         """As said, of a smaller budget, with no more than the metric asks for."""
@@ -78,6 +80,12 @@ class Caller:
             return None
         at = ThresholdAt(Aim.COST, costs=self._metric.costs)
         return flagged_by(test[0], choose_threshold(at, self._rows(validation[0], self.splits.validation), None))
+
+    def _recalibrated(self, test: Tensor, validation: Tensor | None) -> Recalibrated | None:
+        if validation is None or not self.run.training.recalibrate:
+            return None
+        part = self.splits.validation
+        return recalibrated(validation[0], torch.from_numpy(part.targets), weights_of(part), test[0])
 
     def _rows(self, scores: Tensor, part: Dataset) -> Measurable:
         back = self.recovered(scores) if self._metric.is_of_probabilities else None

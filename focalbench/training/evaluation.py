@@ -36,7 +36,7 @@ def measure(logits: Tensor, back: Array | None, targets: Tensor, weights: Tensor
     None.
     """
     row = logits[None]
-    raw = _calibration(row, targets, weights)
+    raw = calibration_of(row, targets, weights)
     scores = Scores(
         roc_auc=float(ranking.roc_auc(row, targets, weights)),
         r_precision=float(threshold.r_precision(row, targets, weights)),
@@ -76,10 +76,11 @@ def _recovered(
         return NO_CALIBRATION
     if np.array_equal(back, logits.double().numpy()):  # the inverse of BCE moves nothing
         return raw
-    return _calibration(torch.from_numpy(back)[None], targets, weights)
+    return calibration_of(torch.from_numpy(back)[None], targets, weights)
 
 
-def _calibration(logits: Tensor, targets: Tensor, weights: Tensor | None) -> Calibration:
+def calibration_of(logits: Tensor, targets: Tensor, weights: Tensor | None) -> Calibration:
+    """How good the probabilities of logits (1, sample) are."""
     numbers = calibration.summary(logits, targets, weights)[0].tolist()
     return Calibration(**dict(zip(calibration.SUMMARY, finite(numbers), strict=True)))
 

@@ -14,11 +14,23 @@ from focalbench.losses.reference import Array
 from focalbench.metrics.hardness import hardest_negatives_share
 from focalbench.metrics.influence import average_precision_influences, bucket_sums, rounded
 from focalbench.metrics.ranking import average_precision
-from focalbench.runs.metric import Costs
-from focalbench.runs.result import ByMetric, ClassOutcome, Curves, Early, Influences, Outcome, Sizes, SplitKind, Status
+from focalbench.runs.metric import LOG_LOSS, Costs
+from focalbench.runs.result import (
+    ByMetric,
+    Calibration,
+    ClassOutcome,
+    Curves,
+    Early,
+    Influences,
+    Outcome,
+    Sizes,
+    SplitKind,
+    Status,
+)
 from focalbench.runs.run import Training
 from focalbench.training.acting import Flagged, Measurable, operating, operating_sums, sums_of, value_on
-from focalbench.training.evaluation import BatchCounts, Measured, finite, macro, measure
+from focalbench.training.evaluation import BatchCounts, Measured, calibration_of, finite, macro, measure
+from focalbench.training.recalibrating import Recalibrated
 
 
 class Reached(NamedTuple):
@@ -48,13 +60,14 @@ class Said:
     """What a network says of test rows. scores: (output, sample), by which they rank; recovered: of each output,
     (sample,) float64, the logits behind the loss, or None where it has no inverse; flagged: (sample,), those above the
     threshold that costs least on validation, where the metric is a cost; gamma: of a focal loss of one output, 0 where
-    it is a cross entropy, None of any other.
+    it is a cross entropy, None of any other; recalibrated: by validation, of the one output, where that was asked for.
     """
 
     scores: Tensor
     recovered: Sequence[Array | None]
     flagged: Flagged | None = None
     gamma: float | None = None
+    recalibrated: Recalibrated | None = None
 
 
 @dataclass(frozen=True)
@@ -94,7 +107,15 @@ def _pooled_said(of_folds: Sequence[Said]) -> Said:
     recovered = [_joined([fold.recovered[k] for fold in of_folds]) for k in outputs]
     flagged = [fold.flagged for fold in of_folds if fold.flagged is not None]
     scores = torch.cat([fold.scores for fold in of_folds], dim=1)
-    return Said(scores, recovered, np.concatenate(flagged) if flagged else None, of_folds[0].gamma)
+    again = _pooled_recalibrated([fold.recalibrated for fold in of_folds if fold.recalibrated is not None])
+    return Said(scores, recovered, np.concatenate(flagged) if flagged else None, of_folds[0].gamma, again)
+
+
+def _pooled_recalibrated(of_folds: Sequence[Recalibrated]) -> Recalibrated | None:
+    if not of_folds:
+        return None
+    isotonic = np.concatenate([fold.isotonic for fold in of_folds])
+    return Recalibrated(_joined([fold.platt for fold in of_folds]), isotonic)
 
 
 def _pooled_acted(of_folds: Sequence[Acted]) -> Acted:
@@ -217,7 +238,7 @@ def outcome_of(
         for each in (said, *prediction.early)
     ]
     by_metric = _by_metric(asked, fit, rows, test.rows)
-    acted, costs = prediction.acted, _costs(asked)
+    acted, costs, again = prediction.acted, _costs(asked), said.recalibrated
     outcome = Outcome(
         epoch=fit.epoch,
         sizes=facts.sizes,
@@ -234,6 +255,8 @@ def outcome_of(
         by_metric_quarter=by_metric[1] if early else None,
         by_metric_half=by_metric[2] if early else None,
         operating=None if acted is None else operating(rows[0], acted.flagged, acted.threshold, costs),
+        platt=None if again is None else _calibration(again.platt, outputs[0], weights),
+        isotonic=None if again is None else _calibration(again.isotonic, outputs[0], weights),
         scores=replace(
             measured.scores,
             noisy_test_average_precision=_noisy_precision(said.scores, splits),
@@ -245,8 +268,12 @@ def outcome_of(
         classes=_classes(splits, {k: each.average_precision for k, each in every.items()}) if splits.names else None,
         data_sha256=facts.data_sha256,
     )
-    sums = _influences(said.scores, splits) + _more_influences(rows[0], acted, splits, asked)
+    sums = _influences(said.scores, splits) + _more_influences(rows[0], prediction, splits, asked)
     return outcome, replace(measured.curves, validation=fit.curve), sums
+
+
+def _calibration(logits: Array | None, targets: Tensor, weights: Tensor | None) -> Calibration | None:
+    return None if logits is None else calibration_of(torch.from_numpy(logits)[None], targets, weights)
 
 
 def _hardest(said: Said, targets: Tensor, weights: Tensor | None) -> float | None:
@@ -291,13 +318,18 @@ def _influences(scores: Tensor, splits: Splits) -> Influences:
     return tuple(_sums_of(scores[k].numpy(), splits, splits.resampling, k) for k in splits.measured)
 
 
-def _more_influences(rows: Measurable, acted: Acted | None, splits: Splits, asked: Training) -> Influences:
-    """The sums of another metric, and of recall and false positive rate at a threshold."""
+def _more_influences(rows: Measurable, prediction: Prediction, splits: Splits, asked: Training) -> Influences:
+    """The sums of another metric, of log losses where probabilities are recalibrated, and of recall and false positive
+    rate at a threshold.
+    """
     if splits.resampling is None:
         return ()
     units = splits.resampling.units
     found = [] if asked.metric.is_usual else [sums_of(asked.metric, rows, units)]
-    if acted is not None:
+    if (again := prediction.said.recalibrated) is not None:
+        every = (None, prediction.said.recovered[0], again.platt, again.isotonic)  # in the order of Recalibration
+        found += [sums_of(LOG_LOSS, replace(rows, recovered=logits), units) for logits in every]
+    if (acted := prediction.acted) is not None:
         found += operating_sums(rows, acted.flagged, units)
     return tuple(map(rounded, found))
 

@@ -230,6 +230,14 @@ def _row_weights(run: Run, train: Dataset) -> Floats | None:
 
 
 def _balanced(train: Dataset) -> Floats:
-    """Weights of mean 1 by which each class has half; scikit-learn's own count rows, whatever these weigh."""
-    weights = 1.0 if train.weights is None else train.weights / train.weights.mean()
-    return np.asarray(weights * np.where(train.targets == 1, 0.5 / train.prevalence, 0.5 / (1 - train.prevalence)))
+    return balanced(train.targets, train.weights, train.prevalence)
+
+
+def balanced(targets: NDArray[Any], weights: Floats | None, prevalence: float) -> Floats:
+    """Weights (rows,) of mean 1 by which each class has half; scikit-learn's own count rows, whatever these weigh.
+
+    targets: (rows,) of 0 and 1. weights: (rows,) that the rows have already, None for 1 each. prevalence: the share of
+    the positives by these.
+    """
+    mass = 1.0 if weights is None else weights / weights.mean()
+    return np.asarray(mass * np.where(targets == 1, 0.5 / prevalence, 0.5 / (1 - prevalence)))

@@ -33,6 +33,7 @@ from focalbench.training.measuring import (
 )
 from focalbench.training.models import Architecture, Network, draw_weights
 from focalbench.training.references import is_reference, reference_logits
+from focalbench.training.resampling import epochs_of, resample
 from focalbench.training.rivals import ClassCounts
 from focalbench.training.samplers import Order, orders, weighs_rows, weights_back
 from focalbench.training.stack_loss import RunLoss, ranking_scores
@@ -135,11 +136,12 @@ def _fit_reference(run: Run, splits: Splits, test_rows: int) -> Prediction:
 
 @dataclass(frozen=True, eq=False)
 class Setup:
-    """What the runs of a stack share on one fold. drawn: the order of rows of each epoch; counts: what it draws;
-    test_rows: of all folds.
+    """What the runs of a stack share on one fold. train: the rows that are trained on; drawn: their order in each
+    epoch; counts: what it draws; test_rows: of all folds.
     """
 
     splits: Splits
+    train: Dataset
     training: Training
     architecture: Architecture
     drawn: Sequence[Order]
@@ -154,12 +156,22 @@ class Setup:
 def _set_up(run: Run, splits: Splits, test_rows: int) -> Setup:
     training, outputs = run.training, splits.train.outputs.shape[1]
     architecture = Architecture(splits.train.features.shape[1], training.hidden, outputs, training.model == RESNET)
-    drawn = orders(training.sampler, splits.train, training.batch_size, training.epochs, run.seed, run.recipe.key)
-    if weighs_rows(training.sampler):
-        own = 1.0 if splits.train.weights is None else splits.train.weights
-        weights = weights_back(splits.train.targets, drawn) * own
-        splits = replace(splits, train=replace(splits.train, weights=weights))
-    return Setup(splits, training, architecture, drawn, drawn_counts(splits.train, drawn), test_rows)
+    train, drawn = trained_rows(run, splits.train)
+    return Setup(splits, train, training, architecture, drawn, drawn_counts(train, drawn), test_rows)
+
+
+def trained_rows(run: Run, train: Dataset) -> tuple[Dataset, list[Order]]:
+    """What a run trains on: its rows, weighted back or resampled where that was asked for, and their order by epoch."""
+    training, key = run.training, run.recipe.key
+    if (how := run.arm.resampling) is not None:
+        rng = generator(run.seed, f"resampling {how}", key)
+        found = resample(train, how, rng)
+        return found.train, epochs_of(found.rows, train.rows, training.epochs, rng)
+    drawn = orders(training.sampler, train, training.batch_size, training.epochs, run.seed, key)
+    if not weighs_rows(training.sampler):
+        return train, drawn
+    own = 1.0 if train.weights is None else train.weights
+    return replace(train, weights=weights_back(train.targets, drawn) * own), drawn
 
 
 def _member(run: Run, setup: Setup) -> Member:
@@ -168,7 +180,7 @@ def _member(run: Run, setup: Setup) -> Member:
     weight, bias = layers[-1]
     loss, starts = run_loss(run.arm, setup.counts), start_biases(run.arm, setup.counts)
     if run.arm.init == "learned":
-        starts = learned_biases(setup.architecture, layers, loss, _rows(setup.splits.train, "cpu"))
+        starts = learned_biases(setup.architecture, layers, loss, _rows(setup.train, "cpu"))
     layers[-1] = weight, np.array(starts, dtype=bias.dtype)
     return Member(layers, run.lr, loss, setup.caller(run).recovered)
 
@@ -182,7 +194,7 @@ def _apart_from_its_name(run: Run, of_folds: Sequence[Member]) -> tuple[Arm, byt
 def _train(runs: Sequence[Run], members: Sequence[Member], setup: Setup) -> Iterator[Prediction]:
     """Train runs on one fold; what each says of its test rows, one after the other."""
     splits, training = setup.splits, setup.training
-    rows, validation = _rows(splits.train, training.device), _rows(splits.validation, training.device)
+    rows, validation = _rows(setup.train, training.device), _rows(splits.validation, training.device)
     evaluated = splits.measured, training.evaluations, training.metric, setup.test_rows
     updates = training.optimizer, training.lr_schedule, training.weight_decay, _dropout(runs[0], setup)
     schedule = Schedule(training.batch_size, setup.drawn, *evaluated, *updates)
@@ -236,13 +248,13 @@ def _predictions(
 
     def chosen(choice: Choice) -> _Scored:
         found = _logits(setup.architecture, choice, test, training.batch_size)
-        acts = training.threshold_at is not None or training.metric.costs is not None
+        acts = training.threshold_at is not None or training.metric.costs is not None or training.recalibrate
         seen = _logits(setup.architecture, choice, validation, training.batch_size) if acts else None
         return _Scored(choice, ranking_scores(losses, found), found, seen)
 
     last = chosen(whole)
     sooner = [chosen(choice) if np.any(choice.epochs != whole.epochs) else last for choice in early]
-    batches = batch_counts(splits.train.targets, setup.drawn, training.batch_size)
+    batches = batch_counts(setup.train.targets, setup.drawn, training.batch_size)
     for i, run in enumerate(runs):
         fit = Fit(
             status=Status.DIVERGED if trained.diverged[i] else Status.OK,

@@ -9,10 +9,21 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from focalbench.analysis.comparison import compare
-from focalbench.analysis.rows import ArmRow, ClassRow, Kind, OperatingRow, OverTables, Scope, Spread, Verdict
+from focalbench.analysis.rows import (
+    ArmRow,
+    ClassRow,
+    Kind,
+    OperatingRow,
+    OverTables,
+    Recalibration,
+    Scope,
+    Spread,
+    Verdict,
+)
 from focalbench.base.rows import Value, columns, flatten, read_rows, rows_of, rows_text, texts
 from focalbench.errors import InputError
 from focalbench.runs.metric import Metric, ThresholdAt
+from focalbench.runs.resampling import Resampling
 from focalbench.runs.result import Calibration, Scores, Sizes
 from tests.support.runs import two_arms
 
@@ -34,6 +45,12 @@ COLUMNS = [
     ),
     *("over_tables", "over_better", "over_worse", "over_within", "over_undecided"),
     *(f"over_{name}{end}" for name in ("delta", "relative") for end in ("", "_low", "_high", "_min", "_max")),
+    "resampling",
+    *(
+        f"skill_{name}{end}"
+        for name in ("raw", "inverse", "platt", "isotonic")
+        for end in ("", "_low", "_high", "_min", "_max")
+    ),
     *("roc_auc", "r_precision", "recall_at_fpr", "mcc_at_prevalence"),
     *("brier", "log_loss", "log_loss_skill", "expected_observed"),
     *("calibration_slope", "calibration_intercept", "ece"),
@@ -107,6 +124,8 @@ ARM_ROWS = st.builds(
     score=st.one_of(st.none(), SPREAD),
     operating=st.one_of(st.none(), OPERATING),
     over=st.one_of(st.none(), st.builds(OverTables, *[COUNT] * 5, *[st.one_of(st.none(), SPREAD)] * 2)),
+    resampling=st.sampled_from([None, *map(Resampling.parse, ("smote", "undersample:0.1"))]),
+    recalibration=st.one_of(st.none(), st.builds(Recalibration, SPREAD, *[st.one_of(st.none(), SPREAD)] * 3)),
     scores=st.builds(
         Scores,
         roc_auc=MAYBE,
@@ -146,7 +165,7 @@ def test_the_columns_are_pinned() -> None:
     assert list(columns(ClassRow)) == CLASS_COLUMNS
     assert set(texts(ArmRow)) == {
         *("dataset", "scope", "kind", "arm", "family", "loss", "alpha", "init"),
-        *("unmeasured", "verdict", "budget_limited", "lrs", "metric", "operating_at"),
+        *("unmeasured", "verdict", "budget_limited", "lrs", "metric", "operating_at", "resampling"),
     }
     assert set(texts(ClassRow)) == {"dataset", "kind", "arm", "init", "class"}
 

@@ -172,7 +172,17 @@ def test_the_sentence_says_what_is_found_and_how_sure() -> None:
     cheaper = answer(compare(acting_rows("cost=2:50", (0.1, 0.0), cost=True)))[1]
     assert cheaper.startswith("At the least cost (2 a false alarm, 50 a miss) gamma=2 costs 5")
     few = [row for row in acting_rows("capacity=0.02", (0.1, 0.0), cost=False) if row.settings.seed < 2]
+    assert all("nobody" not in said for said in answer(compare(few)))
     assert answer(compare(few))[1].endswith("; too few seeds for an interval.")
+
+
+def test_beside_what_a_threshold_costs_stands_what_no_model_costs() -> None:
+    """Of a prevalence of 1%: 10 misses, or 990 false alarms, of a 1,000 rows."""
+    told = answer(compare(acting_rows("cost=2:50", (0.1, 0.0), cost=True)))
+    assert told[2] == "Flagging nobody costs 500, everybody 1,980 a 1,000 rows."
+    metric: dict[str, Any] = {"metric": "cost=1:20", "test_score": 9.0}
+    rows = [made_row(arm, seed, 0.5, **metric) for arm in (BCE, GAMMA) for seed in range(2)]
+    assert answer(compare(rows))[-1] == "Flagging nobody costs 200, everybody 990 a 1,000 rows."
 
 
 def test_precision_alerts_and_cost_share_what_their_rates_do() -> None:

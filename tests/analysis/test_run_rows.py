@@ -16,7 +16,7 @@ from tests.support.runs import BCE, changed, failed, made_row, outcome_of, outco
 COLUMNS = [
     *("run_id", "dataset", "source", "positive_rate", "label_noise", "arm", "family", "loss", "alpha", "gamma"),
     *("init", "params", "lr", "seed", "restart", "model", "hidden", "sampler", "batch_size", "epochs"),
-    *("metric", "threshold_at", "optimizer", "epoch"),
+    *("metric", "threshold_at", "optimizer", "resampling", "epoch"),
     *("train_rows", "train_positives", "val_rows", "val_positives", "test_rows", "test_positives"),
     *("test_prevalence", "split", "train_share"),
     *("val_average_precision", "test_average_precision", "bayes_average_precision", "status"),
@@ -25,6 +25,14 @@ COLUMNS = [
     *("val_metric", "test_metric", "val_metric_quarter", "test_metric_quarter"),
     *("val_metric_half", "test_metric_half", "operating_threshold", "operating_precision", "operating_recall"),
     *("operating_false_positive_rate", "operating_alerts", "operating_cost"),
+    *(
+        f"{way}_{name}"
+        for way in ("platt", "isotonic")
+        for name in (
+            *("brier", "log_loss", "log_loss_skill", "expected_observed"),
+            *("calibration_slope", "calibration_intercept", "ece"),
+        )
+    ),
     *("roc_auc", "r_precision", "recall_at_fpr", "mcc_at_prevalence"),
     *("brier", "log_loss", "log_loss_skill", "expected_observed"),
     *("calibration_slope", "calibration_intercept", "ece"),
@@ -36,7 +44,7 @@ COLUMNS = [
 ]
 TEXTS = {
     *("run_id", "dataset", "source", "arm", "family", "loss", "alpha", "init", "params", "model", "hidden", "sampler"),
-    *("metric", "threshold_at", "optimizer", "split", "status", "classes", "data_sha256"),
+    *("metric", "threshold_at", "optimizer", "resampling", "split", "status", "classes", "data_sha256"),
 }
 RARE = ClassOutcome("rare", 30, 10, 10, None, 0.9, 0.5)
 WEIGHED = ClassOutcome("weighed", 30, 10, 10, 0.25, None, None)

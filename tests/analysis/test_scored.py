@@ -303,8 +303,10 @@ def test_the_target_is_no_score(tmp_path: Path) -> None:
     path = write(tmp_path, "s.csv", frame[["y", "good"]])
     with pytest.raises(InputError, match="'y' plays another part"):
         read_scores([path], ScoreColumns("y", scores=("y", "good")))
-    with pytest.raises(InputError, match="none of the files has a column 'gut'"):
+    with pytest.raises(InputError, match="none of the files has a column 'gut'; name the columns"):
         read_scores([path], ScoreColumns("y", scores=("gut", "good")))
+    with pytest.raises(InputError, match=r"none of the files has a column 'GOOD'; did you mean good\?"):
+        read_scores([path], ScoreColumns("y", scores=("GOOD", "good")))
     label = write(tmp_path, "l.csv", frame[["y"]].rename(columns={"y": "label"}))
     assert "l: the same as the target in every row" in read_scores([path, label], ScoreColumns("y")).warnings[0]
 

@@ -18,6 +18,8 @@ import focalbench
 from focalbench import Arm
 from focalbench.api.given import Roles, take
 from focalbench.errors import InputError
+from focalbench.report.reading import arm_called
+from focalbench.runs.resampling import Resampling
 from tests.support.harness import ENVIRONMENT, run
 
 X, Y = make_classification(4000, n_features=6, weights=[0.85], class_sep=0.7, random_state=0)
@@ -38,6 +40,25 @@ def test_the_command_line_makes_the_same_table(tmp_path: Path) -> None:
     run(command, tmp_path)
     ours = focalbench.compare(FRAME, Y, losses=["pos_weight", "tversky:beta=0.9"], seeds=6, **SMALL)
     assert (tmp_path / "o" / "table.csv").read_bytes() == (ours.folder / "table.csv").read_bytes()
+
+
+def test_resampled_rows_are_arms_and_probabilities_have_intervals_of_their_skill() -> None:
+    how: dict[str, Any] = {"resampling": ["undersample", "smote:0.5"], "recalibrate": True, "references": False}
+    found = focalbench.compare(FRAME, Y, losses=["bce"], seeds=4, metric="log_loss", **how, **SMALL)
+    table = found.table[found.table.init == "own"].set_index("arm")
+    assert list(table.index) == ["bce", "bce + undersample", "bce + smote:0.5"]
+    assert table.resampling.fillna("").tolist() == ["", "undersample", "smote:0.5"]
+    assert table.family.tolist() == list(table.index)
+    share = table.test_prevalence.fillna(table.prevalence)
+    entropy = -(share * np.log(share) + (1 - share) * np.log1p(-share))
+    for name, other in (("", ""), ("_low", "_high"), ("_high", "_low")):  # of the same log loss, so of the same limits
+        assert table[f"skill_inverse{name}"].to_numpy() == pytest.approx(1 - table[f"score{other}"] / entropy, abs=1e-9)
+    assert table.skill_inverse["bce"] == table.skill_raw["bce"]
+    assert table.skill_inverse["bce + undersample"] > table.skill_raw["bce + undersample"]
+    assert table[["skill_platt", "skill_isotonic"]].notna().all(axis=None)
+    assert arm_called(found.folder, "bce + smote:0.5") == Arm("bce", resampling=Resampling.parse("smote:0.5"))
+    page = (found.folder / "table.md").read_text()
+    assert "| arm | as it is | inverse | Platt | isotonic |" in page
 
 
 def test_a_model_of_ones_own_sees_the_frame_that_was_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -197,7 +218,7 @@ def test_what_is_to_be_looked_at_is_warned_of_where_it_was_asked() -> None:
 
 
 BAD: dict[str, tuple[dict[str, Any], str]] = {
-    "loss": ({"losses": ["focl"]}, "unknown losses 'focl'; choose one of bce"),
+    "loss": ({"losses": ["focl"]}, r"unknown losses 'focl'; did you mean focal\?"),
     "metric": ({"metric": "auc"}, "unknown metric 'auc'"),
     "budget": ({"budget": "soon"}, "budget takes a time above 0"),
     "no budget": ({"budget": 0.0}, "budget takes a time above 0"),

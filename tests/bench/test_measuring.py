@@ -25,6 +25,9 @@ from focalbench.datasets.build import build_splits
 from focalbench.errors import InputError
 from focalbench.plan.experiment import Experiment
 from focalbench.plan.planning import make_plan
+from focalbench.runs.arm import Arm
+from focalbench.runs.resampling import Resampling
+from focalbench.runs.run import Recipe, Run, Training
 from focalbench.training.stack import run_stack
 
 SMALL = Problem((8, 8), 48, rows=130, runs=3, positive_rate=0.2)
@@ -146,6 +149,22 @@ def test_ours_trains_any_number_of_runs_and_leaves_the_threads_alone() -> None:
 def test_the_plain_sweep_is_the_lockstep_sweep() -> None:
     small = Experiment(positive_rates=(0.05,), rows=1500, epochs=3, hidden=(8,), lrs=(0.01,), seeds=1, references=False)
     runs = make_plan(small).runs[::5]
+    _is_plain(runs)
+
+
+@pytest.mark.parametrize("how", ["undersample:0.5", "oversample", "smote"])
+def test_a_resampled_run_is_the_plain_one(how: str) -> None:
+    run = Run(
+        Recipe("mixture", 1500, 0.05),
+        Training(hidden=(8,), epochs=3),
+        Arm("bce", resampling=Resampling.parse(how)),
+        0.01,
+        0,
+    )
+    _is_plain((run,))
+
+
+def _is_plain(runs: tuple[Run, ...]) -> None:
     splits = build_splits(runs[0].recipe, runs[0].seed)
     for run, result in zip(runs, run_stack(runs), strict=True):
         assert train_plainly(run, splits) == pytest.approx(result.outcome.test_average_precision, abs=5e-3), run.arm

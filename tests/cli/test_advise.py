@@ -1,4 +1,4 @@
-"""From a table to a model that scores new rows, as processes."""
+"""From a table to a model that scores new rows: a process for each command, and what else they say in this one."""
 
 import csv
 import re
@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tests.support.harness import Ended, run, start
+from tests.support.attempts import typed
+from tests.support.harness import Ended, run
 
 RNG = np.random.default_rng(0)
 ROWS = 2500
@@ -15,22 +16,21 @@ X = RNG.normal(size=(ROWS, 3))
 DAYS = (pd.Timestamp("2024-01-01") + pd.to_timedelta(np.arange(ROWS) // 50, unit="D")).strftime("%Y-%m-%d")
 FRAME = pd.DataFrame(X, columns=["a", "b", "c"]).round(3)
 FRAME = FRAME.assign(day=DAYS, id=[f"N{k}" for k in range(ROWS)], y=(X[:, 0] + RNG.normal(size=ROWS) > 1.2).astype(int))
+ADVISE = "advise d.csv --target y --drop id --cost 1:10 --budget 5m --seeds 1"
 
 
 def refused(command: str, folder: Path) -> str:
-    process = start(command, folder)
-    out, err = process.communicate(timeout=60)
-    assert (process.returncode, out) == (2, "")
-    assert "Traceback" not in err
-    return err
+    found = typed(command.split(), folder)
+    assert (found.code, found.stdout) == (2, "")
+    return found.stderr
 
 
 def test_a_table_becomes_advice_code_and_a_model_that_scores_new_rows(tmp_path: Path) -> None:
     """One test of many steps, because the first takes long."""
     FRAME.to_csv(tmp_path / "d.csv", index=False)
     FRAME.drop(columns="y").head(100).to_csv(tmp_path / "new.csv", index=False)
-    advised = run("advise d.csv --target y --drop id --cost 1:10 --budget 5m --seeds 1 --save m.skops", tmp_path)
-    says_what_to_do(tmp_path, advised)
+    says_what_to_do(tmp_path, run(f"{ADVISE} --save m.skops", tmp_path))
+    says_whose_threshold_it_is(tmp_path)
     scores_new_rows(tmp_path)
     refuses_mistakes(tmp_path)
 
@@ -40,12 +40,24 @@ def says_what_to_do(folder: Path, advised: Ended) -> None:
     assert lines[0].startswith("d.csv at natural rate")
     assert any(line.startswith(("- Stay with BCE", "- Use ", "- Take ", "- No verdict")) for line in lines[:3])
     assert "at a cost of" in advised.out
+    assert "- Flagging nobody costs " in advised.out
+    assert "Each seed chose a threshold" not in advised.out
     assert "probability = " in advised.out
     assert re.search(r"m\.skops: on \d+ rows that it was not fitted on", advised.out)
     assert (folder / "m.skops").is_file()
     page = (folder / "results" / "d" / "advice.md").read_text()
     assert page.count("```python") >= 4
-    assert run("check results/d", folder).code == 0
+    assert typed(["check", "results/d"], folder).code == 0
+
+
+def says_whose_threshold_it_is(folder: Path) -> None:
+    """The same again, from the store, without a model."""
+    again = typed(ADVISE.split(), folder)
+    assert again.code == 0
+    told = " ".join(again.stdout.split())
+    assert "- Each seed chose a threshold of its own, on its validation rows" in told
+    assert "--save FILE keeps one model with one threshold" in told
+    assert "0 runs trained" in told
 
 
 def scores_new_rows(folder: Path) -> None:
@@ -57,7 +69,9 @@ def scores_new_rows(folder: Path) -> None:
     found = np.array([float(row["probability"]) for row in rows])
     assert np.corrcoef(found, X[:100, 0])[0, 1] > 0.5
     assert "100 rows, " in ended.err
-    run("predict m.skops new.csv --out s.csv", folder)
+    assert "new.csv: read as UTF-8, cells separated by commas\nnew.csv: numbers (3): a, b, c\n" in ended.err
+    assert "new.csv: dates (1): day (the first 01 January 2024)\n" in ended.err
+    assert typed(["predict", "m.skops", "new.csv", "--out", "s.csv"], folder).code == 0
     again = pd.read_csv(folder / "s.csv")
     assert again["probability"].tolist() == found.tolist()
     assert again["flagged"].tolist() == [int(row["flagged"]) for row in rows]

@@ -54,6 +54,9 @@ OURS = f"PRAGMA application_id = {APPLICATION};"
 WRONG_SHARES = ("many", "0.01,0.02", "1.234,5", "%", "1/0", "sNaN", "1:1000", "15/10,000")
 OPTIONS = [
     ("--loss nope", "--loss"),
+    ("--loss Focal", "unknown --loss 'Focal'; did you mean focal?"),
+    ("--metric LOG_LOSS", "did you mean log_loss?"),
+    ("--dataset Mixture", "did you mean mixture?"),
     ("--loss focal --loss nope", "--loss"),
     ("--loss ohem:ratio", "ohem:ratio"),
     ("--loss ohem:ratio=0", "ratio of ohem must lie in (0, inf)"),

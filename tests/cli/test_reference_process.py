@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.test_sweep_process import DATA, files, focalbench, here, rows, table
+from tests.support.own import forget_modules
 from tests.support.pages import ROOT
 
 SWEEP = DATA + " --seeds 2 --loss bce --init own"
@@ -29,7 +30,7 @@ def forest():
 def test_models_of_ones_own_stand_in_the_table_whatever_the_workers(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(MODULE)
     own = " --reference mine:PIPE --reference mine:SVC --reference mine:forest"
-    focalbench(SWEEP + own + " --workers 1 --out one", tmp_path)
+    here(SWEEP + own + " --workers 1 --out one", tmp_path)
     focalbench(SWEEP + own + " --workers 2 --out two", tmp_path)
     assert files(tmp_path / "one") == files(tmp_path / "two")
     by_arm = {row["arm"]: row for row in table(tmp_path / "one")}
@@ -42,9 +43,10 @@ def test_models_of_ones_own_stand_in_the_table_whatever_the_workers(tmp_path: Pa
     one = next(row for row in rows(tmp_path / "one").values() if row["arm"] == "mine:PIPE")
     assert len(json.loads(one["params"])["source"]) == 64
     (tmp_path / "mine.py").write_text(MODULE + "\n# another source is another model\n")
-    again = focalbench(SWEEP + own + " --workers 1 --out one", tmp_path).stdout
+    forget_modules()
+    again = here(SWEEP + own + " --workers 1 --out one", tmp_path).stdout
     assert "6 runs trained, 10 taken from the store" in again
-    said = focalbench("run one/experiment.toml --out three", tmp_path, 2).stderr
+    said = here("run one/experiment.toml --out three", tmp_path, 2).stderr
     assert "a model of your own is named on the command line or in Python only, as --reference mine:PIPE" in said
 
 

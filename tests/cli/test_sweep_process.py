@@ -21,6 +21,7 @@ from focalbench.analysis.run_rows import RunRow
 from focalbench.base.rows import columns
 from focalbench.report.curves import CurvePoint
 from tests.support.attempts import Said, typed
+from tests.support.own import forget_modules
 
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "COLUMNS": "100", "NO_COLOR": "1"}
 DATA = "sweep --dataset gaussians --pos-rate 0.02 --rows 1500 --epochs 2 --hidden 8 --lr 0.01 --device cpu"
@@ -124,8 +125,8 @@ def test_rivals_and_one_own_loss_stand_in_the_same_table_whatever_the_workers(tm
         f"{torch_bce}\ndef columns(x, y):\n    assert x.ndim == 2\n    return loss(x[:, 0], y)"
     )
     command = DATA + " --seeds 2 --no-references --loss ohem:ratio=1 --loss dice --loss mine:loss --loss mine:columns"
-    focalbench(command + " --workers 1 --out one", tmp_path)
-    focalbench(command + " --workers 2 --out two", tmp_path)
+    here(command + " --workers 1 --out one", tmp_path)
+    here(command + " --workers 2 --out two", tmp_path)
     assert files(tmp_path / "one") == files(tmp_path / "two")
     by_arm = {row["arm"]: row for row in table(tmp_path / "one")}
     assert list(by_arm)[:5] == ["bce", "ohem ratio=1", "dice", "mine:columns", "mine:loss"]
@@ -136,8 +137,9 @@ def test_rivals_and_one_own_loss_stand_in_the_same_table_whatever_the_workers(tm
     assert len(json.loads(one["params"])["source"]) == 64
     changed = (tmp_path / "mine.py").read_text() + "\n# another source is another loss\n"
     (tmp_path / "mine.py").write_text(changed)
-    assert "4 runs trained, 8 taken from the store" in focalbench(command + " --workers 1 --out one", tmp_path).stdout
-    said = focalbench("run one/experiment.toml --out three", tmp_path, 2).stderr
+    forget_modules()
+    assert "4 runs trained, 8 taken from the store" in here(command + " --workers 1 --out one", tmp_path).stdout
+    said = here("run one/experiment.toml --out three", tmp_path, 2).stderr
     assert "your own loss is named on the command line only, as --loss mine:columns" in said
 
 

@@ -86,6 +86,8 @@ def test_targets_compare_as_text(tmp_path: Path, labels: str, positive: str | No
         ("y\n0\n1\n", {}, "no feature column varies"),
         ("x,x,y\n1,2,0\n2,3,1\n", {}, "more than one column named x"),
         ("x,y\n1,0\n2,1\n", {"target": "yy"}, "did you mean y"),
+        ("x,fraud\n1,0\n2,1\n", {"target": "Fraud"}, r"no column 'Fraud'; did you mean fraud\?"),
+        ("x,Fraud\n1,0\n2,1\n", {"target": "FRUAD"}, r"did you mean Fraud\?"),
         ("x,y\n1,0\n2,1\n", {"target": "label"}, "it has x, y"),
         ("x,y\n1,0\n2,1\n", {"target": None}, "`target`"),
         ("x,y\n1,0\n2,1\n", {"drop": ("z",)}, "no column 'z'"),
@@ -105,7 +107,7 @@ def test_bad_files_are_refused(tmp_path: Path, text: str | bytes, options: dict[
 def test_a_missing_file_names_its_neighbours(tmp_path: Path) -> None:
     write(tmp_path, GOOD, "train.csv")
     with pytest.raises(InputError, match=r"did you mean train\.csv"):
-        read(str(tmp_path / "trian.csv"), "y")
+        read(str(tmp_path / "Trian.CSV"), "y")
     with pytest.raises(InputError, match="cannot read"):
         read(str(tmp_path), "y")
     with pytest.raises(InputError, match="no file"):

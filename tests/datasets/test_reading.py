@@ -275,3 +275,29 @@ def test_what_stays_in_numpy_is_what_was_written(tmp_path: Path) -> None:
 def test_identifiers_beyond_every_float_do_vary(tmp_path: Path, start: int) -> None:
     table = read(write(tmp_path, rows("id;x", *(f"{start + i};{i}" for i in range(40)))))
     assert (kind(table, "id"), how(table, "id")) == ("dropped", "identifiers too long for numbers that never repeats")
+
+
+def test_categories_that_differ_in_their_spelling_only_are_warned_of_once(tmp_path: Path) -> None:
+    """Blanks around are none, so 'V ' is 'V'; versions and ranges keep their punctuation."""
+    lines = ["V;red;1.1.0;s", "v;Red.;11.0;t", "V ;blue;1-10;s", "W;red;110 ;u"] * 5
+    table = read(write(tmp_path, rows("grade;paint;version;other", *lines)))
+    assert table.warnings == (
+        "categories of 2 columns (first: grade) differ only in case, blanks or punctuation, such as 'V' and 'v'; where "
+        "they mean the same, write them alike in the file",
+    )
+    assert list(table.frame["grade"].cat.categories) == ["V", "W", "v"]
+    one = read(write(tmp_path, rows("paint;other", *[line.split(";")[1] + ";" + line[-1] for line in lines])))
+    assert one.warnings[0].startswith("categories of column paint differ only in case")
+    told = read(write(tmp_path, rows("code;other", *["1a;s", "1A;t", "2;s", "3;u"] * 4)), category=("code",))
+    assert "categories of column code differ" in told.warnings[0]
+    assert read(write(tmp_path, rows("grade;other", *["V;s", "W;t", "W;u", "V;s"] * 4))).warnings == ()
+
+
+def test_a_column_that_says_whose_a_row_is_is_named_with_group(tmp_path: Path) -> None:
+    """Named like an identifier, of many values that repeat; not where rows are split otherwise already."""
+    lines = [f"P{i % 40};{i % 7};{i};{i % 3}" for i in range(160)]
+    path = write(tmp_path, rows("patient_id;ward_id;visit_id;a", *lines))
+    note = "identifiers perhaps (then `group`, so that none is in two splits): patient_id"
+    assert note in read(path).notes
+    for options in ({"group": "patient_id"}, {"time": "visit_id"}):
+        assert all("then `group`" not in text for text in read(path, **options).notes)

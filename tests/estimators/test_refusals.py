@@ -19,8 +19,8 @@ def model(**asked: Any) -> FocalMLPClassifier:
 
 
 PARAMETERS: list[tuple[dict[str, Any], str]] = [
-    ({"loss": "focle"}, "unknown loss 'focle'; choose one of bce, pos_weight"),
-    ({"loss": "mine:LOSS"}, "unknown loss 'mine:LOSS'"),
+    ({"loss": "focle"}, "unknown loss 'focle'; did you mean focal"),
+    ({"loss": "mine:LOSS"}, "unknown loss 'mine:LOSS'; choose one of bce, pos_weight"),
     ({"loss": "ce"}, "ce is a loss of three classes and more; with two choose bce"),
     ({"loss": "tversky", "loss_params": {"delta": 1}}, "tversky has no hyperparameter 'delta'; it has alpha, beta"),
     ({"loss": "tversky", "loss_params": {"beta": "much"}}, r"loss_params\['beta'\] must be a number, got 'much'"),

@@ -346,6 +346,7 @@ VALUES: dict[str, Text] = {
     "steps": counted(3, MOST["steps"]),
     "margin": FLOATS,
     "tuned": SWITCH,
+    "recalibrate": SWITCH,
     "metric": strings("log_loss", "cost=1:9", "precision_at=50", "precision_at=1e9", "recall_at_fpr=2", "auc"),
     "threshold_at": strings("cost=1:9", "capacity=1%", "capacity=3/day", "recall=0.5", "precision=-1", "half"),
     "seeds": counted(2, MOST["seeds"]),
@@ -370,6 +371,7 @@ ARM_VALUES: dict[str, Text] = {
     "alpha": st.one_of(FLOATS, strings("none", "balanced")),
     "gamma": FLOATS,
     "init": strings("own", "prior", "zero", "learned"),
+    "resampling": strings("undersample", "oversample:0.1", "smote:2", "smote:"),
     "params": st.sampled_from(
         ["{ ratio = 2 }", "{ ratio = nan }", "{ '' = 1 }", "{ a.b = 1 }", "{}", "{ ratio = 1e400 }"]
     ),

@@ -3,6 +3,7 @@
 import pickle
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,21 +11,23 @@ import numpy as np
 import pandas as pd
 import pytest
 import skops.io
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score
 
-from focalbench.datasets import Columns, load_table, read_table
+from focalbench.datasets import Columns, load_table
 from focalbench.datasets.build import split_rows
-from focalbench.datasets.files.file import read_as_written
+from focalbench.datasets.files.file import read_as_written, read_exact
 from focalbench.datasets.preprocessing import preprocess
 from focalbench.errors import InputError
 from focalbench.estimators import TRUSTED, TableReader
-from focalbench.jobs.keeping import check_keeping, keep_model, kept_model, rows_for
+from focalbench.jobs.keeping import check_keeping, keep_model, kept_model, rows_for, score
 from focalbench.jobs.refit import Refitted, refit
 from focalbench.plan.experiment import Experiment
 from focalbench.plan.planning import make_plan
 from focalbench.report.snippets import Trained
 from focalbench.runs.arm import Arm
 from focalbench.runs.metric import ThresholdAt
+from focalbench.runs.resampling import Resampling
 from focalbench.runs.run import Recipe
 from tests.datasets.test_ten_tables import CASES, Case, genes
 
@@ -75,8 +78,8 @@ def test_a_few_new_rows_are_read_as_all_were(tmp_path: Path, make: Callable[[], 
     experiment = Experiment(datasets=(str(path),), columns=columns, seeds=1)
     recipe = make_plan(experiment).runs[0].recipe
     reader: TableReader = refit(recipe, 0, "bce", Trained(Arm("bce"), (), 0.01, 1, 64), None).model["read"]
-    table = read_table(str(path), columns, exact=True)
-    written = read_as_written(str(path), [name for name, _, _ in reader.columns])
+    table, _ = read_exact(str(path), columns)
+    written = read_as_written(str(path), [name for name, _, _ in reader.columns]).frame
     for part in (slice(None), slice(0, 7), *(slice(row, row + 1) for row in range(7, 11))):
         read = reader.transform(written.iloc[part])
         assert set(read.columns) == set(table.frame.columns)
@@ -108,14 +111,14 @@ def test_the_features_are_those_of_a_sweep(folder: Path, found: Refitted) -> Non
     train, validation, test = split_rows(recipe, 0)
     both = np.concatenate([train, validation])
     expected = preprocess(load_table(recipe), (both, validation, test))[2]
-    rows = rows_for(found.model, str(folder / "d.csv")).iloc[test]
+    rows = rows_for(found.model, str(folder / "d.csv")).frame.iloc[test]
     made = found.model["prepare"].transform(found.model["read"].transform(rows))
     assert made.shape == expected.shape
     np.testing.assert_allclose(made, expected, atol=2e-4)  # a sweep's are of numbers in float32
 
 
 def test_frames_are_read_as_files_are(folder: Path, found: Refitted) -> None:
-    of_file = found.model.predict_proba(rows_for(found.model, str(folder / "d.csv")))
+    of_file = found.model.predict_proba(rows_for(found.model, str(folder / "d.csv")).frame)
     np.testing.assert_array_equal(found.model.predict_proba(TABLE), of_file)
     read = pd.read_csv(folder / "d.csv", dtype={"zip": str}, parse_dates=["when"])
     np.testing.assert_allclose(found.model.predict_proba(read), of_file)
@@ -134,6 +137,48 @@ def test_what_is_no_longer_what_it_was_is_refused_or_warned_of(found: Refitted) 
         found.model.predict_proba(TABLE.assign(zip=TABLE["zip"].str[-1]))
     missing = found.model.predict_proba(TABLE.assign(age=np.nan, amount=None, when=None, shop=None))
     assert np.isfinite(missing).all()
+
+
+def test_it_is_told_how_new_rows_were_read(tmp_path: Path) -> None:
+    frame = pd.DataFrame(
+        {
+            "kosten": [f"{value:.2f}".replace(".", ",") for value in RNG.lognormal(2, 1, 600)],
+            "tag": [f"{k % 26 + 3:02d}.{k % 12 + 1:02d}.2023" for k in range(600)],
+            "ort": ["Köln" if k % 3 else "Rom" for k in range(600)],
+            "y": [int(k % 4 == 0) for k in range(600)],
+        }
+    )
+    (tmp_path / "d.csv").write_bytes(frame.to_csv(sep=";", index=False).encode("cp1252"))
+    recipe = make_plan(Experiment(datasets=(str(tmp_path / "d.csv"),), columns=Columns("y"), seeds=1)).runs[0].recipe
+    model = refit(recipe, 0, "bce", Trained(Arm("bce"), (), 0.01, 1, 64), None).model
+
+    def told(new: pd.DataFrame, separator: str, encoding: str) -> Any:
+        (tmp_path / "new.csv").write_bytes(new.to_csv(sep=separator, index=False).encode(encoding))
+        return score(model, str(tmp_path / "new.csv"))
+
+    few = frame.head(40).assign(kosten=["n.b.", "", *frame["kosten"][2:40]])
+    found = told(few, ";", "cp1252")
+    assert found.told == (
+        "read as Windows-1252, cells separated by semicolons",
+        "numbers (1): kosten (decimal comma; 'n.b.' as missing; 2 missing)",
+        "dates (1): tag (the first 03 January 2023)",
+        "categories (1): ort",
+    )
+    assert found.warnings == ()
+    np.testing.assert_array_equal(found.probabilities, model.predict_proba(few.replace("", np.nan))[:, 1])
+    points = frame.head(40).assign(kosten=frame["kosten"].str.replace(",", "."))
+    found = told(points, "\t", "utf-16")
+    assert found.told[0] == "read as UTF-16, cells separated by tabs"
+    assert found.warnings == (
+        "column 'kosten': its numbers have decimal points, and had decimal commas before; write them alike",
+    )
+    lost = frame.head(40).assign(tag=["bald"] * 5 + frame["tag"][5:40].tolist())
+    assert told(lost, ";", "utf-8").warnings == (
+        "column 'tag': 5 of 40 cells are no dates, such as 'bald', and read as missing; correct them, or leave these "
+        "cells empty",
+    )
+    with pytest.warns(UserWarning, match="column 'tag': 5 of 40 cells are no dates"):
+        model.predict_proba(lost)
 
 
 # ---- fitting
@@ -177,8 +222,23 @@ def test_models_of_scikit_learn_are_kept_as_well(tmp_path: Path, name: str) -> N
     made = refit(recipe_of(tmp_path), 0, name, TRAINED, None)
     assert made.threshold == 0.5
     assert made.average_precision > 2 * POSITIVE.mean()
-    weight = made.model["model"].estimator_.estimator.class_weight
-    assert weight == ("balanced" if name.endswith("weighted") else None)
+
+
+def test_class_weights_are_of_what_rows_weigh(tmp_path: Path) -> None:
+    """Each class has half of the mass, and the mean weight is 1."""
+    heavy = TABLE.assign(weight=np.where(POSITIVE, 7, TABLE["weight"]))
+    heavy.to_csv(tmp_path / "d.csv", index=False)
+    recipe = make_plan(Experiment(datasets=(str(tmp_path / "d.csv"),), columns=COLUMNS, seeds=1)).runs[0].recipe
+    made = refit(recipe, 0, "logistic, class-weighted", TRAINED, None).model
+    kept = made["model"].estimator_.estimator
+    rows = np.concatenate(split_rows(recipe, 0)[:2])
+    mass, positive = heavy["weight"].to_numpy(float)[rows], POSITIVE[rows]
+    for members in (positive, ~positive):
+        mass[members] *= len(rows) / 2 / mass[members].sum()
+    prepared = made["prepare"].transform(made["read"].transform(heavy.iloc[rows]))
+    expected = LogisticRegression(C=kept.C, max_iter=1000).fit(prepared, positive, sample_weight=mass)
+    np.testing.assert_allclose(kept.coef_, expected.coef_, rtol=1e-6)
+    np.testing.assert_allclose(kept.intercept_, expected.intercept_, rtol=1e-6)
 
 
 def test_data_without_a_file_or_at_another_rate_are_refused(folder: Path) -> None:
@@ -192,6 +252,12 @@ def test_data_without_a_file_or_at_another_rate_are_refused(folder: Path) -> Non
         recipe_of(folder)
         with pytest.raises(InputError, match=said):
             refit(make_plan(experiment).runs[0].recipe, 0, "bce", TRAINED, None)
+
+
+def test_a_loss_on_resampled_rows_is_not_kept(folder: Path) -> None:
+    arm = Arm("bce", resampling=Resampling.parse("smote"))
+    with pytest.raises(InputError, match=r"no model of bce \+ smote is kept"):
+        refit(recipe_of(folder), 0, arm.name, replace(TRAINED, arm=arm), None)
 
 
 # ---- keeping
@@ -233,5 +299,5 @@ def test_parquet_keeps_its_types(tmp_path: Path) -> None:
     frame.to_parquet(tmp_path / "d.parquet")
     experiment = Experiment(datasets=(str(tmp_path / "d.parquet"),), columns=COLUMNS, seeds=1)
     made = refit(make_plan(experiment).runs[0].recipe, 0, "bce", Trained(Arm("bce"), (), 0.01, 1, 64), None)
-    of_file = made.model.predict_proba(rows_for(made.model, str(tmp_path / "d.parquet")))
+    of_file = made.model.predict_proba(rows_for(made.model, str(tmp_path / "d.parquet")).frame)
     np.testing.assert_allclose(made.model.predict_proba(frame), of_file)

@@ -12,7 +12,7 @@ from focalbench.cli.keys import experiment_file
 from focalbench.errors import InputError
 from focalbench.plan.experiment import KEYS, MOST, MOST_EPOCHS, MOST_UNITS, Experiment
 from focalbench.plan.toml import load, to_toml
-from focalbench.runs.arm import INITS, Arm, starts_of
+from focalbench.runs.arm import INITS, Arm, Init, starts_of
 from focalbench.runs.arm_choice import (
     ALPHAS,
     BCE,
@@ -27,6 +27,7 @@ from focalbench.runs.catalogue import RIVALS, SIGMOID
 from focalbench.runs.columns import Columns
 from focalbench.runs.metric import ThresholdAt
 from focalbench.runs.reference import MODELS, Reference
+from focalbench.runs.resampling import Method, Resampling
 from focalbench.runs.run import Recipe, Run, Training
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=12)
@@ -36,6 +37,7 @@ NAME = st.text(st.characters(codec="utf-8", exclude_characters="/"), min_size=1,
 )
 SHARE = st.floats(0, 1)
 GAMMA = st.floats(0, 1e3)
+RATIO = st.floats(0, 1, exclude_min=True)
 OWN_ARM = st.one_of(
     st.just(BCE),
     st.just(Arm("pos_weight")),
@@ -43,6 +45,7 @@ OWN_ARM = st.one_of(
     st.sampled_from([Arm(name) for name in RIVALS]),
     st.builds(lambda ratio: Arm("ohem", params=(("ratio", ratio),)), st.floats(1e-9, 1e9)),
     st.builds(Arm, st.just("focal"), st.one_of(SHARE, st.none(), st.just("balanced")), GAMMA),
+    st.builds(lambda how: Arm("bce", resampling=how), st.builds(Resampling, st.sampled_from(Method), RATIO)),
 )
 
 
@@ -58,9 +61,14 @@ def distinct(of: st.SearchStrategy[Any]) -> st.SearchStrategy[tuple[Any, ...]]:
 def arms(draw: st.DrawFn) -> tuple[Arm, ...]:
     """Distinct arms, with bce at every start that occurs."""
     drawn = draw(st.lists(OWN_ARM, max_size=5))
-    some = [replace(plain_arm(arm), init=draw(st.sampled_from(starts_of(arm.loss)))) for arm in drawn]
+    some = [replace(plain_arm(arm), init=draw(st.sampled_from(_starts(arm)))) for arm in drawn]
     compared = [replace(BCE, init=init) for init in dict.fromkeys(arm.init for arm in some)]
     return tuple(dict.fromkeys([*compared, *some])) or (BCE,)
+
+
+def _starts(arm: Arm) -> list[Init]:
+    """What resampled rows leave of its starts."""
+    return [init for init in starts_of(arm.loss) if not (arm.resampling and init == "learned")]
 
 
 def up_to(most: int) -> st.SearchStrategy[int]:
@@ -184,7 +192,9 @@ def test_a_check_is_the_experiment_with_other_values(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("epoch = 3", "unknown key 'epoch'"),
+        ("epoch = 3", r"unknown key 'epoch'; did you mean epochs\?"),
+        ("Positive = 'x'", r"unknown key 'Positive'; did you mean positive"),
+        ("xyz = 3", "unknown key 'xyz'; the keys are "),
         ("[[check]]\nepochs = 3\nchecks = 1", r"\[\[check\]\]: unknown key 'checks'"),
         ("check = 3", "write each check as its own"),
         ("check = [3]", "write each check as its own"),
@@ -194,6 +204,7 @@ def test_a_check_is_the_experiment_with_other_values(tmp_path: Path) -> None:
         ("references = 1", "references must be true, false or a list of names"),
         ("references = [1]", "references must be of the kind str"),
         ('references = ["nope"]', "e.toml: unknown reference 'nope'; choose one of logistic"),
+        ('references = ["Logistic"]', r"unknown reference 'Logistic'; did you mean logistic\?"),
         ('references = ["lightgbm", "lightgbm"]', "references holds an entry twice"),
         ('references = ["mine:MODEL"]', "a model of your own is named on the command line or in Python only"),
         ("label_noise = true", "label_noise must be of the kind float"),

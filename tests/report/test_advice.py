@@ -23,6 +23,7 @@ from focalbench.report.reading import advice_of, table_of
 from focalbench.report.snippets import CLASSIFIERS, Trained, reference_snippet, snippets
 from focalbench.runs.arm import Arm
 from focalbench.runs.arm_choice import OWN_ARMS
+from focalbench.runs.resampling import Resampling
 
 RESULTS = Path(focalbench.__file__).parents[1] / "results"
 X, Y = make_classification(4000, n_features=8, n_informative=6, weights=[0.9], class_sep=1.5, random_state=0)
@@ -53,6 +54,16 @@ def test_code_runs_as_printed_and_ranks(arm: Arm, library: str) -> None:
     assert average_precision_score(Y[NEW], probability) > 4 * Y[NEW].mean()
     if library != "xgboost" or arm.loss != "pos_weight":
         assert 0.02 < probability.mean() < 0.3  # of 0.1: probabilities, whatever the loss weighs
+
+
+@pytest.mark.parametrize("how", ["undersample", "oversample:0.5", "smote"])
+def test_code_of_resampled_rows_runs_and_undoes_what_that_did_to_the_rate(how: str) -> None:
+    found = snippets(trained(Arm("bce", resampling=Resampling.parse(how))))
+    assert list(found) == ["scikit-learn"]
+    made = run(found["scikit-learn"])
+    assert made["y"].mean() == pytest.approx(Resampling.parse(how).ratio / (1 + Resampling.parse(how).ratio), abs=0.01)
+    assert average_precision_score(Y[NEW], made["probability"]) > 4 * Y[NEW].mean()
+    assert 0.05 < made["probability"].mean() < 0.2  # of 0.1
 
 
 @pytest.mark.parametrize("arm", OWN_ARMS, ids=lambda arm: arm.name)

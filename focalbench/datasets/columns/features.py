@@ -24,7 +24,7 @@ from focalbench.datasets.columns.style import has_fractions, with_thousands
 from focalbench.datasets.columns.texts import Origin, as_written_in, is_text, texts_of
 from focalbench.datasets.dataset import Floats
 from focalbench.datasets.tables.table import ColumnReading, distinct_rows
-from focalbench.datasets.tables.targets import listed
+from focalbench.datasets.tables.targets import bare, listed
 from focalbench.errors import InputError
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 AS_TOLD = ("as told",)  # a category that a person named
 _FEW_ROWS = 1000  # among fewer, whole numbers may well differ by chance
 _HEAD_CELLS = 50_000  # looked at for what only codes have
+_MOST_LEVELS = 10_000  # of a column that are compared with each other
 _LIKE_CODES = (
     (re.compile(r"0\d+(\.0*)?"), "leading zeros"),
     (re.compile(r"\d+[eE]\d+"), "an E among digits"),
@@ -81,7 +82,7 @@ def read_features(frame: "pd.DataFrame", origin: Origin, style: Style, category:
         pd.DataFrame(kept, index=frame.index, copy=False),
         tuple(told),
         tuple(_notes(frame, origin, read)),
-        tuple(f"column {name}: {doubt}" for name, column in read.items() for doubt in column.doubts),
+        (*(f"column {name}: {doubt}" for name, column in read.items() for doubt in column.doubts), *_alike(read)),
         tuple(f"{name}: {column.change}" for name, column in read.items() if column.change),
         tuple((part, name) for name, column in read.items() for part in column.features if part != name),
     )
@@ -161,6 +162,33 @@ def _notes(frame: "pd.DataFrame", origin: Origin, read: dict[str, Column]) -> li
             if odd := [name for name, texts in cells.items() if any(map(pattern.fullmatch, texts))]:
                 notes.append(f"numbers with {what}, codes perhaps (then `category`): {listed(odd)}")
     return notes
+
+
+def _alike(read: dict[str, Column]) -> list[str]:
+    """A warning of a table's categories that may be others, written otherwise."""
+    columns = {name: column for name, column in read.items() if column.kind == "category"}
+    pairs = {name: pair for name, column in columns.items() if (pair := _first_alike(column.features[name]))}
+    if not pairs:
+        return []
+    name, (one, other) = next(iter(pairs.items()))
+    where = f"column {name}" if len(pairs) == 1 else f"{len(pairs)} columns (first: {name})"
+    return [
+        f"categories of {where} differ only in case, blanks or punctuation, such as {one!r} and {other!r}; where they "
+        "mean the same, write them alike in the file"
+    ]
+
+
+def _first_alike(values: Any) -> tuple[str, str] | None:
+    """Two levels that differ in case, blanks or punctuation only, where there are any; of those with digits, which may
+    be versions or ranges, in case and blanks only.
+    """
+    levels = [str(level) for level in values.categories[:_MOST_LEVELS]]
+    first: dict[str, str] = {}
+    for level in levels:
+        plain = "".join(level.casefold().split()) if holds_digits(level) else bare(level)
+        if (other := first.setdefault(plain, level)) != level:
+            return other, level
+    return None
 
 
 def _counts_rows(values: Floats) -> bool:

@@ -1,12 +1,13 @@
 """From a frame as it was read to a table: which column has which part to play, and what of it cannot be used."""
 
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from focalbench.base.text import near_or
 from focalbench.datasets.columns.column import Style
 from focalbench.datasets.columns.features import read_features
+from focalbench.datasets.columns.identifiers import may_be_groups
 from focalbench.datasets.columns.roles import Special, read_group, read_time, read_weight, with_exact_numbers
 from focalbench.datasets.columns.style import read_style
 from focalbench.datasets.columns.texts import Origin
@@ -34,17 +35,19 @@ def make_table(
     origin: Origin = _NO_TEXT,
     task: Task = "binary",
     *,
+    style: Style | None = None,
     exact: bool = False,
 ) -> Table:
     """Return the table of a frame. source: the file's name for messages. sha256: of its bytes. origin: of the frame.
-    exact: whether numbers are float64 as they are, rather than of half the size and perhaps less a constant.
+    style: what style_of says, where that is known. exact: whether numbers are float64 as they are, rather than of half
+    the size and perhaps less a constant.
 
     How each column is read is told in the table's columns, notes and warnings; rows that are equal in all columns are
     removed where that is asked for. Raises InputError for what cannot be a table.
     """
     _check_columns(source, frame, columns, task)
     outputs = read_outputs(frame, task, columns.predicted, columns.positive)
-    style = style_of(frame, columns, origin)
+    style = style or style_of(frame, columns, origin)
     special = _special(frame, columns, style, origin)
     groups = None if special.units is None else special.units.values
     weights = None if special.weight is None else special.weight.values
@@ -74,6 +77,8 @@ def make_table(
     changes += outputs.changes + (() if equal is None else equal.changes(kept, together))
     if groups is not None and not columns.time and are_few(groups):
         changes += ("a seed tests on one group",)
+    if units_named := may_be_groups(read.columns, len(outputs.labels)) if special.units is None else []:
+        notes += (f"identifiers perhaps (then `group`, so that none is in two splits): {listed(units_named)}",)
     if equal is not None and not columns.drop_duplicates:
         notes += (equal.sentence(outputs.held(1)[:, -1], outputs.held(0)[:, -1], groups),)
     categorical = tuple(name for name in features.columns if features[name].dtype == "category")
@@ -183,5 +188,5 @@ def _halved(features: "dict[str, pd.Series[Any]]") -> "pd.DataFrame":
 
 def did_you_mean(name: str, names: list[str]) -> str:
     """A hint at the names that are nearly this one, or nothing."""
-    close = get_close_matches(name, names, n=3)
-    return f"; did you mean {listed(close)}?" if close else ""
+    close = near_or(name, names, "")
+    return close and f"; {close}"

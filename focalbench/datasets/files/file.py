@@ -36,6 +36,9 @@ _BLOCK, _ZST_BLOCK = 2**20, 2**12  # bytes read at a time; of zst, where one may
 _FAILING = {  # what a disk says, rather than a damaged archive
     *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ENODEV, errno.EROFS, errno.ENXIO, errno.ESTALE)
 }
+_ENCODINGS = {"utf-8": "UTF-8", "utf-16": "UTF-16", "cp1252": "Windows-1252"}
+_GUESSED = "not UTF-8: read as Windows-1252, which other alphabets will not survive"
+_SPOKEN = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 _OTHER_KINDS = {  # of files, by how they begin
     b"\xd0\xcf\x11\xe0": "an old Excel workbook",
     b"SQLite format 3": "an SQLite database",
@@ -73,7 +76,7 @@ def file_sha256(path: str) -> str:
     return digest.hexdigest()
 
 
-def read_table(path: str, columns: Columns, task: Task = "binary", *, exact: bool = False) -> Table:
+def read_table(path: str, columns: Columns, task: Task = "binary") -> Table:
     """Read a file with its target: CSV or Parquet.
 
     A CSV file is separated by comma, semicolon, tab or bar; in UTF-8, UTF-16 or Windows-1252; plain, gz, zip or zst. A
@@ -83,7 +86,6 @@ def read_table(path: str, columns: Columns, task: Task = "binary", *, exact: boo
         path: of the file.
         columns: which column plays which part.
         task: binary, multiclass or multilabel.
-        exact: whether numbers stay float64, rather than of half the size and perhaps less a constant.
 
     Returns:
         The table, before it is split.
@@ -95,38 +97,49 @@ def read_table(path: str, columns: Columns, task: Task = "binary", *, exact: boo
     digest = file_sha256(path)
     with open_frame(path) as opened:
         frame, origin = opened.read(columns.predicted, None)
-        table = make_table(path, frame, columns, digest, origin, task, exact=exact)
+        table = make_table(path, frame, columns, digest, origin, task)
     return replace(table, notes=opened.notes + table.notes)
 
 
-def read_style_of(path: str, columns: Columns) -> Style:
-    """How a file writes its numbers and dates. Raises as read_table."""
+def read_exact(path: str, columns: Columns) -> tuple[Table, Style]:
+    """The table of a binary task with numbers in float64 as they are, and how the file writes them and its dates.
+    Raises as read_table.
+    """
+    digest = file_sha256(path)
     with open_frame(path) as opened:
         frame, origin = opened.read(columns.predicted, None)
-        return style_of(frame, columns, origin)
+        style = style_of(frame, columns, origin)
+        return make_table(path, frame, columns, digest, origin, style=style, exact=True), style
 
 
-def read_as_written(path: str, names: Sequence[str]) -> "pd.DataFrame":
-    """Some columns of a file, as texts where it is one. Raises as read_table, and InputError for columns that it has
-    not.
-    """
+class Written(NamedTuple):
+    """Some columns of a file, as texts where it is one. how: its encoding, and what separates its cells."""
+
+    frame: "pd.DataFrame"
+    how: str
+
+
+def read_as_written(path: str, names: Sequence[str]) -> Written:
+    """Some columns of a file. Raises as read_table, and InputError for columns that it has not."""
     with open_frame(path) as opened:
         if lacking := [name for name in names if name not in opened.names]:
             near = did_you_mean(lacking[0], list(opened.names))
             raise InputError(f"{path} has no column {lacking[0]!r}{near}")
         frame, origin = opened.read((), names)
         written = as_written_in(frame, origin, [name for name in names if not is_text(frame[name])])
-        return frame.assign(**written)
+        return Written(frame.assign(**written), opened.how)
 
 
 class OpenFrame(NamedTuple):
     """An open file. names: of its columns. read: some columns (None: all) with what their types do not tell, those to
-    predict as they are written where cells are missing; notes: what had to be guessed of its encoding.
+    predict as they are written where cells are missing; notes: what had to be guessed of its encoding. how: as of
+    Written.
     """
 
     names: tuple[str, ...]
     read: Callable[[Sequence[str], Sequence[str] | None], tuple["pd.DataFrame", Origin]]
     notes: tuple[str, ...] = ()
+    how: str = "Parquet"
 
 
 @contextmanager
@@ -155,13 +168,15 @@ def _parquet(path: str, file: IO[bytes]) -> OpenFrame:
 
 def _text(path: str, file: IO[bytes], unpacked: IO[bytes], recoded: IO[bytes]) -> OpenFrame:
     with _room():
-        text, lines, notes = _as_utf8(path, _unpacked(path, file, unpacked), recoded)
+        text, lines, encoding = _as_utf8(path, _unpacked(path, file, unpacked), recoded)
     parts = open_text(path, text, lines)
 
     def read(predicted: Sequence[str], only: Sequence[str] | None) -> tuple["pd.DataFrame", Origin]:
         return parts.frame(predicted, only), Origin(parts.separator, texts=parts.texts)
 
-    return OpenFrame(parts.names, read, notes)
+    notes = (_GUESSED,) if encoding == "cp1252" else ()
+    separator = _SPOKEN.get(parts.separator, repr(parts.separator))
+    return OpenFrame(parts.names, read, notes, f"{_ENCODINGS[encoding]}, cells separated by {separator}")
 
 
 def exists(path: str) -> bool:
@@ -302,16 +317,17 @@ def _zst(path: str, file: IO[bytes], spool: IO[bytes]) -> None:
         raise EOFError
 
 
-def _as_utf8(path: str, file: IO[bytes], spool: IO[bytes]) -> tuple[IO[bytes], int, tuple[str, ...]]:
+def _as_utf8(path: str, file: IO[bytes], spool: IO[bytes]) -> tuple[IO[bytes], int, str]:
     """The text file in UTF-8, past its mark if it has one, or written to spool as such; the most lines it can have; and
-    a note where its encoding had to be guessed.
+    its encoding, which is guessed where it is neither UTF-8 nor UTF-16.
     """
     head = file.read(3)
     file.seek(0)
     encoding = "utf-16" if head[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8"
-    sound = _decodes(file, encoding)
-    if not (encoding == "utf-8" and sound):
-        _recode(file, encoding if sound else "cp1252", spool)
+    if not _decodes(file, encoding):
+        encoding = "cp1252"
+    if encoding != "utf-8":
+        _recode(file, encoding, spool)
         file, head = spool, b""
     lines = 1
     for block in _blocks(file):
@@ -319,7 +335,7 @@ def _as_utf8(path: str, file: IO[bytes], spool: IO[bytes]) -> tuple[IO[bytes], i
             raise InputError(f"{path} is no text (it holds NUL characters); save it as CSV in UTF-8")
         lines += block.count(b"\n") + block.count(b"\r")
     file.seek(3 if head == b"\xef\xbb\xbf" else 0)
-    return file, lines, () if sound else ("not UTF-8: read as Windows-1252, which other alphabets will not survive",)
+    return file, lines, encoding
 
 
 def _decodes(file: IO[bytes], encoding: str) -> bool:

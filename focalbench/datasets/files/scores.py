@@ -1,6 +1,6 @@
 """Scores that models gave to the same rows, from one file or several, aligned by row or by an identifier."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from focalbench.base.text import near_or
 from focalbench.datasets.columns.frame import did_you_mean
 from focalbench.datasets.columns.roles import read_group, read_score, read_weight
 from focalbench.datasets.columns.style import read_style
@@ -99,7 +100,8 @@ def read_scores(paths: Sequence[str], columns: ScoreColumns) -> ScoredRows:
     parts = [_read(path, columns, first=place == 0, alone=len(paths) == 1) for place, path in enumerate(paths)]
     first, *others = parts
     if unknown := [name for name in columns.scores if not any(name in part.scores for part in parts)]:
-        raise InputError(f"none of the files has a column {unknown[0]!r}; name the columns of scores as they are there")
+        hint = near_or(unknown[0], _names_in(paths), "name the columns of scores as they are there")
+        raise InputError(f"none of the files has a column {unknown[0]!r}; {hint}")
     aligned = [first, *(_aligned(part, first) for part in others)]
     scores = _named(aligned)
     if len(scores) < 2:
@@ -116,6 +118,13 @@ def read_scores(paths: Sequence[str], columns: ScoreColumns) -> ScoredRows:
     groups = None if first.groups is None else len(np.unique(first.groups))
     notes = tuple(dict.fromkeys(text for part in parts for text in part.notes))
     return ScoredRows(first.targets, scores, first.weights, units, groups, notes, tuple(warnings))
+
+
+def _names_in(paths: Sequence[str]) -> Iterator[str]:
+    """Of the columns of some files."""
+    for path in paths:
+        with open_frame(path) as opened:
+            yield from opened.names
 
 
 def _read(path: str, columns: ScoreColumns, *, first: bool, alone: bool) -> _Part:
@@ -140,7 +149,8 @@ def _score_names(path: str, opened: OpenFrame, columns: ScoreColumns) -> list[st
     if columns.scores:
         found = [name for name in columns.scores if name in opened.names]
         if not found:
-            raise InputError(f"{path} has none of the score columns {listed(columns.scores)}; name its own")
+            hint = near_or(columns.scores[0], opened.names, "name its own")
+            raise InputError(f"{path} has none of the score columns {listed(columns.scores)}; {hint}")
         return found
     if set(opened.names) >= OWN:  # as a sweep keeps them
         return ["score"]

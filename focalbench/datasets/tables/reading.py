@@ -24,10 +24,15 @@ def table_sentences(table: Table) -> tuple[str, ...]:
 
 def column_sentences(table: Table) -> tuple[str, ...]:
     """One line for each kind of column: how many there are, which, and what was done to them."""
+    return kind_sentences(_columns(table))
+
+
+def kind_sentences(columns: Sequence[ColumnReading]) -> tuple[str, ...]:
+    """The same of columns that make no table, such as those of new rows."""
     return tuple(
-        f"{heading} ({len(columns)}): {_listed(columns)}"
+        f"{heading} ({len(those)}): {_listed(those)}"
         for kind, heading in _HEADINGS
-        if (columns := [column for column in _columns(table) if column.read_as == kind])
+        if (those := [column for column in columns if column.read_as == kind])
     )
 
 

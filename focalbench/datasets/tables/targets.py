@@ -267,15 +267,18 @@ def _near(values: _Values, positive: str) -> Iterator[str]:
 
 def _likeness(value: str, other: str, named: str) -> str:
     """In what way a value may be another, of that name; "" for none."""
-    both = {_bare(value), _bare(other)}
+    both = {bare(value), bare(other)}
     if len(both) == 1:
         return f"differs from {named} only in case, blanks or punctuation"
     return f"may mean the same as {named}" if both <= _POSITIVES or both <= _NEGATIVES else ""
 
 
-def _bare(value: str) -> str:
+def bare(value: str) -> str:
     """A value without case, blanks, punctuation and what cannot be seen; numbers, and values of nothing else, as they
     are.
+
+    >>> bare("V."), bare(" v"), bare("1.5"), bare("?")
+    ('v', 'v', '1.5', '?')
     """
     seen = "".join(sign for sign in unicodedata.normalize("NFKC", value) if unicodedata.category(sign) != "Cf")
     bare = _PUNCTUATION.sub("", seen.casefold())
@@ -299,7 +302,7 @@ def _alike(values: _Values) -> Iterator[str]:
     """A warning for every class that may be another, written otherwise."""
     first: dict[str, str] = {}
     for value, count in values.counts.items():
-        other = first.setdefault(_bare(value), value)
+        other = first.setdefault(bare(value), value)
         if other != value:
             yield (
                 f"the classes {other!r} ({rows_of(values.counts[other])}) and {value!r} ({rows_of(count)}) of "
