@@ -57,6 +57,7 @@ def blocks() -> dict[str, str]:
         "rivals": summary(table("rivals")),
         "resampling": _text(markdown_lines(_differences(table("resampling")))),
         "recalibration": _text(markdown_lines(_skills(table("resampling")))),
+        "resnet": summary(table("resnet")),
         "data": _text([*tables[0][:2], *(line for lines in tables for line in lines[2:])]),
         "pooled": f"{together.partition(chr(10) * 2)[2].strip()}\n",
         "losses": _text(markdown_lines(losses)),
