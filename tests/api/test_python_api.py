@@ -145,7 +145,7 @@ def test_a_stronger_network_is_compared_and_says_that_no_model_of_it_is_kept(tmp
     assert (tmp_path / "o" / "table.csv").read_bytes() == (ours.folder / "table.csv").read_bytes()
     assert set(ours.runs["hidden"]) == {"128-128"}
     for asked in (lambda: ours.advice, ours.refit):
-        with pytest.raises(InputError, match="model='?resnet.*compare with mlp"):
+        with pytest.raises(InputError, match=r"model='?resnet.*compare with mlp"):
             asked()
 
 
