@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from statistics import median
 
@@ -12,6 +13,7 @@ from focalbench.base.rows import read_rows
 from focalbench.bench.rows import OURS, Row
 from focalbench.errors import InputError
 from focalbench.report import style
+from focalbench.report.colors import readable
 from focalbench.report.folder import check_unchanged
 
 TIMES, SPEED = "bench.csv", "speed"  # what is read, and what the figure is called
@@ -78,12 +80,10 @@ def speed(folders: Sequence[Path]) -> Figure:
 
 def _lines(peers: Sequence[Peer]) -> list[Peer | str]:
     """Peers under what they do, the unit apart."""
-    parts = dict.fromkeys(peer.part for peer in peers)
-    return [
-        line
-        for part in parts
-        for line in (part.rpartition(" (")[0] or part, *(peer for peer in peers if peer.part == part))
-    ]
+    lines: list[Peer | str] = []
+    for part, own in groupby(peers, key=lambda peer: peer.part):
+        lines += [part.rpartition(" (")[0] or part, *own]
+    return lines
 
 
 def _draw(ax: Axes, y: float, peer: Peer) -> None:
@@ -94,7 +94,7 @@ def _draw(ax: Axes, y: float, peer: Peer) -> None:
     ax.plot(middle, y, "o", color=color, markersize=4)
     text = f"{middle:.2g}" if middle < 10 else f"{middle:.0f}"
     place = ax.get_yaxis_transform()
-    ax.text(1.02, y, text, transform=place, va="center", color=color, size=style.TEXT_SIZE)
+    ax.text(1.02, y, text, transform=place, va="center", color=readable(color), size=style.TEXT_SIZE)
 
 
 def _caption(folders: int) -> str:

@@ -243,13 +243,15 @@ def mean_by_bin(
     Raises:
         InputError: for bins < 1, wrong shapes or weights, other targets, or a class missing or without weight.
     """
-
-    def of(values: Tensor) -> "Callable[[_Forecast], Tensor]":
-        return lambda forecast: forecast.mean_by_bin(values, bins)
-
-    pairs = zip(logits, others.double().sigmoid(), strict=True)
-    rows = [_per_run(of(values), row[None], targets, weights)[0] for row, values in pairs]
+    every = others.double().sigmoid()
+    rows = [
+        _per_run(_binned(own, bins), row[None], targets, weights)[0] for row, own in zip(logits, every, strict=True)
+    ]
     return torch.stack(rows)
+
+
+def _binned(values: Tensor, bins: int) -> "Callable[[_Forecast], Tensor]":
+    return lambda forecast: forecast.mean_by_bin(values, bins)
 
 
 def _per_run(

@@ -3,9 +3,8 @@
 Figures are built on matplotlib's Figure, never on pyplot, so that nothing global is touched.
 """
 
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import io
+from collections.abc import Sequence
 from math import ceil, floor, log10
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ import numpy as np
 from matplotlib import colormaps, rc_context
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
-from matplotlib.colors import to_hex, to_rgb
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.layout_engine import ConstrainedLayoutEngine
@@ -23,10 +22,11 @@ from matplotlib.textpath import text_to_path
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
 
 from focalbench.base.files import Writer
+from focalbench.report.colors import LIGHT, Palette, readable, repainted
+from focalbench.report.fonts import families, shown, use_fonts
 from focalbench.report.owned import USUAL_FORMATS, write_own
 
-INK, MUTED = "#1a1a1a", "#6b6b6b"
-VERMILLION, BLUE = "#d55e00", "#0072b2"  # distinct with every kind of colour vision (Okabe and Ito)
+INK, MUTED, VERMILLION, BLUE = LIGHT.ink, LIGHT.muted, LIGHT.vermillion, LIGHT.blue
 TEXT_SIZE = 8.0
 NAMES_A_ROW = 3  # above a panel, at most
 LEGEND: dict[str, Any] = {
@@ -54,21 +54,6 @@ LONG: Dash = (0, (9, 2))
 def gamma_color(gamma: float) -> str:
     """Hex colour of a focusing exponent >= 0: darkest at 0, lighter as it grows, never yellow."""
     return to_hex(colormaps["viridis"](0.95 * gamma / (gamma + 1.5)))
-
-
-def contrast(one: str, other: str) -> float:
-    """Between two colours, 1 to 21, as WCAG 2.2 has it; texts need 4.5 (AA).
-
-    >>> round(contrast("#ffffff", "#000000")), contrast("#0072b2", "#ffffff") > 4.5
-    (21, True)
-    """
-    low, high = sorted((_luminance(one), _luminance(other)))
-    return (high + 0.05) / (low + 0.05)
-
-
-def _luminance(color: str) -> float:
-    red, green, blue = (v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4 for v in to_rgb(color))
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
 def figure(width: float, height: float, panels: int = 1, columns: int | None = None) -> tuple[Figure, list[Axes]]:
@@ -99,7 +84,7 @@ def heading(fig: Figure, name: str, rest: str) -> None:
 
 def fitted(text: str, inches: float, size: float = TEXT_SIZE) -> str:
     """A text of others on one line, shortened in its middle to at most so many inches; to be drawn as it stands."""
-    line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    line = shown(text)
     for kept in range(min(len(line), LONGEST_TEXT), 0, -1):
         short = line if kept == len(line) else f"{line[: ceil(kept / 2)]}…{line[len(line) - kept // 2 :]}"
         if width(short, size) <= HINTED * inches:
@@ -109,16 +94,8 @@ def fitted(text: str, inches: float, size: float = TEXT_SIZE) -> str:
 
 def width(text: str, size: float = TEXT_SIZE) -> float:
     """Inches that a line of text takes as it stands."""
-    with _any_letter():
-        return text_to_path.get_text_width_height_descent(text, FontProperties(size=size), ismath=False)[0] / POINTS
-
-
-@contextmanager
-def _any_letter() -> Iterator[None]:
-    """A letter that no font has is drawn as a box, without a warning."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing")
-        yield
+    font = FontProperties(family=families(), size=size)
+    return text_to_path.get_text_width_height_descent(text, font, ismath=False)[0] / POINTS
 
 
 def name_above(fig: Figure, ax: Axes) -> None:
@@ -207,7 +184,7 @@ def name_beside(ax: Axes, ends: Sequence[End]) -> None:
             (1.03, height),
             textcoords="axes fraction",
             va="center",
-            color=color,
+            color=readable(color),
             size=TEXT_SIZE,
             annotation_clip=False,
             arrowprops={
@@ -249,7 +226,7 @@ def label_end(ax: Axes, x: float, y: float, text: str, color: str, lift: float =
 
     The layout makes room for it outside the axes.
     """
-    ax.annotate(text, (x, y), (5, lift), textcoords="offset points", va="center", color=color, size=TEXT_SIZE)
+    ax.annotate(text, (x, y), (5, lift), textcoords="offset points", va="center", color=readable(color), size=TEXT_SIZE)
 
 
 def label_from(ax: Axes, point: Point, place: Point, text: str, color: str) -> None:
@@ -259,7 +236,7 @@ def label_from(ax: Axes, point: Point, place: Point, text: str, color: str) -> N
         point,
         place,
         va="center",
-        color=color,
+        color=readable(color),
         size=TEXT_SIZE,
         arrowprops={"arrowstyle": "-", "color": color, "linewidth": 0.6, "shrinkA": 1, "shrinkB": 0},
     )
@@ -274,9 +251,18 @@ def note(ax: Axes, x: float, y: float, text: str) -> None:
 def save(fig: Figure, folder: Path, name: str, formats: Sequence[str] = USUAL_FORMATS) -> list[Path]:
     """Write a figure into an existing folder, or one in it, as PNG (150 dpi), SVG or PDF; same figure, same bytes."""
     writers: dict[str, Writer] = {f"{name}.{ending}": _writer(fig, ending) for ending in formats}
-    with rc_context({"svg.hashsalt": "focalbench"}), _any_letter():
+    _lay_out(fig)
+    with rc_context({"svg.hashsalt": "focalbench"}):
         write_own(folder, writers)
     return [folder / file for file in writers]
+
+
+def _lay_out(fig: Figure) -> None:
+    """Choose fonts and places once, so that a file does not depend on what else was made of the figure before."""
+    if fig.get_layout_engine() is not None:
+        use_fonts(fig)
+        fig.draw_without_rendering()
+        fig.set_layout_engine("none")
 
 
 def _writer(fig: Figure, ending: str) -> Writer:
@@ -286,3 +272,13 @@ def _writer(fig: Figure, ending: str) -> Writer:
         "pdf": {"CreationDate": None},
     }
     return lambda file: fig.savefig(file, format=ending, dpi=150, metadata=undated[ending])
+
+
+def svg_text(fig: Figure, palette: Palette = LIGHT) -> str:
+    """A figure as SVG, to stand in a page of this palette; same figure, same text."""
+    _lay_out(fig)
+    found = io.BytesIO()
+    with rc_context({"svg.hashsalt": f"focalbench {palette.name}"}):
+        fig.savefig(found, format="svg", metadata={"Date": None})
+    text = found.getvalue().decode()
+    return repainted(text[text.index("<svg ") :], palette)

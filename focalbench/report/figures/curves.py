@@ -11,6 +11,8 @@ from focalbench.report import style
 from focalbench.report.curves import Curve, CurvePoint
 from focalbench.report.figures.cell import STARTS, OfCell, Values, arm_color, followed, levels_of
 
+NAME_ROOM = 2.3  # inches
+
 
 def by_epoch(of: OfCell) -> Figure | None:
     """Validation AUCPR by epoch of the arms that are followed, at every start; None where there are no curves."""
@@ -26,7 +28,7 @@ def by_epoch(of: OfCell) -> Figure | None:
     chance = "" if level is None else f"; chance {level:.3g}"
     ax.set(xlabel="epoch", ylabel=f"validation AUCPR, mean over seeds\n(chosen learning rates{chance})")
     style.zoom(ax, min(y.min() for _, _, y in lines), max(y.max() for _, _, y in lines))
-    style.name_beside(ax, [(x[-1], y[-1], row.arm, arm_color(row)) for row, x, y in lines])
+    style.name_beside(ax, [(x[-1], y[-1], style.fitted(row.arm, NAME_ROOM), arm_color(row)) for row, x, y in lines])
     return fig
 
 

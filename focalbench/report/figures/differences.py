@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from focalbench.analysis.rows import ArmRow, ClassRow, Kind, Spread
 from focalbench.analysis.statistics import LEAST_SEEDS
 from focalbench.report import spread, style
+from focalbench.report.colors import readable
 from focalbench.report.figures.cell import OfCell, arm_color, bars_of, followed, of_bars
 from focalbench.report.metric import heading
 from focalbench.report.words import baseline_name
@@ -60,7 +61,14 @@ def _beyond(ax: Axes, left: bool, y: float, text: str, color: str) -> None:
     place, side = (0.01, "left") if left else (0.99, "right")
     arrow = f"← {text}" if left else f"{text} →"
     ax.text(
-        place, y, arrow, transform=ax.get_yaxis_transform(), ha=side, va="center", color=color, size=style.TEXT_SIZE
+        place,
+        y,
+        arrow,
+        transform=ax.get_yaxis_transform(),
+        ha=side,
+        va="center",
+        color=readable(color),
+        size=style.TEXT_SIZE,
     )
 
 

@@ -88,16 +88,12 @@ def _fill(ax: Axes, rows: dict[tuple[int, int], ArmRow], best: frozenset[str] | 
         color = _shade(1 - share if lower_is_better else share)
         ax.add_patch(Rectangle((x - 0.48, y - 0.46), 0.96, 0.92, facecolor=color, linewidth=0))
         text = spread.number(row.value.mean, spread.digits(row.margin))
-        ax.text(x, y, text, ha="center", va="center", size=style.TEXT_SIZE, color=_ink_on(color))
+        ax.text(x, y, text, ha="center", va="center", size=style.TEXT_SIZE, color=style.INK)
         if row.arm in (best or ()):
             box = (x - 0.46, y - 0.43), 0.92, 0.86
             ax.add_patch(Rectangle(*box, fill=False, edgecolor=style.VERMILLION, linewidth=2))
 
 
 def _shade(share: float) -> str:
-    """From pale to dark as it gets better, of one hue."""
-    return to_hex(colormaps["Blues"](0.08 + 0.77 * share))
-
-
-def _ink_on(color: str) -> str:
-    return max(("#000000", "#ffffff"), key=lambda ink: style.contrast(ink, color))
+    """Darker as it gets better, of one hue, and never so dark that ink cannot be read on it."""
+    return to_hex(colormaps["Blues"](0.03 + 0.42 * share))

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -200,10 +199,18 @@ def _least(every: Sequence[Values]) -> float:
 
 def _reliable(ax: Axes, shown: Shown, points: Values, low: float) -> None:
     x, y = points[:, 0], np.maximum(points[:, 1], low)
-    look: dict[str, Any] = {"color": shown.color, "markersize": 3.5}
-    ax.plot(np.maximum(x, low), y, linestyle=shown.dash, linewidth=1.2, marker="o", label=shown.name, **look)
+    ax.plot(
+        np.maximum(x, low),
+        y,
+        linestyle=shown.dash,
+        linewidth=1.2,
+        marker="o",
+        ms=3.5,
+        color=shown.color,
+        label=shown.name,
+    )
     if (beyond := x < low).any():
-        ax.plot(0 * x[beyond] + low, y[beyond], linestyle="", marker="<", clip_on=False, in_layout=False, **look)
+        ax.plot(0 * x[beyond] + low, y[beyond], "<", ms=3.5, color=shown.color, clip_on=False, in_layout=False)
 
 
 def _diagonal(ax: Axes, low: float) -> None:
