@@ -72,7 +72,7 @@ def _page_faults() -> list[str]:
     for line in found:
         say(line)
     if found:
-        say(f"make it again: focalbench report {RESULTS}/FOLDER... --out {page}")
+        say(f"make it again: focalbench report {RESULTS} --out {page}")
     return found
 
 

@@ -16,7 +16,8 @@ def report(
         list[Path] | None,
         typer.Argument(
             metavar="FOLDER...",
-            help="Results folders, shown on one page. Default: the one in results that was written last.",
+            help="Results folders, or one that holds several, shown on one page. Default: the one in results that was "
+            "written last.",
         ),
     ] = None,
     out: Annotated[
@@ -28,10 +29,10 @@ def report(
     from focalbench.report.page.content import content_of
     from focalbench.report.page.render import page_text
     from focalbench.report.page.target import check_target, write_page
-    from focalbench.report.reading import written_by_a_sweep
+    from focalbench.report.reading import results_in, written_by_a_sweep
 
     check_target(out)
-    places = folders or [latest()]
+    places = [place for folder in folders or [latest()] for place in results_in(folder)]
     with written_by_a_sweep(places[0]):
         text = page_text(content_of(places))
     write_page(out, text)

@@ -11,6 +11,7 @@ from focalbench.analysis.run_rows import RunRow
 from focalbench.base.rows import read_rows
 from focalbench.errors import InputError
 from focalbench.plan.claims import Claim
+from focalbench.plan.experiment import MANIFEST
 from focalbench.plan.toml import claims_in
 from focalbench.report.advice import Advice, advise
 from focalbench.report.folder import CLAIMS, CLASSES, EXPERIMENT, INFLUENCES, RUNS, TABLE, check_unchanged
@@ -52,6 +53,16 @@ def table_of(folder: Path) -> list[ArmRow]:
         raise InputError(f"{folder / TABLE} is empty; run the sweep again")
     check_unchanged(folder, [TABLE])
     return rows
+
+
+def results_in(folder: Path) -> list[Path]:
+    """The folder itself, where it holds results, or nothing; else those in it that do."""
+    inside = [path.parent for path in sorted(folder.glob(f"*/{MANIFEST}")) if _is_of_results(path.parent)]
+    return inside if inside and not _is_of_results(folder) else [folder]
+
+
+def _is_of_results(folder: Path) -> bool:
+    return any((folder / name).is_file() for name in (TABLE, CLAIMS))
 
 
 def read_claims(folders: Sequence[Path]) -> tuple[list[Claim], list[ClaimRow]]:

@@ -2,7 +2,9 @@
 
 import csv
 import io
+import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,18 +12,20 @@ import pytest
 from focalbench.analysis.comparison import compare
 from focalbench.analysis.rows import ArmRow, Verdict
 from focalbench.base.rows import read_rows
+from focalbench.errors import MachineError
 from focalbench.report.figures import drawn_cells, picture
-from focalbench.report.folder import PICTURES, TABLE
+from focalbench.report.folder import CLAIMS, PICTURES, TABLE
 from focalbench.report.page.brief import Sure, brief
 from focalbench.report.page.content import content_of
 from focalbench.report.page.pictures import pictures
 from focalbench.report.page.render import is_sealed, page_text
 from focalbench.report.page.rows import board
+from focalbench.report.page.target import faults_of
 from focalbench.report.tables import display
 from focalbench.report.words import cells
 from tests.support.attempts import typed
-from tests.support.pages import RESULTS
-from tests.support.reports import COLUMN, HOSTILE, Parsed, copies, hostile_results, parsed, words
+from tests.support.pages import RESULTS, ROOT
+from tests.support.reports import COLUMN, HOSTILE, SHORT, Parsed, copies, hostile_results, parsed, words
 from tests.support.runs import two_arms
 
 ONE, SEVERAL = "census", ("headline64", "adbench")
@@ -194,7 +198,7 @@ def test_a_report_replaces_only_a_report(hostile: Path, tmp_path: Path) -> None:
     assert (said.code, mine.read_text()) == (2, "mine")
     assert (
         said.stderr
-        == f"focalbench: {mine} is there already, and is no report as it was written; choose another --out file\n"
+        == f"focalbench: {mine} is there already and no report as it was written; choose another --out file\n"
     )
     for _ in range(2):
         assert typed(["report", str(hostile), "--out", "new.html"], tmp_path).code == 0
@@ -207,7 +211,7 @@ def test_a_report_replaces_only_a_report(hostile: Path, tmp_path: Path) -> None:
     ("arguments", "sentence"),
     [
         (["nowhere"], "nowhere holds no table.csv; write one with focalbench sweep"),
-        (["--out", "there"], "there is a folder; name a file in it, such as there/report.html"),
+        (["--out", "table.csv"], "table.csv is to be a page; give --out a name that ends in .html"),
         (["--out", "no/r.html"], "there is no folder no; make it first, or choose another --out file"),
     ],
 )
@@ -216,3 +220,68 @@ def test_a_mistake_is_one_sentence(arguments: list[str], sentence: str, tmp_path
     said = typed(["report", *arguments], tmp_path)
     assert (said.code, said.stderr) == (2, f"focalbench: {sentence}\n")
     assert [path.name for path in tmp_path.iterdir()] == ["there"]
+
+
+def test_a_page_is_kept_current_while_a_sweep_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pages: list[str] = []
+    monkeypatch.setattr("focalbench.display.page.LEAST", 0.0)
+    monkeypatch.setattr("focalbench.display.page.SHARE", 1e9)
+    monkeypatch.setattr("focalbench.report.page.target.write_page", lambda _, text: pages.append(text))
+    sweep = "sweep gaussians --pos-rate 0.02 --rows 1500 --out o --seeds 7 --report live.html"
+    said = typed([*sweep.split(), *SHORT.split()], tmp_path)
+    assert said.code == 0, said.stderr
+    *running, last = pages
+    assert len(running) > 2
+    assert all('http-equiv="refresh" content="10"' in page and "Still running: " in page for page in running)
+    assert "has just begun" in running[0]
+    assert "gamma=2" in running[-1]
+    assert all(map(is_sealed, pages))
+    assert last == page_text(content_of([tmp_path / "o"]))
+    assert "refresh" not in last.partition("<style>")[0]
+
+
+def test_a_sweep_goes_on_where_its_page_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path, text: str) -> None:
+        if "Still running" in text:
+            raise MachineError("no room")
+
+    monkeypatch.setattr("focalbench.report.page.target.write_page", full)
+    sweep = "sweep gaussians --pos-rate 0.02 --rows 1500 --out o --seeds 1 --report live.html"
+    said = typed([*sweep.split(), *SHORT.split()], tmp_path)
+    assert said.code == 0
+    assert "the page is not current: no room" in said.stderr
+
+
+def test_a_page_that_is_no_page_is_refused_before_anything_runs(tmp_path: Path) -> None:
+    said = typed(["sweep", "gaussians", "--report", "table.csv"], tmp_path)
+    assert (said.code, said.stderr) == (
+        2,
+        "focalbench: table.csv is to be a page; give --report a name that ends in .html\n",
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_page_of_our_results_is_of_our_results(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Made by the command that results/README.md names."""
+    monkeypatch.chdir(ROOT)
+    page = Path("results") / "report.html"
+    assert page.stat().st_size < 3_000_000
+    assert faults_of(page) == []
+    folders = {path.parent.name for name in (TABLE, CLAIMS) for path in RESULTS.glob(f"*/{name}")}
+    (sources,) = [
+        each for each in parsed(page.read_text()).all("meta") if each.attributes.get("name") == "focalbench-sources"
+    ]
+    assert {Path(name).parent.name for name in json.loads(sources.attributes["content"])} == folders
+
+
+def test_another_table_or_a_changed_page_shows(tmp_path: Path, hostile: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(hostile, tmp_path / "found")
+    monkeypatch.chdir(tmp_path)
+    assert typed(["report", "found", "--out", "r.html"], tmp_path).code == 0
+    page = Path("r.html")
+    assert faults_of(page) == []
+    with (tmp_path / "found" / TABLE).open("a") as file:
+        file.write("\n")
+    assert faults_of(page) == ["r.html was made of another found/table.csv"]
+    page.write_text(page.read_text().replace("BCE", "XYZ"))
+    assert faults_of(page) == ["r.html is not as it was written"]

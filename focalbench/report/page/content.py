@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from focalbench.analysis.pooled import joined
-from focalbench.analysis.recommendation import Recommendation, recommend
+from focalbench.analysis.recommendation import Recommendation, recommend, recommended
 from focalbench.analysis.rows import ArmRow, ClassRow
 from focalbench.analysis.run_rows import RunRow
 from focalbench.base.files import sha256
@@ -37,7 +37,7 @@ class CellPart:
     name: str
     title: str
     brief: Brief
-    advice: Advice
+    advice: Advice | None
     board: Board
     grids: tuple[Grid, ...]
     details: tuple[str, ...]
@@ -47,7 +47,7 @@ class CellPart:
     @property
     def then(self) -> tuple[str, ...]:
         """What is advised beyond the answer, which says the first of it."""
-        return self.advice.sentences[2 if self.brief.model else 1 :]
+        return () if self.advice is None else self.advice.sentences[2 if self.brief.model else 1 :]
 
 
 @dataclass(frozen=True)
@@ -87,6 +87,28 @@ def content_of(folders: Sequence[Path]) -> Content:
     folder_parts = tuple(map(_folder, folders))
     return Content(
         _heading(cells, claims), cells, claims, folder_parts, tuple(blurb(rows)) if rows else (), _pooled(parts)
+    )
+
+
+def content_so_far(tables: Sequence[Sequence[ArmRow]]) -> Content:
+    """What there is of a sweep that still runs. tables: a cell each; none while no seed is whole."""
+    cells = tuple(_cell_so_far(f"d{place}", rows) for place, rows in enumerate(tables, 1))
+    told = tuple(blurb([row for rows in tables for row in rows])) if tables else ()
+    return Content(_heading(cells, None) if cells else "a sweep that has just begun", cells, None, (), told, ())
+
+
+def _cell_so_far(key: str, rows: Sequence[ArmRow]) -> CellPart:
+    return CellPart(
+        key,
+        short_title(rows),
+        title(rows),
+        brief(rows),
+        None,
+        board(rows, recommended(rows)),
+        tuple(more_grids(rows, ())),
+        tuple(details(rows)),
+        tuple(pictures(OfCell(list(rows), [], []), f"{key}-", OF_MANY)),
+        tuple(rows),
     )
 
 

@@ -22,6 +22,7 @@ from focalbench.report.page.content import CellPart, Content
 from focalbench.report.page.rows import Dialect, Shown
 from focalbench.report.tables import display
 
+EVERY = 10  # seconds
 SEAL = re.compile(r"<!-- sha256 ([0-9a-f]{64}) of what stands above -->\n\Z")
 OVERVIEW = (
     Column("data"),
@@ -50,8 +51,8 @@ class Overview:
     lines: tuple[OverviewLine, ...]
 
 
-def page_text(content: Content, *, live: str = "", every: int = 0) -> str:
-    """The page. live: what is said of a sweep that still runs; every: after how many seconds it is loaded anew."""
+def page_text(content: Content, *, live: str = "") -> str:
+    """The page. live: what is said of a sweep that still runs; it is then loaded anew now and then."""
     js, css = _asset("page.js"), _asset("page.css")
     several, pooled = len(content.cells) > 1, over_grid(content.pooled) if content.pooled else None
     text = (
@@ -67,7 +68,7 @@ def page_text(content: Content, *, live: str = "", every: int = 0) -> str:
                 {f"{part.name}/{name}": hashed for part in content.folders for name, hashed in part.sha256}
             ),
             live=live,
-            every=every,
+            every=EVERY if live else 0,
             css=Markup(css),
             js=Markup(js),
             script_hash=f"sha256-{base64.b64encode(hashlib.sha256(js.encode()).digest()).decode()}",
@@ -150,7 +151,7 @@ def _overview_line(cell: CellPart) -> OverviewLine:
         _same(cell.name),
         _same(cell.brief.loss.headline),
         _same(cell.brief.loss.sure.value),
-        _same(cell.advice.model.arm if cell.brief.model else ""),
+        _same(cell.advice.model.arm if cell.brief.model and cell.advice else ""),
         Shown(f"{rate:.3g}", rate),
         Shown(f"{first.sizes.train_positives:,}", first.sizes.train_positives),
         Shown("", None) if best is None else Shown(f"{best.name} {display(best)[2]}", gain(best)),

@@ -11,19 +11,24 @@ from focalbench.errors import InputError
 from focalbench.report.page.render import is_sealed
 
 
-def check_target(path: Path) -> None:
-    """Raise InputError where a page cannot be written to a path, or something else lies there."""
-    if path.is_dir():
-        raise InputError(f"{path} is a folder; name a file in it, such as {path / 'report.html'}")
+def check_target(path: Path, setting: str = "out") -> None:
+    """Raise InputError where a page cannot be written to a path, or something else lies there.
+
+    setting: what named the path.
+    """
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise InputError(f"{path} is to be a page; give `{setting}` a name that ends in .html")
     if not path.parent.is_dir():
-        raise InputError(f"there is no folder {path.parent}; make it first, or choose another `out` file")
+        raise InputError(f"there is no folder {path.parent}; make it first, or choose another `{setting}` file")
     if path.is_symlink() or path.exists():
         try:
             ours = is_sealed(regular(path).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             ours = False
         if not ours:
-            raise InputError(f"{path} is there already, and is no report as it was written; choose another `out` file")
+            raise InputError(
+                f"{path} is there already, and is no report as it was written; choose another `{setting}` file"
+            )
 
 
 def write_page(path: Path, text: str) -> None:
