@@ -93,9 +93,11 @@ class Comparison:
         """What to do on the first data set: `.sentences`, the decision first, and `.code` to paste, by library. Raises
         InputError where the folder holds no runs.
         """
+        from focalbench.api.messages import as_parameters
         from focalbench.report.reading import advice_of
 
-        return advice_of(self.folder)[0]
+        with as_parameters():
+            return advice_of(self.folder)[0]
 
     def refit(self) -> Pipeline:
         """Fit what is advised once more, on the training and validation rows of the first seed.

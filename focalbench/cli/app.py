@@ -19,6 +19,7 @@ from focalbench.cli.losses import losses
 from focalbench.cli.messages import printable
 from focalbench.cli.plot import plot
 from focalbench.cli.predict import predict
+from focalbench.cli.report import report
 from focalbench.cli.run import run
 from focalbench.cli.sweep import sweep
 from focalbench.cli.table import table
@@ -30,7 +31,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["--help", "-h"]},
     pretty_exceptions_enable=False,
 )
-for command in (sweep, advise, predict, run, compare, table, plot, check, datasets, losses, audit, bench):
+for command in (sweep, advise, predict, run, compare, table, plot, report, check, datasets, losses, audit, bench):
     app.command(epilog=examples(command.__name__))(command)
 
 

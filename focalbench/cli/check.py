@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from focalbench.cli.folders import RESULTS
 from focalbench.cli.job import make_backend
 from focalbench.cli.messages import say
 from focalbench.datasets.tables.targets import listed
@@ -51,14 +52,28 @@ def check(
     if accept and absent:
         raise InputError(f"--accept needs all data sets, and {listed(absent)} are not available here")
     runs = tuple(run for case in cases for run in case.runs)
+    stale = [] if folder is not None else _page_faults()
     typer.echo(f"training {len(runs)} runs again", err=True)
     reports = check_all(cases, fitting(backend, Plan(runs, (), ())))
     for report in reports:
         _show(report, accepted=accept)
         if accept and report.changes and not report.case.problems:
             record_change(report.case.target, report.fresh)
-    if any(report.faults or (report.changes and not accept) for report in reports):
+    if stale or any(report.faults or (report.changes and not accept) for report in reports):
         raise typer.Exit(1)
+
+
+def _page_faults() -> list[str]:
+    """What is wrong with the report beside the results folders, said; nothing where there is none."""
+    from focalbench.report.page.target import faults_of
+
+    page = RESULTS / "report.html"
+    found = faults_of(page) if page.is_file() else []
+    for line in found:
+        say(line)
+    if found:
+        say(f"make it again: focalbench report {RESULTS} --out {page}")
+    return found
 
 
 def _targets(folder: Path | None, experiment: Path | None, given: tuple[Path, ...]) -> list[Target]:

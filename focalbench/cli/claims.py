@@ -12,11 +12,10 @@ from focalbench.cli.options import Format
 from focalbench.errors import InputError
 
 if TYPE_CHECKING:
-    from focalbench.analysis.claim_rows import ClaimRow
     from focalbench.cli.ending import Ended
     from focalbench.jobs.claims import ClaimsResult, PlannedClaims
     from focalbench.jobs.trainer import Done, Execution
-    from focalbench.plan.claims import Claim, Claims
+    from focalbench.plan.claims import Claims
     from focalbench.plan.planning import Plan
 
 
@@ -107,6 +106,8 @@ def show_claims(folders: Sequence[Path], format: str) -> None:  # noqa: A002
         raise InputError(f"{others[0]} holds no claims; show it by itself")
     if format not in (*known, "overview"):
         raise InputError(f"{folders[0]} holds claims; show them with --format {', '.join(known)} or overview")
+    from focalbench.report.reading import read_claims
+
     for folder in folders:
         check_unchanged(folder, [CLAIMS])
     claims, rows = read_claims(folders)
@@ -114,19 +115,6 @@ def show_claims(folders: Sequence[Path], format: str) -> None:  # noqa: A002
         print(claim_lines(claims, rows), end="")
     else:
         show_page(claims_page(claims, rows), known[format])
-
-
-def read_claims(folders: Sequence[Path]) -> tuple[list[Claim], list[ClaimRow]]:
-    """The claims of results folders and what their runs say of them. Raises InputError where two have the same id."""
-    from focalbench.analysis.claim_rows import ClaimRow
-    from focalbench.base.rows import read_rows
-    from focalbench.plan.toml import claims_in
-    from focalbench.report.folder import CLAIMS, EXPERIMENT
-
-    claims = [claim for folder in folders for claim in claims_in(folder / EXPERIMENT)]
-    if len({claim.id for claim in claims}) < len(claims):
-        raise InputError("two of the folders hold claims of the same id; show them one by one")
-    return claims, [row for folder in folders for row in read_rows(folder / CLAIMS, ClaimRow)]
 
 
 def plot_claims(folder: Path, out: Path | None, names: Sequence[str], formats: Sequence[str]) -> list[Path]:

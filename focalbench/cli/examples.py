@@ -8,7 +8,7 @@ EXAMPLES = {
     ),
     "sweep": (
         "focalbench sweep --pos-rate 0.0015",
-        "focalbench sweep fraud.csv --target is_fraud --quick",
+        "focalbench sweep fraud.csv --target is_fraud --quick --report live.html",
         "focalbench sweep fraud.csv --target is_fraud --loss focal --gamma 1 --gamma 2",
         "focalbench sweep animals.csv --task multiclass --target species",
     ),
@@ -33,6 +33,7 @@ EXAMPLES = {
         "focalbench plot results/fraud differences gamma --format pdf",
         "focalbench plot --formulas",
     ),
+    "report": ("focalbench report results/fraud", "focalbench report results --out all.html"),
     "check": ("focalbench check results/headline",),
     "datasets": (
         "focalbench datasets",

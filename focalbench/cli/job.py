@@ -16,6 +16,7 @@ from focalbench.cli.ending import Ended
 from focalbench.cli.messages import listen
 from focalbench.cli.options import BackendName, Level
 from focalbench.cli.stopping import PATIENCE, stopping
+from focalbench.display.page import LivePage
 from focalbench.display.progress import progress
 from focalbench.errors import InputError, MachineError
 
@@ -33,7 +34,8 @@ logger = logging.getLogger(__name__)
 @dataclass(frozen=True)
 class Job:
     """Where and how a plan runs: the folder of its files, the store's file (None: in the folder), the workers, whether
-    standard output is for machines, and the seconds that it may take (None: as many as it does).
+    standard output is for machines, the seconds that it may take (None: as many as it does), and a page to keep
+    current (None: none).
     """
 
     folder: Path
@@ -41,6 +43,7 @@ class Job:
     backend: Backend
     as_json: bool
     budget: float | None = None
+    report: Path | None = None
 
     @property
     def database(self) -> Path:
@@ -51,10 +54,23 @@ class Job:
 
 
 def make_job(
-    folder: Path, store: Path | None, backend: Backend, *, as_json: bool, log_level: Level, budget: str | None
+    folder: Path,
+    store: Path | None,
+    backend: Backend,
+    *,
+    as_json: bool,
+    log_level: Level,
+    budget: str | None,
+    report: Path | None = None,
 ) -> Job:
-    """A job, its messages on. Raises InputError for a store in a folder that is not there, and for no time."""
+    """A job, its messages on. Raises InputError for a store in a folder that is not there, for no time, and for a
+    report that cannot be written.
+    """
     listen(log_level)
+    if report is not None:
+        from focalbench.report.page.target import check_target
+
+        check_target(report, "report")
     seconds = None if budget is None else read_seconds("--budget", budget)
     if store is not None and not store.parent.is_dir():
         raise InputError(f"--store {store}: there is no folder {store.parent}; make it first")
@@ -66,7 +82,7 @@ def make_job(
             raise InputError(f"--store {store}: no file can be made in {store.parent}; choose another folder")
         if store.name in WRITTEN and store.resolve().parent == folder.resolve():
             raise InputError(f"--store {store}: {store.name} is what the results are written to; choose another name")
-    return Job(folder, store, backend, as_json, seconds)
+    return Job(folder, store, backend, as_json, seconds, report)
 
 
 class Result(Protocol):
@@ -144,6 +160,7 @@ def run_job(study: Study[Found], job: Job, finish: Finish[Found] | None = None) 
     def patience() -> float:
         return WRITING if latest is not None and latest.seeds.count else PATIENCE
 
+    live = None if job.report is None else LivePage(job.report)
     shown = progress(as_json=job.as_json, seconds=job.budget)
     with stopping(lambda: f"stopped: {safe()}", patience), shown as watch:
 
@@ -151,6 +168,8 @@ def run_job(study: Study[Found], job: Job, finish: Finish[Found] | None = None) 
             nonlocal latest
             latest = state
             watch(state)
+            if live is not None:
+                live(state)
 
         try:
             result = _run(study, job, see, finish, begin)
@@ -158,7 +177,9 @@ def run_job(study: Study[Found], job: Job, finish: Finish[Found] | None = None) 
             if latest is None:
                 raise
             raise type(error)(f"{error}; {safe()}") from None
-    return result, Ended(result.done, time.monotonic() - begin, job.budget, watch.looked)
+    return result, Ended(
+        result.done, time.monotonic() - begin, job.budget, watch.looked or (live is not None and live.looked)
+    )
 
 
 def _run(study: Study[Found], job: Job, see: Watch, finish: Finish[Found] | None, begin: float) -> Found:
@@ -186,7 +207,18 @@ def _run(study: Study[Found], job: Job, see: Watch, finish: Finish[Found] | None
         result = study.run(plan, Execution(backend, see, budget, None if found is None else found.shares))
         if finish is not None and (finish.always or result.done.ending.stopped is None):
             finish.do(result)
+        if job.report is not None:
+            _report(job.folder, job.report)
         return result
+
+
+def _report(folder: Path, page: Path) -> None:
+    from focalbench.report.page.content import content_of
+    from focalbench.report.page.render import page_text
+    from focalbench.report.page.target import write_page
+
+    write_page(page, page_text(content_of([folder])))
+    logger.info(f"report: {page}")
 
 
 def print_estimate(make: Callable[[], Plan], job: Job) -> None:

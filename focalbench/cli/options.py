@@ -65,6 +65,14 @@ BudgetOption = Annotated[
         rich_help_panel=RUNNING,
     ),
 ]
+ReportOption = Annotated[
+    Path | None,
+    typer.Option(
+        help="An HTML page that is kept current while it runs, and is the report at the end.",
+        metavar="FILE",
+        rich_help_panel=OUTPUT,
+    ),
+]
 JsonOption = Annotated[bool, flag("--json", "Progress and table as lines of JSON.", OUTPUT)]
 QuietOption = Annotated[bool, flag("--quiet", "The table and warnings only.", OUTPUT, short=("-q",))]
 LevelOption = Annotated[

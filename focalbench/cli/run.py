@@ -20,6 +20,7 @@ from focalbench.cli.options import (
     JsonOption,
     LevelOption,
     QuietOption,
+    ReportOption,
     SchedulerOption,
     StoreOption,
     WorkersOption,
@@ -69,6 +70,7 @@ def run(
         ),
     ] = None,
     store: StoreOption = None,
+    report: ReportOption = None,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
     log_level: LevelOption = "info",
@@ -81,7 +83,7 @@ def run(
     (experiment, checks), claims = load(file, given), load_claims(file, given)
     where = make_backend(backend, workers, scheduler, experiment.device)
     said = level(quiet=quiet, asked=log_level)
-    job = make_job(out or repeat_of(file), store, where, as_json=as_json, log_level=said, budget=budget)
+    job = make_job(out or repeat_of(file), store, where, as_json=as_json, log_level=said, budget=budget, report=report)
     with stopping(lambda: "stopped: nothing was begun"):
         short = [make_plan(check) for check in checks]  # one that cannot run is refused before the long runs
 

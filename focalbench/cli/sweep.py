@@ -37,6 +37,7 @@ from focalbench.cli.options import (
     JsonOption,
     LevelOption,
     QuietOption,
+    ReportOption,
     SchedulerOption,
     StoreOption,
     WorkersOption,
@@ -182,6 +183,7 @@ def sweep(
         ),
     ] = None,
     store: StoreOption = None,
+    report: ReportOption = None,
     save_scores: Annotated[
         bool, flag("--save-scores", "Keep the test scores of every run in the table, as Parquet, in scores/.", OUTPUT)
     ] = False,
@@ -232,7 +234,7 @@ def sweep(
     where = make_backend(backend, workers, scheduler, experiment.device)
     folder = out or folder_of(name)
     said = level(quiet=quiet, asked=log_level)
-    job = make_job(folder, store, where, as_json=as_json, log_level=said, budget=budget)
+    job = make_job(folder, store, where, as_json=as_json, log_level=said, budget=budget, report=report)
 
     def sized() -> Experiment:
         return replace(experiment, rows=_quick_rows(experiment)) if quick and rows is None else experiment

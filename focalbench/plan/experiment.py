@@ -22,7 +22,7 @@ from focalbench.runs.columns import COLUMN_KEYS, NO_COLUMNS, Columns
 from focalbench.runs.metric import AVERAGE_PRECISION, Metric, ThresholdAt
 from focalbench.runs.reference import USUAL, Reference, as_said
 from focalbench.runs.resampling import Method
-from focalbench.runs.run import OPTIMIZERS, RESNET, LrSchedule, TestPrevalence
+from focalbench.runs.run import OPTIMIZERS, RESNET, STRONG, LrSchedule, TestPrevalence
 from focalbench.training.samplers import check_sampler, keeps_rate, weighs_rows
 
 MOST = {"rows": 10_000_000, "seeds": 10_000, "steps": 10_000_000, "batch_size": 100_000}  # beyond: a slip of the hand
@@ -91,6 +91,9 @@ class Experiment:
         object.__setattr__(self, "arms", in_order(self.arms))  # so that runs.csv is the same however they are typed
         object.__setattr__(self, "lrs", tuple(sorted(self.lrs)))
         object.__setattr__(self, "references", as_said(self.references))
+        if self.model == RESNET:  # so that a manifest says what was trained
+            object.__setattr__(self, "hidden", STRONG.hidden)
+            object.__setattr__(self, "lr_schedule", STRONG.lr_schedule)
         self._check_numbers()
         object.__setattr__(self, "sampler", check_sampler(self.sampler, self.batch_size))
         self._check_choices()

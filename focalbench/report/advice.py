@@ -53,7 +53,7 @@ def advised(found: Recommendation) -> ArmRow:
 
 def _sentences(found: Recommendation, model: ArmRow) -> list[str]:
     main = main_rows(found.cell)
-    first = [_take(found)] if model is not found.network else []
+    first = [take(found)] if model is not found.network else []
     among = "Among the losses: " if first else ""
     rest = [] if first else _other_models(found)
     return [
@@ -66,7 +66,8 @@ def _sentences(found: Recommendation, model: ArmRow) -> list[str]:
     ]
 
 
-def _take(found: Recommendation) -> str:
+def take(found: Recommendation) -> str:
+    """What to take where a reference is better than the loss to train with."""
     assert found.reference is not None
     assert found.lead is not None
     return (

@@ -1,16 +1,20 @@
 """Reading a results folder back."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from focalbench.analysis.claim_rows import ClaimRow
 from focalbench.analysis.recommendation import Recommendation, recommend
 from focalbench.analysis.rows import ArmRow, ClassRow
 from focalbench.analysis.run_rows import RunRow
 from focalbench.base.rows import read_rows
 from focalbench.errors import InputError
+from focalbench.plan.claims import Claim
+from focalbench.plan.experiment import MANIFEST
+from focalbench.plan.toml import claims_in
 from focalbench.report.advice import Advice, advise
-from focalbench.report.folder import CLASSES, INFLUENCES, RUNS, TABLE, check_unchanged
+from focalbench.report.folder import CLAIMS, CLASSES, EXPERIMENT, INFLUENCES, RUNS, TABLE, check_unchanged
 from focalbench.report.influences import read_influences
 from focalbench.report.manifest import read_manifest
 from focalbench.report.snippets import Trained
@@ -51,11 +55,34 @@ def table_of(folder: Path) -> list[ArmRow]:
     return rows
 
 
+def results_in(folder: Path) -> list[Path]:
+    """The folder itself, where it holds results, or nothing; else those in it that do."""
+    inside = [path.parent for path in sorted(folder.glob(f"*/{MANIFEST}")) if _is_of_results(path.parent)]
+    return inside if inside and not _is_of_results(folder) else [folder]
+
+
+def _is_of_results(folder: Path) -> bool:
+    return any((folder / name).is_file() for name in (TABLE, CLAIMS))
+
+
+def read_claims(folders: Sequence[Path]) -> tuple[list[Claim], list[ClaimRow]]:
+    """The claims of results folders and what their runs say of them. Raises InputError where two have the same id."""
+    claims = [claim for folder in folders for claim in claims_in(folder / EXPERIMENT)]
+    if len({claim.id for claim in claims}) < len(claims):
+        raise InputError("two of the folders hold claims of the same id; show them one by one")
+    return claims, [row for folder in folders for row in read_rows(folder / CLAIMS, ClaimRow)]
+
+
 def advice_of(folder: Path) -> list[Advice]:
     """What a results folder advises, for each of its data sets. Raises InputError where it is no sweep's folder."""
     table, runs = table_of(folder), read_rows(folder / RUNS, RunRow)
     found = recommend(table, runs, read_influences(folder / INFLUENCES))
-    return [advise(each, _trained(folder, each)) for each in found]
+    return [advice_for(folder, each) for each in found]
+
+
+def advice_for(folder: Path, found: Recommendation) -> Advice:
+    """The advice that a recommendation of a results folder comes to."""
+    return advise(found, _trained(folder, found))
 
 
 def _trained(folder: Path, found: Recommendation) -> Trained:

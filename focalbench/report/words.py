@@ -164,7 +164,7 @@ def _choice(others: Sequence[ArmRow], baseline: str) -> str:
     open_rows = [row for row in others if row.verdict is Verdict.UNDECIDED and most_gain(row) > margin]
     return (
         f"Stay with {baseline} for now{budget}: {small or 'no loss is shown to be better'}, a gain of up to {bound} is "
-        f"not ruled out; {_deciding(open_rows)}."
+        f"not ruled out; {deciding(open_rows)}."
     )
 
 
@@ -172,7 +172,7 @@ def _are(names: Sequence[str]) -> str:
     return f"{listed(names)} {'is' if len(names) == 1 else 'are'}"
 
 
-def _deciding(rows: Sequence[ArmRow]) -> str:
+def deciding(rows: Sequence[ArmRow]) -> str:
     """How many seeds would decide all of these rows."""
     needed = [row.seeds_to_decide or 0 for row in rows]
     if 0 in needed:
@@ -234,8 +234,8 @@ def _by(row: ArmRow) -> str:
 def details(cell: Sequence[ArmRow], classes: Sequence[ClassRow] = ()) -> list[str]:
     """The sentences under a cell's table. classes: the rows of per_class for this cell."""
     main = main_rows(cell)
-    sentences = [*_verdicts(main), *_rarest(main, classes), *_starts(cell), *_edges(cell), *_scope(cell[0])]
-    sentences += [*_unmeasured(cell[0]), *_thin(cell[0])]
+    sentences = [*_verdicts(main), *_rarest(main, classes), *_starts(cell), *_edges(cell), *scope(cell[0])]
+    sentences += [*_unmeasured(cell[0]), *thin(cell[0])]
     if lost := cell[0].failed_seeds:
         sentences.append(f"{lost} more seeds are left out, for every arm alike: runs of theirs failed (see runs.csv).")
     if (failed := sum(row.diverged for row in cell if row.kind is Kind.ARM)) > 0:
@@ -294,15 +294,17 @@ def _starts(cell: Sequence[ArmRow]) -> list[str]:
     name, sentences = baseline_name(arms), []
     for start in dict.fromkeys(row.init for row in arms if row.init != "own"):
         rows = [row for row in arms if row.init == start]
-        for row in rows:
-            if row.family == name.lower() and row.own_start is not None:
-                change = spread.phrase(row.own_start, spread.digits(row.margin))
-                sentences.append(
-                    f"The start: {name} from a {_start_name(start)} instead of its own constant changes by {change}."
-                )
+        sentences += [start_sentence(row, name) for row in rows if row.family == name.lower() and row.own_start]
         pairs = [(row, own[row.name]) for row in rows if row.name in own]
         sentences += [_disagreement(row, same, name) for row, same in pairs if _disagree(row, same)]
     return sentences
+
+
+def start_sentence(row: ArmRow, baseline: str) -> str:
+    """What starting the baseline elsewhere changes. row: the baseline's, of that start."""
+    assert row.own_start is not None
+    change = spread.phrase(row.own_start, spread.digits(row.margin))
+    return f"The start: {baseline} from a {_start_name(row.init)} instead of its own constant changes by {change}."
 
 
 def _disagree(row: ArmRow, same: ArmRow) -> bool:
@@ -344,7 +346,8 @@ def wider_grids(cell: Sequence[ArmRow]) -> dict[float, list[float]]:
     return dict(sorted(found.items()))
 
 
-def _scope(first: ArmRow) -> list[str]:
+def scope(first: ArmRow) -> list[str]:
+    """What the intervals of a cell speak of."""
     if first.n_seeds < INTERVAL_SEEDS:
         return []
     return [OF_SCOPE[first.scope].format(first.older_seeds, first.n_seeds)]
@@ -356,7 +359,7 @@ def _unmeasured(first: ArmRow) -> list[str]:
     return [f"Too few rows to measure {names}: trained on, left out of every mean."] if names else []
 
 
-def _thin(first: ArmRow) -> list[str]:
+def thin(first: ArmRow) -> list[str]:
     """Splits whose positives are enough to run on, yet too few to trust."""
     sentences, validation, test = [], first.sizes.val_positives, first.sizes.test_positives
     if validation < CHOICE_POSITIVES:

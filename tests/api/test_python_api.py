@@ -20,7 +20,8 @@ from focalbench.api.given import Roles, take
 from focalbench.errors import InputError
 from focalbench.report.reading import arm_called
 from focalbench.runs.resampling import Resampling
-from tests.support.harness import ENVIRONMENT, run
+from tests.support.attempts import typed
+from tests.support.harness import ENVIRONMENT
 
 X, Y = make_classification(4000, n_features=6, weights=[0.85], class_sep=0.7, random_state=0)
 SMALL: dict[str, Any] = {"steps": 30, "hidden": (8,), "lrs": (0.01,), "n_jobs": 1, "progress": False}
@@ -35,10 +36,10 @@ def found() -> focalbench.Comparison:
 
 def test_the_command_line_makes_the_same_table(tmp_path: Path) -> None:
     take(FRAME, Y, Roles()).write(tmp_path / "data.parquet")
-    command = "sweep data.parquet --target y --category code --loss pos_weight --loss tversky:beta=0.9 --seeds 6 "
+    command = "sweep data.parquet --target y --category code --loss pos_weight --loss tversky:beta=0.9 --seeds 2 "
     command += "--steps 30 --hidden 8 --lr 0.01 --device cpu --workers 1 --quiet --out o"
-    run(command, tmp_path)
-    ours = focalbench.compare(FRAME, Y, losses=["pos_weight", "tversky:beta=0.9"], seeds=6, **SMALL)
+    assert typed(command.split(), tmp_path).code == 0
+    ours = focalbench.compare(FRAME, Y, losses=["pos_weight", "tversky:beta=0.9"], seeds=2, **SMALL)
     assert (tmp_path / "o" / "table.csv").read_bytes() == (ours.folder / "table.csv").read_bytes()
 
 
@@ -106,7 +107,7 @@ def test_what_is_saved_is_loaded_without_the_rows(tmp_path: Path, found: focalbe
     assert (again.conclusions, again.best) == (found.conclusions, found.best)
     assert not list(place.rglob("*.parquet"))
     assert not list(place.rglob("runs.sqlite*"))
-    assert run(f"table {place}", tmp_path).out.split() == str(again).split()
+    assert typed(["table", str(place)], tmp_path).stdout.split() == str(again).split()
     with pytest.raises(InputError, match="is there already"):
         found.save(place)
 
@@ -136,15 +137,15 @@ def test_a_stronger_network_is_compared_and_says_that_no_model_of_it_is_kept(tmp
     take(FRAME, Y, Roles()).write(tmp_path / "data.parquet")
     (tmp_path / "e.toml").write_text(
         'datasets = ["data.parquet"]\ntarget = "y"\ncategory = ["code"]\nmodel = "resnet"\nsteps = 30\nlrs = [0.01]\n'
-        'seeds = 6\nreferences = false\n[[arms]]\nloss = "bce"\n[[arms]]\nloss = "pos_weight"\n'
+        'seeds = 1\nreferences = false\narms = [{ loss = "bce" }, { loss = "focal", gamma = 2.0 }]\n'
     )
     settings = SMALL | {"references": False, "model": "resnet"}
-    ours = focalbench.compare(FRAME, Y, losses=["pos_weight"], seeds=6, **settings)
-    run("run e.toml --workers 1 --quiet --out o", tmp_path)
+    ours = focalbench.compare(FRAME, Y, losses=[Arm("focal", gamma=2.0)], seeds=1, **settings)
+    assert typed(["run", "e.toml", "--workers", "1", "--quiet", "--out", "o"], tmp_path).code == 0
     assert (tmp_path / "o" / "table.csv").read_bytes() == (ours.folder / "table.csv").read_bytes()
     assert set(ours.runs["hidden"]) == {"128-128"}
     for asked in (lambda: ours.advice, ours.refit):
-        with pytest.raises(InputError, match=r"`model=resnet`.*compare with mlp"):
+        with pytest.raises(InputError, match=r"model='?resnet.*compare with mlp"):
             asked()
 
 
@@ -306,7 +307,7 @@ def test_scores_are_compared_as_on_the_command_line(tmp_path: Path) -> None:
     made = focalbench.compare_scores(Y, scores, metric=["average_precision", "recall_at_fpr=0.1"], baseline="theirs")
     pd.DataFrame({"y": Y, **scores}).to_csv(tmp_path / "s.csv", index=False)
     command = "compare s.csv --target y --metric average_precision --metric recall_at_fpr=0.1 --baseline theirs"
-    printed = run(f"{command} --format csv --quiet", tmp_path).out
+    printed = typed(f"{command} --format csv --quiet".split(), tmp_path).stdout
     (tmp_path / "theirs.csv").write_text(printed)
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "theirs.csv"), made.table, rtol=1e-12)
     assert re.match(r"By AUCPR: mine \(.*\) better than theirs", made.conclusions[0])

@@ -247,6 +247,11 @@ FOLDERS = [
     Case("plot --formulas --out taken/figures", "taken", {"taken": b""}),
     Case("plot", "no results folder in results"),
     Case("table", "no results folder in results", {"results/mine/table.csv": b"a,b\n"}),
+    Case("report gone --out r.html", "gone"),
+    Case("report o --out r.html", "table.csv", {"o/x": b""}),
+    Case("report o --out r.html", "table.csv", {"o/table.csv": b"a,b\n1,2\n", "o/curves.csv": b"a,b\n1,2\n"}),
+    Case("report o --out mine.html", "mine.html is there already", {"o/x": b"", "mine.html": b"mine"}),
+    Case("report o --out o/page.txt", "ends in .html", {"o/x": b""}),
     Case("plot o --formulas", "leave o out"),
     Case("check gone", "gone"),
     Case("check r/o", "manifest.json", {"r/o/x": b"", "experiments/o.toml": b"[[check]]\nepochs = 2\n"}),
@@ -340,7 +345,7 @@ def test_a_mistake_is_one_sentence_and_exit_code_2(name: str, cases: dict[str, C
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[pytest.mark.slow] if i % 16 else []) for i, name in enumerate(NAMES)]
+    "name", [pytest.param(name, marks=[pytest.mark.slow] if i % 40 else []) for i, name in enumerate(NAMES)]
 )
 def test_a_process_of_its_own_says_the_same(name: str, cases: dict[str, Case], tmp_path: Path) -> None:
     case, folder = cases[name], tmp_path / "here"

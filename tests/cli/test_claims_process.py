@@ -1,23 +1,25 @@
-"""`focalbench run` of a file with claims, as a real process: run, shown, drawn, checked, and refused."""
+"""`focalbench run` of a file with claims: run as a real process, shown, drawn, checked, and refused."""
 
 from pathlib import Path
 
 import pytest
 
 from tests.jobs.test_claim_folders import TEXT
-from tests.support.harness import Ended, run
+from tests.support.attempts import Said, typed
+from tests.support.harness import run
 
 SMALL = TEXT.replace("rows = 1500", "rows = 1000").replace("epochs = 4", "epochs = 2")
 
 
-def focalbench(words: str, folder: Path) -> Ended:
-    return run(words, folder)
+def here(words: str, folder: Path) -> Said:
+    """A command in this process, which has loaded what takes seconds."""
+    return typed(words.split(), folder)
 
 
 def test_claims_are_run_shown_drawn_and_checked(tmp_path: Path) -> None:
     (tmp_path / "experiments").mkdir()
     (tmp_path / "experiments" / "tiny.toml").write_text(SMALL)
-    made = focalbench("run experiments/tiny.toml", tmp_path)
+    made = run("run experiments/tiny.toml --workers 1", tmp_path)
     assert made.code == 0, made.err
     said = made.out
     for text in ("C1: Focusing pays with many positives a batch", "slope on log2 positives a batch", "6 seeds in"):
@@ -27,18 +29,18 @@ def test_claims_are_run_shown_drawn_and_checked(tmp_path: Path) -> None:
         f"claim_{claim}.{end}" for claim in ("C1", "C2", "C3") for end in ("png", "svg")
     }
     drawn = (folder / "figures" / "claim_C1.svg").read_bytes()
-    assert focalbench("plot results/tiny", tmp_path).code == 0
+    assert here("plot results/tiny", tmp_path).code == 0
     assert (folder / "figures" / "claim_C1.svg").read_bytes() == drawn
-    shown = focalbench("table results/tiny --format markdown", tmp_path)
-    assert (shown.code, shown.out) == (0, (folder / "claims.md").read_text())
-    lines = focalbench("table results/tiny --format overview", tmp_path)
-    assert (lines.code, [line.partition(" (C")[2][:1] for line in lines.out.splitlines()]) == (0, ["1", "2", "3"])
-    refused = focalbench("table results/tiny --format summary", tmp_path)
-    assert (refused.code, "holds claims; show them with --format" in refused.err) == (2, True)
-    again = focalbench("run experiments/tiny.toml", tmp_path)
-    assert "0 runs trained, 54 taken from the store" in " ".join(again.out.split())
-    checked = focalbench("check", tmp_path)
-    assert (checked.code, "files as they were made" in checked.out) == (0, True), checked.out
+    shown = here("table results/tiny --format markdown", tmp_path)
+    assert (shown.code, shown.stdout) == (0, (folder / "claims.md").read_text())
+    lines = here("table results/tiny --format overview", tmp_path)
+    assert (lines.code, [line.partition(" (C")[2][:1] for line in lines.stdout.splitlines()]) == (0, ["1", "2", "3"])
+    refused = here("table results/tiny --format summary", tmp_path)
+    assert (refused.code, "holds claims; show them with --format" in refused.stderr) == (2, True)
+    again = here("run experiments/tiny.toml --workers 1", tmp_path)
+    assert "0 runs trained, 54 taken from the store" in " ".join(again.stdout.split())
+    checked = here("check --workers 1", tmp_path)
+    assert (checked.code, "files as they were made" in checked.stdout) == (0, True), checked.stdout
 
 
 @pytest.mark.parametrize(
@@ -53,8 +55,7 @@ def test_claims_are_run_shown_drawn_and_checked(tmp_path: Path) -> None:
 def test_a_mistake_is_one_sentence_and_nothing_is_written(old: str, new: str, told: str, tmp_path: Path) -> None:
     assert old in SMALL
     (tmp_path / "tiny.toml").write_text(SMALL.replace(old, new, 1))
-    ended = focalbench("run tiny.toml", tmp_path)
-    assert ended.code == 2
-    assert told in ended.err
-    assert "Traceback" not in ended.err
+    said = here("run tiny.toml", tmp_path)
+    assert said.code == 2
+    assert told in said.stderr
     assert not (tmp_path / "results").exists()

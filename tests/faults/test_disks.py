@@ -15,6 +15,7 @@ from focalbench.execution.store import Store
 from focalbench.runs.arm import Arm
 from focalbench.runs.result import Curves, Result
 from focalbench.runs.run import Recipe, Run, Training
+from tests.support.attempts import typed
 from tests.support.harness import Ended, files, run
 from tests.support.runs import outcome_with
 
@@ -28,7 +29,7 @@ SWEEP = (
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("disks")
-    assert run(f"{SWEEP} --out whole", folder).code == 0
+    assert typed(f"{SWEEP} --out whole".split(), folder).code == 0
     return folder
 
 
@@ -50,7 +51,7 @@ def fill(whole: Path, limits: list[int], record: Record) -> None:
         finished = run(f"{SWEEP} --out limit{i}", whole, limit)
         check_refusal(finished)
         stopped += finished.code != 0
-        assert run(f"{SWEEP} --out limit{i}", whole).code == 0
+        assert typed(f"{SWEEP} --out limit{i}".split(), whole).code == 0
         assert files(whole / f"limit{i}") == files(whole / "whole")
         assert not list((whole / f"limit{i}").glob(".*"))
     assert stopped > 0
@@ -92,7 +93,7 @@ def test_a_disk_that_is_really_full(whole: Path, record_property: Record) -> Non
             check_refusal(finished)
             stopped += finished.code != 0
             subprocess.run(["mount", "-o", "remount,size=8m", str(disk)], check=True)
-            assert run(f"{SWEEP} --out {disk}/o", whole).code == 0
+            assert typed(f"{SWEEP} --out {disk}/o".split(), whole).code == 0
             assert files(disk / "o") == files(whole / "whole")
     assert stopped > 5
     record_property("full file systems survived", stopped)
@@ -234,9 +235,9 @@ def test_the_command_line_says_which_file_is_damaged_and_leaves_it(whole: Path) 
     content = (whole / "whole" / "runs.sqlite").read_bytes()
     (whole / "bad" / "runs.sqlite").write_bytes(content[: len(content) // 2])
     before = {path.name: path.read_bytes() for path in (whole / "bad").iterdir()}
-    finished = run(f"{SWEEP} --out bad", whole)
+    finished = typed(f"{SWEEP} --out bad".split(), whole)
     assert finished.code == 2
-    assert finished.err.startswith("focalbench: bad/runs.sqlite cannot be used as a store of runs (")
+    assert finished.stderr.startswith("focalbench: bad/runs.sqlite cannot be used as a store of runs (")
     assert {path.name: path.read_bytes() for path in (whole / "bad").iterdir()} == before
 
 
@@ -247,6 +248,6 @@ def test_a_hand_edited_number_is_damage(whole: Path) -> None:
     with sqlite3.connect(path) as database:
         database.execute("UPDATE runs SET result = replace(result, '0.', '0.9')")
     database.close()
-    finished = run(f"{SWEEP} --out edited", whole)
+    finished = typed(f"{SWEEP} --out edited".split(), whole)
     assert finished.code == 2
-    assert "is damaged at the run" in finished.err
+    assert "is damaged at the run" in finished.stderr

@@ -10,12 +10,14 @@ from pathlib import Path
 from focalbench.analysis.pooled import joined
 from focalbench.analysis.rows import ArmRow
 from focalbench.base.rows import read_rows
-from focalbench.cli.claims import read_claims
 from focalbench.cli.losses import losses_page
 from focalbench.plan.claims import Claim
 from focalbench.report.claims import claim_lines, claim_tables
-from focalbench.report.grid import markdown_lines
-from focalbench.report.tables import overview, summary
+from focalbench.report.grid import Column, Grid, markdown_lines, plain_grid
+from focalbench.report.reading import read_claims
+from focalbench.report.recalibration import NAMES, recalibration_grid
+from focalbench.report.tables import display, overview, summary
+from focalbench.report.words import cells, short_title
 
 ROOT = Path(__file__).parent.parent.parent
 RESULTS = ROOT / "results"
@@ -53,6 +55,9 @@ def blocks() -> dict[str, str]:
         "faults": (RESULTS / "faults" / "figures.md").read_text(encoding="utf-8"),
         "headline": summary(table("headline")),
         "rivals": summary(table("rivals")),
+        "resampling": _text(markdown_lines(_differences(table("resampling")))),
+        "recalibration": _text(markdown_lines(_skills(table("resampling")))),
+        "resnet": summary(table("resnet")),
         "data": _text([*tables[0][:2], *(line for lines in tables for line in lines[2:])]),
         "pooled": f"{together.partition(chr(10) * 2)[2].strip()}\n",
         "losses": _text(markdown_lines(losses)),
@@ -60,6 +65,31 @@ def blocks() -> dict[str, str]:
         **claim_tables(claims, rows),
         **{name: _text(_goals(name, folders)) for name, folders in GOALS.items()},
     }
+
+
+def _differences(rows: Sequence[ArmRow]) -> Grid:
+    """A row an arm, a column a data set: AUCPR of the baseline, and what the others differ by, with the verdict."""
+    every = cells(rows)
+    names = dict.fromkeys(row.arm for row in rows)
+    lines = [[name, *(_difference(row) for cell in every for row in cell if row.arm == name)] for name in names]
+    return plain_grid([Column("arm"), *(Column(short_title(cell), right=True) for cell in every)], lines)
+
+
+def _difference(row: ArmRow) -> str:
+    _, value, delta, verdict, _ = display(row)
+    return f"{delta} {verdict.partition(':')[0]}" if delta else value
+
+
+def _skills(rows: Sequence[ArmRow]) -> Grid:
+    """A row a data set and arm: the skill of its probabilities by each way to them."""
+    lines = [
+        [short_title(cell), *line.cells]
+        for cell in cells(rows)
+        for grid in [recalibration_grid([("", cell)])]
+        if grid is not None
+        for line in grid.sections[0].lines
+    ]
+    return plain_grid([Column("data"), Column("arm"), *(Column(name, right=True) for name in NAMES)], lines)
 
 
 def filled(page: str, found: dict[str, str]) -> str:

@@ -201,3 +201,4 @@ def test_a_plan_of_resnets_changes_nothing_of_the_recipe() -> None:
     networks = [run.training for run in make_plan(experiment).runs if run.training.model == "resnet"]
     assert networks
     assert set(networks) == {STRONG}
+    assert (experiment.hidden, experiment.lr_schedule) == (STRONG.hidden, STRONG.lr_schedule)  # so says its manifest

@@ -1,0 +1,128 @@
+"""A figure as SVG within a page: small, its ids its own, and every mark of a table's row told by that row."""
+
+import io
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from html import escape
+
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from focalbench.analysis.rows import ArmRow
+from focalbench.base.text import shown
+from focalbench.report.curves import Curve, CurvePoint
+from focalbench.report.figures import OfCell, picture
+from focalbench.report.folder import PICTURES
+from focalbench.report.tables import display, headings
+from focalbench.report.words import short_title
+
+TOLD = {
+    "differences": "Differences to the baseline, with their intervals",
+    "gamma": "The metric against the focusing exponent",
+    "epochs": "Validation by epoch",
+    "classes": "Differences class by class",
+    "precision_recall": "Precision by recall on the test",
+    "net_benefit": "Net benefit by the probability from which one acts",
+    "reliability": "Shares of positives by probability",
+    "heat_map": "The metric by alpha and gamma",
+}
+FONTS = "'DejaVu Sans', Verdana, sans-serif"  # equally wide, so that texts take the room that they were given
+_TIP = "tip-"
+_NUMBER = re.compile(r"-?\d+\.\d{3,}")
+_TAG = re.compile(r"<[^>]*>")
+_COMMENT = re.compile(r"<!--.*?-->|<metadata>.*?</metadata>|<\?xml.*?\?>|<!DOCTYPE.*?>", re.DOTALL)
+_TIPPED = re.compile(rf'(<g id="{_TIP}(\d+)">)(.*?</g>)', re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure of a page. svg: its markup, which is ours: texts of others in it are escaped."""
+
+    kind: str
+    title: str
+    svg: str
+
+
+def pictures(of: OfCell, prefix: str, kinds: Sequence[str] = PICTURES) -> list[Picture]:
+    """The figures of a cell that have something to draw. prefix: begins the ids in them."""
+    found = []
+    for kind in kinds:
+        if (fig := picture(of, kind)) is not None:
+            title = TOLD.get(kind, kind.capitalize())
+            label = f"{title}: {short_title(of.rows)}. The table holds its numbers."
+            found.append(Picture(kind, title, small_svg(fig, f"{prefix}{kind}-", label, of)))
+    return found
+
+
+def small_svg(fig: Figure, prefix: str, label: str, of: OfCell) -> str:
+    """The figure as markup. label: what a screen reader says of it."""
+    tips = _tips(fig, of)
+    file = io.StringIO()
+    with rc_context({"svg.hashsalt": "focalbench", "svg.fonttype": "none"}):
+        fig.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
+    text = _COMMENT.sub("", file.getvalue())
+    text = _TIPPED.sub(lambda found: f"{found[1]}<title>{escape(tips[int(found[2])])}</title>{found[3]}", text)
+    text = _TAG.sub(lambda tag: _NUMBER.sub(lambda number: f"{float(number[0]):.2f}", tag[0]), text)  # no text's
+    text = _own_ids(text, prefix).replace("'DejaVu Sans'", FONTS)
+    text = re.sub(r"\s*\n\s*", " ", text).replace("> <", "><").strip()
+    return re.sub(
+        r'<svg [^>]*?viewBox="([^"]*)"[^>]*>',
+        lambda found: f'<svg viewBox="{found[1]}" role="img" aria-label="{escape(shown(label))}">',
+        text,
+        count=1,
+    )
+
+
+def _own_ids(text: str, prefix: str) -> str:
+    """Only the ids that are referred to, so that two figures of a page share none."""
+    used = set(re.findall(r'(?:href="#|url\(#)([^")]+)', text))
+    text = re.sub(r' id="([^"]*)"', lambda found: f' id="{prefix}{found[1]}"' if found[1] in used else "", text)
+    text = re.sub(r'(?:xlink:)?href="#', f'href="#{prefix}', text)
+    return text.replace("url(#", f"url(#{prefix}")
+
+
+# ---- what a mark stands for
+
+
+def _tips(fig: Figure, of: OfCell) -> list[str]:
+    """Name the marks of rows and curves in the figure; what is said of each."""
+    rows, curves = dict(_by_number(of.rows)), dict(_by_curve(of.curves))
+    tips: list[str] = []
+    for line in (line for ax in fig.axes for line in ax.lines):
+        if text := _told(line, rows, curves):
+            line.set_gid(f"{_TIP}{len(tips)}")
+            tips.append(text)
+    return tips
+
+
+def _told(line: Line2D, rows: dict[float, str], curves: dict[tuple[float, ...], str]) -> str:
+    """What a line or its marks show: a curve of the folder, or the rows whose numbers they stand at."""
+    x, y = np.asarray(line.get_xydata(), dtype=np.float64).reshape(-1, 2).T.tolist()
+    if text := curves.get(tuple(y)):
+        return text
+    found = [rows[value] for value in (*x, *y) if value in rows]
+    return "\n".join(dict.fromkeys(found))
+
+
+def _by_number(cell: Sequence[ArmRow]) -> Iterator[tuple[float, str]]:
+    """What is told of a row, by each of the numbers at which it is drawn."""
+    heads = headings(cell)
+    for row in cell:
+        texts = (f"{head} {text}" for head, text in zip(heads[1:], display(row)[1:], strict=True) if text)
+        told = f"{shown(row.arm)}: {', '.join(texts)}"
+        yield row.value.mean, told
+        if row.delta is not None:
+            yield row.delta.mean, told
+
+
+def _by_curve(curves: Sequence[CurvePoint]) -> Iterator[tuple[tuple[float, ...], str]]:
+    """What is told of an arm's learning curve, by its heights."""
+    learning = [point for point in curves if point.curve is Curve.VALIDATION and point.mean is not None]
+    for name in dict.fromkeys(point.arm for point in learning):
+        points = [point for point in learning if point.arm == name]
+        heights = tuple(point.mean for point in points if point.mean is not None)
+        best = max(points, key=lambda point: point.mean or 0.0)
+        yield heights, f"{shown(name)}: {heights[-1]:.3f} at the last of its epochs, {best.mean:.3f} after {best.x:g}"
