@@ -128,7 +128,9 @@ class Comparison:
         """A figure of the first data set, shown in a notebook.
 
         Args:
-            name: differences (to the baseline), gamma (the metric against it), epochs (validation by epoch) or classes.
+            name: differences (to the baseline), gamma (the metric against it), heat_map (alpha by gamma), rates (gamma
+                at each rate), epochs (validation by epoch), precision_recall, net_benefit, reliability, classes, or
+                forest (all data sets).
 
         Returns:
             Its axes; the figure is their `figure`.

@@ -110,7 +110,9 @@ def special(draw: st.DrawFn) -> Attempt:
 
 # ---- folders of others
 
-DRAWN = [f"{kind}_gaussians_0.02.{end}" for kind in PICTURES if kind != "classes" for end in ("png", "svg")]
+DRAWN = [
+    f"{kind}_gaussians_0.02.{end}" for kind in PICTURES if kind not in ("classes", "heat_map") for end in ("png", "svg")
+]
 OURS = [*WRITTEN, *STORE, *(f"figures/{name}" for name in DRAWN), *FILES, "bench.md", "bench.csv"]
 BESIDE = [
     *("notes.md", ".focalbench-notes.txt", ".focalbench-1-runs.csv", f".focalbench-{'0' * 32}-{'0' * 16}"),

@@ -1,5 +1,6 @@
 """Curves in and out of their file, empty reliability bins included."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -28,3 +29,20 @@ def test_a_place_that_is_no_number_is_refused(tmp_path: Path, cell: str) -> None
     (tmp_path / "curves.csv").write_text(rows_text(CurvePoint, [point]).replace(",7.0,", f",{quoted},"))
     with pytest.raises(InputError, match=r"is no number of x|Expecting value|Extra data"):
         read_rows(tmp_path / "curves.csv", CurvePoint)
+
+
+def test_reliability_of_other_probabilities_stands_by_their_means_with_what_was_observed() -> None:
+    rows = [made_row(BCE, seed, 0.5) for seed in range(2)]
+    raw = Curves(reliability_expected=(0.1, 0.3), reliability_observed=(0.2, 0.4))
+    both = [replace(raw, reliability_platt=(0.01, 0.02), reliability_recovered=(0.5, 0.6)), raw]
+    by_id = {row.settings.run_id: curves for row, curves in zip(rows, both, strict=True)}
+    found = curve_points(rows, lambda run_id: Result(run_id, outcome_with(), by_id[run_id], 0.0))
+    points = {(point.curve, point.x): point.mean for point in found}
+    assert points == {
+        (Curve.RELIABILITY, 0.1): 0.2,
+        (Curve.RELIABILITY, 0.3): 0.4,
+        (Curve.RECOVERED, 0.5): 0.2,
+        (Curve.RECOVERED, 0.6): 0.4,
+        (Curve.PLATT, 0.01): 0.2,
+        (Curve.PLATT, 0.02): 0.4,
+    }

@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 
 from focalbench.analysis.rows import ArmRow
 from focalbench.base.text import shown
-from focalbench.report.curves import CurvePoint
+from focalbench.report.curves import Curve, CurvePoint
 from focalbench.report.figures import OfCell, picture
 from focalbench.report.folder import PICTURES
 from focalbench.report.tables import display, headings
@@ -24,6 +24,10 @@ TOLD = {
     "gamma": "The metric against the focusing exponent",
     "epochs": "Validation by epoch",
     "classes": "Differences class by class",
+    "precision_recall": "Precision by recall on the test",
+    "net_benefit": "Net benefit by the probability from which one acts",
+    "reliability": "Shares of positives by probability",
+    "heat_map": "The metric by alpha and gamma",
 }
 FONTS = "'DejaVu Sans', Verdana, sans-serif"  # equally wide, so that texts take the room that they were given
 _TIP = "tip-"
@@ -115,14 +119,10 @@ def _by_number(cell: Sequence[ArmRow]) -> Iterator[tuple[float, str]]:
 
 
 def _by_curve(curves: Sequence[CurvePoint]) -> Iterator[tuple[tuple[float, ...], str]]:
-    """What is told of an arm's curve, by its heights."""
-    for name in dict.fromkeys(point.arm for point in curves):
-        for kind in dict.fromkeys(point.curve for point in curves if point.arm == name):
-            points = [point for point in curves if (point.arm, point.curve) == (name, kind) and point.mean is not None]
-            heights = tuple(point.mean for point in points if point.mean is not None)
-            if heights:
-                best = max(points, key=lambda point: point.mean or 0.0)
-                yield (
-                    heights,
-                    f"{shown(name)}: {heights[-1]:.3f} at the last of its epochs, {best.mean:.3f} after {best.x:g}",
-                )
+    """What is told of an arm's learning curve, by its heights."""
+    learning = [point for point in curves if point.curve is Curve.VALIDATION and point.mean is not None]
+    for name in dict.fromkeys(point.arm for point in learning):
+        points = [point for point in learning if point.arm == name]
+        heights = tuple(point.mean for point in points if point.mean is not None)
+        best = max(points, key=lambda point: point.mean or 0.0)
+        yield heights, f"{shown(name)}: {heights[-1]:.3f} at the last of its epochs, {best.mean:.3f} after {best.x:g}"
