@@ -202,7 +202,7 @@ def test_html_holds_the_table_and_obeys_no_name() -> None:
     )
     tags = Tags(made._repr_html_())
     assert tags.seen <= {"div", "p", "b", "table", "caption", "thead", "tbody", "tr", "th", "td", "details"} | {
-        *("summary", "ul", "li")
+        *("summary", "ul", "li", "dl", "dt", "dd")
     }
     assert {"bce", "pos_weight"} <= set(tags.cells)
     models = focalbench.compare_scores(Y, {"<script>": X[:, 0] + 9 * Y, "b&c": X[:, 1] + 9 * Y})
