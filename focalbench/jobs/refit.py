@@ -27,6 +27,7 @@ from focalbench.estimators.table import PLAIN, Source, coded
 from focalbench.metrics.ranking import average_precision
 from focalbench.runs.metric import Aim, ThresholdAt
 from focalbench.runs.reference import LIBRARIES, WEIGHTED, is_own, name_in
+from focalbench.runs.run import RESNET
 from focalbench.training.acting import Measurable, choose_threshold
 from focalbench.training.references import MOST_TREES, PENALTIES, TREES, balanced
 
@@ -93,7 +94,7 @@ class _Rows:
         return None if weights is None else weights / weights.mean()
 
 
-def refit(recipe: Recipe, seed: int, name: str, trained: Trained, at: ThresholdAt | None) -> Refitted:
+def refit(recipe: Recipe, seed: int, name: str, trained: Trained | None, at: ThresholdAt | None) -> Refitted:
     """Fit what is advised, on a file's rows at their natural rate.
 
     name: of the row that is advised: an arm's, trained so, or a reference's. at: where a threshold is put by the
@@ -121,7 +122,7 @@ def refit(recipe: Recipe, seed: int, name: str, trained: Trained, at: ThresholdA
     return _judged(whole, threshold, rows, test)
 
 
-def _candidates(name: str, trained: Trained, seed: int) -> list[Any]:
+def _candidates(name: str, trained: Trained | None, seed: int) -> list[Any]:
     """The models among which validation chooses: of a loss one, whose settings the comparison chose."""
     from sklearn.ensemble import HistGradientBoostingClassifier
     from sklearn.linear_model import LogisticRegression
@@ -136,6 +137,8 @@ def _candidates(name: str, trained: Trained, seed: int) -> list[Any]:
             for tree in TREES
             for trees in TREE_COUNTS
         ]
+    if trained is None:
+        raise InputError(f"no model of `model={RESNET}` is kept; compare with mlp")
     arm = trained.arm
     if arm.resampling is not None:
         raise InputError(f"no model of {arm.name} is kept, its rows being resampled; its code is among the advice")

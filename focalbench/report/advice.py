@@ -15,14 +15,15 @@ from focalbench.report.words import baseline_name, begun, loss_decision, title
 @dataclass(frozen=True)
 class Advice:
     """What to do on one data set. title: of its table; sentences: the decision first; code: to paste, by library, what
-    is advised first; model: the row that is advised, a loss's or a reference's; trained: the loss to train with.
+    is advised first; model: the row that is advised, a loss's or a reference's; trained: the loss to train with, None
+    with a network that there is no code for.
     """
 
     title: str
     sentences: tuple[str, ...]
     code: tuple[tuple[str, str], ...]
     model: ArmRow
-    trained: Trained
+    trained: Trained | None
 
     def markdown(self) -> str:
         """As a page."""
@@ -35,10 +36,10 @@ class Advice:
         return "\n".join([self.title, *self.sentences])
 
 
-def advise(found: Recommendation, trained: Trained) -> Advice:
-    """The advice that a recommendation comes to. trained: its loss, with what validation chose."""
+def advise(found: Recommendation, trained: Trained | None) -> Advice:
+    """The advice that a recommendation comes to. trained: its loss, with what validation chose, as in Advice."""
     model = advised(found)
-    code = list(snippets(trained).items())
+    code = [] if trained is None else list(snippets(trained).items())
     code.sort(key=lambda named: named[0] != "scikit-learn")
     if model.kind is Kind.REFERENCE:
         code = [(model.arm, of_model), *code] if (of_model := reference_snippet(model.arm)) else code

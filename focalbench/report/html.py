@@ -6,6 +6,7 @@ from html import escape
 from focalbench.analysis.rows import ArmRow, ClassRow
 from focalbench.base.text import shown
 from focalbench.report.grid import Grid, Page
+from focalbench.report.page.brief import Brief, brief
 from focalbench.report.tables import arm_grid, more_grids
 from focalbench.report.words import answer, blurb, cells, details, of_cell, title
 
@@ -27,9 +28,17 @@ def page_html(page: Page) -> str:
 def _of_cell(cell: Sequence[ArmRow], classes: Sequence[ClassRow]) -> Iterator[str]:
     yield f"<p><b>{_text(title(cell, classes))}</b></p>"
     yield from (f"<p>{_text(sentence)}</p>" for sentence in answer(cell))
+    yield from _asked(brief(cell))
     for grid in (arm_grid(cell), *more_grids(cell, classes)):
         yield from grid_html(grid)
     yield from _folded("What this rests on", details(cell, classes))
+
+
+def _asked(found: Brief) -> Iterator[str]:
+    """How sure the answer is, and what somebody asks next, as on the page of a report."""
+    yield f"<p><b>{_text(found.loss.headline)}: {_text(found.loss.sure.value.lower())}</b></p>"
+    parts = (f"<dt>{_text(question)}</dt><dd>{_text(' '.join(texts))}</dd>" for question, texts in found.asked)
+    yield f"<dl>{''.join(parts)}</dl>"
 
 
 def grid_html(grid: Grid) -> Iterator[str]:

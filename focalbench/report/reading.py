@@ -85,10 +85,10 @@ def advice_for(folder: Path, found: Recommendation) -> Advice:
     return advise(found, _trained(folder, found))
 
 
-def _trained(folder: Path, found: Recommendation) -> Trained:
+def _trained(folder: Path, found: Recommendation) -> Trained | None:
     said = read_manifest(folder).experiment or {}
     if said.get("model") == RESNET:
-        raise InputError(f"there is no code to paste for `model={RESNET}`, and no such model is kept; compare with mlp")
+        return None
     hidden = tuple(said.get("hidden", ())) if said.get("model") == "mlp" else ()
     arm = arm_called(folder, found.network.arm)
     return Trained(arm, hidden, found.lr, found.epochs, int(said.get("batch_size", 0)))

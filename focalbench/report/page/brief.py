@@ -46,6 +46,12 @@ class Brief:
     certain: tuple[str, ...] = ()
     wrong: tuple[str, ...] = ()
 
+    @property
+    def asked(self) -> list[tuple[str, tuple[str, ...]]]:
+        """What somebody asks next, with what is said to it."""
+        every = (("How much better?", self.much), ("How sure?", self.certain), ("What if it is wrong?", self.wrong))
+        return [(question, told) for question, told in every if told]
+
 
 def brief(cell: Sequence[ArmRow], found: Recommendation | None = None) -> Brief:
     """The answer for a cell. found: where a reference may be what is recommended."""
@@ -176,18 +182,22 @@ def counted(found: Sequence[tuple[Brief, Sequence[ArmRow]]]) -> list[str]:
     """The answer over several tables, in counts. found: the brief and the rows of each."""
     won = sum(bool(_winners(rows)) for _, rows in found)
     sure = [brief.loss.sure for brief, _ in found]
-    stays = sure.count(Sure.SHOWN) - won
-    said = [
-        f"another loss than the baseline is shown to be better on {won}",
-        f"on {stays} none is better by what matters",
-        *([f"{sure.count(Sure.OPEN)} are not decided yet"] if Sure.OPEN in sure else []),
-        *([f"{sure.count(Sure.NONE)} have no verdict"] if Sure.NONE in sure else []),
-    ]
+    names = " or ".join(sorted({baseline_name(rows) for _, rows in found}))
+    kept = {
+        "no loss gains what matters": sure.count(Sure.SHOWN) - won,
+        "that is not decided yet": sure.count(Sure.OPEN),
+        "there is no verdict": sure.count(Sure.NONE),
+    }
+    why = ", ".join(f"on {count} {what}" for what, count in kept.items() if count)
     models = sum(brief.model is not None for brief, _ in found)
+    stay = f"Stay with {names} on {len(found) - won} of {len(found)} tables: {why}."
     return [
-        f"Of {len(found)} tables: {'; '.join(said)}.",
-        f"Another model is better than the network with the best loss on {models}.",
+        f"{stay} On {won or 'none'} another loss is shown to be better." if won < len(found) else _ALL_WON.format(won),
+        f"On {models or 'none'} another model, no network, is better than the network with the loss to take.",
     ]
+
+
+_ALL_WON = "On all of {} tables another loss than the baseline is shown to be better."
 
 
 def _winners(cell: Sequence[ArmRow]) -> list[ArmRow]:

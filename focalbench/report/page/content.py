@@ -10,6 +10,7 @@ from focalbench.analysis.rows import ArmRow, ClassRow
 from focalbench.analysis.run_rows import RunRow
 from focalbench.base.files import sha256
 from focalbench.base.rows import read_rows
+from focalbench.base.text import with_options
 from focalbench.report.advice import Advice
 from focalbench.report.claims import claims_page
 from focalbench.report.figures import OfCell, drawn_cells
@@ -47,7 +48,10 @@ class CellPart:
     @property
     def then(self) -> tuple[str, ...]:
         """What is advised beyond the answer, which says the first of it."""
-        return () if self.advice is None else self.advice.sentences[2 if self.brief.model else 1 :]
+        if self.advice is None:
+            return ()
+        rest = self.advice.sentences[2 if self.brief.model else 1 :]
+        return tuple(with_options(sentence, lambda name: f"--{name.replace('_', '-')}") for sentence in rest)
 
 
 @dataclass(frozen=True)

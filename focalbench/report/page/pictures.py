@@ -24,12 +24,13 @@ TOLD = {
     "gamma": "The metric against the focusing exponent",
     "epochs": "Validation by epoch",
     "classes": "Differences class by class",
-    "precision_recall": "Precision by recall on the test",
-    "net_benefit": "Net benefit by the probability from which one acts",
-    "reliability": "Shares of positives by probability",
-    "heat_map": "The metric by alpha and gamma",
+    "precision_recall": "Precision against recall",
+    "net_benefit": "Net benefit of acting, by the threshold",
+    "reliability": "How often what is predicted happens",
+    "heat_map": "Alpha and gamma together",
 }
 FONTS = "'DejaVu Sans', Verdana, sans-serif"  # equally wide, so that texts take the room that they were given
+LARGEST = 120  # pixels an inch
 _TIP = "tip-"
 _NUMBER = re.compile(r"-?\d+\.\d{3,}")
 _TAG = re.compile(r"<[^>]*>")
@@ -51,7 +52,7 @@ def pictures(of: OfCell, prefix: str, kinds: Sequence[str] = PICTURES) -> list[P
     found = []
     for kind in kinds:
         if (fig := picture(of, kind)) is not None:
-            title = TOLD.get(kind, kind.capitalize())
+            title = TOLD.get(kind, kind.capitalize().replace("_", " "))
             label = f"{title}: {short_title(of.rows)}. The table holds its numbers."
             found.append(Picture(kind, title, small_svg(fig, f"{prefix}{kind}-", label, of)))
     return found
@@ -70,7 +71,10 @@ def small_svg(fig: Figure, prefix: str, label: str, of: OfCell) -> str:
     text = re.sub(r"\s*\n\s*", " ", text).replace("> <", "><").strip()
     return re.sub(
         r'<svg [^>]*?viewBox="([^"]*)"[^>]*>',
-        lambda found: f'<svg viewBox="{found[1]}" role="img" aria-label="{escape(shown(label))}">',
+        lambda found: (
+            f'<svg viewBox="{found[1]}" style="max-width: {LARGEST * fig.get_figwidth():.0f}px" role="img" '
+            f'aria-label="{escape(shown(label))}">'
+        ),
         text,
         count=1,
     )

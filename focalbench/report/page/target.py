@@ -27,7 +27,7 @@ def check_target(path: Path, setting: str = "out") -> None:
             ours = False
         if not ours:
             raise InputError(
-                f"{path} is there already, and is no report as it was written; choose another `{setting}` file"
+                f"{path} is there already and no report as it was written; choose another `{setting}` file"
             )
 
 
