@@ -85,7 +85,7 @@ def show(result: SweepResult, ended: Ended, folder: Path) -> None:
     say(f"{ended.summary()} Files: {folder}")
     if ended.done.other_versions:
         say("Some runs were made with other library versions; a new --out makes all of them anew.")
-    say(f"Pictures: focalbench plot {folder}; a page to show: focalbench report {folder}")
+    say(f"Pictures: focalbench plot {folder}; as a page: focalbench report {folder}")
 
 
 def show_page(page: Page, dialect: Format) -> None:

@@ -51,7 +51,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write(folder / "fraud.csv")
     said = here(f"sweep fraud.csv {ON_FILE}", folder)
     assert said.stdout.endswith(
-        "Files: results/fraud\nPictures: focalbench plot results/fraud; a page to show: focalbench report results/fraud\n"
+        "Files: results/fraud\nPictures: focalbench plot results/fraud; as a page: focalbench report results/fraud\n"
     )
     assert all(line.startswith("warning: ") for line in said.stderr.splitlines())  # -q leaves nothing else
     return folder
