@@ -4,7 +4,7 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 from importlib.resources import files
@@ -119,12 +119,6 @@ def _copies(dialects: Mapping[str, Dialect]) -> Markup:
     """What the buttons copy, as JSON that ends no script."""
     text = json.dumps({name: asdict(each) for name, each in dialects.items()}, ensure_ascii=False)
     return Markup(re.sub("[<>&\u2028\u2029]", lambda sign: f"\\u{ord(sign[0]):04x}", text))
-
-
-def _sources(content: Content) -> Iterator[tuple[str, str]]:
-    """The files that the page was made of, with their hashes."""
-    for folder in content.folders:
-        yield from ((f"{folder.name}/{name}", hashed) for name, hashed in folder.sha256)
 
 
 def _untitled(grid: Grid) -> Grid:
