@@ -11,6 +11,7 @@ STEPS, SHADES = 40, 400  # tried between two colours, and of a hue
 ROLES = ("page", "ink", "muted", "vermillion", "blue")
 Rgb = tuple[float, float, float]
 BLACK, WHITE = "#000000", "#ffffff"
+_VARIABLE = re.compile(r"var\(--c-([0-9a-f]{6}),")
 _PAINT = re.compile(r"(?<=fill: |roke: )#[0-9a-f]{6}\b")  # in the style of an element of an SVG
 
 
@@ -76,6 +77,22 @@ def _as_far(color: str, page: str) -> str:
     hue, _, rich = colorsys.rgb_to_hls(*to_rgb(color))
     found = (to_hex(colorsys.hls_to_rgb(hue, step / SHADES, rich)) for step in range(SHADES + 1))
     return min(found, key=lambda each: abs((_luminance(each) + 0.05) - wanted * (_luminance(page) + 0.05)))
+
+
+def with_variables(svg: str) -> str:
+    """The text of a light figure whose colours a page may set anew: as CSS variables that are these unless said
+    otherwise.
+
+    >>> with_variables("stroke: #d55e00; stroke-width: 2")
+    'stroke: var(--c-d55e00, #d55e00); stroke-width: 2'
+    """
+    return _PAINT.sub(lambda found: f"var(--c-{found.group()[1:]}, {found.group()})", svg)
+
+
+def variables_in(text: str, palette: Palette) -> dict[str, str]:
+    """The colours of another palette for the variables in a text, by the name of each."""
+    names = sorted(set(_VARIABLE.findall(text)))
+    return {f"--c-{name}": turned(f"#{name}", palette) for name in names}
 
 
 def repainted(svg: str, palette: Palette) -> str:

@@ -175,6 +175,15 @@ def test_it_fits_and_nobody_is_left_out(width: int, scheme: str, browser: "Brows
         assert told == []
 
 
+def test_a_figure_is_dark_on_a_dark_page_and_light_on_paper(browser: "Browser", file: Path) -> None:
+    for page in opened(browser, file, color_scheme="dark"):
+        ground = "getComputedStyle(document.querySelector('.drawn')).backgroundColor"
+        text = "getComputedStyle(document.querySelector('.drawn text')).fill"
+        assert page.evaluate(f"[{ground}, {text}]") == ["rgb(22, 25, 29)", "rgb(230, 230, 230)"]
+        page.emulate_media(media="print")
+        assert page.evaluate(ground) == "rgb(255, 255, 255)"
+
+
 def test_paper_shows_what_was_folded(page: "Page") -> None:
     page.emulate_media(media="print")
     assert not page.locator(".tools").first.is_visible()

@@ -13,6 +13,7 @@ from focalbench.analysis.comparison import compare
 from focalbench.analysis.rows import ArmRow, Verdict
 from focalbench.base.rows import read_rows
 from focalbench.errors import MachineError
+from focalbench.report.colors import DARK, turned
 from focalbench.report.figures import drawn_cells, picture
 from focalbench.report.folder import CLAIMS, PICTURES, TABLE
 from focalbench.report.page.brief import Sure, brief
@@ -157,6 +158,16 @@ def test_figures_keep_their_texts_and_tell_their_numbers() -> None:
 
 def cell_of(gain: float, seeds: int = 20) -> list[ArmRow]:
     return compare(two_arms(seeds, gain), lambda _: ())
+
+
+def test_every_colour_of_a_figure_is_another_on_a_dark_page() -> None:
+    text = page_text(content_of([RESULTS / ONE]))
+    assert not re.findall(r"(?:fill|stroke): #", text)
+    (rule,) = re.findall(r"@media screen and \(prefers-color-scheme: dark\) \{ :root \{ (.*?) \} \}", text)
+    dark = dict(each.split(": ") for each in rule.rstrip("; ").split("; "))
+    used = set(re.findall(r"var\((--c-[0-9a-f]{6}),", text))
+    assert set(dark) == used >= {"--c-ffffff", "--c-1a1a1a", "--c-000000"}
+    assert dark == {name: turned(f"#{name.removeprefix('--c-')}", DARK) for name in used}
 
 
 def test_the_answer_says_which_how_much_how_sure_and_what_if_not() -> None:

@@ -13,6 +13,7 @@ from matplotlib.lines import Line2D
 
 from focalbench.analysis.rows import ArmRow
 from focalbench.base.text import shown
+from focalbench.report.colors import with_variables
 from focalbench.report.curves import Curve, CurvePoint
 from focalbench.report.figures import OfCell, picture
 from focalbench.report.folder import PICTURES
@@ -31,6 +32,7 @@ TOLD = {
 }
 FONTS = "'DejaVu Sans', Verdana, sans-serif"  # equally wide, so that texts take the room that they were given
 LARGEST = 120  # pixels an inch
+BLACK_INK = with_variables("fill: #000000")  # of what names no colour
 _TIP = "tip-"
 _NUMBER = re.compile(r"-?\d+\.\d{3,}")
 _TAG = re.compile(r"<[^>]*>")
@@ -68,12 +70,12 @@ def small_svg(fig: Figure, prefix: str, label: str, of: OfCell) -> str:
     text = _TIPPED.sub(lambda found: f"{found[1]}<title>{escape(tips[int(found[2])])}</title>{found[3]}", text)
     text = _TAG.sub(lambda tag: _NUMBER.sub(lambda number: f"{float(number[0]):.2f}", tag[0]), text)  # no text's
     text = _own_ids(text, prefix).replace("'DejaVu Sans'", FONTS)
-    text = re.sub(r"\s*\n\s*", " ", text).replace("> <", "><").strip()
+    text = with_variables(re.sub(r"\s*\n\s*", " ", text).replace("> <", "><").strip())
     return re.sub(
         r'<svg [^>]*?viewBox="([^"]*)"[^>]*>',
         lambda found: (
-            f'<svg viewBox="{found[1]}" style="max-width: {LARGEST * fig.get_figwidth():.0f}px" role="img" '
-            f'aria-label="{escape(shown(label))}">'
+            f'<svg viewBox="{found[1]}" style="max-width: {LARGEST * fig.get_figwidth():.0f}px; {BLACK_INK}" '
+            f'role="img" aria-label="{escape(shown(label))}">'
         ),
         text,
         count=1,

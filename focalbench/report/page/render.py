@@ -4,7 +4,7 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 from importlib.resources import files
@@ -15,6 +15,7 @@ from markupsafe import Markup, escape
 from focalbench import __version__
 from focalbench.analysis.recommendation import gain, main_rows, winners
 from focalbench.base.text import shown
+from focalbench.report.colors import DARK, variables_in
 from focalbench.report.grid import Column, Grid
 from focalbench.report.over_tables import over_grid, over_sentences
 from focalbench.report.page.brief import counted
@@ -70,12 +71,18 @@ def page_text(content: Content, *, live: str = "") -> str:
             live=live,
             every=EVERY if live else 0,
             css=Markup(css),
+            dark=variables_in("".join([css, *_drawn(content)]), DARK),
             js=Markup(js),
             script_hash=f"sha256-{base64.b64encode(hashlib.sha256(js.encode()).digest()).decode()}",
             version=__version__,
         )
     )
     return sealed(text)
+
+
+def _drawn(content: Content) -> Iterator[str]:
+    for cell in content.cells:
+        yield from (picture.svg for picture in cell.pictures)
 
 
 def sealed(text: str) -> str:
