@@ -150,6 +150,8 @@ def test_figures_keep_their_texts_and_tell_their_numbers() -> None:
         assert len(ticks) > 5
         assert all(re.sub(r"\$.*?\{(.*)\}\$", r"\1", text) in made.svg for text in ticks)
     assert [made.kind for made in pictures(of, "x-")] == [kind for kind in PICTURES if kind != "classes"]
+    (curve,) = [made for made in pictures(of, "x-") if made.kind == "precision_recall"]
+    assert sum(text.startswith("boosting: AUCPR .657") for text in re.findall(r"<title>(.*?)</title>", curve.svg)) == 1
     differences = next(made for made in pictures(of, "x-") if made.kind == "differences")
     told = re.findall(r"<title>(.*?)</title>", differences.svg, re.DOTALL)
     row = next(row for row in of.rows if row.arm == "gamma=2")

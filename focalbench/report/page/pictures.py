@@ -94,11 +94,12 @@ def _own_ids(text: str, prefix: str) -> str:
 
 
 def _tips(fig: Figure, of: OfCell) -> list[str]:
-    """Name the marks of rows and curves in the figure; what is said of each."""
+    """Name the marks of rows and curves in the figure, those called as a row among them; what is said of each."""
     rows, curves = dict(_by_number(of.rows)), dict(_by_curve(of.curves))
+    names = {row.arm: _of_row(of.rows, row) for row in of.rows}
     tips: list[str] = []
     for line in (line for ax in fig.axes for line in ax.lines):
-        if text := _told(line, rows, curves):
+        if text := names.get(str(line.get_label())) or _told(line, rows, curves):
             line.set_gid(f"{_TIP}{len(tips)}")
             tips.append(text)
     return tips
@@ -115,13 +116,17 @@ def _told(line: Line2D, rows: dict[float, str], curves: dict[tuple[float, ...], 
 
 def _by_number(cell: Sequence[ArmRow]) -> Iterator[tuple[float, str]]:
     """What is told of a row, by each of the numbers at which it is drawn."""
-    heads = headings(cell)
     for row in cell:
-        texts = (f"{head} {text}" for head, text in zip(heads[1:], display(row)[1:], strict=True) if text)
-        told = f"{shown(row.arm)}: {', '.join(texts)}"
+        told = _of_row(cell, row)
         yield row.value.mean, told
         if row.delta is not None:
             yield row.delta.mean, told
+
+
+def _of_row(cell: Sequence[ArmRow], row: ArmRow) -> str:
+    """What the table says of a row."""
+    named = zip(headings(cell)[1:], display(row)[1:], strict=True)
+    return f"{shown(row.arm)}: {', '.join(f'{head} {text}' for head, text in named if text)}"
 
 
 def _by_curve(curves: Sequence[CurvePoint]) -> Iterator[tuple[tuple[float, ...], str]]:
