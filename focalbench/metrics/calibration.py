@@ -243,15 +243,8 @@ def mean_by_bin(
     Raises:
         InputError: for bins < 1, wrong shapes or weights, other targets, or a class missing or without weight.
     """
-    every = others.double().sigmoid()
-    rows = [
-        _per_run(_binned(own, bins), row[None], targets, weights)[0] for row, own in zip(logits, every, strict=True)
-    ]
-    return torch.stack(rows)
-
-
-def _binned(values: Tensor, bins: int) -> "Callable[[_Forecast], Tensor]":
-    return lambda forecast: forecast.mean_by_bin(values, bins)
+    every = iter(others.double().sigmoid())
+    return _per_run(lambda forecast: forecast.mean_by_bin(next(every), bins), logits, targets, weights)
 
 
 def _per_run(

@@ -1,5 +1,6 @@
 """The formula figures: files, stable bytes, every curve named, no name on a curve."""
 
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
 from focalbench.report import formulas, style
+from focalbench.report.colors import readable
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +21,7 @@ def figures() -> list[Figure]:
     """The figures that draw_formulas would save, laid out."""
     drawn: list[Figure] = []
 
-    def keep(fig: Figure, folder: Path, name: str) -> list[Path]:
+    def keep(fig: Figure, folder: Path, name: str, _formats: Sequence[str]) -> list[Path]:
         fig.draw_without_rendering()
         drawn.append(fig)
         return [folder / name]
@@ -66,7 +68,7 @@ def test_no_name_stands_on_a_curve(figures: list[Figure]) -> None:
 def test_every_curve_is_named_in_its_colour(figures: list[Figure]) -> None:
     for fig in figures:
         for ax in fig.axes:
-            lines = {str(line.get_color()) for line in ax.lines}
+            lines = {readable(str(line.get_color())) for line in ax.lines}
             named = [str(text.get_color()) for text in names(ax) if text.get_color() != style.MUTED]
             assert sorted(named) == sorted(lines)
             assert ax.get_xlabel()

@@ -174,12 +174,12 @@ def test_every_colour_of_a_figure_is_another_on_a_dark_page() -> None:
 
 def test_the_answer_says_which_how_much_how_sure_and_what_if_not() -> None:
     won = brief(cell_of(0.2))
-    assert (won.loss.headline, won.loss.sure, won.model) == ("Use gamma=2", Sure.SHOWN, None)
+    assert (won.loss.headline, won.loss.sure, won.model) == ("Use gamma=2", Sure.WON, None)
     assert "a difference of +" in won.much[0]
     assert "the whole 95% interval" in won.certain[0]
     assert won.wrong[0].startswith("At the worse end of its interval gamma=2 still gains .1")
     stays = brief(cell_of(-0.2))
-    assert (stays.loss.headline, stays.loss.sure) == ("Stay with BCE", Sure.SHOWN)
+    assert (stays.loss.headline, stays.loss.sure) == ("Stay with BCE", Sure.BOUND)
     assert stays.wrong[0] == "Nothing is lost by staying with BCE: every other loss is worse."
     few = brief(cell_of(0.2, seeds=2))
     assert (few.loss.headline, few.loss.sure, few.much, few.wrong) == ("No verdict", Sure.NONE, (), ())

@@ -16,6 +16,7 @@ from focalbench.metrics import (
     log_loss_skill,
     mcc_at_prevalence,
     mcc_at_threshold,
+    mean_by_bin,
     net_benefit,
     net_benefit_curve,
     precision_at_k,
@@ -47,5 +48,6 @@ METRICS: dict[str, Metric] = {
     "expected_observed": expected_observed,
     "calibration_line": lambda x, y, w: torch.stack(calibration_line(x, y, w), dim=1),
     "expected_calibration_error": lambda x, y, w: expected_calibration_error(x, y, 1, w),
+    "mean_by_bin": lambda x, y, w: mean_by_bin(x, 2 * x, y, 1, w),
     "reliability_grid": lambda x, y, w: reliability_grid(x, y, 1, w),  # more bins would be cut at other positives
 }

@@ -18,7 +18,8 @@ BEGINS = ("better", "every", "it", "no", "there")  # a reason; the name of a los
 class Sure(StrEnum):
     """How far an answer can be relied on, as it stands beside it."""
 
-    SHOWN = "Shown, at 95%"
+    WON = "Better, at 95%"
+    BOUND = "No gain that matters, at 95%"
     OPEN = "Not decided yet"
     NONE = "No verdict"
 
@@ -80,13 +81,14 @@ def _answer(sentence: str, sure: Sure) -> Answer:
 
 
 _NOTHING = Answer("", "", Sure.NONE)
-_SHOWN, _OPEN = Answer("", "", Sure.SHOWN), Answer("", "", Sure.OPEN)
+_WON, _BOUND, _OPEN = (Answer("", "", sure) for sure in (Sure.WON, Sure.BOUND, Sure.OPEN))
 
 
 def _winner(won: ArmRow, own: ArmRow, baseline: str) -> Brief:
     assert won.delta is not None
     much = (_values(won, own, baseline, won.delta),)
-    return Brief(_SHOWN, None, much, (_whole(won, won.delta, won),), (_at_worst(won.name, won.delta, won),))
+    certain = (_whole(won, won.delta, won), "That allows for all these losses having been looked at.")
+    return Brief(_WON, None, much, certain, (_at_worst(won.name, won.delta, won),))
 
 
 def _staying(others: Sequence[ArmRow], own: ArmRow, baseline: str) -> Brief:
@@ -95,7 +97,7 @@ def _staying(others: Sequence[ArmRow], own: ArmRow, baseline: str) -> Brief:
     still_open = max(map(most_gain, others)) > best.margin
     much = (f"Of the other losses the best mean: {_values(best, own, baseline, best.delta)}",)
     certain = _still_open(others) if still_open else _bounded(others)
-    return Brief(_OPEN if still_open else _SHOWN, None, much, (certain,), (_of_staying(others, baseline),))
+    return Brief(_OPEN if still_open else _BOUND, None, much, (certain,), (_of_staying(others, baseline),))
 
 
 def _of_reference(found: Recommendation) -> Brief:
@@ -106,7 +108,7 @@ def _of_reference(found: Recommendation) -> Brief:
     name = network.name if network.delta is not None else baseline_name(found.cell)
     return Brief(
         _NOTHING,
-        _answer(take(found), Sure.SHOWN),
+        _answer(take(found), Sure.WON),
         (_values(reference, network, name, delta),),
         (_whole(reference, delta, network),),
         (_at_worst(reference.arm, delta, network),),
@@ -184,7 +186,7 @@ def counted(found: Sequence[tuple[Brief, Sequence[ArmRow]]]) -> list[str]:
     sure = [brief.loss.sure for brief, _ in found]
     names = " or ".join(sorted({baseline_name(rows) for _, rows in found}))
     kept = {
-        "no loss gains what matters": sure.count(Sure.SHOWN) - won,
+        "no loss gains what matters": sure.count(Sure.BOUND),
         "that is not decided yet": sure.count(Sure.OPEN),
         "there is no verdict": sure.count(Sure.NONE),
     }
@@ -193,7 +195,7 @@ def counted(found: Sequence[tuple[Brief, Sequence[ArmRow]]]) -> list[str]:
     stay = f"Stay with {names} on {len(found) - won} of {len(found)} tables: {why}."
     return [
         f"{stay} On {won or 'none'} another loss is shown to be better." if won < len(found) else _ALL_WON.format(won),
-        f"On {models or 'none'} another model, no network, is better than the network with the loss to take.",
+        f"On {models or 'none'} another model, such as boosting, is better than the network with the best loss.",
     ]
 
 

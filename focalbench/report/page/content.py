@@ -145,12 +145,18 @@ def _cells(folder: Path, key: str, *, many: bool) -> list[CellPart]:
     found = recommend(table, runs, read_influences(folder / INFLUENCES))
     drawn = drawn_cells(folder)
     kinds = OF_MANY if many or len(drawn) > FEW_CELLS else PICTURES
+    where = f" ({folder.name}, {_network(folder)})" if many else ""
     return [
-        _cell(
-            folder, f"{key}-{place}", each, of, of_cell(each.cell, classes), kinds, f" ({folder.name})" if many else ""
-        )
+        _cell(folder, f"{key}-{place}", each, of, of_cell(each.cell, classes), kinds, where)
         for place, (each, of) in enumerate(zip(found, drawn, strict=True), 1)
     ]
+
+
+def _network(folder: Path) -> str:
+    """Which network the folder's losses trained."""
+    said = read_manifest(folder).experiment or {}
+    units = "-".join(map(str, said.get("hidden", ()))) if said.get("model") == "mlp" else ""
+    return f"{said.get('model', '')} {units}".strip()
 
 
 def _cell(
