@@ -5,6 +5,7 @@ import io
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -193,6 +194,16 @@ def test_a_model_that_is_better_comes_first_and_the_loss_beside_it() -> None:
     assert not {f"{each.headline}: " for each in (first.brief.model, first.brief.loss)} & set(first.then)
     (taken,) = [line for line in first.board.lines if line.taken]
     assert taken.cells[0].text == "boosting"
+
+
+def test_under_a_table_stands_what_it_takes_to_read_it() -> None:
+    first, *_ = cells(read_rows(RESULTS / "rivals" / TABLE, ArmRow))
+    of_start, of_seeds, of_budget = board(first, first[0]).notes
+    assert of_start.startswith("vs BCE: compared with BCE from the same start")
+    assert of_seeds.startswith("undecided: so many seeds")
+    assert of_budget.startswith("*: ")
+    own = [row for row in first if row.init == "own" and row.verdict in (Verdict.BASELINE, Verdict.WORSE)]
+    assert board([replace(row, budget_limited=False) for row in own], own[0]).notes == ()
 
 
 def test_the_picture_of_a_difference_stays_in_its_row() -> None:

@@ -152,7 +152,7 @@ def _overview_line(cell: CellPart) -> OverviewLine:
         _same(cell.name),
         _same(cell.brief.loss.headline),
         _same(cell.brief.loss.sure.value),
-        _same(cell.advice.model.arm if cell.brief.model and cell.advice else ""),
+        _same(cell.advice.model.arm if cell.brief.model and cell.advice else "none"),
         Shown(f"{rate:.3g}", rate),
         Shown(f"{first.sizes.train_positives:,}", first.sizes.train_positives),
         Shown("", None) if best is None else Shown(f"{best.name} {display(best)[2]}", gain(best)),

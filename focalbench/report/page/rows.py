@@ -1,16 +1,20 @@
 """A cell's table as somebody sorts, filters and copies it: one row an arm, its start in a column of its own."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated
+
+import numpy as np
 
 from focalbench.analysis.rows import ArmRow, Delta, Kind, Spread, Verdict
 from focalbench.base.rows import As, rows_text
 from focalbench.report import spread
 from focalbench.report.grid import Column, latex_lines, markdown_lines, plain_grid
 from focalbench.report.tables import display, headings
+from focalbench.report.words import OF_BUDGET, baseline_name
 
 WIDE, TALL = 120.0, 14.0  # of a row's picture
+MOST = 0.85  # of the ends of intervals: a loss in ruin would squeeze all others
 Value = Annotated[Spread, As(columns=("value", "value_low", "value_high", "value_min", "value_max"))]
 Place = Callable[[float], float]  # of a difference, in the units of a row's picture
 
@@ -75,13 +79,16 @@ class Dialect:
 
 @dataclass(frozen=True)
 class Board:
-    """A table with all that its buttons need. margin: what is within it, and zero, in the units of a row's picture."""
+    """A table with all that its buttons need. margin: what is within it, and zero, in the units of a row's picture;
+    notes: what it takes to read it.
+    """
 
     columns: tuple[Column, ...]
     lines: tuple[Line, ...]
     dialects: dict[str, Dialect]
     margin: tuple[float, float]
     zero: float
+    notes: tuple[str, ...]
 
     @property
     def starts(self) -> list[str]:
@@ -106,7 +113,18 @@ def board(cell: Sequence[ArmRow], taken: ArmRow) -> Board:
     lines = tuple(_line(row, own, _whisker(row.delta, place), taken) for row, own in zip(cell, texts, strict=True))
     columns = _columns(cell)
     ends = tuple(min(max(place(end), 0.0), WIDE) for end in (-cell[0].margin, cell[0].margin))
-    return Board(columns, lines, _dialects(cell, columns, texts), (ends[0], ends[1]), place(0.0))
+    dialects = _dialects(cell, columns, texts)
+    return Board(columns, lines, dialects, (ends[0], ends[1]), place(0.0), tuple(_notes(cell)))
+
+
+def _notes(cell: Sequence[ArmRow]) -> Iterator[str]:
+    if len({row.init for row in cell if row.kind is Kind.ARM}) > 1:
+        name = baseline_name(cell)
+        yield f"vs {name}: compared with {name} from the same start; models that are no network, with the first {name}."
+    if any(row.verdict is Verdict.UNDECIDED and row.seeds_to_decide for row in cell):
+        yield "undecided: so many seeds would decide, if the estimate stays."
+    if any(row.budget_limited for row in cell):
+        yield OF_BUDGET
 
 
 def _columns(cell: Sequence[ArmRow]) -> tuple[Column, ...]:
@@ -135,11 +153,11 @@ def _line(row: ArmRow, texts: Sequence[str], whisker: Whisker | None, taken: Arm
 
 
 def _span(cell: Sequence[ArmRow]) -> tuple[float, float]:
-    """What it spans: all losses of the first start and the margin; what lies beyond is an arrow."""
+    """What it spans: most losses of the first start, and some of the margin; what lies beyond is an arrow."""
     first = cell[0]
     near = [row.delta for row in cell if row.delta is not None and row.init == first.init]
     ends = [end for delta in near for end in (spread.limits(delta) or (delta.mean, delta.mean))]
-    room = 1.2 * max(first.margin / 4, *(abs(end) for end in ends)) if ends else first.margin
+    room = 1.2 * max(first.margin / 4, float(np.quantile(np.abs(ends), MOST))) if ends else first.margin
     return -room, room
 
 
