@@ -11,7 +11,7 @@ STEPS, SHADES = 40, 400  # tried between two colours, and of a hue
 ROLES = ("page", "ink", "muted", "vermillion", "blue")
 Rgb = tuple[float, float, float]
 BLACK, WHITE = "#000000", "#ffffff"
-_VARIABLE = re.compile(r"var\(--c-([0-9a-f]{6}),")
+_VARIABLE = re.compile(r"var\(--_([0-9a-f]{6}),")
 _PAINT = re.compile(r"(?<=fill: |roke: )#[0-9a-f]{6}\b")  # in the style of an element of an SVG
 
 
@@ -84,15 +84,15 @@ def with_variables(svg: str) -> str:
     otherwise.
 
     >>> with_variables("stroke: #d55e00; stroke-width: 2")
-    'stroke: var(--c-d55e00, #d55e00); stroke-width: 2'
+    'stroke: var(--_d55e00, #d55e00); stroke-width: 2'
     """
-    return _PAINT.sub(lambda found: f"var(--c-{found.group()[1:]}, {found.group()})", svg)
+    return _PAINT.sub(lambda found: f"var(--_{found.group()[1:]}, {found.group()})", svg)
 
 
 def variables_in(text: str, palette: Palette) -> dict[str, str]:
     """The colours of another palette for the variables in a text, by the name of each."""
     names = sorted(set(_VARIABLE.findall(text)))
-    return {f"--c-{name}": turned(f"#{name}", palette) for name in names}
+    return {f"--_{name}": turned(f"#{name}", palette) for name in names}
 
 
 def repainted(svg: str, palette: Palette) -> str:

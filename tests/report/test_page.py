@@ -168,9 +168,9 @@ def test_every_colour_of_a_figure_is_another_on_a_dark_page() -> None:
     assert not re.findall(r"(?:fill|stroke): #", text)
     (rule,) = re.findall(r"@media screen and \(prefers-color-scheme: dark\) \{ :root \{ (.*?) \} \}", text)
     dark = dict(each.split(": ") for each in rule.rstrip("; ").split("; "))
-    used = set(re.findall(r"var\((--c-[0-9a-f]{6}),", text))
-    assert set(dark) == used >= {"--c-ffffff", "--c-1a1a1a", "--c-000000"}
-    assert dark == {name: turned(f"#{name.removeprefix('--c-')}", DARK) for name in used}
+    used = set(re.findall(r"var\((--_[0-9a-f]{6}),", text))
+    assert set(dark) == used >= {"--_ffffff", "--_1a1a1a", "--_000000"}
+    assert dark == {name: turned(f"#{name.removeprefix('--_')}", DARK) for name in used}
 
 
 def test_the_answer_says_which_how_much_how_sure_and_what_if_not() -> None:
