@@ -157,6 +157,8 @@ def _set_up(run: Run, splits: Splits, test_rows: int) -> Setup:
     training, outputs = run.training, splits.train.outputs.shape[1]
     architecture = Architecture(splits.train.features.shape[1], training.hidden, outputs, training.model == RESNET)
     train, drawn = trained_rows(run, splits.train)
+    if weighs_rows(training.sampler):
+        splits = replace(splits, train=train)
     return Setup(splits, train, training, architecture, drawn, drawn_counts(train, drawn), test_rows)
 
 
