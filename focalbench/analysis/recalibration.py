@@ -8,6 +8,8 @@ import numpy as np
 from focalbench.analysis.evidence import Evidence, Quantity, spread
 from focalbench.analysis.rows import Recalibration, Spread
 from focalbench.analysis.selection import Entry, prevalence
+from focalbench.analysis.statistics import Floats
+from focalbench.runs.metric import LOG_LOSS
 from focalbench.runs.result import Calibration, Outcome
 
 OfOutcome = Callable[[Outcome], Calibration | None]
@@ -44,7 +46,6 @@ class Recalibrating:
         return spread(self.evidence.sample_of(Quantity(values, -kept[:, first + place] / self._entropy[:, None])))
 
     @property
-    def _entropy(self) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    def _entropy(self) -> Floats:
         """The log loss of the bare prevalence, by seed."""
-        share = prevalence(self.entry)
-        return np.asarray(-(share * np.log(share) + (1 - share) * np.log1p(-share)))
+        return np.array([LOG_LOSS.without_skill(share) for share in prevalence(self.entry)])

@@ -15,9 +15,7 @@ if TYPE_CHECKING:
 
     from focalbench.losses.reference import Array
 
-LEAST = float(
-    np.finfo(np.float64).eps
-)  # a probability of 0 is taken for that, and 1 likewise, as by sklearn's log_loss
+LEAST = float(np.finfo(np.float64).eps)  # what a probability of 0 is taken for, as by scikit-learn's log_loss
 
 
 @dataclass(frozen=True, eq=False)

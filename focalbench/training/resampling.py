@@ -6,7 +6,7 @@ positives than the data, so starts and class weights follow the rows drawn, and 
 (caller.py).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from importlib.util import find_spec
 from itertools import islice
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from focalbench.datasets.dataset import Dataset, Features
 from focalbench.errors import InputError
 from focalbench.runs.resampling import Method, Resampling
-from focalbench.training.samplers import Order
+from focalbench.training.samplers import Order, endless
 
 NEIGHBOURS = 5  # of a positive, between which and itself others are made; imbalanced-learn's own
 HALF = 0.5
@@ -57,13 +57,8 @@ def resample(train: Dataset, how: Resampling, rng: np.random.Generator) -> Resam
 
 def epochs_of(rows: Order, size: int, epochs: int, rng: np.random.Generator) -> list[Order]:
     """So many epochs of `size` rows each, from one random order of `rows` after the other."""
-    endless = _endless(rows, rng)
-    return [np.fromiter(islice(endless, size), dtype=np.int32, count=size) for _ in range(epochs)]
-
-
-def _endless(rows: Order, rng: np.random.Generator) -> Iterator[int]:
-    while True:
-        yield from rng.permutation(rows).tolist()
+    drawn = endless(rows, rng)
+    return [np.fromiter(islice(drawn, size), dtype=np.int32, count=size) for _ in range(epochs)]
 
 
 # ---- SMOTE

@@ -33,7 +33,7 @@ def _orders(sampler: str, train: Dataset, batch_size: int, seed: int, key: str) 
     rng = generator(seed, "batches" if sampler == "random" else f"batches {sampler}", key)
     negatives = np.flatnonzero(train.targets == 0)
     hard = hard_negatives(train) if sampler == "hard" else negatives
-    positives = _endless(np.flatnonzero(train.targets == 1), rng)
+    positives = endless(np.flatnonzero(train.targets == 1), rng)
     while True:
         if sampler == "random":
             yield rng.permutation(train.rows)
@@ -116,7 +116,7 @@ def stratified(targets: NDArray[np.int8], rng: np.random.Generator) -> Order:
     return order
 
 
-def _endless(rows: Order, rng: np.random.Generator) -> Iterator[int]:
+def endless(rows: Order, rng: np.random.Generator) -> Iterator[int]:
     """The rows in one random order after the other, so that none comes twice before all have come once more."""
     while True:
         yield from rng.permutation(rows).tolist()

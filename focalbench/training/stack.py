@@ -44,9 +44,7 @@ _latest: dict[tuple[Recipe, int, Coding], list[Splits]] = {}  # the stacks of on
 def run_stack(stack: tuple[Run, ...]) -> list[Result]:
     """Train and measure runs that share data and batches; or fit the one reference."""
     start = time.perf_counter()
-    folds = _folds(
-        stack[0].recipe, stack[0].seed, stack[0].training.preprocessing
-    )  # first: what is read may be tiny, such as weights
+    folds = _folds(stack[0])  # first: what is read may be tiny, such as weights
     with one_thread():
         measured = _measured(stack, folds)
     seconds = (time.perf_counter() - start) / len(stack)
@@ -58,7 +56,7 @@ def run_stack(stack: tuple[Run, ...]) -> list[Result]:
 
 def predict_stack(stack: tuple[Run, ...]) -> tuple[list[Prediction], Splits]:
     """Train runs that share data and batches, or fit the one reference: what each says of the test rows, and these."""
-    folds = _folds(stack[0].recipe, stack[0].seed, stack[0].training.preprocessing)
+    folds = _folds(stack[0])
     with one_thread():
         which, predictions = _fitted(stack, folds)
         found = list(predictions)
@@ -103,8 +101,8 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def _folds(recipe: Recipe, seed: int, preprocessing: str = "") -> list[Splits]:
-    key = recipe, seed, coding_of(preprocessing)
+def _folds(run: Run) -> list[Splits]:
+    key = run.recipe, run.seed, coding_of(run.training.preprocessing)
     if key not in _latest:
         _latest.clear()  # before the next one is built, so that there are never two in memory
         _latest[key] = build_parts(*key)

@@ -190,10 +190,11 @@ def test_the_masks_are_of_the_seed_and_data_alone(monkeypatch: pytest.MonkeyPatc
 
 def test_features_are_fine_for_the_resnet_and_usual_for_what_stands_beside_it() -> None:
     run = Run(resolve(RECIPES[0]), SHORT, Arm("bce"), 0.01, 1)
-    folds = stack_module._folds(run.recipe, 1, STRONG.preprocessing)
-    assert folds[0].sha256 == build_splits(run.recipe, 1, FINE).sha256
-    for usual in (Training().preprocessing, "none"):
-        assert stack_module._folds(run.recipe, 1, usual)[0].sha256 == build_splits(run.recipe, 1).sha256
+    fine = replace(run, training=STRONG)
+    assert stack_module._folds(fine)[0].sha256 == build_splits(run.recipe, 1, FINE).sha256
+    for usual in (Training(), Training(preprocessing="none")):
+        beside = replace(run, training=usual)
+        assert stack_module._folds(beside)[0].sha256 == build_splits(run.recipe, 1).sha256
 
 
 def test_a_plan_of_resnets_changes_nothing_of_the_recipe() -> None:
