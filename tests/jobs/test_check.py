@@ -199,7 +199,7 @@ def test_selection_on_the_test_split_is_caught(project: tuple[Path, Path], monke
         test = Dataset(splits.test.features[:rows], splits.test.targets[:rows], None)
         return replace(splits, validation=test)
 
-    monkeypatch.setattr(stack, "_folds", lambda recipe, seed, _: [peeking(build_module.build_splits(recipe, seed))])
+    monkeypatch.setattr(stack, "_folds", lambda run: [peeking(build_module.build_splits(run.recipe, run.seed))])
     monkeypatch.setattr(agreement, "NOT_COMPARED", (*agreement.NOT_COMPARED, "val_positives"))
     assert {line.status for line in what_moved(*project)} & {"better", "worse"}
 

@@ -219,7 +219,7 @@ def _selection_on_the_test(monkeypatch: pytest.MonkeyPatch) -> None:
         rows = splits.validation.rows
         return replace(splits, validation=Dataset(splits.test.features[:rows], splits.test.targets[:rows], None))
 
-    monkeypatch.setattr(stack, "_folds", lambda recipe, seed, _: [peeking(build_module.build_splits(recipe, seed))])
+    monkeypatch.setattr(stack, "_folds", lambda run: [peeking(build_module.build_splits(run.recipe, run.seed))])
     monkeypatch.setattr(agreement, "NOT_COMPARED", (*agreement.NOT_COMPARED, "val_positives"))
 
 
