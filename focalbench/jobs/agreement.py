@@ -11,10 +11,10 @@ from focalbench.training.references import is_reference
 
 # Another processor rounds otherwise. Of 221 runs of 20 and 40 epochs trained again on one, half agreed to 1e-6 in all
 # that is measured, seven in eight to .001 in average precision; one parted by .23. After a quarter of the epochs one in
-# twenty had parted by more than 1e-4. So a run that parts is trained again at learning rates a few millionths apart:
-# what these differ by among themselves is rounding.
-NUDGE = 1e-6  # relative; some ten roundings of float32
-NUDGED = (4, 12)  # neighbours trained, and how many more where the first do not reach the old numbers
+# twenty had parted by more than 1e-4. So a run that parts is trained again from initial weights moved in their last
+# digit: what these differ by among themselves is rounding. (Learning rates a few millionths apart are no such measure:
+# 117 runs never came near the path that another processor, and 18 of 24 runs with moved weights, took of one run.)
+NEIGHBOURS = (4, 12)  # runs so moved, and how many more where the first do not reach the old numbers
 # share of runs that rounding may part, and the number of a small sample; where there are more, none is trained again
 MOST_PARTED, FEW_PARTED = 0.5, 4
 
@@ -61,7 +61,7 @@ class Comparison:
 def compare_runs(groups: Sequence[Sequence[Before]], now: Mapping[str, RunRow], train: Train) -> list[list[Comparison]]:
     """Every run of some groups then and now. now: rows by run_id; train: gives those of other runs.
 
-    What parts is trained again at learning rates a few millionths apart, unless much of its group has parted.
+    What parts is trained again from weights moved in their last digit, unless much of its group has parted.
     """
     compared = [[_compare(before, now[before.run.run_id]) for before in group] for group in groups]
     parted = [before for group, found in zip(groups, compared, strict=True) for before in _parted(group, found)]
@@ -104,7 +104,7 @@ def numbers(outcome: Outcome) -> dict[str, Value]:
 
 
 def _can_part(before: Before) -> bool:
-    """Whether rounding may explain a difference: a reference has no learning rate, and to the bit is to the bit."""
+    """Whether rounding may explain a difference: a reference has no such weights, and to the bit is to the bit."""
     return before.tolerance > 0 and not is_reference(before.run)
 
 
@@ -172,7 +172,7 @@ def _reached(parted: Sequence[Before], now: Mapping[str, RunRow], train: Train) 
     """The run_ids whose old numbers lie where rounding takes the new ones."""
     near = {before.run.run_id: [now[before.run.run_id]] for before in parted}
     waiting = list(parted)
-    for count in NUDGED if parted else ():
+    for count in NEIGHBOURS if parted else ():
         runs_of = [before.run for before in waiting]
         neighbours = {run.run_id: _neighbours(run, len(near[run.run_id]), count) for run in runs_of}
         made = train([run for runs in neighbours.values() for run in runs])
@@ -185,7 +185,7 @@ def _reached(parted: Sequence[Before], now: Mapping[str, RunRow], train: Train) 
 
 
 def _neighbours(run: Run, first: int, count: int) -> list[Run]:
-    return [replace(run, lr=run.lr * (1 + NUDGE * place)) for place in range(first, first + count)]
+    return [replace(run, rounding=place) for place in range(first, first + count)]
 
 
 def _among(before: Before, near: Sequence[RunRow]) -> bool:

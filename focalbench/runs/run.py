@@ -184,7 +184,11 @@ def _json(part: str, content: dict[str, object]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One arm trained once: data, arm, learning rate, seed, and which draw of initial weights (restart)."""
+    """One arm trained once: data, arm, learning rate, seed, and which draw of initial weights (restart).
+
+    rounding: those weights moved in their last digit, another way for each number, to see how far rounding takes a run;
+    0: as they were drawn.
+    """
 
     recipe: Recipe
     training: Training
@@ -192,6 +196,7 @@ class Run:
     lr: float
     seed: int
     restart: int = 0
+    rounding: int = 0
 
     @property
     def identity(self) -> str:
@@ -199,9 +204,10 @@ class Run:
         # spelled out, key by key in order, because a large plan holds a million of these
         arm, recipe = _arm_json(self.arm), _recipe_json(self.recipe)
         training = _training_json(self.training, self.recipe.task)
+        moved = f'"rounding":{self.rounding},' if self.rounding else ""
         return (
             f'{{"arm":{arm},"engine":{ENGINE_VERSION},"lr":{json.dumps(self.lr)},"recipe":{recipe},'
-            f'"restart":{self.restart},"seed":{self.seed},"training":{training}}}'
+            f'"restart":{self.restart},{moved}"seed":{self.seed},"training":{training}}}'
         )
 
     @property

@@ -83,6 +83,16 @@ def draw_weights(architecture: Architecture, rng: np.random.Generator) -> list[L
     return layers
 
 
+def rounded_otherwise(layers: Sequence[Layer], rng: np.random.Generator) -> list[Layer]:
+    """The same layers, each number by chance the next float32 below, above, or itself."""
+    return [(_next_to(weight, rng), _next_to(bias, rng)) for weight, bias in layers]
+
+
+def _next_to(numbers: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
+    towards = rng.choice(np.array([-np.inf, np.inf], dtype=np.float32), numbers.shape)
+    return np.where(rng.random(numbers.shape) < 1 / 3, numbers, np.nextafter(numbers, towards))
+
+
 class Parameters:
     """The parameters of a stack in one flat buffer, layer after layer, so that the optimiser is a few flat passes.
 

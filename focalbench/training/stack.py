@@ -31,7 +31,7 @@ from focalbench.training.measuring import (
     pooled_predictions,
     pooled_splits,
 )
-from focalbench.training.models import Architecture, Network, draw_weights
+from focalbench.training.models import Architecture, Network, draw_weights, rounded_otherwise
 from focalbench.training.references import is_reference, reference_logits
 from focalbench.training.resampling import epochs_of, resample
 from focalbench.training.rivals import ClassCounts
@@ -155,8 +155,6 @@ def _set_up(run: Run, splits: Splits, test_rows: int) -> Setup:
     training, outputs = run.training, splits.train.outputs.shape[1]
     architecture = Architecture(splits.train.features.shape[1], training.hidden, outputs, training.model == RESNET)
     train, drawn = trained_rows(run, splits.train)
-    if weighs_rows(training.sampler):
-        splits = replace(splits, train=train)
     return Setup(splits, train, training, architecture, drawn, drawn_counts(train, drawn), test_rows)
 
 
@@ -177,6 +175,8 @@ def trained_rows(run: Run, train: Dataset) -> tuple[Dataset, list[Order]]:
 def _member(run: Run, setup: Setup) -> Member:
     purpose = f"weights {run.training.hidden} {run.restart}"
     layers = draw_weights(setup.architecture, generator(run.seed, purpose, run.recipe.key))
+    if run.rounding:
+        layers = rounded_otherwise(layers, generator(run.seed, f"rounding {run.rounding}", run.recipe.key))
     weight, bias = layers[-1]
     loss, starts = run_loss(run.arm, setup.counts), start_biases(run.arm, setup.counts)
     if run.arm.init == "learned":
@@ -185,10 +185,10 @@ def _member(run: Run, setup: Setup) -> Member:
     return Member(layers, run.lr, loss, setup.caller(run).recovered)
 
 
-def _apart_from_its_name(run: Run, of_folds: Sequence[Member]) -> tuple[Arm, bytes, float, int]:
+def _apart_from_its_name(run: Run, of_folds: Sequence[Member]) -> tuple[Arm, bytes, float, int, int]:
     """What tells a run from others of its stack, but for what its start is called: equal ones are trained once."""
     starts = b"".join(member.layers[-1][1].tobytes() for member in of_folds)
-    return replace(run.arm, init="own"), starts, run.lr, run.restart
+    return replace(run.arm, init="own"), starts, run.lr, run.restart, run.rounding
 
 
 def _train(runs: Sequence[Run], members: Sequence[Member], setup: Setup) -> Iterator[Prediction]:

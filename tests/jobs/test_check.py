@@ -335,7 +335,8 @@ def test_what_parts_is_the_same_only_where_rounding_reaches_that_far(
     def train(runs: Sequence[Run]) -> dict[str, RunRow]:
         asked.append(runs)
         before = sum(map(len, asked[:-1]))
-        assert all(abs(run.lr / 0.01 - 1) < 2e-5 for run in runs)
+        assert [run.rounding for run in runs] == list(range(before + 1, before + 1 + len(runs)))
+        assert {replace(run, rounding=0).run_id for run in runs} == {first.settings.run_id}
         return {run.run_id: changed(first, **{name: neighbours[before + i]}) for i, run in enumerate(runs)}
 
     old, now = [changed(first, **{name: 0.5}), *rest], by_id([changed(first, **{name: 0.4}), *rest])
@@ -408,9 +409,9 @@ def test_runs_as_they_were_made_are_found_the_same(project: tuple[Path, Path], e
 
 
 def test_what_rounding_moves_in_a_run_is_the_same_elsewhere_and_not_here(project: tuple[Path, Path]) -> None:
-    """A learning rate that is nearer than a neighbour's stands for another processor; runs at .3 hang on it."""
+    """Weights that no neighbour has stand for another processor; runs at .3 hang on them."""
     runs = [replace(before.run, lr=0.3) for before in open_case(Target(*project)).sampled]
-    other = fresh_rows([replace(run, lr=run.lr * (1 + agreement.NUDGE / 3)) for run in runs], Backend())
+    other = fresh_rows([replace(run, rounding=999) for run in runs], Backend())
     olds = [changed(row, run_id=run.run_id, lr=run.lr) for row, run in zip(other, runs, strict=True)]
     now = by_id(fresh_rows(runs, Backend()))
 

@@ -99,7 +99,7 @@ def test_one_sampler_has_one_name() -> None:
         check_sampler("balanced", 1)
 
 
-@pytest.mark.parametrize("sampler", EVERY)
+@pytest.mark.parametrize("sampler", [*EVERY, "weighted-quota:3"])
 def test_probabilities_are_recovered_whatever_rate_the_sampler_trains_at(sampler: str) -> None:
     recipe = Recipe("gaussians", rows=3000, positive_rate=0.02)
     training = Training(hidden=(8,), epochs=6, batch_size=128, sampler=sampler)
@@ -127,3 +127,12 @@ def test_weighted_quota_batches_are_the_same_and_their_mean_is_that_of_all_rows(
     assert check_sampler("weighted-quota:08", 64) == "weighted-quota:8"
     assert weighs_rows("weighted-quota:8")
     assert not weighs_rows("quota:8")
+
+
+def test_probabilities_of_rows_weighted_back_are_not_moved_again() -> None:
+    recipe = Recipe("gaussians", rows=3000, positive_rate=0.02)
+    training = Training(hidden=(8,), epochs=6, batch_size=128, sampler="weighted-quota:16")
+    [result] = run_stack((Run(recipe, training, Arm("bce"), 0.01, 0),))
+    scores = result.outcome.scores
+    assert scores.recovered.log_loss == pytest.approx(scores.raw.log_loss, rel=1e-6)
+    assert scores.raw.expected_observed == pytest.approx(1, abs=0.3)

@@ -24,7 +24,7 @@ from focalbench.training import stack as stack_module
 from focalbench.training.arm_loss import recovered
 from focalbench.training.evaluation import BatchCounts, batch_counts, measure
 from focalbench.training.loop import Member, Rows, Schedule, Trained, train
-from focalbench.training.models import Architecture
+from focalbench.training.models import Architecture, draw_weights, rounded_otherwise
 from focalbench.training.rivals import ClassCounts
 from focalbench.training.stack import Setup, run_stack
 
@@ -116,6 +116,23 @@ def test_another_restart_draws_other_weights_on_the_same_data() -> None:
     first, second = run_stack((runs(1)[0], replace(runs(1)[0], restart=1)))
     assert first.outcome.data_sha256 == second.outcome.data_sha256
     assert first.curves.validation != second.curves.validation
+
+
+def test_weights_rounded_otherwise_are_another_run_from_next_to_the_same_place() -> None:
+    plain = runs(seeds=1)[0]
+    moved = [replace(plain, rounding=place) for place in (1, 2)]
+    assert '"rounding"' not in plain.identity
+    assert len({run.run_id for run in (plain, *moved)}) == 3
+    found = by_id(run_stack((plain, *moved)))
+    assert len({str(found[run.run_id]) for run in (plain, *moved)}) == 3  # none is taken for another
+    layers = draw_weights(Architecture(8, (32,)), np.random.default_rng(0))
+    other = rounded_otherwise(layers, np.random.default_rng(1))
+    before, after = (np.concatenate([part.ravel() for layer in each for part in layer]) for each in (layers, other))
+    last_digits = (after.astype(np.float64) - before) / np.spacing(np.abs(before))
+    assert after.dtype == np.float32
+    assert set(np.unique(np.sign(last_digits))) == {-1, 0, 1}
+    assert np.abs(last_digits).max() <= 1
+    assert np.mean(last_digits == 0) == pytest.approx(1 / 3, abs=0.1)
 
 
 def test_measures_are_scikit_learns() -> None:
