@@ -139,11 +139,13 @@ class Comparison:
             InputError: for another name, and where the comparison has nothing to draw there.
         """
         from focalbench.report.figures import check_names, first_picture
+        from focalbench.report.fonts import use_fonts
 
         check_names([name])
         fig = first_picture(self.folder, name)
         if fig is None:
             raise InputError(f"there is nothing to draw in the figure {name!r} of this comparison")
+        use_fonts(fig)  # before others save it
         _display(fig)
         return fig.axes[0]
 

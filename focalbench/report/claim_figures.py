@@ -24,26 +24,29 @@ LEAST_EPOCHS = 3  # numbers of epochs that make a line
 
 def draw_claims(folder: Path, claims: Sequence[Claim], formats: Sequence[str] = USUAL_FORMATS) -> list[Path]:
     """Draw every claim of a results folder into its figures, all of them or none; return the paths written."""
-    rows, points = read_rows(folder / CLAIMS, ClaimRow), read_rows(folder / POINTS, PointRow)
-    losses = read_rows(folder / LOSS_CURVES, LossRow) if (folder / LOSS_CURVES).is_file() else []
     with tempfile.TemporaryDirectory() as draft:
-        paths = [path for claim in claims for path in _draw(claim, rows, points, losses, Path(draft), formats)]
-        if (fig := by_epochs(points)) is not None:
-            paths += style.save(fig, Path(draft), BY_EPOCHS, formats)
+        paths = [
+            path
+            for name, fig in claim_figures(folder, claims).items()
+            for path in style.save(fig, Path(draft), name, formats)
+        ]
         drawn = {f"{FIGURES}/{path.name}": path.read_bytes() for path in paths}
     make_folder(folder / FIGURES)
     write_bytes(folder, drawn)
     return [folder / name for name in drawn]
 
 
-def _draw(
-    claim: Claim,
-    rows: Sequence[ClaimRow],
-    points: Sequence[PointRow],
-    losses: Sequence[LossRow],
-    target: Path,
-    formats: Sequence[str],
-) -> list[Path]:
+def claim_figures(folder: Path, claims: Sequence[Claim]) -> dict[str, Figure]:
+    """The picture of each claim of a results folder, and that of differences by epochs where there are such, by the
+    names of their files without endings.
+    """
+    rows, points = read_rows(folder / CLAIMS, ClaimRow), read_rows(folder / POINTS, PointRow)
+    losses = read_rows(folder / LOSS_CURVES, LossRow) if (folder / LOSS_CURVES).is_file() else []
+    found = {claim_picture(claim.id): _figure(claim, rows, points, losses) for claim in claims}
+    return found if (fig := by_epochs(points)) is None else found | {BY_EPOCHS: fig}
+
+
+def _figure(claim: Claim, rows: Sequence[ClaimRow], points: Sequence[PointRow], losses: Sequence[LossRow]) -> Figure:
     own = [row for row in rows if row.claim == claim.id and row.condition is not None]
     contrasts: list[Contrast] = [(row, _points_of(row, points)) for row in own]
     along = [each for each in contrasts if len(each[1]) > 1][:MOST_PANELS]
@@ -51,7 +54,7 @@ def _draw(
     fig = _panels(claim, along) if along else _losses(curves) if curves else _rows(claim, contrasts)
     whole = next(row for row in rows if row.claim == claim.id and row.data is None)
     style.heading(fig, f"{claim.id}: {claim.sentence}", f": {whole.verdict}")
-    return style.save(fig, target, claim_picture(claim.id), formats)
+    return fig
 
 
 def _points_of(row: ClaimRow, points: Sequence[PointRow]) -> list[PointRow]:

@@ -3,11 +3,15 @@
 A letter that none of them has is written as its escape, so that it can be told apart from others and is never a box.
 """
 
+import logging
 from functools import cache
 
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, fontManager, get_font
 from matplotlib.text import Text
+
+# a font of one weight only is as good; matplotlib says so each time it is drawn with
+logging.getLogger("matplotlib.font_manager").addFilter(lambda record: "font weight" not in record.getMessage())
 
 OWN = "DejaVu Sans"  # comes with matplotlib
 # for letters that it lacks: Chinese, Japanese, Korean, South and South-East Asian scripts, symbols and emoji

@@ -52,6 +52,21 @@ def definition(metric: Metric) -> str:
     return told.get(metric.name, f"{heading(metric)}: {phrase(metric)}")
 
 
+def plain(metric: Metric, without_skill: float) -> str:
+    """What a number of the metric says, for who has not met it. without_skill: the number of scores drawn at random.
+
+    >>> plain(Metric(), 0.0015)
+    'AUCPR: the precision at each positive, averaged, from the highest score down; at random .0015, at best 1.'
+    """
+    if metric.name is not MetricName.AVERAGE_PRECISION:
+        told = definition(metric)
+        return f"{told[0].upper()}{told[1:]}."
+    chance = f"{without_skill:.2g}".removeprefix("0")
+    return (
+        f"AUCPR: the precision at each positive, averaged, from the highest score down; at random {chance}, at best 1."
+    )
+
+
 def aim(at: ThresholdAt) -> str:
     """What a threshold is put for, in a heading.
 

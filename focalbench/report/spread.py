@@ -7,6 +7,8 @@ from focalbench.analysis.rows import Spread
 from focalbench.analysis.statistics import INTERVAL_SEEDS
 
 ROUNDING = 1e-9
+MORE = 2  # decimals, where it takes them to tell on which side of nothing an interval lies
+FINE = 3  # decimals of a difference whose margin is unknown
 FEW = 0.1  # margins up to here are of numbers between 0 and 1
 Form = Literal["none", "half", "ends", "seeds"]
 EXPLAINED: dict[Form, str] = {
@@ -66,21 +68,46 @@ def bound(value: float, places: int) -> str:
 
 
 def cell(spread: Spread | None, places: int, sign: str = "") -> str:
-    """A mean and its spread: `.564 ±.024`, `.053 [.000, .107]` or `.334 (.121, .552)`. sign: "+" for differences."""
+    """A mean and its spread: `.564 ±.024`, `.053 [.000, .107]` or `.334 (.121, .552)`. sign: "+" for differences,
+    whose sign is told by as many more decimals as that takes.
+    """
     if spread is None:
         return ""
-    text, ends = number(spread.mean, places, sign), limits(spread)
+    ends, places = limits(spread), _telling(spread, places) if sign else places
+    text = number(spread.mean, places, sign)
     if ends is None:
         return text
     low, high = (number(end, places, sign) for end in ends)
-    half = number(max(ends[1] - spread.mean, spread.mean - ends[0]), places)
+    half = number(_half(spread, ends), places)
     return text + {"half": f" ±{half}", "ends": f" [{low}, {high}]", "seeds": f" ({low}, {high})"}[form(spread)]
 
 
 def phrase(spread: Spread, places: int) -> str:
     """A difference in a sentence: `+.010 [-.004, +.024]` or `+.010, by seed -.002 to +.031`."""
-    mean, ends = number(spread.mean, places, "+"), limits(spread)
+    ends, places = limits(spread), _telling(spread, places)
+    mean = number(spread.mean, places, "+")
     if ends is None:
         return mean
     low, high = (number(end, places, "+") for end in ends)
     return f"{mean}, by seed {low} to {high}" if form(spread) == "seeds" else f"{mean} [{low}, {high}]"
+
+
+def _half(spread: Spread, ends: tuple[float, float]) -> float:
+    return max(ends[1] - spread.mean, spread.mean - ends[0])
+
+
+def _telling(spread: Spread, places: int) -> int:
+    """Decimals that show on which side of nothing an interval lies, two more at most.
+
+    >>> _telling(Spread(0.0062, 0.0004, 0.012, 0, 0), 3)
+    4
+    """
+    ends = limits(spread)
+    if form(spread) == "seeds" or ends is None or ends[0] * ends[1] <= 0:
+        return places
+    near = min(map(abs, ends))
+    for more in range(places, places + MORE):
+        half, mean = (round(abs(each), more) for each in (_half(spread, ends), spread.mean))
+        if round(near, more) > 0 and half < mean:
+            return more
+    return places + MORE

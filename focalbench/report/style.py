@@ -251,13 +251,13 @@ def note(ax: Axes, x: float, y: float, text: str) -> None:
 def save(fig: Figure, folder: Path, name: str, formats: Sequence[str] = USUAL_FORMATS) -> list[Path]:
     """Write a figure into an existing folder, or one in it, as PNG (150 dpi), SVG or PDF; same figure, same bytes."""
     writers: dict[str, Writer] = {f"{name}.{ending}": _writer(fig, ending) for ending in formats}
-    _lay_out(fig)
+    lay_out(fig)
     with rc_context({"svg.hashsalt": "focalbench"}):
         write_own(folder, writers)
     return [folder / file for file in writers]
 
 
-def _lay_out(fig: Figure) -> None:
+def lay_out(fig: Figure) -> None:
     """Choose fonts and places once, so that a file does not depend on what else was made of the figure before."""
     if fig.get_layout_engine() is not None:
         use_fonts(fig)
@@ -276,7 +276,7 @@ def _writer(fig: Figure, ending: str) -> Writer:
 
 def svg_text(fig: Figure, palette: Palette = LIGHT) -> str:
     """A figure as SVG, to stand in a page of this palette; same figure, same text."""
-    _lay_out(fig)
+    lay_out(fig)
     found = io.BytesIO()
     with rc_context({"svg.hashsalt": f"focalbench {palette.name}"}):
         fig.savefig(found, format="svg", metadata={"Date": None})

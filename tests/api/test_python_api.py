@@ -12,12 +12,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.text import Text
 from sklearn.datasets import make_classification
 
 import focalbench
 from focalbench import Arm
 from focalbench.api.given import Roles, take
 from focalbench.errors import InputError
+from focalbench.report.fonts import families
 from focalbench.report.reading import arm_called
 from focalbench.runs.resampling import Resampling
 from tests.support.attempts import typed
@@ -161,6 +163,8 @@ def test_the_folder_of_a_comparison_goes_with_it() -> None:
 @pytest.mark.parametrize("name", ["differences", "gamma", "epochs"])
 def test_figures_are_axes_with_something_on_them(name: str, found: focalbench.Comparison) -> None:
     axes = found.plot(name)
+    texts = [text for text in axes.figure.findobj(Text) if isinstance(text, Text)]
+    assert all(text.get_fontfamily() == families() for text in texts)  # letters that the usual font lacks
     assert axes.get_xlabel() or axes.figure.get_supxlabel()
     assert axes.has_data()
 

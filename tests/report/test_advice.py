@@ -34,8 +34,9 @@ def trained(arm: Arm) -> Trained:
     return Trained(arm, (8, 4), 0.01, 6, 128)
 
 
-def run(code: str) -> dict[str, Any]:
-    torch.manual_seed(0)
+def run(code: str, seed: int = 0) -> dict[str, Any]:
+    torch.manual_seed(seed)
+    np.random.seed(seed)  # noqa: NPY002, as scikit-learn draws where no random_state is given
     names: dict[str, Any] = {"X_train": X[TRAIN], "y_train": Y[TRAIN], "X_new": X[NEW]}
     exec(compile(code, "snippet", "exec"), names)
     return names
@@ -60,10 +61,12 @@ def test_code_runs_as_printed_and_ranks(arm: Arm, library: str) -> None:
 def test_code_of_resampled_rows_runs_and_undoes_what_that_did_to_the_rate(how: str) -> None:
     found = snippets(trained(Arm("bce", resampling=Resampling.parse(how))))
     assert list(found) == ["scikit-learn"]
-    made = run(found["scikit-learn"])
-    assert made["y"].mean() == pytest.approx(Resampling.parse(how).ratio / (1 + Resampling.parse(how).ratio), abs=0.01)
-    assert average_precision_score(Y[NEW], made["probability"]) > 4 * Y[NEW].mean()
-    assert 0.05 < made["probability"].mean() < 0.2  # of 0.1
+    every = [run(found["scikit-learn"], seed) for seed in range(5)]
+    share = Resampling.parse(how).ratio / (1 + Resampling.parse(how).ratio)
+    assert [made["y"].mean() for made in every] == pytest.approx([share] * 5, abs=0.01)
+    assert np.median([average_precision_score(Y[NEW], made["probability"]) for made in every]) > 4 * Y[NEW].mean()
+    means = [made["probability"].mean() for made in every]
+    assert 0.08 < np.median(means) < 0.13  # of 0.1; a network of 8-4 units that stays behind says half of it
 
 
 @pytest.mark.parametrize("arm", OWN_ARMS, ids=lambda arm: arm.name)

@@ -116,8 +116,39 @@ def test_filters_leave_what_they_name(page: "Page") -> None:
     page.wait_for_timeout(100)
     assert board.locator("[role=status]").inner_text() == "1 of 22 rows"
     overview = page.locator(".overview")
-    overview.locator("input").fill("0.0015")
+    overview.locator("input[type=search]").fill("0.0015")
     assert overview.locator("tbody tr:visible").count() == 1
+
+
+@pytest.mark.parametrize(
+    ("rate", "positives", "nearest"),
+    [
+        ("0.2%", "", "0.0015"),
+        ("0,05", "", "natural"),
+        ("", "2 482", "natural"),
+        ("", "1,000", "natural"),
+        ("2e-3", "40", "0.0015"),
+    ],
+)
+def test_the_line_nearest_to_ones_own_case_comes_first(rate: str, positives: str, nearest: str, page: "Page") -> None:
+    overview = page.locator(".overview")
+    overview.locator("[data-near]").first.fill(rate)
+    overview.locator("[data-near]").last.fill(positives)
+    page.wait_for_timeout(100)
+    first = overview.locator("tbody tr").first
+    assert nearest in first.locator("th").inner_text()
+    assert first.get_attribute("class") == "nearest"
+    assert overview.locator("tbody tr.nearest").count() == 1
+    assert overview.locator("[role=status]").inner_text() == f"Most like it: {first.locator('th').inner_text()}"
+
+
+@pytest.mark.parametrize("rate", ["rare", "150%", "2", "0", "-0.1", "."])
+def test_what_is_no_rate_is_said_to_be_none(rate: str, page: "Page") -> None:
+    overview = page.locator(".overview")
+    overview.locator("[data-near]").first.fill(rate)
+    page.wait_for_timeout(100)
+    assert "such as 0.002 or 0.2%" in overview.locator("[role=status]").inner_text()
+    assert overview.locator("tbody tr.nearest").count() == 0
 
 
 @pytest.mark.parametrize(
@@ -185,12 +216,15 @@ def test_a_figure_is_dark_on_a_dark_page_and_light_on_paper(browser: "Browser", 
 
 
 def test_paper_shows_what_was_folded(page: "Page") -> None:
+    page.set_viewport_size({"width": 794, "height": 1123})  # A4
     page.emulate_media(media="print")
     assert not page.locator(".tools").first.is_visible()
     page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
-    assert page.locator("details:not([open])").count() == 0
+    assert page.locator("details.told:not([open])").count() == 0
+    assert not any(each.is_visible() for each in page.locator("details:not([open])").all())  # code and settings
+    assert page.locator(".board tbody tr").first.evaluate("row => getComputedStyle(row).display") == "table-row"
     page.evaluate("window.dispatchEvent(new Event('afterprint'))")
-    assert page.locator("details:not([open])").count() > 0
+    assert page.locator("details.told:not([open])").count() > 0
 
 
 def test_without_scripts_all_is_there(browser: "Browser", file: Path) -> None:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from focalbench.report.colors import AA, BLACK, DARK, LIGHT, Palette, contrast, 
 from focalbench.report.figures import drawn_cells, picture
 from focalbench.report.folder import PICTURES
 from focalbench.report.fonts import shown
+from focalbench.report.page.pictures import pictures
 
 HEADLINE = Path(__file__).parents[2] / "results" / "headline"
 NAMES = [name for name in PICTURES if name not in ("classes", "net_benefit")]
@@ -85,6 +87,17 @@ def test_another_font_draws_what_the_usual_one_lacks() -> None:
     assert ord(letter) not in fonts._letters_of(fonts.OWN)
     assert ord(letter) in fonts._letters_of(other)
     assert fonts.families((other, "no such font")) == [fonts.OWN, other]
+
+
+def test_a_page_draws_with_other_fonts_where_letters_take_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else matplotlib warns of a box, and warnings are errors here."""
+    monkeypatch.setattr(fonts.families, "__defaults__", (("STIXGeneral",),))
+    fonts._letters.cache_clear()
+    of = drawn_cells(HEADLINE)[0]
+    [made] = pictures(replace(of, rows=[replace(row, dataset="\u1d84") for row in of.rows]), "x-", ["differences"])
+    fonts._letters.cache_clear()
+    assert "\u1d84" in made.svg
+    assert "STIXGeneral" not in made.svg  # a browser has its own
 
 
 def test_every_text_of_a_figure_is_given_all_fonts(figures: dict[str, Figure]) -> None:

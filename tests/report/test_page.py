@@ -135,6 +135,46 @@ def test_a_page_is_small_complete_and_the_same_again(page: str, hostile: Path) -
         assert text in page
 
 
+@pytest.mark.parametrize(("folders", "mean"), [(("census", "adbench"), True), (("headline", "headline64"), False)])
+def test_a_forest_tells_every_row_and_a_mean_only_over_different_data_sets(
+    folders: tuple[str, ...], mean: bool
+) -> None:
+    content = content_of([RESULTS / name for name in folders])
+    (forest,) = content.pictures
+    told = re.findall(r"<title>(.*?)</title>", forest.svg, re.DOTALL)
+    rows = {
+        (cell.label, row.arm, display(row)[2]) for cell in content.cells for row in cell.rows if row.arm == "gamma=2"
+    }
+    assert len(rows) == len(content.cells)
+    for label, arm, delta in rows:
+        assert any(text.startswith(f"{label}\n{arm}: ") and delta in text for text in told)
+    assert ("mean over data sets" in forest.svg) is mean
+
+
+def test_a_folder_of_one_data_set_at_several_rates_shows_these_together() -> None:
+    kinds = [made.title for made in content_of([RESULTS / "census"]).pictures]
+    assert kinds == [
+        "Every data set: differences over its margin",
+        "The metric against the focusing exponent at each rate",
+    ]
+    assert content_of([RESULTS / "dense"]).pictures == ()
+
+
+def test_a_page_of_claims_has_every_claim_its_figure_and_how_to_run_it_again() -> None:
+    text = page_text(content_of([RESULTS / "claims-losses"]))
+    made = parsed(text)
+    rows = list(csv.DictReader(io.StringIO((RESULTS / "claims-losses" / CLAIMS).read_text(encoding="utf-8"))))
+    claims = list(dict.fromkeys(row["claim"] for row in rows))
+    assert [each.text for each in made.all("h1")] == [f"Is it true? {len(claims)} claims on losses"]
+    captions = words(each.text for each in made.all("figcaption"))
+    assert all(f"{claim}: " in captions for claim in claims)
+    assert "focalbench run " in text
+    assert "prefers-color-scheme: dark" in text
+    means = [f"{float(row['number']):+.3f}".replace("0.", ".") for row in rows if row["number"]]
+    assert means
+    assert all(mean in text for mean in means if abs(float(mean)) > 0.01)
+
+
 def test_figures_keep_their_texts_and_tell_their_numbers() -> None:
     of = drawn_cells(RESULTS / ONE)[0]
     for made in pictures(of, "x-"):

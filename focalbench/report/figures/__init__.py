@@ -7,10 +7,11 @@ from focalbench.report.figures.drawing import (
     draw_results,
     drawn_cells,
     first_picture,
+    of_folder,
     picture,
     picture_place,
 )
-from focalbench.report.figures.forest import forest
+from focalbench.report.figures.forest import forest, mark_name
 
 __all__ = [
     "DRAWN",
@@ -20,6 +21,8 @@ __all__ = [
     "drawn_cells",
     "first_picture",
     "forest",
+    "mark_name",
+    "of_folder",
     "picture",
     "picture_place",
 ]

@@ -19,7 +19,7 @@ from focalbench.report.figures.by_gamma import by_gamma, by_rate
 from focalbench.report.figures.cell import OfCell
 from focalbench.report.figures.curves import by_epoch
 from focalbench.report.figures.differences import by_class, differences
-from focalbench.report.figures.forest import forest
+from focalbench.report.figures.forest import forest, set_name
 from focalbench.report.figures.heat_map import heat_map
 from focalbench.report.figures.outcomes import net_benefit, precision_recall, reliability
 from focalbench.report.folder import (
@@ -82,7 +82,7 @@ def _draw(folder: Path, target: Path, names: Collection[str], formats: Sequence[
                 file = f"{kind}_{picture_name(*of.rows[0].cell)}"
                 written[kind] += style.save(fig, target, file, formats)
     for kind in filter(written.__contains__, (RATES, FOREST)):
-        for file, fig in _of_folder(found, kind).items():
+        for file, fig in of_folder(found, kind).items():
             written[kind] += style.save(fig, target, file, formats)
     empty = [name for name, paths in written.items() if not paths]
     if empty and tuple(names) != NAMES:
@@ -133,10 +133,10 @@ def picture(of: OfCell, kind: str) -> Figure | None:
     return fig
 
 
-def _of_folder(found: Sequence[OfCell], kind: str) -> dict[str, Figure]:
-    """The pictures of several cells, by the names of their files without endings."""
+def of_folder(found: Sequence[OfCell], kind: str) -> dict[str, Figure]:
+    """The pictures of this kind (FOREST or RATES) of several cells, by the names of their files without endings."""
     if kind == FOREST:
-        drawn = {FOREST: forest([row for of in found for row in of.rows])}
+        drawn = {FOREST: forest([(set_name(of.rows[0].cell), of.rows) for of in found])}
     else:
         groups: dict[tuple[str, float], list[list[ArmRow]]] = {}
         for of in found:
@@ -158,7 +158,7 @@ def first_picture(folder: Path, name: str) -> Figure | None:
     found = drawn_cells(folder)
     if name in PICTURES:
         return picture(found[0], name)
-    return next(iter(_of_folder(found, name).values()), None)
+    return next(iter(of_folder(found, name).values()), None)
 
 
 def picture_place(folder: Path, out: Path | None = None) -> tuple[Path, str]:

@@ -9,7 +9,7 @@ from focalbench.analysis.rows import ArmRow, Kind, Spread, Verdict
 from focalbench.analysis.statistics import LEAST_SEEDS
 from focalbench.report import spread
 from focalbench.report.advice import advised, take
-from focalbench.report.metric import heading
+from focalbench.report.metric import heading, plain
 from focalbench.report.words import baseline_name, deciding, loss_decision, scope, start_sentence, thin
 
 BEGINS = ("better", "every", "it", "no", "there")  # a reason; the name of a loss keeps its letters
@@ -67,7 +67,7 @@ def brief(cell: Sequence[ArmRow], found: Recommendation | None = None) -> Brief:
     return Brief(
         _answer(loss_decision(cell), of_loss.loss.sure),
         model.model,
-        (*model.much, *of_loss.much),
+        (*model.much, *of_loss.much, plain(own.by, own.by.without_skill(own.prevalence))),
         (*model.certain, *of_loss.certain, *scope(cell[0]), *thin(cell[0])),
         (*model.wrong, *of_loss.wrong, *_costliest(others), *_of_starts(cell, baseline)),
     )
@@ -80,6 +80,7 @@ def _answer(sentence: str, sure: Sure) -> Answer:
     return Answer(headline, begins.capitalize() + reason.removeprefix(begins) if begins in BEGINS else reason, sure)
 
 
+_MISSED = "In one table of twenty an interval misses; then {} gains less than that, or nothing."
 _NOTHING = Answer("", "", Sure.NONE)
 _WON, _BOUND, _OPEN = (Answer("", "", sure) for sure in (Sure.WON, Sure.BOUND, Sure.OPEN))
 
@@ -88,7 +89,7 @@ def _winner(won: ArmRow, own: ArmRow, baseline: str) -> Brief:
     assert won.delta is not None
     much = (_values(won, own, baseline, won.delta),)
     certain = (_whole(won, won.delta, won), "That allows for all these losses having been looked at.")
-    return Brief(_WON, None, much, certain, (_at_worst(won.name, won.delta, won),))
+    return Brief(_WON, None, much, certain, (_at_worst(won.name, won.delta, won), _MISSED.format(won.name)))
 
 
 def _staying(others: Sequence[ArmRow], own: ArmRow, baseline: str) -> Brief:
@@ -194,12 +195,14 @@ def counted(found: Sequence[tuple[Brief, Sequence[ArmRow]]]) -> list[str]:
     models = sum(brief.model is not None for brief, _ in found)
     stay = f"Stay with {names} on {len(found) - won} of {len(found)} tables: {why}."
     return [
-        f"{stay} On {won or 'none'} another loss is shown to be better." if won < len(found) else _ALL_WON.format(won),
+        f"{stay} On {won or 'none'} another loss is shown to be better by what may matter."
+        if won < len(found)
+        else _ALL_WON.format(won),
         f"On {models or 'none'} another model, such as boosting, is better than the network with the best loss.",
     ]
 
 
-_ALL_WON = "On all of {} tables another loss than the baseline is shown to be better."
+_ALL_WON = "On all of {} tables another loss than the baseline is shown to be better by what may matter."
 
 
 def _winners(cell: Sequence[ArmRow]) -> list[ArmRow]:

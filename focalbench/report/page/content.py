@@ -1,8 +1,10 @@
 """What a page holds, read from results folders: for each data set the answer, the tables and figures under it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+from matplotlib.figure import Figure
 
 from focalbench.analysis.pooled import joined
 from focalbench.analysis.recommendation import Recommendation, recommend, recommended
@@ -11,31 +13,49 @@ from focalbench.analysis.run_rows import RunRow
 from focalbench.base.files import sha256
 from focalbench.base.rows import read_rows
 from focalbench.base.text import with_options
+from focalbench.plan.toml import claims_in
 from focalbench.report.advice import Advice
 from focalbench.report.claims import claims_page
-from focalbench.report.figures import OfCell, drawn_cells
-from focalbench.report.folder import CLAIMS, CURVES, EXPERIMENT, INFLUENCES, PICTURES, RUNS, TABLE, check_unchanged
+from focalbench.report.figures import OfCell, drawn_cells, of_folder
+from focalbench.report.figures.forest import DataSet, set_name
+from focalbench.report.folder import (
+    CLAIMS,
+    CURVES,
+    EXPERIMENT,
+    INFLUENCES,
+    LOSS_CURVES,
+    PICTURES,
+    POINTS,
+    RATES,
+    RUNS,
+    TABLE,
+    check_unchanged,
+)
 from focalbench.report.grid import Grid, Page
 from focalbench.report.influences import read_influences
 from focalbench.report.manifest import Manifest, read_manifest
 from focalbench.report.page.brief import Brief, brief
-from focalbench.report.page.pictures import Picture, pictures
+from focalbench.report.page.pictures import Picture, pictures, pictures_of_all, pictures_of_claims
 from focalbench.report.page.rows import Board, board
 from focalbench.report.reading import advice_for, classes_of, read_claims, table_of
 from focalbench.report.tables import more_grids
 from focalbench.report.words import blurb, details, of_cell, short_title, title
 
-OF_MANY = ("differences",)  # the figures of a page of several folders
+OF_MANY = ("differences",)  # the figures of a data set on a page of several folders
+EVERY = (*OF_MANY, *(kind for kind in PICTURES if kind not in OF_MANY))  # the answer first
 FEW_CELLS = 3  # that get all of their figures
 Pairs = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
 class CellPart:
-    """One data set at one rate. key: its place on the page; grids: what stands under its table."""
+    """One data set at one rate. key: its place on the page; label: its name where room is short; grids: what stands
+    under its table.
+    """
 
     key: str
     name: str
+    label: str
     title: str
     brief: Brief
     advice: Advice | None
@@ -70,7 +90,7 @@ class FolderPart:
 class Content:
     """A page. blurb: what its columns mean; claims: what is said of losses, where folders hold that.
 
-    pooled: its rows as one table, where they make one.
+    pooled: its rows as one table, where they make one; pictures: of all data sets at once; of_claims: of each claim.
     """
 
     heading: str
@@ -79,6 +99,8 @@ class Content:
     folders: tuple[FolderPart, ...]
     blurb: tuple[str, ...]
     pooled: tuple[ArmRow, ...]
+    pictures: tuple[Picture, ...]
+    of_claims: tuple[Picture, ...] = ()
 
 
 def content_of(folders: Sequence[Path]) -> Content:
@@ -89,22 +111,27 @@ def content_of(folders: Sequence[Path]) -> Content:
     rows = [row for cell in cells for row in cell.rows]
     claims = _claims([folder for folder in folders if folder not in tables])
     folder_parts = tuple(map(_folder, folders))
-    return Content(
-        _heading(cells, claims), cells, claims, folder_parts, tuple(blurb(rows)) if rows else (), _pooled(parts)
-    )
+    pooled, told = _pooled(parts), tuple(blurb(rows)) if rows else ()
+    rates = _rates(tables[0]) if len(folders) == len(tables) == 1 else []
+    over_all = tuple(pictures_of_all(_sets(cells, pooled), rates))
+    of_claims = tuple(_claim_pictures(folders[0])) if len(folders) == 1 and not tables else ()
+    return Content(_heading(cells, claims), cells, claims, folder_parts, told, pooled, over_all, of_claims)
 
 
 def content_so_far(tables: Sequence[Sequence[ArmRow]]) -> Content:
     """What there is of a sweep that still runs. tables: a cell each; none while no seed is whole."""
     cells = tuple(_cell_so_far(f"d{place}", rows) for place, rows in enumerate(tables, 1))
     told = tuple(blurb([row for rows in tables for row in rows])) if tables else ()
-    return Content(_heading(cells, None) if cells else "a sweep that has just begun", cells, None, (), told, ())
+    return Content(
+        _heading(cells, None) if cells else "Which loss? The first seed is being trained", cells, None, (), told, (), ()
+    )
 
 
 def _cell_so_far(key: str, rows: Sequence[ArmRow]) -> CellPart:
     return CellPart(
         key,
         short_title(rows),
+        set_name(rows[0].cell),
         title(rows),
         brief(rows),
         None,
@@ -119,8 +146,9 @@ def _cell_so_far(key: str, rows: Sequence[ArmRow]) -> CellPart:
 def _heading(cells: Sequence[CellPart], claims: Page | None) -> str:
     names = list(dict.fromkeys(cell.rows[0].dataset for cell in cells))
     if not names and claims is not None:
-        return f"{len(claims.grids)} claims"
-    return names[0] if len(names) == 1 else f"{len(names)} data sets"
+        count = len(claims.grids)
+        return f"Is it true? {count} claim{'s' * (count != 1)} on losses"
+    return f"Which loss for {names[0] if len(names) == 1 else f'{len(names)} data sets'}?"
 
 
 def _claims(folders: Sequence[Path]) -> Page | None:
@@ -131,11 +159,27 @@ def _claims(folders: Sequence[Path]) -> Page | None:
     return claims_page(*read_claims(folders))
 
 
+def _claim_pictures(folder: Path) -> list[Picture]:
+    check_unchanged(folder, [POINTS, LOSS_CURVES])
+    return pictures_of_claims(folder, claims_in(folder / EXPERIMENT))
+
+
 def _pooled(parts: Sequence[Sequence[CellPart]]) -> tuple[ArmRow, ...]:
     """All rows as one table, to be pooled over data sets; none where two folders hold the same one."""
     tables = [[row for cell in part for row in cell.rows] for part in parts]
     cells = [cell.rows[0].cell for part in parts for cell in part]
     return tuple(joined(tables)) if cells and len(set(cells)) == len(cells) else ()
+
+
+def _sets(cells: Sequence[CellPart], pooled: Sequence[ArmRow]) -> list[DataSet]:
+    """Each data set with its rows; what these say over all of them is that of the page."""
+    if pooled:
+        return [(cell.label, [row for row in pooled if row.cell == cell.rows[0].cell]) for cell in cells]
+    return [(cell.label, [replace(row, over=None) for row in cell.rows]) for cell in cells]
+
+
+def _rates(folder: Path) -> list[Figure]:
+    return list(of_folder(drawn_cells(folder), RATES).values())
 
 
 def _cells(folder: Path, key: str, *, many: bool) -> list[CellPart]:
@@ -144,7 +188,7 @@ def _cells(folder: Path, key: str, *, many: bool) -> list[CellPart]:
     runs = read_rows(folder / RUNS, RunRow)
     found = recommend(table, runs, read_influences(folder / INFLUENCES))
     drawn = drawn_cells(folder)
-    kinds = OF_MANY if many or len(drawn) > FEW_CELLS else PICTURES
+    kinds = OF_MANY if many or len(drawn) > FEW_CELLS else EVERY
     where = f" ({folder.name}, {_network(folder)})" if many else ""
     return [
         _cell(folder, f"{key}-{place}", each, of, of_cell(each.cell, classes), kinds, where)
@@ -172,6 +216,7 @@ def _cell(
     return CellPart(
         key,
         short_title(rows) + where,
+        set_name(rows[0].cell) + (f" ({folder.name})" if where else ""),
         title(rows, classes) + where,
         brief(rows, found),
         advice,

@@ -32,6 +32,32 @@ function sortBy(table, head) {
   table.tBodies[0].append(...rows);
 }
 
+function number(text, whole) { // as people write it: 0.2%, 0,002, 1,200, 1 200
+  const plain = text.trim().replace("%", "").trim();
+  const written = whole ? plain.replace(/[\s.,'\u00a0\u202f](?=\d{3}(\D|$))/g, "") : plain.replace(",", ".");
+  const value = written === "" ? NaN : Number(written) / (text.includes("%") ? 100 : 1);
+  return value > 0 && (whole || value < 1) ? value : NaN;
+}
+
+function orderByNearness(board) { // a ratio of 2 either way is as far, of rates and of positives
+  const table = board.querySelector("table");
+  const given = [...board.querySelectorAll("[data-near]")].filter((each) => each.value.trim());
+  const rows = [...table.tBodies[0].rows];
+  for (const row of rows) row.classList.remove("nearest");
+  const own = given.map((each) => ({ place: Number(each.dataset.near), value: number(each.value, "whole" in each.dataset) }));
+  const status = board.querySelector("[role=status]");
+  if (own.some((each) => Number.isNaN(each.value))) return say(status, "Give a rate such as 0.002 or 0.2%, and a number of positives such as 1,200.");
+  if (!own.length) return say(status, "");
+  const far = (row) => own.reduce((sum, each) => sum + Math.abs(Math.log(ordered(row.cells[each.place]) / each.value)), 0);
+  rows.sort((a, b) => far(a) - far(b));
+  table.tBodies[0].append(...rows);
+  for (const each of table.tHead.rows[0].cells) each.setAttribute("aria-sort", "none");
+  const nearest = shownRows(table)[0];
+  if (!nearest) return say(status, "No line is shown.");
+  nearest.classList.add("nearest");
+  say(status, `Most like it: ${nearest.cells[0].textContent}`);
+}
+
 function filter(board) {
   const table = board.querySelector("table");
   const rows = [...table.tBodies[0].rows];
@@ -74,6 +100,7 @@ for (const board of document.querySelectorAll(".board")) {
     if (button) button.addEventListener("click", () => sortBy(table, head));
   }
   for (const each of board.querySelectorAll("[data-filter]")) each.addEventListener("input", () => filter(board));
+  for (const each of board.querySelectorAll("[data-near]")) each.addEventListener("input", () => orderByNearness(board));
   for (const each of board.querySelectorAll("[data-copy]")) {
     each.addEventListener("click", () => copy(written(board, each.dataset.copy), status, each));
   }
@@ -94,7 +121,7 @@ for (const figure of document.querySelectorAll("figure")) { // a finger has no t
 }
 
 window.addEventListener("beforeprint", () => {
-  for (const each of document.querySelectorAll("details:not([open])")) { each.open = true; each.dataset.shut = ""; }
+  for (const each of document.querySelectorAll("details.told:not([open])")) { each.open = true; each.dataset.shut = ""; }
 });
 window.addEventListener("afterprint", () => {
   for (const each of document.querySelectorAll("details[data-shut]")) { each.open = false; delete each.dataset.shut; }

@@ -25,6 +25,7 @@ from focalbench.report.tables import display
 
 EVERY = 10  # seconds
 SEAL = re.compile(r"<!-- sha256 ([0-9a-f]{64}) of what stands above -->\n\Z")
+_OPTION = re.compile(r"(?<![\w-])(--[a-z][a-z-]*)")
 OVERVIEW = (
     Column("data"),
     Column("loss"),
@@ -32,7 +33,8 @@ OVERVIEW = (
     Column("better model"),
     Column("rate", right=True),
     Column("positives to train on", right=True),
-    Column("best other loss, vs baseline"),
+    Column("best other loss"),
+    Column("vs baseline", right=True),
 )
 
 
@@ -46,10 +48,12 @@ class OverviewLine:
 
 @dataclass(frozen=True)
 class Overview:
-    """What a page of several data sets begins with."""
+    """What a page of several data sets begins with. rate, positives: the places of these columns."""
 
     columns: tuple[Column, ...]
     lines: tuple[OverviewLine, ...]
+    rate: int = 4
+    positives: int = 5
 
 
 def page_text(content: Content, *, live: str = "") -> str:
@@ -81,8 +85,8 @@ def page_text(content: Content, *, live: str = "") -> str:
 
 
 def _drawn(content: Content) -> Iterator[str]:
-    for cell in content.cells:
-        yield from (picture.svg for picture in cell.pictures)
+    for pictures in (content.pictures, content.of_claims, *(cell.pictures for cell in content.cells)):
+        yield from (picture.svg for picture in pictures)
 
 
 def sealed(text: str) -> str:
@@ -107,7 +111,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters["copies"] = _copies
+    made.filters.update(copies=_copies, options=_options)
     made.globals.update(lines=_lines, markup=Markup, untitled=_untitled)
     return made
 
@@ -120,6 +124,11 @@ def _printable(value: object) -> object:
 def _lines(text: str) -> Markup:
     """A text of several lines, escaped."""
     return Markup("\n").join(escape(shown(line)) for line in text.splitlines())
+
+
+def _options(text: str) -> Markup:
+    """A sentence whose options are not broken at a line's end."""
+    return Markup(_OPTION.sub(r"<code>\1</code>", str(escape(shown(text)))))
 
 
 def _copies(dialects: Mapping[str, Dialect]) -> Markup:
@@ -155,7 +164,8 @@ def _overview_line(cell: CellPart) -> OverviewLine:
         _same(cell.advice.model.arm if cell.brief.model and cell.advice else "none"),
         Shown(f"{rate:.3g}", rate),
         Shown(f"{first.sizes.train_positives:,}", first.sizes.train_positives),
-        Shown("", None) if best is None else Shown(f"{best.name} {display(best)[2]}", gain(best)),
+        _same("" if best is None else best.name),
+        Shown("", None) if best is None else Shown(display(best)[2], gain(best)),
     )
     return OverviewLine(cell.key, cells)
 

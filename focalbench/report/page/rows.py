@@ -59,11 +59,14 @@ class Shown:
 
 @dataclass(frozen=True)
 class Line:
-    """A row of the table. verdict: one word, for its colour and the filter; taken: whether it is what is advised."""
+    """A row of the table. verdict: one word, for the filter; color: of it, none where nobody acts on it; taken: whether
+    the row is what is advised.
+    """
 
     cells: tuple[Shown, ...]
     start: str
     verdict: str
+    color: str
     whisker: Whisker | None
     taken: bool
 
@@ -103,14 +106,17 @@ class Board:
 
 def board(cell: Sequence[ArmRow], taken: ArmRow) -> Board:
     """The table of a cell. taken: the row that is advised."""
-    low, high = _span(cell)
+    (low, high), main = _span(cell), cell[0].init
     scale = WIDE / (high - low)
 
     def place(value: float) -> float:
         return round((value - low) * scale, 1)
 
-    texts = [_texts(row) for row in cell]
-    lines = tuple(_line(row, own, _whisker(row.delta, place), taken) for row, own in zip(cell, texts, strict=True))
+    texts = [_texts(row, main) for row in cell]
+    lines = tuple(
+        _line(row, own, _whisker(row.delta, place), row.arm == taken.arm, _news(row, main))
+        for row, own in zip(cell, texts, strict=True)
+    )
     columns = _columns(cell)
     ends = tuple(min(max(place(end), 0.0), WIDE) for end in (-cell[0].margin, cell[0].margin))
     dialects = _dialects(cell, columns, texts)
@@ -133,20 +139,32 @@ def _columns(cell: Sequence[ArmRow]) -> tuple[Column, ...]:
     return (Column(arm), Column("start"), *right, Column(verdict), Column(skill, right=True))
 
 
-def _texts(row: ArmRow) -> list[str]:
-    return [row.name, _start(row), *display(row)[1:]]
+def _texts(row: ArmRow, main: str | None) -> list[str]:
+    value, delta, verdict, skill = display(row)[1:]
+    of_start = verdict in (Verdict.BETTER, Verdict.WORSE) and not _is_main(row, main)
+    return [row.name, _start(row), value, delta, f"{verdict}, from {row.init}" if of_start else verdict, skill]
+
+
+def _is_main(row: ArmRow, main: str | None) -> bool:
+    """Whether a row is compared with the baseline that a user has: that of the first start."""
+    return row.kind is not Kind.ARM or row.init == main
+
+
+def _news(row: ArmRow, main: str | None) -> str:
+    """The verdict of a row that somebody may act on."""
+    return str(row.verdict) if row.verdict in (Verdict.BETTER, Verdict.WORSE) and _is_main(row, main) else ""
 
 
 def _start(row: ArmRow) -> str:
     return str(row.kind) if row.kind is not Kind.ARM else str(row.init)
 
 
-def _line(row: ArmRow, texts: Sequence[str], whisker: Whisker | None, taken: ArmRow) -> Line:
+def _line(row: ArmRow, texts: Sequence[str], whisker: Whisker | None, taken: bool, color: str) -> Line:
     skill = row.scores.recovered.log_loss_skill
     delta = None if row.delta is None else row.delta.mean
     orders = (row.name, _start(row), row.value.mean, delta, str(row.verdict or ""), skill)
     shown = tuple(Shown(text, order) for text, order in zip(texts, orders, strict=True))
-    return Line(shown, _start(row), str(row.verdict or ""), whisker, row.arm == taken.arm)
+    return Line(shown, _start(row), str(row.verdict or ""), color, whisker, taken)
 
 
 # ---- the picture of a difference
