@@ -6,9 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from tests.support.attempts import typed
 from tests.support.harness import Ended, run
+
+pytestmark = pytest.mark.processes
 
 RNG = np.random.default_rng(0)
 ROWS = 1000

@@ -23,6 +23,8 @@ from tests.cli.test_sweep_process import FOCAL, REPEATED, files, here
 from tests.support.harness import Ended as EndedProcess
 from tests.support.harness import ended, start
 
+pytestmark = pytest.mark.processes
+
 ONE = FOCAL + " --no-references --init own --workers 1"  # two runs a seed
 LONG = f"{ONE} --epochs 8 --seeds 24"
 ARMS = (Arm("bce"), Arm("pos_weight"))

@@ -8,6 +8,8 @@ from tests.jobs.test_claim_folders import TEXT
 from tests.support.attempts import Said, typed
 from tests.support.harness import run
 
+pytestmark = pytest.mark.processes
+
 SMALL = TEXT.replace("rows = 1500", "rows = 1000").replace("epochs = 4", "epochs = 2")
 
 

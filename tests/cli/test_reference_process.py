@@ -18,6 +18,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
+pytestmark = pytest.mark.processes
+
 PIPE = make_pipeline(StandardScaler(), LogisticRegression(C=0.1))
 SVC = LinearSVC()
 SCALER = StandardScaler()

@@ -13,6 +13,8 @@ SCRIPT = """
 import hashlib, signal, threading, time
 from focalbench.cli.stopping import stopping
 
+pytestmark = pytest.mark.processes
+
 def busy():
     hashlib.pbkdf2_hmac("sha256", b"", b"", 10**9)  # minutes in C, deaf to signals
 

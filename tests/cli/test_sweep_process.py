@@ -23,6 +23,8 @@ from focalbench.report.curves import CurvePoint
 from tests.support.attempts import Said, typed
 from tests.support.own import forget_modules
 
+pytestmark = pytest.mark.processes
+
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "COLUMNS": "100", "NO_COLOR": "1"}
 DATA = "sweep --dataset gaussians --pos-rate 0.02 --rows 1500 --epochs 2 --hidden 8 --lr 0.01 --device cpu"
 FOCAL = DATA + " --loss focal --gamma 2"

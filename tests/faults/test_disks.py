@@ -19,6 +19,8 @@ from tests.support.attempts import typed
 from tests.support.harness import Ended, files, run
 from tests.support.runs import outcome_with
 
+pytestmark = pytest.mark.processes
+
 Record = Callable[[str, object], None]
 SWEEP = (
     "sweep --dataset gaussians --pos-rate 0.02 --rows 1500 --epochs 2 --hidden 8 --lr 0.01 --seeds 4 --no-references "

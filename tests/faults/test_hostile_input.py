@@ -21,6 +21,8 @@ from tests.faults.hostile import PLACE, VALUES, Attempt, command_lines, csv_swee
 from tests.faults.surroundings import limited, named, of_others, read, shared_state, special, under
 from tests.support.attempts import Ended, Files, Said, attempt, contents, lay, typed
 
+pytestmark = pytest.mark.processes
+
 Record = Callable[[str, object], None]
 MACHINE = (1, 3)  # exit codes that blame it
 PATIENCE = 300  # seconds for a command that takes one or two, where others use the machine

@@ -32,6 +32,8 @@ from tests.support.harness import (
 )
 from tests.support.own import forget_modules
 
+pytestmark = pytest.mark.processes
+
 Record = Callable[[str, object], None]
 BACKENDS = {"serial": "--workers 1", "loky": "--backend loky --workers 2", "dask": "--backend dask --workers 2"}
 

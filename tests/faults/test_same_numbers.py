@@ -16,6 +16,8 @@ from focalbench.plan.planning import make_plan
 from focalbench.plan.toml import load, to_toml
 from focalbench.runs.arm import Arm
 
+pytestmark = pytest.mark.processes
+
 ARMS = (Arm("bce"), Arm("pos_weight"), Arm("focal", gamma=2.0), Arm("focal", gamma=1.0), Arm("dice"), Arm("ohem"))
 EXPERIMENT = Experiment(
     datasets=("mixture", "gaussians"),

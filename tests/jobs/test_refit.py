@@ -31,6 +31,8 @@ from focalbench.runs.resampling import Resampling
 from focalbench.runs.run import Recipe
 from tests.datasets.test_ten_tables import CASES, Case, genes
 
+pytestmark = pytest.mark.processes
+
 RNG = np.random.default_rng(3)
 ROWS = 3000
 X = RNG.normal(size=ROWS)

@@ -10,6 +10,8 @@ from torch.multiprocessing.spawn import spawn
 
 from focalbench.losses import SigmoidFocalLoss, SoftmaxFocalLoss
 
+pytestmark = pytest.mark.processes
+
 PROCESSES = 2
 SPLIT = (3, 7)  # rows of each process: unequal, and all positives in the second
 

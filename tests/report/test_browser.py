@@ -19,6 +19,8 @@ from focalbench.report.words import cells
 from tests.support.pages import RESULTS
 from tests.support.reports import hostile_results
 
+pytestmark = pytest.mark.processes
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 

@@ -297,7 +297,7 @@ def test_a_page_is_kept_current_while_a_sweep_runs(tmp_path: Path, monkeypatch: 
     *running, last = pages
     assert len(running) > 2
     assert all('http-equiv="refresh" content="10"' in page and "Still running: " in page for page in running)
-    assert "has just begun" in running[0]
+    assert "first seed is being trained" in running[0]
     assert "gamma=2" in running[-1]
     assert all(map(is_sealed, pages))
     assert last == page_text(content_of([tmp_path / "o"]))

@@ -39,6 +39,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.svm import LinearSVC
+
+pytestmark = pytest.mark.processes
 """
 MODULE = f"""{IMPORTS}
 PLAIN = LogisticRegression(C=0.3)
