@@ -6,10 +6,10 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
+pytestmark = pytest.mark.processes
+
 SET_UP = """
 import numpy as np, focalbench
-
-pytestmark = pytest.mark.processes
 rng = np.random.default_rng(0)
 X = rng.normal(size=(4000, 4)); y = X[:, 0] + rng.normal(size=4000) > 1.5
 found = focalbench.compare(X, y, losses=["pos_weight"], seeds=3, steps=60, hidden=(8,), references=False)

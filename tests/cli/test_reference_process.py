@@ -10,6 +10,8 @@ from tests.cli.test_sweep_process import DATA, files, focalbench, here, rows, ta
 from tests.support.own import forget_modules
 from tests.support.pages import ROOT
 
+pytestmark = pytest.mark.processes
+
 SWEEP = DATA + " --seeds 2 --loss bce --init own"
 MODULE = """\
 from sklearn.ensemble import RandomForestClassifier
@@ -17,8 +19,6 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
-
-pytestmark = pytest.mark.processes
 
 PIPE = make_pipeline(StandardScaler(), LogisticRegression(C=0.1))
 SVC = LinearSVC()

@@ -9,11 +9,11 @@ from types import MappingProxyType
 
 import pytest
 
+pytestmark = pytest.mark.processes
+
 SCRIPT = """
 import hashlib, signal, threading, time
 from focalbench.cli.stopping import stopping
-
-pytestmark = pytest.mark.processes
 
 def busy():
     hashlib.pbkdf2_hmac("sha256", b"", b"", 10**9)  # minutes in C, deaf to signals

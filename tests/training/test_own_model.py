@@ -30,6 +30,8 @@ from focalbench.training.own.named import Own
 from focalbench.training.references import Fitted, average_precision_of, reference_logits
 from focalbench.training.stack import run_stack
 
+pytestmark = pytest.mark.processes
+
 RECIPE = Recipe("gaussians", 1500, 0.02)
 IMPORTS = """\
 from sklearn.compose import make_column_selector, make_column_transformer
@@ -39,8 +41,6 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.svm import LinearSVC
-
-pytestmark = pytest.mark.processes
 """
 MODULE = f"""{IMPORTS}
 PLAIN = LogisticRegression(C=0.3)
