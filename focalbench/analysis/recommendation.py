@@ -28,6 +28,11 @@ class Lead:
         """Whether the reference is better."""
         return self.verdict is Verdict.BETTER
 
+    @property
+    def most(self) -> float:
+        """The end of the interval that is farther from nothing, of a lead with a verdict."""
+        return max(abs(end) for end in (self.delta.low, self.delta.high, self.delta.mean) if end is not None)
+
 
 @dataclass(frozen=True)
 class Recommendation:

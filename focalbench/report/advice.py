@@ -71,9 +71,12 @@ def take(found: Recommendation) -> str:
     """What to take where a reference is better than the loss to train with."""
     assert found.reference is not None
     assert found.lead is not None
+    lead, network = found.lead, found.network
+    small = "" if lead.most > network.margin else f", less than the {_margin(network)} that matters here"
+    name = network.name if network.delta is not None else baseline_name(found.cell)
     return (
-        f"Take {found.reference.arm} rather than a network: better than {found.network.name}, the loss to take here, "
-        f"by {_interval(found.lead.delta, found.network)}."
+        f"Take {found.reference.arm} rather than a network: better than {name}, the loss to take here, "
+        f"by {_interval(lead.delta, network)}{small}."
     )
 
 
@@ -86,8 +89,7 @@ def _other_models(found: Recommendation) -> list[str]:
     if lead.verdict is Verdict.WORSE:
         return [f"No other model does better: {against} {_interval(lead.delta, found.network)}."]
     if lead.verdict is Verdict.WITHIN:
-        margin = spread.number(found.network.margin, spread.digits(found.network.margin))
-        return [f"{name} is as good as {found.network.name}, to within {margin}, and simpler to train."]
+        return [f"{name} is as good as {found.network.name}, to within {_margin(found.network)}, and simpler to train."]
     if lead.verdict is Verdict.UNDECIDED:
         return [f"{against} is undecided: {_interval(lead.delta, found.network)}{_deciding(lead)}."]
     return [f"{against}: {_interval(lead.delta, found.network)}; too few seeds for a verdict."]
@@ -99,6 +101,10 @@ def _deciding(lead: Lead) -> str:
 
 def _interval(delta: Spread, row: ArmRow) -> str:
     return spread.phrase(delta, spread.digits(row.margin))
+
+
+def _margin(row: ArmRow) -> str:
+    return spread.number(row.margin, spread.digits(row.margin))
 
 
 def _at_threshold(model: ArmRow) -> list[str]:

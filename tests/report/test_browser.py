@@ -90,7 +90,9 @@ def test_the_first_screen_answers(page: "Page") -> None:
     """Somebody who looks for ten seconds says which loss and how sure."""
     page.set_viewport_size({"width": 390, "height": 844})
     text = page.locator("main").inner_text()
-    assert text.index("Stay with BCE on 2 of 2 tables") < text.index("Find the line")
+    assert text.index(
+        "Stay with BCE: of 2 tables, on 1 no other loss gains what matters, on 1 that is not decided yet."
+    ) < text.index("Find the line")
     assert text.index("Stay with BCE") < text.index("Among the losses")
     assert "Better, at 95%" in page.locator(".answer").nth(1).inner_text()
 
@@ -122,35 +124,82 @@ def test_filters_leave_what_they_name(page: "Page") -> None:
     assert overview.locator("tbody tr:visible").count() == 1
 
 
-@pytest.mark.parametrize(
-    ("rate", "positives", "nearest"),
-    [
-        ("0.2%", "", "0.0015"),
-        ("0,05", "", "natural"),
-        ("", "2 482", "natural"),
-        ("", "1,000", "natural"),
-        ("2e-3", "40", "0.0015"),
-    ],
-)
-def test_the_line_nearest_to_ones_own_case_comes_first(rate: str, positives: str, nearest: str, page: "Page") -> None:
+def near(page: "Page", rate: str, positives: str) -> Any:
+    """The overview after these were typed."""
     overview = page.locator(".overview")
     overview.locator("[data-near]").first.fill(rate)
     overview.locator("[data-near]").last.fill(positives)
     page.wait_for_timeout(100)
+    return overview
+
+
+@pytest.mark.parametrize(
+    ("rate", "positives", "nearest", "read"),
+    [
+        ("0.2%", "", "0.0015", "0.2%"),
+        ("1/500", "", "0.0015", "0.2%"),
+        ("0,05", "", "natural", "5%"),
+        ("", "2 482", "natural", "2,482 positives"),
+        ("", "1,000", "natural", "1,000 positives"),
+        ("", "1\u2019000", "natural", "1,000 positives"),
+        ("2e-3", "40", "0.0015", "0.2% and 40 positives"),
+    ],
+)
+def test_the_line_nearest_to_ones_own_case_comes_first(
+    rate: str, positives: str, nearest: str, read: str, page: "Page"
+) -> None:
+    overview = near(page, rate, positives)
     first = overview.locator("tbody tr").first
-    assert nearest in first.locator("th").inner_text()
+    name, said = first.locator("th").inner_text(), overview.locator(".near").inner_text()
+    assert nearest in name
     assert first.get_attribute("class") == "nearest"
     assert overview.locator("tbody tr.nearest").count() == 1
-    assert overview.locator("[role=status]").inner_text() == f"Most like it: {first.locator('th').inner_text()}"
+    assert said.startswith(f"Read as {read}. Most like it: {name} (")
+    assert said.endswith(f"{first.locator('td').first.inner_text()}.")
+
+
+def test_far_from_all_is_said_and_the_filter_keeps_it(page: "Page") -> None:
+    before = page.locator(".overview tbody th").all_inner_texts()
+    overview = near(page, "0.001%", "")
+    assert "Nothing here is close; the nearest: census-income at rate 0.0015" in overview.locator(".near").inner_text()
+    overview.locator("input[type=search]").fill("natural")
+    page.wait_for_timeout(100)
+    assert "the nearest: census-income at natural rate" in overview.locator(".near").inner_text()
+    assert overview.locator("[role=status]").first.inner_text() == "1 of 2 rows"
+    overview.locator("input[type=search]").fill("")
+    near(page, "", "")
+    assert overview.locator("tbody th").all_inner_texts() == before
+    assert overview.locator(".nearest").count() == 0
 
 
 @pytest.mark.parametrize("rate", ["rare", "150%", "2", "0", "-0.1", "."])
 def test_what_is_no_rate_is_said_to_be_none(rate: str, page: "Page") -> None:
-    overview = page.locator(".overview")
-    overview.locator("[data-near]").first.fill(rate)
-    page.wait_for_timeout(100)
-    assert "such as 0.002 or 0.2%" in overview.locator("[role=status]").inner_text()
+    overview = near(page, rate, "90")
+    assert "such as 0.002, 0.2% or 1/500" in overview.locator(".near").inner_text()
     assert overview.locator("tbody tr.nearest").count() == 0
+    assert overview.locator("[aria-invalid=true]").count() == 1
+    near(page, "0.2%", "90")
+    assert overview.locator("[aria-invalid=true]").count() == 0
+
+
+def test_numbers_within_names_are_sorted_as_numbers(page: "Page") -> None:
+    first_board(page).locator("thead th button").first.click()
+    plain = [name for name in names(page) if name.startswith("alpha=") and " " not in name]
+    assert plain == ["alpha=0.25", "alpha=0.75", "alpha=0.9", "alpha=0.99"]
+
+
+def test_a_mark_is_told_from_beside_it_and_nothing_where_there_is_none(page: "Page") -> None:
+    figure = page.locator("figure.wide").first
+    mark = figure.locator("g:has(> title)").first
+    mark.scroll_into_view_if_needed()
+    box = mark.bounding_box()
+    assert box is not None
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2 + 6)
+    assert "pos_weight: " in figure.locator("output").inner_text()
+    whole = figure.locator("svg").bounding_box()
+    assert whole is not None
+    page.mouse.click(whole["x"] + 3, whole["y"] + 3)
+    assert figure.locator("output").inner_text() == ""
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from focalbench.errors import MachineError
 from focalbench.report.colors import DARK, turned
 from focalbench.report.figures import drawn_cells, picture
 from focalbench.report.folder import CLAIMS, PICTURES, TABLE
-from focalbench.report.page.brief import Sure, brief
+from focalbench.report.page.brief import Sure, brief, counted
 from focalbench.report.page.content import content_of
 from focalbench.report.page.pictures import pictures
 from focalbench.report.page.render import is_sealed, page_text
@@ -154,7 +154,7 @@ def test_a_forest_tells_every_row_and_a_mean_only_over_different_data_sets(
 def test_a_folder_of_one_data_set_at_several_rates_shows_these_together() -> None:
     kinds = [made.title for made in content_of([RESULTS / "census"]).pictures]
     assert kinds == [
-        "Every data set: differences over its margin",
+        "Every data set: differences, in units of the least that matters there",
         "The metric against the focusing exponent at each rate",
     ]
     assert content_of([RESULTS / "dense"]).pictures == ()
@@ -173,6 +173,34 @@ def test_a_page_of_claims_has_every_claim_its_figure_and_how_to_run_it_again() -
     means = [f"{float(row['number']):+.3f}".replace("0.", ".") for row in rows if row["number"]]
     assert means
     assert all(mean in text for mean in means if abs(float(mean)) > 0.01)
+
+
+def test_the_counts_say_where_another_loss_is_better() -> None:
+    def first(*names: str) -> str:
+        parts = content_of([RESULTS / name for name in names]).cells
+        return counted([(cell.brief, cell.rows) for cell in parts])[0]
+
+    assert first("headline64", "headline") == (
+        "Mostly stay with BCE: of 4 tables, on 3 that is not decided yet, "
+        "on 1 of synthetic data another loss is shown to be better by what may matter."
+    )
+    assert first("rivals").startswith("It depends on the data: of 1 tables, on 1 of synthetic data ")
+    assert first("census").startswith("Stay with BCE: of 2 tables, ")
+
+
+def test_what_a_row_says_otherwise_or_what_matters_little_is_said_in_the_answer() -> None:
+    said = {cell.rows[0].dataset: cell for cell in content_of([RESULTS / "adbench"]).cells}
+    cover, aloi = said["adbench:cover"].brief, said["adbench:aloi"].brief
+    assert cover.model is not None
+    assert cover.model.reason.endswith(", less than the .042 that matters here.")
+    assert aloi.model is not None
+    assert "matters here" not in aloi.model.reason
+    alone = "That compares it with BCE alone; among all rows at once, as in the table, it is undecided."
+    assert alone in aloi.certain
+    assert not any("alone" in text for text in cover.certain)  # whose row is better, too
+    assert any(text.startswith("Little is learnt here: ") for text in aloi.certain)
+    assert not any("Little" in text for text in cover.certain)
+    assert [text[:10] for text in aloi.start] == ["The start:"]
 
 
 def test_figures_keep_their_texts_and_tell_their_numbers() -> None:

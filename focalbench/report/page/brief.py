@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from focalbench.analysis.recommendation import Recommendation, gain, main_rows, most_gain, winners
-from focalbench.analysis.rows import ArmRow, Kind, Spread, Verdict
+from focalbench.analysis.rows import ArmRow, Kind, Scope, Spread, Verdict
 from focalbench.analysis.statistics import LEAST_SEEDS
 from focalbench.report import spread
 from focalbench.report.advice import advised, take
@@ -38,7 +38,7 @@ class Brief:
     """The answer on the losses, and what somebody asks next. model: where another model is better than any network.
 
     much, certain, wrong: sentences on how much better it is, how sure, and what it costs to be wrong; none where there
-    is no verdict.
+    is no verdict. start: on where the last bias starts, where that matters.
     """
 
     loss: Answer
@@ -46,11 +46,17 @@ class Brief:
     much: tuple[str, ...] = ()
     certain: tuple[str, ...] = ()
     wrong: tuple[str, ...] = ()
+    start: tuple[str, ...] = ()
 
     @property
     def asked(self) -> list[tuple[str, tuple[str, ...]]]:
         """What somebody asks next, with what is said to it."""
-        every = (("How much better?", self.much), ("How sure?", self.certain), ("What if it is wrong?", self.wrong))
+        every = (
+            ("How much better?", self.much),
+            ("Where does the last bias start?", self.start),
+            ("How sure?", self.certain),
+            ("What if it is wrong?", self.wrong),
+        )
         return [(question, told) for question, told in every if told]
 
 
@@ -68,9 +74,17 @@ def brief(cell: Sequence[ArmRow], found: Recommendation | None = None) -> Brief:
         _answer(loss_decision(cell), of_loss.loss.sure),
         model.model,
         (*model.much, *of_loss.much, plain(own.by, own.by.without_skill(own.prevalence))),
-        (*model.certain, *of_loss.certain, *scope(cell[0]), *thin(cell[0])),
-        (*model.wrong, *of_loss.wrong, *_costliest(others), *_of_starts(cell, baseline)),
+        (*model.certain, *of_loss.certain, *scope(cell[0]), *thin(cell[0]), *_little(own, baseline)),
+        (*model.wrong, *of_loss.wrong, *_costliest(others)),
+        tuple(_of_starts(cell, baseline)),
     )
+
+
+def _little(own: ArmRow, baseline: str) -> Iterator[str]:
+    """Where the network says less than the prevalence does."""
+    skill = own.scores.recovered.log_loss_skill
+    if skill is not None and skill <= 0:
+        yield f"Little is learnt here: the bare prevalence is no worse than {baseline} (skill {skill:.2f})."
 
 
 def _answer(sentence: str, sure: Sure) -> Answer:
@@ -111,7 +125,7 @@ def _of_reference(found: Recommendation) -> Brief:
         _NOTHING,
         _answer(take(found), Sure.WON),
         (_values(reference, network, name, delta),),
-        (_whole(reference, delta, network),),
+        (_whole(reference, delta, network), *_in_the_table(reference, name)),
         (_at_worst(reference.arm, delta, network),),
     )
 
@@ -128,6 +142,12 @@ def _whole(row: ArmRow, delta: Spread, against: ArmRow) -> str:
     """Why a row counts as better."""
     ends = spread.phrase(delta, spread.digits(against.margin)).partition(" ")[2]
     return f"{row.name}: over {row.n_seeds} seeds the whole 95% interval, {ends}, is on the better side."
+
+
+def _in_the_table(reference: ArmRow, name: str) -> Iterator[str]:
+    """Why a reference's row may be less sure."""
+    if reference.verdict is not Verdict.BETTER:
+        yield f"That compares it with {name} alone; among all rows at once, as in the table, it is {reference.verdict}."
 
 
 def _bounded(others: Sequence[ArmRow]) -> str:
@@ -154,8 +174,9 @@ def _of_staying(others: Sequence[ArmRow], baseline: str) -> str:
 
 def _at_worst(name: str, delta: Spread, row: ArmRow) -> str:
     low, high = spread.limits(delta) or (delta.mean, delta.mean)
-    least = -high if row.by.lower_is_better else low
-    return f"At the worse end of its interval {name} still gains {spread.number(least, spread.digits(row.margin))}."
+    least, places = -high if row.by.lower_is_better else low, spread.digits(row.margin)
+    places = next((more for more in range(places, places + spread.MORE) if round(least, more)), places + spread.MORE)
+    return f"At the worse end of its interval {name} still gains {spread.number(least, places)}."
 
 
 def _costliest(others: Sequence[ArmRow]) -> Iterator[str]:
@@ -183,26 +204,24 @@ def _bound(most: float, row: ArmRow) -> str:
 
 def counted(found: Sequence[tuple[Brief, Sequence[ArmRow]]]) -> list[str]:
     """The answer over several tables, in counts. found: the brief and the rows of each."""
-    won = sum(bool(_winners(rows)) for _, rows in found)
+    won_by = [winning[0] for _, rows in found if (winning := _winners(rows))]
+    won, made_up = len(won_by), won_by and all(row.scope is Scope.DRAWS for row in won_by)
     sure = [brief.loss.sure for brief, _ in found]
     names = " or ".join(sorted({baseline_name(rows) for _, rows in found}))
     kept = {
-        "no loss gains what matters": sure.count(Sure.BOUND),
-        "that is not decided yet": sure.count(Sure.OPEN),
-        "there is no verdict": sure.count(Sure.NONE),
+        f"on {sure.count(Sure.BOUND)} no other loss gains what matters": sure.count(Sure.BOUND),
+        f"on {sure.count(Sure.OPEN)} that is not decided yet": sure.count(Sure.OPEN),
+        f"on {sure.count(Sure.NONE)} there is no verdict": sure.count(Sure.NONE),
+        f"on {won}{' of synthetic data' if made_up else ''} another loss is shown to be better by what may matter": won,
     }
-    why = ", ".join(f"on {count} {what}" for what, count in kept.items() if count)
+    told = ", ".join(text for text, count in kept.items() if count)
+    stay = f"Stay with {names}" if not won else f"Mostly stay with {names}"
+    answer = stay if 2 * won < len(found) else "It depends on the data"
     models = sum(brief.model is not None for brief, _ in found)
-    stay = f"Stay with {names} on {len(found) - won} of {len(found)} tables: {why}."
     return [
-        f"{stay} On {won or 'none'} another loss is shown to be better by what may matter."
-        if won < len(found)
-        else _ALL_WON.format(won),
+        f"{answer}: of {len(found)} tables, {told}.",
         f"On {models or 'none'} another model, such as boosting, is better than the network with the best loss.",
     ]
-
-
-_ALL_WON = "On all of {} tables another loss than the baseline is shown to be better by what may matter."
 
 
 def _winners(cell: Sequence[ArmRow]) -> list[ArmRow]:

@@ -148,7 +148,8 @@ def _heading(cells: Sequence[CellPart], claims: Page | None) -> str:
     if not names and claims is not None:
         count = len(claims.grids)
         return f"Is it true? {count} claim{'s' * (count != 1)} on losses"
-    return f"Which loss for {names[0] if len(names) == 1 else f'{len(names)} data sets'}?"
+    many = f"{len(cells)} tables of {len(names)} data sets"
+    return f"Which loss for {names[0] if len(names) == 1 else many}?"
 
 
 def _claims(folders: Sequence[Path]) -> Page | None:

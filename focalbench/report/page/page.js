@@ -19,7 +19,16 @@ function ordered(cell) {
 
 function compare(one, other, sign) {
   if (one === null || other === null) return (one === null) - (other === null); // what has none comes last
-  return sign * (typeof one === "number" ? one - other : one.localeCompare(other, "en", { numeric: true }));
+  return sign * (typeof one === "number" ? one - other : compareTexts(one, other));
+}
+
+function compareTexts(one, other) { // numbers within names as numbers: alpha=0.25 before alpha=0.9
+  const [ones, others] = [one, other].map((text) => text.split(/(\d+(?:\.\d+)?)/));
+  for (let place = 0; place < Math.min(ones.length, others.length); place += 1) {
+    const found = place % 2 ? ones[place] - others[place] : ones[place].localeCompare(others[place], "en");
+    if (found) return found;
+  }
+  return ones.length - others.length;
 }
 
 function sortBy(table, head) {
@@ -32,30 +41,51 @@ function sortBy(table, head) {
   table.tBodies[0].append(...rows);
 }
 
-function number(text, whole) { // as people write it: 0.2%, 0,002, 1,200, 1 200
+function number(text, whole) { // as people write it: 0.2%, 0,002, 1/500, 1,200, 1 200
   const plain = text.trim().replace("%", "").trim();
-  const written = whole ? plain.replace(/[\s.,'\u00a0\u202f](?=\d{3}(\D|$))/g, "") : plain.replace(",", ".");
-  const value = written === "" ? NaN : Number(written) / (text.includes("%") ? 100 : 1);
+  const parts = plain.split(/[:/]/);
+  const read = (part) => Number(whole ? part.replace(/[\s.,'\u2019\u00a0\u202f](?=\d{3}(\D|$))/g, "") : part.replace(",", ".")) || NaN;
+  const value = (parts.length === 2 && !whole ? read(parts[0]) / read(parts[1]) : read(plain)) / (text.includes("%") ? 100 : 1);
   return value > 0 && (whole || value < 1) ? value : NaN;
 }
 
-function orderByNearness(board) { // a ratio of 2 either way is as far, of rates and of positives
+const TOO_FAR = 4; // times as rare, or as many
+
+function nearness(board) { // what is asked for; a ratio of 2 either way is as far, of rates and of positives
+  const asked = [...board.querySelectorAll("[data-near]")].filter((each) => each.value.trim()).map((input) => {
+    const whole = "whole" in input.dataset;
+    return { input, whole, place: Number(input.dataset.near), value: number(input.value, whole) };
+  });
+  for (const each of board.querySelectorAll("[data-near]")) each.removeAttribute("aria-invalid");
+  for (const each of asked) if (Number.isNaN(each.value)) each.input.setAttribute("aria-invalid", "true");
+  return asked;
+}
+
+function inWords(asked, value) {
+  return asked.whole ? `${value.toLocaleString("en")} positives` : `${Number((100 * value).toPrecision(3))}%`;
+}
+
+function orderByNearness(board) {
   const table = board.querySelector("table");
-  const given = [...board.querySelectorAll("[data-near]")].filter((each) => each.value.trim());
-  const rows = [...table.tBodies[0].rows];
+  const asked = nearness(board);
+  const status = board.querySelector("[data-near-said]");
+  const rows = [...table.tBodies[0].rows].sort((a, b) => a.dataset.place - b.dataset.place);
   for (const row of rows) row.classList.remove("nearest");
-  const own = given.map((each) => ({ place: Number(each.dataset.near), value: number(each.value, "whole" in each.dataset) }));
-  const status = board.querySelector("[role=status]");
-  if (own.some((each) => Number.isNaN(each.value))) return say(status, "Give a rate such as 0.002 or 0.2%, and a number of positives such as 1,200.");
-  if (!own.length) return say(status, "");
-  const far = (row) => own.reduce((sum, each) => sum + Math.abs(Math.log(ordered(row.cells[each.place]) / each.value)), 0);
-  rows.sort((a, b) => far(a) - far(b));
+  const wrong = asked.find((each) => Number.isNaN(each.value));
+  const ratio = (row, each) => Math.abs(Math.log(ordered(row.cells[each.place]) / each.value));
+  const far = (row) => asked.reduce((sum, each) => sum + ratio(row, each), 0);
+  if (asked.length && !wrong) rows.sort((a, b) => far(a) - far(b));
   table.tBodies[0].append(...rows);
   for (const each of table.tHead.rows[0].cells) each.setAttribute("aria-sort", "none");
+  if (wrong) return say(status, wrong.whole ? "Give a number of positives such as 1,200." : "Give a rate below 1 such as 0.002, 0.2% or 1/500.");
+  if (!asked.length) return say(status, "");
   const nearest = shownRows(table)[0];
-  if (!nearest) return say(status, "No line is shown.");
+  const read = `Read as ${asked.map((each) => inWords(each, each.value)).join(" and ")}.`;
+  if (!nearest) return say(status, `${read} No line is shown.`);
   nearest.classList.add("nearest");
-  say(status, `Most like it: ${nearest.cells[0].textContent}`);
+  const close = asked.every((each) => ratio(nearest, each) <= Math.log(TOO_FAR));
+  const its = asked.map((each) => inWords(each, ordered(nearest.cells[each.place]))).join(", ");
+  say(status, `${read} ${close ? "Most like it" : "Nothing here is close; the nearest"}: ${nearest.cells[0].textContent} (${its}): ${nearest.cells[1].textContent}.`);
 }
 
 function filter(board) {
@@ -67,6 +97,7 @@ function filter(board) {
     : row.dataset[each.dataset.filter] === each.value;
   for (const row of rows) row.hidden = !asked.every((each) => passes(row, each));
   say(board.querySelector("[role=status]"), `${shownRows(table).length} of ${rows.length} rows`);
+  if (board.querySelector("[data-near]")) orderByNearness(board);
 }
 
 function written(board, kind) {
@@ -94,6 +125,7 @@ async function copy(text, status, button) {
 
 for (const board of document.querySelectorAll(".board")) {
   const table = board.querySelector("table");
+  [...table.tBodies[0].rows].forEach((row, place) => { row.dataset.place = place; });
   const status = board.querySelector("[role=status]");
   for (const head of table.tHead.rows[0].cells) {
     const button = head.querySelector("button");
@@ -113,11 +145,28 @@ for (const button of document.querySelectorAll("[data-copies]")) {
   });
 }
 
-for (const figure of document.querySelectorAll("figure")) { // a finger has no tooltip: what it touches is told below
-  figure.addEventListener("click", (event) => {
-    const group = event.target.closest("g:has(> title)");
-    if (group) figure.querySelector("output").textContent = group.querySelector("title").textContent;
-  });
+const REACH = 14; // pixels from a mark at which it is still meant
+
+function markAt(svg, event) { // what is hit, else the nearest mark or bar; a curve fills a whole box, so it has to be hit
+  const hit = event.target.closest("g:has(> title)");
+  if (hit) return hit;
+  const [x, y] = [event.clientX, event.clientY];
+  const marks = [...svg.querySelectorAll("g:has(> title)")].map((group) => {
+    const box = group.getBoundingClientRect();
+    const [right, down] = [Math.max(box.left - x, 0, x - box.right), Math.max(box.top - y, 0, y - box.bottom)];
+    return { group, far: Math.hypot(right, down), thin: Math.min(box.width, box.height) <= REACH };
+  }).filter((mark) => mark.thin && mark.far <= REACH);
+  return marks.length ? marks.reduce((a, b) => (a.far <= b.far ? a : b)).group : null;
+}
+
+function tell(event) { // a finger has no tooltip: what it touches, or the mouse points at, is told below
+  const group = markAt(event.currentTarget, event);
+  event.currentTarget.closest("figure").querySelector("output").textContent = group ? group.querySelector("title").textContent : "";
+}
+
+for (const svg of document.querySelectorAll("figure svg")) {
+  svg.addEventListener("click", tell);
+  svg.addEventListener("mousemove", tell);
 }
 
 window.addEventListener("beforeprint", () => {

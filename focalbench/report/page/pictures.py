@@ -71,8 +71,12 @@ def pictures(of: OfCell, prefix: str, kinds: Sequence[str] = PICTURES) -> list[P
 
 def pictures_of_all(sets: Sequence[DataSet], rates: Sequence[Figure]) -> list[Picture]:
     """The figures over all data sets: a forest of them, and those at several rates, which are drawn."""
-    title = "Every data set: differences over its margin"
-    marks = {mark_name(name, row.arm): f"{name}\n{_of_row(rows, row)}" for name, rows in sets for row in rows}
+    title = "Every data set: differences, in units of the least that matters there"
+    marks = {
+        mark_name(name, row.arm): f"{name}\n{_of_row(rows, row)}, margin {_margin(row)}"
+        for name, rows in sets
+        for row in rows
+    }
     by_number = {number: text for _, rows in sets for number, text in _by_number(rows)}
     found = [(title, fig, lambda line: marks.get(str(line.get_label()), "")) for fig in [forest(sets)] if fig]
     more = [(TOLD["gamma"] + " at each rate", fig, lambda line: _at_numbers(line, by_number)) for fig in rates]
@@ -170,6 +174,10 @@ def _by_number(cell: Sequence[ArmRow]) -> Iterator[tuple[float, str]]:
         yield row.value.mean, told
         if row.delta is not None:
             yield row.delta.mean, told
+
+
+def _margin(row: ArmRow) -> str:
+    return spread.number(row.margin, spread.digits(row.margin))
 
 
 def _phrase(found: Spread) -> str:

@@ -14,6 +14,7 @@ from markupsafe import Markup, escape
 
 from focalbench import __version__
 from focalbench.analysis.recommendation import gain, main_rows, winners
+from focalbench.analysis.rows import Kind
 from focalbench.base.text import shown
 from focalbench.report.colors import DARK, variables_in
 from focalbench.report.grid import Column, Grid
@@ -161,13 +162,19 @@ def _overview_line(cell: CellPart) -> OverviewLine:
         _same(cell.name),
         _same(cell.brief.loss.headline),
         _same(cell.brief.loss.sure.value),
-        _same(cell.advice.model.arm if cell.brief.model and cell.advice else "none"),
+        _same(_other_model(cell)),
         Shown(f"{rate:.3g}", rate),
         Shown(f"{first.sizes.train_positives:,}", first.sizes.train_positives),
         _same("" if best is None else best.name),
         Shown("", None) if best is None else Shown(display(best)[2], gain(best)),
     )
     return OverviewLine(cell.key, cells)
+
+
+def _other_model(cell: CellPart) -> str:
+    if cell.brief.model and cell.advice:
+        return cell.advice.model.arm
+    return "none shown" if any(row.kind is Kind.REFERENCE for row in cell.rows) else "none tried"
 
 
 def _same(text: str) -> Shown:
