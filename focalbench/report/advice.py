@@ -111,6 +111,6 @@ def _at_threshold(model: ArmRow) -> list[str]:
     """What the threshold of what is advised does."""
     if model.operating is None:
         costs, rows = "what errors cost (`cost=1:50`)", "how many rows can be looked at (`capacity=50/day`)"
-        return [f"For a threshold, say {costs}, or {rows}."]
+        return [f"For a threshold, say in the same command {costs}, or {rows}."]
     where = aim(model.operating.at)
-    return [f"{where[:1].upper()}{where[1:]} {model.name} {does_alone(model.operating)}."]
+    return [f"{where[:1].upper()}{where[1:]}: {model.name} {does_alone(model.operating)}."]

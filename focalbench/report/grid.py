@@ -1,5 +1,6 @@
 """One table in four dialects: for the terminal, in Markdown, in LaTeX; as CSV it is typed rows (base/rows.py)."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -12,6 +13,8 @@ from focalbench.base.text import in_latex, in_markdown, shown
 
 LEAST_NAME = 12  # characters of a first column
 Dialect = Literal["markdown", "latex", "csv"]
+
+_MINUS = re.compile(r"(?<![\w.$\\-])-(?=\.?\d)")  # of a number: in LaTeX's text it would be a hyphen
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +99,7 @@ def latex_lines(grid: Grid) -> Iterator[str]:
 
 
 def _latex_row(cells: Sequence[str] | Iterator[str]) -> str:
-    return " & ".join(map(in_latex, cells)) + r" \\"
+    return " & ".join(_MINUS.sub("$-$", in_latex(cell)) for cell in cells) + r" \\"
 
 
 def print_grid(grid: Grid, console: Console) -> None:

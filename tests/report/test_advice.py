@@ -156,4 +156,4 @@ def test_a_page_holds_all_of_it() -> None:
     page = said.markdown()
     assert all(code.rstrip() in page for _, code in said.code)
     assert page.count("```python") == len(said.code) == 5
-    assert "1% of the rows flagged boosting flags" in page
+    assert "1% of the rows flagged: boosting flags" in page

@@ -45,6 +45,7 @@ def test_what_stands_beside_a_mean(bce: list[float], gamma: list[float], shown: 
         assert f"| {difference} |" in text
     assert shown in overview(table)
     assert in_latex(shown) in latex(table)
+    assert in_latex(difference).replace("-", "$-$") in latex(table)
 
 
 @pytest.mark.parametrize("seeds", [1, 2, 3, 4, 5])

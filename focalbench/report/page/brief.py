@@ -74,7 +74,14 @@ def brief(cell: Sequence[ArmRow], found: Recommendation | None = None) -> Brief:
         _answer(loss_decision(cell), of_loss.loss.sure),
         model.model,
         (*model.much, *of_loss.much, plain(own.by, own.by.without_skill(own.prevalence))),
-        (*model.certain, *of_loss.certain, *scope(cell[0]), *thin(cell[0]), *_little(own, baseline)),
+        (
+            *model.certain,
+            *of_loss.certain,
+            *scope(cell[0]),
+            *thin(cell[0]),
+            *_little(own, baseline),
+            *_of_budget(others),
+        ),
         (*model.wrong, *of_loss.wrong, *_costliest(others)),
         tuple(_of_starts(cell, baseline)),
     )
@@ -94,7 +101,12 @@ def _answer(sentence: str, sure: Sure) -> Answer:
     return Answer(headline, begins.capitalize() + reason.removeprefix(begins) if begins in BEGINS else reason, sure)
 
 
-_MISSED = "In one table of twenty an interval misses; then {} gains less than that, or nothing."
+def _of_budget(others: Sequence[ArmRow]) -> Iterator[str]:
+    if any(row.budget_limited for row in others):
+        yield "At this budget: differences moved in the second half of the epochs; longer training may move them."
+
+
+_MISSED = "In one table of twenty an interval misses; then {} may gain less than that, or nothing."
 _NOTHING = Answer("", "", Sure.NONE)
 _WON, _BOUND, _OPEN = (Answer("", "", sure) for sure in (Sure.WON, Sure.BOUND, Sure.OPEN))
 
