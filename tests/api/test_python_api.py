@@ -277,6 +277,7 @@ STOPPED = """
 import os, signal, sys, threading, time, warnings
 import numpy as np
 import focalbench
+signal.signal(signal.SIGINT, signal.default_int_handler)  # however the tests were started
 X = np.random.default_rng(0).normal(size=(3000, 4))
 def stop():
     while not list(__import__("pathlib").Path(sys.argv[1]).glob("focalbench-*/runs.sqlite")):
